@@ -1,0 +1,12 @@
+/** What became of one invocation of a Lambda function. */
+export type Invocation =
+  | { readonly ok: true; readonly payload: unknown }
+  | {
+      readonly ok: false;
+      readonly reason: 'threw' | 'timeout' | 'crashed';
+      readonly errorType: string;
+      readonly errorMessage: string;
+    };
+
+/** Invokes a function by ARN and waits for its end. Never rejects: a failure is an `Invocation`. */
+export type Invoke = (functionArn: string, event: unknown) => Promise<Invocation>;
