@@ -1,0 +1,35 @@
+type Env = Readonly<Record<string, string | undefined>>;
+interface Setting<T> {
+  readonly name: string;
+  /** Throws with what it expected. */
+  readonly parse: (value: string) => T;
+}
+type Settings = Readonly<Record<string, Setting<unknown>>>;
+type Config<S extends Settings> = { readonly [K in keyof S]: S[K] extends Setting<infer T> ? T : never };
+
+export const text = (name: string): Setting<string> => ({ name, parse: (value) => value });
+
+export const positiveInteger = (name: string): Setting<number> => ({
+  name,
+  parse: (value) => {
+    if (!/^[1-9]\d{0,8}$/.test(value)) throw new Error(`expected a positive integer, got ${value}`);
+    return Number(value);
+  },
+});
+
+/** Reads every setting, or throws one error that names all that are missing or wrong. */
+export function loadConfig<S extends Settings>(env: Env, settings: S): Config<S> {
+  const problems: string[] = [];
+  const read = ({ name, parse }: Setting<unknown>): unknown => {
+    const value = env[name];
+    if (!value) return void problems.push(`${name} is missing`);
+    try {
+      return parse(value);
+    } catch (error) {
+      problems.push(`${name}: ${error instanceof Error ? error.message : error}`);
+    }
+  };
+  const config = Object.fromEntries(Object.entries(settings).map(([key, setting]) => [key, read(setting)]));
+  if (problems.length > 0) throw new Error(`Bad configuration: ${problems.join('; ')}`);
+  return config as Config<S>;
+}

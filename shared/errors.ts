@@ -1,0 +1,32 @@
+/** Every code that an `error` frame can carry. */
+export const ErrorCode = {
+  badRequest: 'bad_request',
+  unknownAction: 'unknown_action',
+  tooLarge: 'too_large',
+  limitExceeded: 'limit_exceeded',
+  unavailable: 'unavailable',
+  internal: 'internal',
+} as const;
+export type ErrorCode = (typeof ErrorCode)[keyof typeof ErrorCode];
+
+/** The caller's fault: its code and message go back to the client as they are. */
+export class ClientError extends Error {
+  override readonly name = 'ClientError';
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+export const badRequest = (expected: string, got: unknown): ClientError =>
+  new ClientError(ErrorCode.badRequest, `expected ${expected}, got ${describe(got)}`);
+
+/** A value as an error message shows it: short, so that a bad frame is not sent back whole. */
+export function describe(value: unknown): string {
+  const text = value === undefined ? 'nothing' : JSON.stringify(value);
+  return text.length > GOT_LENGTH_MAX ? `${text.slice(0, GOT_LENGTH_MAX)}…` : text;
+}
+
+const GOT_LENGTH_MAX = 80;

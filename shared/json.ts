@@ -1,0 +1,6 @@
+/**
+ * JSON that SQS takes: U+FFFE and U+FFFF are legal in JSON strings but not in an SQS message body
+ * (API reference, SendMessage), where one of them would make the whole message undeliverable.
+ */
+export const toQueueJson = (value: unknown): string =>
+  JSON.stringify(value).replace(/[\uFFFE\uFFFF]/g, (c) => `\\u${c.charCodeAt(0).toString(16)}`);

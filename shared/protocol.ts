@@ -1,0 +1,222 @@
+import { badRequest, ClientError, ErrorCode } from './errors.ts';
+import { type Pattern, parsePattern, parseTopic, type Topic } from './topic.ts';
+
+/**
+ * The wire protocol: what a client may send and what it gets. Parsers take `unknown` once, at the edge.
+ * Free of `node:` and AWS imports, because the client SDK shares it.
+ */
+
+/** API Gateway takes messages of 128 KB in both directions; 1 KB is left for what surrounds the data. */
+export const DATA_BYTES_MAX = 127 * 1024;
+/** One PutEvents takes 10 entries. */
+export const PUBLISH_BATCH_MAX = 10;
+export const ID_LENGTH_MAX = 128;
+/** EventBridge takes 1,000 levels with its envelope; JSON.stringify overflows the stack at a few thousand. */
+export const NESTING_MAX = 500;
+
+export const Action = {
+  subscribe: 'subscribe',
+  unsubscribe: 'unsubscribe',
+  publish: 'publish',
+  send: 'send',
+  whoami: 'whoami',
+  ping: 'ping',
+} as const;
+export type Action = (typeof Action)[keyof typeof Action];
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** What every command has: the client's correlation id, echoed in the reply. */
+export interface Command {
+  readonly id?: string;
+}
+export interface SubscriptionFrame extends Command {
+  readonly topic: Pattern;
+}
+export interface Outgoing {
+  readonly topic: Topic;
+  readonly data: unknown;
+  readonly key?: string;
+}
+export interface PublishFrame extends Command {
+  readonly messages: readonly Outgoing[];
+  /** The client used `messages`, so the reply lists its message ids too. */
+  readonly batch: boolean;
+}
+export type Recipient = { readonly connectionId: string } | { readonly userId: string };
+export interface SendFrame extends Command {
+  readonly to: Recipient;
+  readonly data: unknown;
+}
+
+export interface Publisher {
+  readonly connectionId?: string;
+  readonly userId?: string;
+}
+export interface MessageFrame {
+  readonly type: 'message';
+  /** Absent on a message sent to a connection, a user or everyone. */
+  readonly topic?: Topic;
+  readonly messageId: string;
+  /** ISO 8601. */
+  readonly publishedAt: string;
+  readonly publisher: Publisher;
+  readonly data: unknown;
+}
+export interface AckFrame extends Command {
+  readonly type: 'ack';
+  readonly action: Action;
+  readonly [detail: string]: unknown;
+}
+export interface ErrorFrame extends Command {
+  readonly type: 'error';
+  readonly code: ErrorCode;
+  readonly message: string;
+}
+/** What a command is answered with. */
+export type Reply = AckFrame | ErrorFrame;
+
+export const ack = (action: Action, { id }: Command, detail: Fields = {}): AckFrame => ({
+  type: 'ack',
+  ...(id !== undefined && { id }),
+  action,
+  ...detail,
+});
+
+export function parseJsonObject(text: string | undefined): Fields {
+  let value: unknown;
+  try {
+    value = JSON.parse(text ?? '');
+  } catch {
+    throw badRequest('a frame of JSON', text ?? '');
+  }
+  expectShallow(value);
+  return parseObject('a JSON object', value);
+}
+
+/** Checked before anything else, because no deeper value can be written out, not even in an error message. */
+export function expectShallow(value: unknown): void {
+  if (isDeeperThan(NESTING_MAX, value)) {
+    throw new ClientError(ErrorCode.badRequest, `expected JSON of at most ${NESTING_MAX} levels, got more`);
+  }
+}
+
+/** `subscribe` and `unsubscribe` take the same arguments. */
+export const parseSubscription =
+  (action: Action) =>
+  (raw: Fields): SubscriptionFrame => {
+    expectFields(action, raw, ['action', 'id', 'topic']);
+    return { ...parseCommand(raw), topic: parsePattern(raw.topic) };
+  };
+
+export function parsePublish(raw: Fields): PublishFrame {
+  if (raw.messages === undefined) {
+    expectFields('publish', raw, ['action', 'id', 'topic', 'data', 'key']);
+    return { ...parseCommand(raw), messages: [parseOutgoing(raw)], batch: false };
+  }
+  expectFields('publish with messages', raw, ['action', 'id', 'messages']);
+  if (!Array.isArray(raw.messages)) throw badRequest('messages to be an array', raw.messages);
+  if (raw.messages.length < 1 || raw.messages.length > PUBLISH_BATCH_MAX) {
+    throw badRequest(`1 to ${PUBLISH_BATCH_MAX} messages`, raw.messages.length);
+  }
+  const messages = raw.messages.map((value: unknown) => {
+    const message = parseObject('every message to be an object', value);
+    expectFields('a message', message, ['topic', 'data', 'key']);
+    return parseOutgoing(message);
+  });
+  return { ...parseCommand(raw), messages: withinDataLimit(messages), batch: true };
+}
+
+export const parseSend = (raw: Fields): SendFrame => {
+  expectFields('send', raw, ['action', 'id', 'to', 'data']);
+  return { ...parseCommand(raw), to: parseRecipient(raw.to), data: parseData(raw.data) };
+};
+
+/** A command without arguments. */
+export const parseBare =
+  (action: Action) =>
+  (raw: Fields): Command => {
+    expectFields(action, raw, ['action', 'id']);
+    return parseCommand(raw);
+  };
+
+export function parseRecipient(value: unknown): Recipient {
+  const to = parseObject('to to be {"connectionId":…} or {"userId":…}', value);
+  expectFields('to', to, ['connectionId', 'userId']);
+  if ((to.connectionId === undefined) === (to.userId === undefined)) {
+    throw badRequest('to to name either a connectionId or a userId', value);
+  }
+  return to.userId === undefined
+    ? { connectionId: parseName('to.connectionId', to.connectionId, CONNECTION_ID) }
+    : { userId: parseUserId(to.userId) };
+}
+
+export const parseUserId = (value: unknown): string => parseName('userId', value, USER_ID);
+
+export function parseKey(value: unknown): string | undefined {
+  if (value === undefined) return undefined;
+  if (typeof value !== 'string' || value.length < 1 || value.length > ID_LENGTH_MAX) {
+    throw badRequest(`key to be a string of 1 to ${ID_LENGTH_MAX} characters`, value);
+  }
+  return value;
+}
+
+/** The published data: any JSON value, null included. */
+export function parseData(value: unknown): unknown {
+  if (value === undefined) throw badRequest('data to be any JSON value', value);
+  withinDataLimit([{ data: value }]);
+  return value;
+}
+
+/** Fields beyond these are refused, because they are most likely a typo of one of them. */
+export function expectFields(what: string, raw: Fields, names: readonly string[]): void {
+  for (const name of Object.keys(raw)) {
+    if (!names.includes(name)) throw badRequest(`${what} to have no fields but ${names.join(', ')}`, name);
+  }
+}
+
+export function parseObject(expected: string, value: unknown): Fields {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw badRequest(expected, value);
+  return value as Fields;
+}
+
+const isDeeperThan = (levels: number, value: unknown): boolean =>
+  typeof value === 'object' &&
+  value !== null &&
+  (levels === 0 || Object.values(value).some((inner) => isDeeperThan(levels - 1, inner)));
+
+const USER_ID = /^[A-Za-z0-9_.~:@-]+$/;
+const CONNECTION_ID = /^[A-Za-z0-9_=-]+$/;
+
+function parseName(what: string, value: unknown, characters: RegExp): string {
+  if (typeof value !== 'string' || value.length > ID_LENGTH_MAX || !characters.test(value)) {
+    throw badRequest(`${what} to be 1 to ${ID_LENGTH_MAX} characters matching ${characters.source}`, value);
+  }
+  return value;
+}
+
+function parseCommand({ id }: Fields): Command {
+  if (id === undefined) return {};
+  if (typeof id !== 'string' || id.length > ID_LENGTH_MAX) {
+    throw badRequest(`id to be a string of at most ${ID_LENGTH_MAX} characters`, id);
+  }
+  return { id };
+}
+
+function parseOutgoing(raw: Fields): Outgoing {
+  const key = parseKey(raw.key);
+  return { topic: parseTopic(raw.topic), data: parseData(raw.data), ...(key !== undefined && { key }) };
+}
+
+/** A short frame can hold much data (1e20 is written out in full), so the data is measured as it will be sent. */
+function withinDataLimit<M extends { readonly data: unknown }>(messages: readonly M[]): readonly M[] {
+  const encoder = new TextEncoder();
+  const bytes = messages.reduce((sum, { data }) => sum + encoder.encode(JSON.stringify(data)).length, 0);
+  if (bytes > DATA_BYTES_MAX) {
+    throw new ClientError(
+      ErrorCode.tooLarge,
+      `expected at most ${DATA_BYTES_MAX} bytes of data in one frame, got ${bytes}`,
+    );
+  }
+  return messages;
+}

@@ -1,0 +1,29 @@
+import { expect, it } from 'vitest';
+import { mapLimit } from '../../shared/map-limit.ts';
+
+it('never runs more than the limit at a time, and reaches it', async () => {
+  let running = 0;
+  let most = 0;
+  await mapLimit([...Array(20).keys()], 3, async () => {
+    most = Math.max(most, ++running);
+    await new Promise(setImmediate);
+    running--;
+  });
+  expect(most).toBe(3);
+});
+
+it('settles every item in its place, whether or not others fail', async () => {
+  const results = await mapLimit([1, 2, 3], 2, async (n) => {
+    if (n === 2) throw new Error('two');
+    return n * 10;
+  });
+  expect(results).toEqual([
+    { status: 'fulfilled', value: 10 },
+    { status: 'rejected', reason: new Error('two') },
+    { status: 'fulfilled', value: 30 },
+  ]);
+});
+
+it('has nothing to do for no items', async () => {
+  expect(await mapLimit([], 5, () => Promise.reject(new Error('never')))).toEqual([]);
+});
