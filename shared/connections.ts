@@ -1,0 +1,217 @@
+import {
+  ConditionalCheckFailedException,
+  DeleteItemCommand,
+  type DynamoDBClient,
+  GetItemCommand,
+  PutItemCommand,
+  paginateQuery,
+  paginateScan,
+  UpdateItemCommand,
+} from '@aws-sdk/client-dynamodb';
+import type { Item } from './dynamo.ts';
+import type { SubscriptionRow } from './subscriptions.ts';
+import type { Pattern } from './topic.ts';
+
+/** API Gateway closes every connection after 2 hours; a row outlives that a little, so that no live one expires. */
+export const CONNECTION_TTL_SECONDS = 2 * 3600 + 600;
+/** A `$connect` integration may run 29 s. Until it has ended, @connections answers 410 for a connection that is about to live. */
+const HANDSHAKE_MAX_MS = 30_000;
+export const USER_INDEX = 'byUser';
+
+export interface Connection {
+  readonly connectionId: string;
+  readonly userId?: string;
+  readonly connectedAtMs: number;
+}
+
+/**
+ * One item a connection. It lists the connection's subscriptions (pattern -> shard), which makes the limit on
+ * them exact, keeps a repeated subscribe on its shard, and lets clean-up read them consistently.
+ */
+export interface Connections {
+  open(connection: Connection): Promise<void>;
+  /** Notes a subscription, or finds it noted already: answers with the shard that holds its row. */
+  addSubscription(
+    connectionId: string,
+    pattern: Pattern,
+    shard: number,
+    subscriptionsMax: number,
+  ): Promise<number | 'limit_reached' | 'not_connected'>;
+  /** Answers with the shard that holds the row, or undefined if there was no such subscription. */
+  removeSubscription(connectionId: string, pattern: Pattern): Promise<number | undefined>;
+  /**
+   * Deletes the item and answers with the subscription rows that are left to delete, or undefined if there was no item.
+   * With `goneAtMs` (a 410 said so) an item whose handshake may still be pending at that time stays.
+   */
+  close(connectionId: string, goneAtMs?: number): Promise<SubscriptionRow[] | undefined>;
+  userOf(connectionId: string): Promise<string | undefined>;
+  /** Connection ids of a user, in pages. */
+  ofUser(userId: string): AsyncIterable<string[]>;
+  /** Every connection id, in pages: for a message to everyone. */
+  all(): AsyncIterable<string[]>;
+  /** Up to `limit` connection ids from `startId` onwards in the table's own order, starting over at its end. */
+  sample(startId: string, limit: number): Promise<string[]>;
+}
+
+export function createConnections(client: DynamoDBClient, table: string, now: () => number): Connections {
+  const key = (connectionId: string): Item => ({ connectionId: { S: connectionId } });
+  const live = () => ({
+    ProjectionExpression: 'connectionId',
+    FilterExpression: 'expiresAt > :now',
+    ExpressionAttributeValues: { ':now': { N: String(Math.floor(now() / 1000)) } },
+  });
+
+  async function* scan(options: { ExclusiveStartKey?: Item; Limit?: number }): AsyncIterable<string[]> {
+    const { Limit, ...rest } = options;
+    const pages = paginateScan(
+      { client, ...(Limit !== undefined && { pageSize: Limit }) },
+      { TableName: table, ...live(), ...rest },
+    );
+    for await (const { Items } of pages) yield ids(Items);
+  }
+
+  return {
+    async open({ connectionId, userId, connectedAtMs }) {
+      const expiresAt = Math.ceil(connectedAtMs / 1000) + CONNECTION_TTL_SECONDS;
+      await client.send(
+        new PutItemCommand({
+          TableName: table,
+          Item: {
+            ...key(connectionId),
+            ...(userId !== undefined && { userId: { S: userId } }),
+            connectedAt: { N: String(connectedAtMs) },
+            expiresAt: { N: String(expiresAt) },
+            subscriptions: { M: {} },
+          },
+        }),
+      );
+    },
+
+    async addSubscription(connectionId, pattern, shard, subscriptionsMax) {
+      const updated = await ifConditionHolds(
+        client.send(
+          new UpdateItemCommand({
+            TableName: table,
+            Key: key(connectionId),
+            UpdateExpression: 'SET subscriptions.#pattern = if_not_exists(subscriptions.#pattern, :shard)',
+            ConditionExpression:
+              'attribute_exists(connectionId) AND (attribute_exists(subscriptions.#pattern) OR size(subscriptions) < :max)',
+            ExpressionAttributeNames: { '#pattern': pattern },
+            ExpressionAttributeValues: {
+              ':shard': { N: String(shard) },
+              ':max': { N: String(subscriptionsMax) },
+            },
+            ReturnValues: 'UPDATED_NEW',
+          }),
+        ),
+      );
+      if (updated) return shardOf(updated.Attributes, pattern) ?? shard;
+      const { Item } = await client.send(
+        new GetItemCommand({
+          TableName: table,
+          Key: key(connectionId),
+          ConsistentRead: true,
+          ProjectionExpression: 'connectionId',
+        }),
+      );
+      return Item ? 'limit_reached' : 'not_connected';
+    },
+
+    async removeSubscription(connectionId, pattern) {
+      const updated = await ifConditionHolds(
+        client.send(
+          new UpdateItemCommand({
+            TableName: table,
+            Key: key(connectionId),
+            UpdateExpression: 'REMOVE subscriptions.#pattern',
+            ConditionExpression: 'attribute_exists(connectionId)',
+            ExpressionAttributeNames: { '#pattern': pattern },
+            ReturnValues: 'UPDATED_OLD',
+          }),
+        ),
+      );
+      return shardOf(updated?.Attributes, pattern);
+    },
+
+    async close(connectionId, goneAtMs) {
+      const deleted = await ifConditionHolds(
+        client.send(
+          new DeleteItemCommand({
+            TableName: table,
+            Key: key(connectionId),
+            ...(goneAtMs !== undefined && {
+              // Whoever has subscribed was connected; of the others only those past their handshake can be gone.
+              ConditionExpression: 'connectedAt <= :settled OR size(subscriptions) > :none',
+              ExpressionAttributeValues: {
+                ':settled': { N: String(goneAtMs - HANDSHAKE_MAX_MS) },
+                ':none': { N: '0' },
+              },
+            }),
+            ReturnValues: 'ALL_OLD',
+          }),
+        ),
+      );
+      return deleted?.Attributes && rowsOf(connectionId, deleted.Attributes);
+    },
+
+    async userOf(connectionId) {
+      const { Item } = await client.send(
+        new GetItemCommand({ TableName: table, Key: key(connectionId), ProjectionExpression: 'userId' }),
+      );
+      return Item?.userId?.S;
+    },
+
+    async *ofUser(userId) {
+      const filter = live();
+      const pages = paginateQuery(
+        { client },
+        {
+          TableName: table,
+          IndexName: USER_INDEX,
+          ...filter,
+          KeyConditionExpression: 'userId = :user',
+          ExpressionAttributeValues: { ...filter.ExpressionAttributeValues, ':user': { S: userId } },
+        },
+      );
+      for await (const { Items } of pages) yield ids(Items);
+    },
+
+    all: () => scan({}),
+
+    async sample(startId, limit) {
+      const found = new Set<string>();
+      for (const options of [{ ExclusiveStartKey: key(startId) }, {}]) {
+        for await (const page of scan({ ...options, Limit: limit })) {
+          for (const connectionId of page) if (found.size < limit) found.add(connectionId);
+          if (found.size === limit) return [...found];
+        }
+      }
+      return [...found];
+    },
+  };
+}
+
+const ids = (items: Item[] | undefined): string[] =>
+  (items ?? []).flatMap(({ connectionId }) => connectionId?.S ?? []);
+
+const shardOf = (attributes: Item | undefined, pattern: Pattern): number | undefined => {
+  const shard = attributes?.subscriptions?.M?.[pattern]?.N;
+  return shard === undefined ? undefined : Number(shard);
+};
+
+const rowsOf = (connectionId: string, { subscriptions }: Item): SubscriptionRow[] =>
+  Object.entries(subscriptions?.M ?? {}).map(([pattern, { N }]) => ({
+    connectionId,
+    pattern: pattern as Pattern,
+    shard: Number(N),
+  }));
+
+/** A condition that does not hold is an answer, not a failure. */
+async function ifConditionHolds<T>(request: Promise<T>): Promise<T | undefined> {
+  try {
+    return await request;
+  } catch (error) {
+    if (error instanceof ConditionalCheckFailedException) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,46 @@
+import { chunks } from '../dynamo.ts';
+import { toQueueJson } from '../json.ts';
+import type { Topic } from '../topic.ts';
+
+/** Frames for connections: each connection gets all of them, in order. A retry is a job that names only what failed. */
+export interface DeliveryJob {
+  /** Jobs of one group, a topic's for instance, cannot starve another's (SQS fair queues: at most 128 characters). */
+  readonly group: string;
+  /** Absent when the frames were not published to a topic. */
+  readonly topic?: Topic;
+  readonly frames: readonly string[];
+  readonly connectionIds: readonly string[];
+  /** Which try this is, from 1. */
+  readonly attempt: number;
+}
+
+/** One invocation posts a job of this size in a second or two. */
+export const JOB_CONNECTIONS_MAX = 1_000;
+/** SQS takes 1 MiB in all; the rest is left for attributes. */
+export const JOB_BYTES_MAX = 1_000_000;
+const RETRY_DELAY_MAX_SECONDS = 60;
+
+/** Encodes a job as queue message bodies that each fit: few enough connections, few enough bytes. */
+export function encodeJob(job: DeliveryJob): string[] {
+  return [...chunks(job.connectionIds, JOB_CONNECTIONS_MAX)].flatMap((connectionIds) =>
+    splitFrames({ ...job, connectionIds }),
+  );
+}
+
+function splitFrames(job: DeliveryJob): string[] {
+  const body = toQueueJson(job);
+  if (job.frames.length <= 1 || Buffer.byteLength(body) <= JOB_BYTES_MAX) return [body];
+  const half = Math.ceil(job.frames.length / 2);
+  return [job.frames.slice(0, half), job.frames.slice(half)].flatMap((frames) =>
+    splitFrames({ ...job, frames }),
+  );
+}
+
+/** Only Fanwire writes to the delivery queue, so its shape is trusted. */
+export const decodeJob = (body: string): DeliveryJob => JSON.parse(body) as DeliveryJob;
+
+/** Full jitter: uniform between 1 s and 2, 4, 8, … s, so that many failures do not come back at once. */
+export function retryDelaySeconds(attempt: number, random: () => number): number {
+  const ceiling = Math.min(RETRY_DELAY_MAX_SECONDS, 2 ** attempt);
+  return Math.max(1, Math.round(random() * ceiling));
+}

@@ -1,0 +1,45 @@
+/**
+ * The events that API Gateway, SQS and EventBridge really send. `@types/aws-lambda` has no identity, disconnect
+ * reason or authorizer on WebSocket events, so these are our own, with the fields that we read.
+ */
+export interface RequestContext {
+  readonly connectionId: string;
+  readonly requestId: string;
+  readonly routeKey: string;
+  /** Epoch milliseconds, the same for the life of the connection. */
+  readonly connectedAt: number;
+  readonly requestTimeEpoch: number;
+  /** Context values of the authorizer, when there is one. */
+  readonly authorizer?: Readonly<Record<string, string | number | boolean>>;
+}
+export interface ConnectEvent {
+  readonly requestContext: RequestContext;
+  readonly queryStringParameters?: Readonly<Record<string, string>>;
+}
+export interface MessageEvent {
+  readonly requestContext: RequestContext;
+  readonly body?: string;
+}
+export interface DisconnectEvent {
+  readonly requestContext: RequestContext & {
+    readonly disconnectStatusCode: number;
+    readonly disconnectReason: string;
+  };
+}
+/** What a WebSocket route answers with; the body reaches the client if the route has a route response. */
+export interface RouteResult {
+  readonly statusCode: number;
+  readonly body?: string;
+}
+
+export interface QueueRecord {
+  readonly messageId: string;
+  readonly body: string;
+}
+export interface QueueEvent {
+  readonly Records: readonly QueueRecord[];
+}
+/** An id that is missing here is deleted from the queue (Lambda guide, reporting batch item failures). */
+export interface QueueResult {
+  readonly batchItemFailures: readonly { readonly itemIdentifier: string }[];
+}

@@ -1,0 +1,13 @@
+import type { MiddlewareObj } from '@middy/core';
+import { logger } from '../log.ts';
+
+/**
+ * Logs, once, the error that nobody handled. A route answers with `reply`, which tells the client nothing of it;
+ * without one the error goes on, so that Lambda and SQS try again.
+ */
+export const lastResort = <R>(reply?: () => R): MiddlewareObj => ({
+  onError({ error }) {
+    logger.error('invocation failed', error as Error);
+    return reply?.();
+  },
+});

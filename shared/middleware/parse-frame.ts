@@ -1,0 +1,28 @@
+import type { MiddlewareObj } from '@middy/core';
+import type { MessageEvent } from '../events.ts';
+import { type Command, parseJsonObject } from '../protocol.ts';
+
+/** What a route's plain function gets. */
+export interface RouteInput<F extends Command> {
+  readonly connectionId: string;
+  /** Epoch milliseconds. */
+  readonly connectedAtMs: number;
+  readonly frame: F;
+}
+
+/** Parses the frame once; from here on its shape is known. */
+export const parseFrame = <F extends Command>(
+  parse: (raw: Readonly<Record<string, unknown>>) => F,
+): MiddlewareObj => ({
+  before(request) {
+    const { body, requestContext } = request.event as MessageEvent;
+    const raw = parseJsonObject(body);
+    // Known before the rest is parsed, so that an error about the rest can be matched to its command.
+    if (typeof raw.id === 'string') (request.internal as { id?: string }).id = raw.id;
+    request.event = {
+      connectionId: requestContext.connectionId,
+      connectedAtMs: requestContext.connectedAt,
+      frame: parse(raw),
+    } satisfies RouteInput<F>;
+  },
+});

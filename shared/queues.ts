@@ -1,0 +1,94 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import {
+  SendMessageBatchCommand,
+  type SendMessageBatchRequestEntry,
+  SendMessageCommand,
+  type SQSClient,
+} from '@aws-sdk/client-sqs';
+import { type DeliveryJob, encodeJob } from './delivery/job.ts';
+
+/** Limits of one SendMessageBatch (SQS API reference). */
+const BATCH_ENTRIES_MAX = 10;
+const BATCH_BYTES_MAX = 1_048_576;
+/** A batch answers 200 with what it did not take; after this many tries that is an error. */
+const BATCH_TRIES_MAX = 5;
+const BATCH_BACKOFF_MS = 50;
+/** A dead letter is read by a person. */
+const REASON_LENGTH_MAX = 1_000;
+
+export interface DeliveryQueue {
+  add(jobs: readonly DeliveryJob[], delaySeconds: number): Promise<void>;
+}
+export interface DeadLetters {
+  /** `body` stays as it was, so that it can be redriven; the reason travels as a message attribute. */
+  add(body: string, reason: string): Promise<void>;
+}
+
+export function createDeliveryQueue(client: Pick<SQSClient, 'send'>, url: string): DeliveryQueue {
+  return {
+    async add(jobs, delaySeconds) {
+      const entries = jobs.flatMap((job) =>
+        encodeJob(job).map((body) => ({
+          MessageBody: body,
+          MessageGroupId: job.group,
+          DelaySeconds: delaySeconds,
+        })),
+      );
+      for (const batch of batches(entries.map((entry, index) => ({ ...entry, Id: String(index) })))) {
+        await sendAll(client, url, batch);
+      }
+    },
+  };
+}
+
+export function createDeadLetters(client: Pick<SQSClient, 'send'>, url: string): DeadLetters {
+  return {
+    async add(body, reason) {
+      await client.send(
+        new SendMessageCommand({
+          QueueUrl: url,
+          MessageBody: body,
+          MessageAttributes: {
+            reason: { DataType: 'String', StringValue: reason.slice(0, REASON_LENGTH_MAX) },
+          },
+        }),
+      );
+    },
+  };
+}
+
+async function sendAll(
+  client: Pick<SQSClient, 'send'>,
+  url: string,
+  batch: readonly SendMessageBatchRequestEntry[],
+): Promise<void> {
+  let rest = [...batch];
+  for (let tries = 0; rest.length > 0; tries++) {
+    if (tries > 0) await delay(BATCH_BACKOFF_MS * 2 ** tries);
+    const { Failed = [] } = await client.send(new SendMessageBatchCommand({ QueueUrl: url, Entries: rest }));
+    const refused = Failed.find(({ SenderFault }) => SenderFault);
+    if (refused || (Failed.length > 0 && tries + 1 === BATCH_TRIES_MAX)) {
+      const { Code, Message } = refused ?? Failed[0] ?? {};
+      throw new Error(`expected the queue to take the batch, got ${Code}: ${Message}`);
+    }
+    rest = rest.filter(({ Id }) => Failed.some((failed) => failed.Id === Id));
+  }
+}
+
+function* batches(
+  entries: readonly SendMessageBatchRequestEntry[],
+): Generator<SendMessageBatchRequestEntry[]> {
+  let batch: SendMessageBatchRequestEntry[] = [];
+  let bytes = 0;
+  for (const entry of entries) {
+    const size = Buffer.byteLength(entry.MessageBody ?? '');
+    if (batch.length === BATCH_ENTRIES_MAX || (batch.length > 0 && bytes + size > BATCH_BYTES_MAX)) {
+      yield batch;
+      batch = [];
+      bytes = 0;
+    }
+    batch.push(entry);
+    bytes += size;
+  }
+  if (batch.length > 0) yield batch;
+}

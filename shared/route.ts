@@ -1,0 +1,38 @@
+import middy, { type MiddlewareObj } from '@middy/core';
+import { ErrorCode } from './errors.ts';
+import type { MessageEvent, RouteResult } from './events.ts';
+import { clientErrorTo } from './middleware/client-error.ts';
+import { lastResort } from './middleware/last-resort.ts';
+import { logContext } from './middleware/log-context.ts';
+import { parseFrame, type RouteInput } from './middleware/parse-frame.ts';
+import type { Command, Reply } from './protocol.ts';
+
+export type { RouteInput };
+
+/** Every WebSocket route's stack. Errors climb it from the last entry to the first. */
+export const route = <F extends Command>(
+  parse: (raw: Readonly<Record<string, unknown>>) => F,
+  run: (input: RouteInput<F>) => Reply | Promise<Reply>,
+) =>
+  middy<MessageEvent, RouteResult>()
+    .use([
+      logContext(),
+      lastResort(() =>
+        toResult({ type: 'error', code: ErrorCode.internal, message: 'something went wrong here' }),
+      ),
+      clientErrorTo(({ code, message }, id) =>
+        toResult({ type: 'error', ...(id !== undefined && { id }), code, message }),
+      ),
+      parseFrame(parse),
+      replyToResult(),
+    ])
+    .handler(run as never);
+
+const replyToResult = (): MiddlewareObj => ({
+  after(request) {
+    request.response = toResult(request.response as Reply);
+  },
+});
+
+/** 200 also for an error frame: the frame was handled, and the client is told in its own protocol. */
+const toResult = (reply: Reply): RouteResult => ({ statusCode: 200, body: JSON.stringify(reply) });
