@@ -1,0 +1,20 @@
+import type { Connections } from '../../shared/connections.ts';
+import type { ConnectEvent } from '../../shared/events.ts';
+import { parseUserId } from '../../shared/protocol.ts';
+
+export interface ConnectDeps {
+  readonly connections: Pick<Connections, 'open'>;
+}
+
+/** Notes a connection. `?userId=` is what its client says of itself: nothing has verified it. */
+export async function connect(
+  { requestContext, queryStringParameters }: ConnectEvent,
+  { connections }: ConnectDeps,
+): Promise<void> {
+  const claimed = queryStringParameters?.userId;
+  await connections.open({
+    connectionId: requestContext.connectionId,
+    connectedAtMs: requestContext.connectedAt,
+    ...(claimed !== undefined && { userId: parseUserId(claimed) }),
+  });
+}

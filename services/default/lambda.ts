@@ -1,0 +1,15 @@
+import { ClientError, describe, ErrorCode } from '../../shared/errors.ts';
+import { Action } from '../../shared/protocol.ts';
+import { route } from '../../shared/route.ts';
+
+/** Gets every frame that names no known action, and those that are no JSON object. All it can do is say so. */
+export const handler = route<never>(
+  (raw) => {
+    const known = Object.values(Action).join(', ');
+    throw new ClientError(
+      ErrorCode.unknownAction,
+      `expected action to be one of ${known}, got ${describe(raw.action)}`,
+    );
+  },
+  ({ frame }) => frame,
+);

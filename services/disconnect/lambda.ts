@@ -1,0 +1,22 @@
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { loadConfig, text } from '../../shared/config.ts';
+import { createConnections } from '../../shared/connections.ts';
+import type { DisconnectEvent } from '../../shared/events.ts';
+import { forgetConnection } from '../../shared/forget.ts';
+import { lifecycle } from '../../shared/lifecycle.ts';
+import { createSubscriptions } from '../../shared/subscriptions.ts';
+
+const config = loadConfig(process.env, {
+  connectionsTable: text('CONNECTIONS_TABLE'),
+  subscriptionsTable: text('SUBSCRIPTIONS_TABLE'),
+});
+const client = new DynamoDBClient();
+const deps = {
+  connections: createConnections(client, config.connectionsTable, Date.now),
+  subscriptions: createSubscriptions(client, config.subscriptionsTable, Date.now),
+};
+
+/** `$disconnect` is best effort: what it misses, 410s and the sweep clean up. */
+export const handler = lifecycle(async ({ requestContext }: DisconnectEvent) => {
+  await forgetConnection(requestContext.connectionId, deps);
+});

@@ -1,0 +1,27 @@
+import type { Bus } from '../../shared/bus.ts';
+import { type AckFrame, Action, ack, type SendFrame } from '../../shared/protocol.ts';
+import type { RouteInput } from '../../shared/route.ts';
+
+export interface SendDeps {
+  readonly bus: Bus;
+  readonly now: () => number;
+  readonly newId: () => string;
+}
+
+/** Puts a message to one connection, or to every connection of one user, on the bus. */
+export async function send(
+  { connectionId, frame }: RouteInput<SendFrame>,
+  { bus, now, newId }: SendDeps,
+): Promise<AckFrame> {
+  const messageId = newId();
+  await bus.publish([
+    {
+      target: frame.to,
+      data: frame.data,
+      messageId,
+      publishedAt: new Date(now()).toISOString(),
+      publisher: { connectionId },
+    },
+  ]);
+  return ack(Action.send, frame, { messageId });
+}

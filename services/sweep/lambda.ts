@@ -1,0 +1,42 @@
+import { randomBytes } from 'node:crypto';
+import { ApiGatewayManagementApiClient, GetConnectionCommand } from '@aws-sdk/client-apigatewaymanagementapi';
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import middy from '@middy/core';
+import { loadConfig, text } from '../../shared/config.ts';
+import { createConnections } from '../../shared/connections.ts';
+import { isGone } from '../../shared/delivery/post.ts';
+import { logger } from '../../shared/log.ts';
+import { lastResort } from '../../shared/middleware/last-resort.ts';
+import { logContext } from '../../shared/middleware/log-context.ts';
+import { createSubscriptions } from '../../shared/subscriptions.ts';
+import { sweep } from './sweep.ts';
+
+const config = loadConfig(process.env, {
+  connectionsTable: text('CONNECTIONS_TABLE'),
+  subscriptionsTable: text('SUBSCRIPTIONS_TABLE'),
+  callbackUrl: text('CALLBACK_URL'),
+});
+const client = new DynamoDBClient();
+const management = new ApiGatewayManagementApiClient({ endpoint: config.callbackUrl });
+
+const deps = {
+  connections: createConnections(client, config.connectionsTable, Date.now),
+  subscriptions: createSubscriptions(client, config.subscriptionsTable, Date.now),
+  now: Date.now,
+  isOpen: async (connectionId: string): Promise<boolean> => {
+    try {
+      await management.send(new GetConnectionCommand({ ConnectionId: connectionId }));
+      return true;
+    } catch (error) {
+      if (isGone(error)) return false;
+      throw error;
+    }
+  },
+  newId: () => randomBytes(12).toString('base64url'),
+};
+
+export const handler = middy()
+  .use([logContext(), lastResort()])
+  .handler(async () => {
+    logger.info('swept', { ...(await sweep(deps)) });
+  });

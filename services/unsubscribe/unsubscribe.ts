@@ -1,0 +1,25 @@
+import type { Connections } from '../../shared/connections.ts';
+import { type AckFrame, Action, ack, type SubscriptionFrame } from '../../shared/protocol.ts';
+import type { RouteInput } from '../../shared/route.ts';
+import type { Subscriptions } from '../../shared/subscriptions.ts';
+import type { Topics } from '../../shared/topics.ts';
+
+export interface UnsubscribeDeps {
+  readonly connections: Pick<Connections, 'removeSubscription'>;
+  readonly subscriptions: Pick<Subscriptions, 'delete'>;
+  readonly topics: Pick<Topics, 'shardsOf'>;
+}
+
+/** Ends a subscription. One that is not there is ended already: the answer is the same. */
+export async function unsubscribe(
+  { connectionId, frame }: RouteInput<SubscriptionFrame>,
+  { connections, subscriptions, topics }: UnsubscribeDeps,
+): Promise<AckFrame> {
+  const pattern = frame.topic;
+  const shard = await connections.removeSubscription(connectionId, pattern);
+  // API Gateway runs one connection's frames side by side: a subscribe that overlapped with an earlier unsubscribe
+  // can have left a row that the connection does not list. This finds it.
+  const shards = shard === undefined ? await topics.shardsOf(pattern) : [{ pattern, shard }];
+  await subscriptions.delete(shards.map((each) => ({ ...each, connectionId })));
+  return ack(Action.unsubscribe, frame, { topic: pattern });
+}

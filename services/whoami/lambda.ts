@@ -1,0 +1,14 @@
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { loadConfig, text } from '../../shared/config.ts';
+import { createConnections } from '../../shared/connections.ts';
+import { Action, parseBare } from '../../shared/protocol.ts';
+import { route } from '../../shared/route.ts';
+import { whoami } from './whoami.ts';
+
+const { connectionsTable, endpoint } = loadConfig(process.env, {
+  connectionsTable: text('CONNECTIONS_TABLE'),
+  endpoint: text('CALLBACK_URL'),
+});
+const deps = { connections: createConnections(new DynamoDBClient(), connectionsTable, Date.now), endpoint };
+
+export const handler = route(parseBare(Action.whoami), (input) => whoami(input, deps));

@@ -1,0 +1,17 @@
+import type { Connections } from '../../shared/connections.ts';
+import { type AckFrame, Action, ack, type Command } from '../../shared/protocol.ts';
+import type { RouteInput } from '../../shared/route.ts';
+
+export interface WhoamiDeps {
+  readonly connections: Pick<Connections, 'userOf'>;
+  /** The @connections URL, for whoever wants to post to this connection themselves. */
+  readonly endpoint: string;
+}
+
+export async function whoami(
+  { connectionId, frame }: RouteInput<Command>,
+  { connections, endpoint }: WhoamiDeps,
+): Promise<AckFrame> {
+  const userId = await connections.userOf(connectionId);
+  return ack(Action.whoami, frame, { connectionId, ...(userId !== undefined && { userId }), endpoint });
+}
