@@ -1,0 +1,11 @@
+import { App, CfnOutput, Stack } from 'aws-cdk-lib';
+import { Fanwire } from './fanwire.ts';
+
+// Everything that matters is in the construct: put it into your own app in the same way.
+const app = new App({ analyticsReporting: false, outdir: process.env.CDK_OUTDIR ?? 'cdk.out' });
+const stack = new Stack(app, 'Fanwire', { description: 'Fanwire: real-time push over WebSockets' });
+const { stage, eventBus } = new Fanwire(stack, 'Fanwire');
+new CfnOutput(stack, 'WebSocketUrl', { value: stage.url });
+new CfnOutput(stack, 'CallbackUrl', { value: stage.callbackUrl });
+new CfnOutput(stack, 'EventBusName', { value: eventBus.eventBusName });
+app.synth();

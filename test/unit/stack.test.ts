@@ -1,0 +1,169 @@
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { App, Stack } from 'aws-cdk-lib';
+import { Template } from 'aws-cdk-lib/assertions';
+import { describe, expect, it } from 'vitest';
+import { Fanwire } from '../../infra/fanwire.ts';
+
+// biome-ignore lint/suspicious/noExplicitAny: a template is plain JSON
+type Json = any;
+type Ref = { Ref: string } | { 'Fn::GetAtt': [string, string] };
+
+const logicalId = (ref: Ref): string => ('Ref' in ref ? ref.Ref : ref['Fn::GetAtt'][0]);
+
+const app = new App({ outdir: mkdtempSync(join(tmpdir(), 'fanwire-stack-')) });
+const stack = new Stack(app, 'Stack');
+new Fanwire(stack, 'Fanwire');
+const template = Template.fromStack(stack);
+
+/** Properties of every resource of a type, with its logical id as `id`. */
+const resources = (type: string): Json[] =>
+  Object.entries(template.findResources(type)).map(([id, { Properties }]) => ({ id, ...Properties }));
+const properties = (ref: Ref): Json => template.toJSON().Resources[logicalId(ref)].Properties;
+
+const queues = resources('AWS::SQS::Queue');
+const mappings = resources('AWS::Lambda::EventSourceMapping');
+const functions = resources('AWS::Lambda::Function');
+/** Every statement of every role's policies, with the role's logical id. */
+const statements: Json[] = resources('AWS::IAM::Policy').flatMap(({ PolicyDocument, Roles }) =>
+  PolicyDocument.Statement.map((statement: Json) => ({ role: logicalId(Roles[0]), ...statement })),
+);
+
+describe('the queues', () => {
+  // AWS asks for six times the function timeout, or a slow batch is delivered twice.
+  it('keep a message hidden at least six times as long as its worker may run', () => {
+    expect(mappings).toHaveLength(2);
+    for (const { EventSourceArn, FunctionName } of mappings) {
+      const { VisibilityTimeout } = properties(EventSourceArn);
+      expect(VisibilityTimeout).toBeGreaterThanOrEqual(6 * properties(FunctionName).Timeout);
+    }
+  });
+
+  it('hand single failed records out again, not whole batches', () => {
+    for (const { FunctionResponseTypes } of mappings)
+      expect(FunctionResponseTypes).toEqual(['ReportBatchItemFailures']);
+  });
+
+  it('never run more workers than the settings say', () => {
+    for (const { ScalingConfig } of mappings) expect(ScalingConfig.MaximumConcurrency).toBe(50);
+  });
+
+  it('that are worked on have a dead-letter queue and are tried at least five times', () => {
+    for (const { EventSourceArn } of mappings) {
+      const { RedrivePolicy } = properties(EventSourceArn);
+      expect(RedrivePolicy.maxReceiveCount).toBeGreaterThanOrEqual(5);
+      expect(properties(RedrivePolicy.deadLetterTargetArn).MessageRetentionPeriod).toBe(14 * 24 * 3600);
+    }
+  });
+
+  it('are encrypted, and refuse plain HTTP', () => {
+    expect(queues).toHaveLength(4);
+    for (const { id, SqsManagedSseEnabled } of queues) {
+      expect([id, SqsManagedSseEnabled]).toEqual([id, true]);
+      const policy = resources('AWS::SQS::QueuePolicy').find(({ Queues }) => logicalId(Queues[0]) === id);
+      expect(JSON.stringify(policy)).toContain('"Effect":"Deny","Principal":{"AWS":"*"}');
+      expect(JSON.stringify(policy)).toContain('"aws:SecureTransport":"false"');
+    }
+  });
+});
+
+it('sends an event that the ingest queue does not take to a dead-letter queue', () => {
+  const targets = resources('AWS::Events::Rule').flatMap(({ Targets }) => Targets);
+  expect(targets).toHaveLength(1);
+  for (const { DeadLetterConfig } of targets) {
+    expect(properties(DeadLetterConfig.Arn).RedrivePolicy).toBeUndefined();
+  }
+});
+
+describe('the tables', () => {
+  const tables = resources('AWS::DynamoDB::Table');
+
+  it('forget what has expired, and cost nothing while nobody is there', () => {
+    expect(tables).toHaveLength(3);
+    for (const { TimeToLiveSpecification, BillingMode } of tables) {
+      expect(TimeToLiveSpecification).toEqual({ AttributeName: 'expiresAt', Enabled: true });
+      expect(BillingMode).toBe('PAY_PER_REQUEST');
+    }
+  });
+
+  // DynamoDB always encrypts at rest; only a specification can choose another key than its own.
+  it('are encrypted', () => {
+    for (const { SSESpecification } of tables) expect(SSESpecification).toBeUndefined();
+  });
+});
+
+describe('the functions', () => {
+  it('run on Node 24, arm64, each with a role of its own', () => {
+    for (const { Runtime, Architectures } of functions) {
+      expect([Runtime, Architectures]).toEqual(['nodejs24.x', ['arm64']]);
+    }
+    const roles = functions.map(({ Role }) => logicalId(Role));
+    expect(new Set(roles).size).toBe(functions.length);
+  });
+
+  it('may do exactly this', () => {
+    const rights: Record<string, string[]> = {};
+    for (const { role, Action, Effect } of statements) {
+      expect(Effect).toBe('Allow');
+      const name = role.replace(/^Fanwire|Role[0-9A-F]{8}$|RoleForTarget.*$/g, '');
+      rights[name] = [...(rights[name] ?? []), ...[Action].flat()].sort();
+    }
+    const logs = ['logs:CreateLogStream', 'logs:PutLogEvents'];
+    const rows = ['dynamodb:BatchWriteItem', 'dynamodb:DeleteItem'];
+    const source = ['sqs:DeleteMessage', 'sqs:GetQueueAttributes', 'sqs:ReceiveMessage'];
+    const delivery = ['dynamodb:BatchGetItem', ...rows, 'execute-api:ManageConnections'];
+    expect(rights).toEqual({
+      Connect: ['dynamodb:PutItem', ...logs],
+      Disconnect: [...rows, ...logs],
+      Subscribe: ['dynamodb:GetItem', 'dynamodb:PutItem', 'dynamodb:UpdateItem', ...logs],
+      Unsubscribe: ['dynamodb:BatchGetItem', 'dynamodb:BatchWriteItem', 'dynamodb:UpdateItem', ...logs],
+      Publish: ['events:PutEvents', ...logs],
+      Send: ['events:PutEvents', ...logs],
+      Whoami: ['dynamodb:GetItem', ...logs],
+      Ping: logs,
+      DefaultRoute: logs,
+      Fanout: [
+        ...delivery,
+        'dynamodb:Query',
+        'dynamodb:Scan',
+        ...logs,
+        ...source,
+        'sqs:SendMessage',
+        'sqs:SendMessage',
+      ].sort(),
+      Deliver: [...delivery, ...logs, ...source, 'sqs:SendMessage'].sort(),
+      Sweep: [...rows, 'dynamodb:Scan', 'execute-api:ManageConnections', ...logs].sort(),
+      Scheduler: ['lambda:InvokeFunction'],
+    });
+  });
+
+  it('have no right to everything of a service, and none to every resource', () => {
+    for (const { Action, Resource } of statements) {
+      for (const action of [Action].flat()) expect(action).not.toContain('*');
+      for (const resource of [Resource].flat()) expect(resource).not.toBe('*');
+    }
+  });
+});
+
+it('answers clients on every route but the lifecycle ones', () => {
+  const answered = resources('AWS::ApiGatewayV2::RouteResponse').map(({ RouteId }) => logicalId(RouteId));
+  for (const { id, RouteKey, RouteResponseSelectionExpression } of resources('AWS::ApiGatewayV2::Route')) {
+    const isLifecycle = ['$connect', '$disconnect'].includes(RouteKey);
+    expect([RouteKey, answered.includes(id), RouteResponseSelectionExpression]).toEqual([
+      RouteKey,
+      !isLifecycle,
+      isLifecycle ? undefined : '$default',
+    ]);
+  }
+});
+
+it('names every setting that is out of bounds', () => {
+  expect(
+    () => new Fanwire(new Stack(), 'F', { postTimeoutMs: 60_000, workersMax: 1.5, stageName: 'a/b' }),
+  ).toThrow(
+    'Bad Fanwire settings: expected postTimeoutMs to be a whole number from 50 to 5000, got 60000; ' +
+      'expected workersMax to be a whole number from 2 to 1000, got 1.5; ' +
+      'expected stageName to be 1 to 128 letters, digits or _, got a/b',
+  );
+});
