@@ -1,0 +1,250 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { type WebSocket, WebSocketServer } from 'ws';
+import type { Clock } from '../clock.ts';
+import type { Invoke } from '../invoke.ts';
+import { type Closing, Connection, GOING_AWAY } from './connection.ts';
+import {
+  connectEvent,
+  disconnectEvent,
+  type EventConnection,
+  type EventOrigin,
+  type EventRequest,
+  type EventSource,
+  messageEvent,
+} from './events.ts';
+import { forwardedHeaders, handshakeFault, identityOf, judge, refuse, type Verdict } from './handshake.ts';
+import { createId, type RandomBytes } from './ids.ts';
+import { integrate } from './integration.ts';
+import { CLOSE_HANDSHAKE_MS_MAX, MESSAGE_BYTES_MAX } from './limits.ts';
+import {
+  type Answer,
+  bareFailure,
+  type ConnectionPath,
+  failure,
+  manageConnection,
+  parseConnectionPath,
+  write,
+} from './management.ts';
+import { errorText, GatewayError, replyText } from './replies.ts';
+import { CONNECT_ROUTE, compileRouteSelection, DEFAULT_ROUTE, DISCONNECT_ROUTE } from './routing.ts';
+
+export interface GatewayRoute {
+  readonly functionArn: string;
+  /** The route has a RouteResponse, so the Lambda's body reaches the client. */
+  readonly replies: boolean;
+  readonly timeoutMs: number;
+}
+
+export interface GatewaySettings {
+  readonly apiId: string;
+  readonly stage: string;
+  readonly region: string;
+  readonly accountId: string;
+  /** `$request.body.action`, `${request.body.x}`, or several with literal text between them. */
+  readonly routeSelectionExpression: string;
+  readonly stageVariables?: Readonly<Record<string, string>>;
+  /** By route key, `$connect`, `$disconnect` and `$default` included. */
+  readonly routes: ReadonlyMap<string, GatewayRoute>;
+}
+
+/** What a test makes of one call to @connections: an HTTP status to answer with, or `hang` = never answer. */
+export type ManagementFault = number | 'hang';
+
+export interface GatewayDeps {
+  readonly invoke: Invoke;
+  readonly clock: Clock;
+  readonly randomBytes: RandomBytes;
+  readonly fault?: (method: string, connectionId: string) => ManagementFault | undefined;
+}
+
+/** One stage of a WebSocket API: the sockets of its clients, and the @connections calls of its back ends. */
+export class Gateway {
+  readonly #routes: GatewaySettings['routes'];
+  readonly #deps: GatewayDeps;
+  readonly #source: EventSource;
+  readonly #stagePath: string;
+  readonly #routeKeyOf: (message: string) => string;
+  readonly #webSockets: WebSocketServer;
+  /** Upgrades whose `$connect` is still running. */
+  readonly #pending = new Set<Duplex>();
+  /** The subprotocol that `$connect` chose, from its end until `ws` writes the 101. */
+  readonly #subprotocols = new WeakMap<IncomingMessage, string>();
+  /** From the 101 until the socket is gone. */
+  readonly #connections = new Map<string, Connection>();
+  /** Lives of connections: over when `$disconnect` has ended. */
+  readonly #lives = new Set<Promise<void>>();
+  #isClosed = false;
+
+  constructor({ apiId, stage, region, stageVariables, ...settings }: GatewaySettings, deps: GatewayDeps) {
+    this.#routes = settings.routes;
+    this.#deps = deps;
+    this.#stagePath = `/${stage}`;
+    this.#routeKeyOf = compileRouteSelection(settings.routeSelectionExpression);
+    // It never carries a port on AWS, so it carries none here, whatever port serves it.
+    const domainName = `${apiId}.execute-api.${region}.amazonaws.com`;
+    this.#source = { apiId, stage, domainName, ...(stageVariables && { stageVariables }) };
+    this.#webSockets = new WebSocketServer(this.#webSocketOptions());
+  }
+
+  get connectionCount(): number {
+    return this.#connections.size;
+  }
+
+  /** Answers an HTTP upgrade: 101 once `$connect` has accepted it, or an HTTP status. */
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    // A client may reset while nobody else listens; unheard, the error would end the process.
+    socket.on('error', () => socket.destroy());
+    const fault = this.#upgradeFault(request);
+    if (fault === undefined) void this.#shakeHands(request, socket, head);
+    else refuse(socket, fault);
+  }
+
+  /** Answers a plain HTTP request, its body already read; false if its path is none of this stage's. */
+  manage(request: IncomingMessage, body: Buffer, response: ServerResponse): boolean {
+    const path = pathOf(request);
+    const target = parseConnectionPath(path);
+    if (target === undefined) return this.#answerPlain(path, response);
+    const fault = this.#deps.fault?.(request.method ?? '', target.connectionId);
+    if (fault === undefined) write(response, this.#manageConnection(request, target, body));
+    else if (fault !== 'hang') write(response, bareFailure(fault));
+    return true;
+  }
+
+  /** Closes every socket and waits until the last `$disconnect` has ended. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    for (const socket of this.#pending) socket.destroy();
+    for (const connection of this.#connections.values()) connection.close(GOING_AWAY);
+    await Promise.all(this.#lives);
+  }
+
+  /** Not part of the options literal at its use: `closeTimeout` is newer than the types of `ws`. */
+  #webSocketOptions() {
+    return {
+      noServer: true,
+      clientTracking: false,
+      maxPayload: MESSAGE_BYTES_MAX,
+      // Clients offer it, and `$connect` sees the offer; that AWS accepts it nobody has seen: [inference].
+      perMessageDeflate: false,
+      closeTimeout: CLOSE_HANDSHAKE_MS_MAX,
+      // `ws` alone would pick the client's first; AWS echoes only what `$connect` returned.
+      handleProtocols: (_offered: Set<string>, request: IncomingMessage) =>
+        this.#subprotocols.get(request) ?? false,
+    } as const;
+  }
+
+  #isStage(path: string): boolean {
+    return path === this.#stagePath || path === `${this.#stagePath}/`;
+  }
+
+  #upgradeFault(request: IncomingMessage): number | undefined {
+    if (this.#isClosed) return 503;
+    return this.#isStage(pathOf(request)) ? handshakeFault(request) : 403;
+  }
+
+  #answerPlain(path: string, response: ServerResponse): boolean {
+    if (!this.#isStage(path)) return false;
+    response.setHeader('Upgrade', 'websocket');
+    write(response, failure(426, 'Upgrade Required'));
+    return true;
+  }
+
+  #manageConnection(
+    { method }: IncomingMessage,
+    { stage, connectionId }: ConnectionPath,
+    body: Buffer,
+  ): Answer {
+    // The signature and the caller's policy are checked here (403), and the rate (429).
+    if (stage !== this.#source.stage) return failure(403, GatewayError.forbidden);
+    return manageConnection(method, connectionId, this.#connections.get(connectionId), body);
+  }
+
+  async #shakeHands(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    const connection = {
+      id: this.#newId(),
+      connectedAt: this.#deps.clock.now(),
+      identity: identityOf(request),
+    };
+    const origin = this.#originOf(connection);
+    this.#pending.add(socket);
+    // The rate of new connections (429) and the authorizer (401, 403, 500) have their say here.
+    const verdict = await this.#askConnect(origin, request);
+    this.#pending.delete(socket);
+    if (!verdict.accepted) {
+      refuse(socket, verdict.status, errorText(verdict.message, origin));
+      return;
+    }
+    if (verdict.subprotocol !== undefined) this.#subprotocols.set(request, verdict.subprotocol);
+    // Never calls back if the client gave up meanwhile, or the gateway closed: then there was no connection.
+    this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
+      this.#open(connection, webSocket, socket);
+    });
+  }
+
+  /** Without the route everybody is let in ("Setting up an integration for $connect is optional"). */
+  async #askConnect(origin: EventOrigin, request: IncomingMessage): Promise<Verdict> {
+    const route = this.#routes.get(CONNECT_ROUTE);
+    if (route === undefined) return { accepted: true };
+    const headers = forwardedHeaders(request, origin, this.#deps.randomBytes);
+    return judge(await integrate(route, connectEvent(origin, headers, queryOf(request)), this.#deps));
+  }
+
+  #open(accepted: EventConnection, webSocket: WebSocket, stream: Duplex): void {
+    const connection: Connection = new Connection(accepted, webSocket, stream, {
+      clock: this.#deps.clock,
+      onMessage: (text) => void this.#receive(connection, text),
+    });
+    const life = this.#live(connection).finally(() => this.#lives.delete(life));
+    this.#lives.add(life);
+  }
+
+  async #live(connection: Connection): Promise<void> {
+    this.#connections.set(connection.id, connection);
+    const closing = await connection.closed;
+    this.#connections.delete(connection.id);
+    await this.#tellDisconnect(connection, closing);
+  }
+
+  /** Best effort, as on AWS: how it ends is of no interest to anybody. */
+  async #tellDisconnect(connection: Connection, closing: Closing): Promise<void> {
+    const route = this.#routes.get(DISCONNECT_ROUTE);
+    if (route === undefined) return;
+    await integrate(route, disconnectEvent(this.#originOf(connection), closing), this.#deps);
+  }
+
+  /** Every message is its own invocation and waits for no other, so replies may overtake each other. */
+  async #receive(connection: Connection, body: string): Promise<void> {
+    const reply = await this.#answerMessage(this.#originOf(connection), body);
+    // A client that left or does not read loses its reply; there is nobody to tell. On AWS too: [inference].
+    if (reply !== undefined) connection.send(Buffer.from(reply));
+  }
+
+  async #answerMessage(origin: EventOrigin, body: string): Promise<string | undefined> {
+    const selected = this.#routeKeyOf(body);
+    const routeKey = this.#routes.has(selected) ? selected : DEFAULT_ROUTE;
+    const route = this.#routes.get(routeKey);
+    if (route === undefined) return errorText(GatewayError.forbidden, origin);
+    const event = messageEvent(origin, { id: this.#newId(), routeKey, body });
+    return replyText(await integrate(route, event, this.#deps), route.replies, origin);
+  }
+
+  #originOf(connection: EventConnection): EventOrigin {
+    const request: EventRequest = { id: this.#newId(), receivedAt: this.#deps.clock.now() };
+    return { source: this.#source, connection, request };
+  }
+
+  #newId(): string {
+    return createId(this.#deps.randomBytes);
+  }
+}
+
+const pathOf = ({ url = '' }: IncomingMessage): string => {
+  const query = url.indexOf('?');
+  return query < 0 ? url : url.slice(0, query);
+};
+
+const queryOf = ({ url = '' }: IncomingMessage): [string, string][] => {
+  const query = url.indexOf('?');
+  return query < 0 ? [] : [...new URLSearchParams(url.slice(query))];
+};

@@ -1,0 +1,103 @@
+import { type IncomingMessage, STATUS_CODES } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { EventOrigin, Identity, Pairs } from './events.ts';
+import type { RandomBytes } from './ids.ts';
+import type { Integration } from './integration.ts';
+import { GatewayError } from './replies.ts';
+
+/** What `$connect` made of a handshake. */
+export type Verdict =
+  | { readonly accepted: true; readonly subprotocol?: string }
+  | { readonly accepted: false; readonly status: number; readonly message: string };
+
+const BAD_GATEWAY = { accepted: false, status: 502, message: GatewayError.internal } as const;
+
+/** A token of RFC 9110 §5.6.2, so that no header value of a Lambda can break out of its line. */
+const TOKEN_PATTERN = /^[\w!#$%&'*+.^`|~-]+$/;
+
+/** 16 bytes in base64 (RFC 6455 §4.1). */
+const KEY_PATTERN = /^[+/0-9A-Za-z]{22}==$/;
+
+export function judge(connect: Integration): Verdict {
+  if (connect === 'failed') return BAD_GATEWAY;
+  if (connect === 'timed out') return { accepted: false, status: 504, message: GatewayError.timedOut };
+  const { statusCode: status, headers } = connect;
+  if (status >= 300) return { accepted: false, status, message: statusText(status) };
+  const subprotocol = headerNamed('sec-websocket-protocol', headers);
+  if (subprotocol === undefined) return { accepted: true };
+  return isToken(subprotocol) ? { accepted: true, subprotocol } : BAD_GATEWAY;
+}
+
+const headerNamed = (lowerName: string, headers: Readonly<Record<string, unknown>>): unknown =>
+  Object.entries(headers).find(([name]) => name.toLowerCase() === lowerName)?.[1];
+
+const isToken = (value: unknown): value is string => typeof value === 'string' && TOKEN_PATTERN.test(value);
+
+const statusText = (status: number): string => STATUS_CODES[status] ?? 'Unknown';
+
+/** The status that says what an upgrade request lacks to be a handshake (RFC 6455 §4.2.1), if anything. */
+export function handshakeFault({ method, headers }: IncomingMessage): number | undefined {
+  if (headers.upgrade?.toLowerCase() !== 'websocket') return 426;
+  const isHandshake =
+    method === 'GET' &&
+    headers['sec-websocket-version'] === '13' &&
+    KEY_PATTERN.test(headers['sec-websocket-key'] ?? '');
+  return isHandshake ? undefined : 400;
+}
+
+/** Answers an upgrade with an ordinary HTTP response. What AWS puts into the body is [inference]. */
+export function refuse(socket: Duplex, status: number, body = `{"message":"${statusText(status)}"}`): void {
+  const lines = [
+    `HTTP/1.1 ${status} ${statusText(status)}`,
+    'Connection: close',
+    'Content-Type: application/json',
+    `Content-Length: ${Buffer.byteLength(body)}`,
+  ];
+  socket.end(`${lines.join('\r\n')}\r\n\r\n${body}`, () => socket.destroy());
+}
+
+export function identityOf({ headers, socket }: IncomingMessage): Identity {
+  const userAgent = headers['user-agent'];
+  const sourceIp = socket.remoteAddress?.replace(/^::ffff:/, '') ?? '';
+  return userAgent === undefined ? { sourceIp } : { userAgent, sourceIp };
+}
+
+/** Hop-by-hop headers that captures of CONNECT events do not have, and those that the gateway sets itself. */
+const NOT_FORWARDED = new Set([
+  'connection',
+  'upgrade',
+  'x-amzn-trace-id',
+  'x-forwarded-for',
+  'x-forwarded-port',
+  'x-forwarded-proto',
+]);
+
+/** The headers of the CONNECT event: the client's own in their own case, then those that AWS adds. */
+export function forwardedHeaders(
+  { rawHeaders, headers }: IncomingMessage,
+  { connection, request }: EventOrigin,
+  randomBytes: RandomBytes,
+): Pairs {
+  const hops = [headers['x-forwarded-for'] ?? [], connection.identity.sourceIp].flat();
+  return [
+    ...pairUp(rawHeaders).filter(([name]) => !NOT_FORWARDED.has(name.toLowerCase())),
+    ['X-Amzn-Trace-Id', traceId(request.receivedAt, randomBytes)],
+    ['X-Forwarded-For', hops.join(', ')],
+    // Clients of the real gateway always come through TLS, so handlers see these two whatever serves them here.
+    ['X-Forwarded-Port', '443'],
+    ['X-Forwarded-Proto', 'https'],
+  ];
+}
+
+function pairUp(rawHeaders: readonly string[]): [string, string][] {
+  return Array.from({ length: rawHeaders.length / 2 }, (_, index) => [
+    rawHeaders[2 * index] ?? '',
+    rawHeaders[2 * index + 1] ?? '',
+  ]);
+}
+
+/** X-Ray's form: version, epoch seconds and 96 random bits, in hexadecimal. */
+function traceId(atMs: number, randomBytes: RandomBytes): string {
+  const seconds = Math.floor(atMs / 1000);
+  return `Root=1-${seconds.toString(16)}-${randomBytes(12).toString('hex')}`;
+}
