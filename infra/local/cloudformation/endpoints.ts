@@ -1,0 +1,19 @@
+import { isRecord } from './values.ts';
+
+/** Leads every address at one of the hosts, wherever it stands in a value, to the local endpoint. */
+export type Redirect = <T>(value: T) => T;
+
+export function createRedirect(hosts: readonly string[], endpoint: string): Redirect {
+  if (hosts.length === 0) return (value) => value;
+  const names = hosts.map((host) => host.replaceAll('.', '\\.')).join('|');
+  const address = new RegExp(`(https|wss)://(?:${names})(?![\\w.-])`, 'g');
+  const local = { https: endpoint, wss: endpoint.replace(/^http/, 'ws') };
+  const redirect = (value: unknown): unknown => {
+    if (typeof value === 'string')
+      return value.replace(address, (_, scheme: keyof typeof local) => local[scheme]);
+    if (Array.isArray(value)) return value.map(redirect);
+    if (!isRecord(value)) return value;
+    return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, redirect(inner)]));
+  };
+  return redirect as Redirect; // it changes texts, never the shape of a value
+}
