@@ -1,0 +1,142 @@
+import { randomUUID } from 'node:crypto';
+import { createInterface } from 'node:readline';
+import { Worker } from 'node:worker_threads';
+import type { Clock } from '../clock.ts';
+import type { Invocation } from '../invoke.ts';
+import type { Call, Reply, WorkerSettings } from './messages.ts';
+import { type Outcome, toInvocation } from './outcome.ts';
+import { environmentVariables } from './variables.ts';
+
+export interface FunctionSettings {
+  readonly arn: string;
+  readonly name: string;
+  /** Absolute path of the unpacked code. */
+  readonly codeDirectory: string;
+  /** `file.export`, for example `index.handler`. */
+  readonly handler: string;
+  readonly timeoutMs: number;
+  readonly memoryMb: number;
+  readonly environment: Readonly<Record<string, string>>;
+  /** How many events the function handles at once; the others wait. */
+  readonly environmentsMax?: number;
+}
+
+export interface EnvironmentDeps {
+  readonly clock: Clock;
+  readonly log: (line: string) => void;
+}
+
+/** https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html: the init phase. */
+const INIT_TIMEOUT_MS = 10_000;
+
+const BOOTSTRAP = new URL('./bootstrap.ts', import.meta.url);
+
+/** One execution environment: a worker thread that handles one event at a time. */
+export class Environment {
+  readonly #timeoutMs: number;
+  readonly #deps: EnvironmentDeps;
+  readonly #worker: Worker;
+  readonly #start: Promise<Outcome>;
+  /** Ends the wait for the worker that is under way; afterwards it does nothing. */
+  #settle: (outcome: Outcome) => void = () => {};
+  /** Why the worker ends or has ended. Once this is set, nothing it says counts any more. */
+  #ending: Outcome | undefined;
+
+  constructor(settings: FunctionSettings, deps: EnvironmentDeps) {
+    this.#timeoutMs = settings.timeoutMs;
+    this.#deps = deps;
+    this.#worker = startWorker(settings, deps);
+    this.#worker.on('message', (reply: Reply) => this.#onReply(reply));
+    this.#worker.on('error', (error) => {
+      deps.log(String(error));
+      this.#ending ??= { kind: 'crashed', errorType: 'Runtime.ExitError', errorMessage: String(error) };
+    });
+    this.#worker.on('exit', (code) => {
+      this.#ending ??= { kind: 'exited', code };
+      this.#settle(this.#ending);
+    });
+    this.#start = this.#wait(INIT_TIMEOUT_MS);
+  }
+
+  /** Whether it can handle another event. */
+  get alive(): boolean {
+    return this.#ending === undefined;
+  }
+
+  /** Handles one event, given as JSON. Not to be called again before the answer. */
+  async invoke(event: string): Promise<Invocation> {
+    const { clock, log } = this.#deps;
+    const requestId = randomUUID();
+    const outcome = await this.#handle({ requestId, event, timeoutMs: this.#timeoutMs });
+    const invocation = toInvocation(outcome, requestId, clock.now());
+    // An error that the worker reports itself, it has logged, with its stack.
+    if (!invocation.ok && !('errorType' in outcome)) log(invocation.errorMessage);
+    return invocation;
+  }
+
+  /** Stops the code, wherever it is. */
+  async stop(): Promise<void> {
+    this.#ending ??= { kind: 'exited', code: 0 };
+    await this.#worker.terminate();
+  }
+
+  async #handle(call: Call): Promise<Outcome> {
+    await this.#start;
+    if (this.#ending) return this.#ending; // it may end right after its start, when nobody waits for its exit
+    this.#worker.postMessage(call);
+    return this.#wait(call.timeoutMs);
+  }
+
+  /** Waits for the worker's next reply or its end, which a timeout brings about: so nothing runs on after it. */
+  #wait(limitMs: number): Promise<Outcome> {
+    const { promise, resolve } = Promise.withResolvers<Outcome>();
+    const cancelTimeout = this.#deps.clock.after(limitMs, () => {
+      this.#ending ??= { kind: 'timeout', limitMs };
+      void this.#worker.terminate();
+    });
+    this.#settle = (outcome) => {
+      cancelTimeout();
+      resolve(outcome);
+    };
+    return promise;
+  }
+
+  #onReply(reply: Reply): void {
+    if (this.#ending) return;
+    if (reply.kind === 'crashed') {
+      this.#ending = reply; // its exit follows
+    } else {
+      this.#settle(reply);
+    }
+  }
+}
+
+function startWorker(settings: FunctionSettings, { clock, log }: EnvironmentDeps): Worker {
+  const workerData: WorkerSettings = {
+    codeDirectory: settings.codeDirectory,
+    handler: settings.handler,
+    functionName: settings.name,
+    functionArn: settings.arn,
+    memoryMb: settings.memoryMb,
+    logGroupName: `/aws/lambda/${settings.name}`,
+    logStreamName: createLogStreamName(clock.now()),
+  };
+  const worker = new Worker(BOOTSTRAP, {
+    name: settings.name,
+    workerData,
+    env: environmentVariables(workerData, settings.environment),
+    argv: [],
+    execArgv: [], // not the options of this process
+    stdout: true,
+    stderr: true,
+    // No resourceLimits: one allocation beyond them aborts the whole process, not just the thread (Node 24.21).
+  });
+  for (const input of [worker.stdout, worker.stderr]) createInterface({ input }).on('line', log);
+  return worker;
+}
+
+/** For example `2026/11/20/[$LATEST]8a3f…`. */
+function createLogStreamName(nowMs: number): string {
+  const date = new Date(nowMs).toISOString().slice(0, 10).replaceAll('-', '/');
+  return `${date}/[$LATEST]${randomUUID().replaceAll('-', '')}`;
+}

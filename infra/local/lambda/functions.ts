@@ -1,0 +1,65 @@
+import { type Clock, systemClock } from '../clock.ts';
+import type { Invoke } from '../invoke.ts';
+import type { FunctionSettings } from './environment.ts';
+import { type Failure, failure } from './outcome.ts';
+import { Pool } from './pool.ts';
+
+export type { FunctionSettings } from './environment.ts';
+
+/** https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html: 6 MB when the caller waits for the end. */
+const EVENT_BYTES_MAX = 6 * 1024 * 1024;
+
+export interface FunctionsDeps {
+  readonly clock?: Clock;
+  /** Gets what the functions print, line by line, and why an invocation failed. */
+  readonly log: (functionName: string, line: string) => void;
+}
+
+/** Runs Lambda functions in worker threads, as Lambda runs them in its execution environments. */
+export class Functions {
+  readonly #pools: ReadonlyMap<string, Pool>;
+
+  constructor(functions: readonly FunctionSettings[], { clock = systemClock, log }: FunctionsDeps) {
+    const createPool = (settings: FunctionSettings) =>
+      new Pool(settings, { clock, log: (line) => log(settings.name, line) });
+    this.#pools = new Map(functions.map((settings) => [settings.arn, createPool(settings)]));
+  }
+
+  /** A field, so that it can be handed on without its object. */
+  readonly invoke: Invoke = async (functionArn, event) => {
+    const pool = this.#pools.get(functionArn);
+    if (!pool) return failure('crashed', 'ResourceNotFoundException', `Function not found: ${functionArn}`);
+    const json = toJson(event);
+    if (typeof json !== 'string') return json;
+    try {
+      return await pool.invoke(json);
+    } catch (error) {
+      // A thread that cannot even start, as with NODE_OPTIONS that Node refuses.
+      return failure('crashed', 'Runtime.ExitError', String(error));
+    }
+  };
+
+  /** Stops all code. What is under way fails. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#pools.values()].map((pool) => pool.close()));
+  }
+}
+
+/** The event as JSON, or why Lambda would refuse it. */
+function toJson(event: unknown): string | Failure {
+  try {
+    const json = JSON.stringify(event) ?? 'null';
+    if (Buffer.byteLength(json) <= EVENT_BYTES_MAX) return json;
+    return failure(
+      'crashed',
+      'RequestTooLargeException',
+      `expected an event of at most ${EVENT_BYTES_MAX} bytes`,
+    );
+  } catch (error) {
+    return failure(
+      'crashed',
+      'InvalidRequestContentException',
+      `expected an event that JSON can carry: ${error}`,
+    );
+  }
+}

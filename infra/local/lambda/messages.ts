@@ -1,0 +1,26 @@
+/** What passes between the engine and the thread of an execution environment. */
+
+/** What the thread is born with: everything about the function that its code may see. */
+export interface WorkerSettings {
+  readonly codeDirectory: string;
+  readonly handler: string;
+  readonly functionName: string;
+  readonly functionArn: string;
+  readonly memoryMb: number;
+  readonly logGroupName: string;
+  readonly logStreamName: string;
+}
+
+/** One event to handle. The thread gets the next one only after it has answered. */
+export interface Call {
+  readonly requestId: string;
+  /** JSON, as on AWS: what JSON cannot carry never reaches a handler. */
+  readonly event: string;
+  readonly timeoutMs: number;
+}
+
+/** The thread's answer: `ready` once after its start, then one for every call. After `crashed` it exits. */
+export type Reply =
+  | { readonly kind: 'ready' }
+  | { readonly kind: 'returned'; readonly payload: string }
+  | { readonly kind: 'threw' | 'crashed'; readonly errorType: string; readonly errorMessage: string };
