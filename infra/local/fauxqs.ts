@@ -1,0 +1,249 @@
+import type { DatabaseSync } from 'node:sqlite';
+
+/**
+ * fauxqs (SQS on SQLite), assembled from its parts. Its public `startFauxqs` always listens on 0.0.0.0, on a port of
+ * its own, and cannot receive in process; we want one port on loopback, and pollers without HTTP. The parts are not
+ * in the package's export map, so they are loaded by URL. The types below are the members that we rely on; the
+ * version is pinned exactly, and test/integration/queues.test.ts is what an upgrade has to pass.
+ */
+
+export interface MessageAttribute {
+  readonly DataType: string;
+  readonly StringValue?: string;
+  /** Base64. */
+  readonly BinaryValue?: string;
+}
+
+export interface StoredMessage {
+  readonly messageId: string;
+  readonly sentTimestamp: number;
+  readonly approximateReceiveCount: number;
+  readonly approximateFirstReceiveTimestamp?: number;
+  readonly delayUntil?: number;
+  readonly messageDeduplicationId?: string;
+  readonly sequenceNumber?: string;
+  messageGroupId?: string;
+}
+
+export interface ReceivedMessage {
+  readonly MessageId: string;
+  readonly ReceiptHandle: string;
+  readonly Body: string;
+  readonly MD5OfBody: string;
+  readonly MD5OfMessageAttributes?: string;
+  readonly MessageAttributes?: Readonly<Record<string, MessageAttribute>>;
+}
+
+export interface Queue {
+  readonly name: string;
+  url: string;
+  attributes: Record<string, string>;
+  lastModifiedTimestamp: number;
+  readonly persistence: Persistence | undefined;
+  readonly messages: readonly StoredMessage[];
+  readonly delayedMessages: readonly StoredMessage[];
+  readonly fifoDelayed: ReadonlyMap<string, readonly StoredMessage[]>;
+  readonly inflightMessages: ReadonlyMap<
+    string,
+    { readonly message: StoredMessage; readonly visibilityDeadline: number }
+  >;
+  /** Whoever waits for a message; all are told when there is one, and then try to take it. */
+  readonly pollWaiters: { readonly resolve: () => void; readonly timer: NodeJS.Timeout }[];
+  isFifo(): boolean;
+  /** Takes at most 10; what was received too often goes to the queue that `deadLetterQueue` finds by ARN. */
+  dequeue(
+    max: number,
+    visibilityTimeoutSeconds: undefined,
+    deadLetterQueue: (arn: string) => Queue | undefined,
+  ): ReceivedMessage[];
+  deleteMessage(receiptHandle: string): void;
+  changeVisibility(receiptHandle: string, seconds: number): void;
+  /** Makes visible whatever is due. */
+  processTimers(): void;
+  getAttribute(name: string): string | undefined;
+}
+
+export interface Store {
+  host: string;
+  region: string;
+  persistence: Persistence | undefined;
+  readonly queues: Map<string, Queue>;
+  createQueue(name: string, url: string, arn: string, attributes: Record<string, string>): Queue;
+  getQueue(url: string): Queue | undefined;
+  getQueueByArn(arn: string): Queue | undefined;
+  allQueues(): Iterable<Queue & { persistence: Persistence | undefined }>;
+  processAllTimers(): void;
+  /** Ends every wait for a message. */
+  shutdown(): void;
+}
+
+export interface Persistence {
+  readonly db: DatabaseSync;
+  loadSqsQueues(store: Store): void;
+  updateMessageReady: (messageId: string) => void;
+  /** Ours, not one of fauxqs. */
+  updateMessageGroup: (group: string, messageId: string) => void;
+  updateQueueAttributes(name: string, attributes: Record<string, string>, modifiedAtSeconds: number): void;
+  close(): void;
+}
+
+/** One operation of the SQS API, from its input to its output; of the request it reads the headers only. */
+export type Action = (
+  input: Record<string, unknown>,
+  store: Store,
+  request: { readonly headers: NodeJS.Dict<string | string[]> },
+) => unknown;
+
+/** The caller's fault, as actions throw it. */
+interface SqsError extends Error {
+  readonly statusCode: number;
+  readonly queryErrorHeader: string;
+  toJSON(): { readonly __type: string };
+}
+
+/** SendMessage and SendMessageBatch in one. */
+interface SendInput {
+  readonly MessageGroupId?: string;
+  readonly Entries?: readonly { readonly Id: string; readonly MessageGroupId?: string }[];
+}
+interface SendOutput {
+  readonly MessageId?: string;
+  readonly Successful?: readonly { readonly Id: string; readonly MessageId: string }[];
+}
+
+/** Messages in one SendMessageBatch. */
+const BATCH_MAX = 10;
+
+const OPERATIONS = [
+  'CreateQueue',
+  'DeleteQueue',
+  'GetQueueUrl',
+  'ListQueues',
+  'GetQueueAttributes',
+  'SetQueueAttributes',
+  'PurgeQueue',
+  'SendMessage',
+  'SendMessageBatch',
+  'ReceiveMessage',
+  'DeleteMessage',
+  'DeleteMessageBatch',
+  'ChangeMessageVisibility',
+  'ChangeMessageVisibilityBatch',
+  'TagQueue',
+  'UntagQueue',
+  'ListQueueTags',
+];
+
+/** Untyped, so `any`: the types above are taken on trust. */
+const part = (path: string) => import(new URL(path, import.meta.resolve('fauxqs')).href);
+
+const [sqsStore, sqsTypes, errors, persistence, ...actionParts] = await Promise.all([
+  part('sqs/sqsStore.js'),
+  part('sqs/sqsTypes.js'),
+  part('common/errors.js'),
+  part('persistence.js'),
+  ...OPERATIONS.map((operation) => part(`sqs/actions/${lowerFirst(operation)}.js`)),
+]);
+
+export const actions: ReadonlyMap<string, Action> = new Map(
+  OPERATIONS.map((operation, index) => {
+    const action: Action = actionParts[index][lowerFirst(operation)];
+    return [operation, operation.startsWith('SendMessage') ? keepingGroups(action) : action];
+  }),
+);
+
+export const DEFAULT_ATTRIBUTES: Readonly<Record<string, string>> = sqsTypes.DEFAULT_QUEUE_ATTRIBUTES;
+/** fauxqs knows these two but does not list them. */
+export const KNOWN_ATTRIBUTES: ReadonlySet<string> = new Set([
+  ...sqsTypes.SETTABLE_ATTRIBUTES,
+  'DeduplicationScope',
+  'FifoThroughputLimit',
+]);
+
+export const checkAttributes = (attributes: Readonly<Record<string, string>>): void =>
+  sqsTypes.validateQueueAttributes(attributes, errors.SqsError);
+
+export const isSqsError = (error: unknown): error is SqsError => error instanceof errors.SqsError;
+
+// SQS takes every character of XML 1.0 (API reference, SendMessage). The expression of fauxqs is not a Unicode one,
+// so it sees half a character in every emoji and refuses the message.
+const INVALID_CHARACTER = /[^\t\n\r\x20-\uD7FF\uE000-\uFFFD\u{10000}-\u{10FFFF}]/u;
+sqsTypes.INVALID_MESSAGE_BODY_CHAR.test = (body: string): boolean => INVALID_CHARACTER.test(body);
+
+/** A store with everything that `dataDir` holds; without one it keeps nothing. */
+export function openStore(dataDir: string | undefined, region: string): Store {
+  const store: Store = new sqsStore.SqsStore();
+  store.region = region;
+  // No `sqs.{region}.localhost` in queue URLs: that name does not resolve everywhere.
+  store.host = '';
+  if (dataDir !== undefined) persist(store, new persistence.PersistenceManager(dataDir));
+  return store;
+}
+
+function persist(store: Store, disk: Persistence): void {
+  // In WAL mode this survives a killed process, which is what we promise; only a power cut may take the last writes.
+  // With FULL each message costs an fsync: 126 instead of 21 microseconds.
+  disk.db.exec('PRAGMA synchronous = NORMAL');
+  // fauxqs writes a NULL receive count here, which its own schema refuses: the message would be lost until a restart.
+  const makeReady = disk.db.prepare(
+    'UPDATE sqs_messages SET receipt_handle = NULL, visibility_deadline = NULL WHERE message_id = ?',
+  );
+  disk.updateMessageReady = (messageId) => void makeReady.run(messageId);
+  const setGroup = disk.db.prepare('UPDATE sqs_messages SET message_group_id = ? WHERE message_id = ?');
+  disk.updateMessageGroup = (group, messageId) => void setGroup.run(group, messageId);
+  // As in startFauxqs: what is loaded must not be written back, for writing a queue's row again drops its messages.
+  disk.loadSqsQueues(store);
+  store.persistence = disk;
+  for (const queue of store.allQueues()) queue.persistence = disk;
+}
+
+/** All that `work` writes reaches the disk in one piece and at the cost of one write. */
+export function atomically<T>(store: Store, work: () => T): T {
+  const db = store.persistence?.db;
+  if (!db) return work();
+  db.exec('BEGIN');
+  try {
+    const result = work();
+    db.exec('COMMIT');
+    return result;
+  } catch (error) {
+    db.exec('ROLLBACK');
+    throw error;
+  }
+}
+
+/**
+ * SQS keeps a MessageGroupId on standard queues too (fair queues) and hands it to the consumer; fauxqs drops it there.
+ * What was just sent is the last of the queue: nobody can have taken it yet.
+ */
+function keepingGroups(send: Action): Action {
+  return (input, store, request) => {
+    const output = send(input, store, request);
+    const queue = store.getQueue(String(input.QueueUrl));
+    const groups = groupsOf(input as SendInput, output as SendOutput); // `send` has checked the one, made the other
+    if (!queue || queue.isFifo() || groups.size === 0) return output;
+    for (const message of [...queue.messages.slice(-BATCH_MAX), ...queue.delayedMessages.slice(-BATCH_MAX)]) {
+      const group = groups.get(message.messageId);
+      if (group === undefined) continue;
+      message.messageGroupId = group;
+      queue.persistence?.updateMessageGroup(group, message.messageId);
+    }
+    return output;
+  };
+}
+
+/** Groups by message id. */
+function groupsOf(input: SendInput, output: SendOutput): Map<string, string> {
+  const entries = input.Entries ?? [{ ...input, Id: '' }];
+  const sent = output.Successful ?? [{ ...output, Id: '' }];
+  const groups = new Map<string, string>();
+  for (const { Id, MessageId } of sent) {
+    const group = entries.find((entry) => entry.Id === Id)?.MessageGroupId;
+    if (group !== undefined && MessageId !== undefined) groups.set(MessageId, group);
+  }
+  return groups;
+}
+
+function lowerFirst(name: string): string {
+  return name.charAt(0).toLowerCase() + name.slice(1);
+}

@@ -1,0 +1,75 @@
+import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
+
+/** An AWS service as the one server of the local runtime sees it: the request's body has been read. */
+export interface HttpEngine {
+  handle(request: IncomingMessage, body: Buffer, response: ServerResponse): void | Promise<void>;
+}
+
+/** AWS's JSON protocols differ in their content type and in nothing else that matters here. */
+export type JsonVersion = '1.0' | '1.1';
+
+/** The caller's fault, answered as the AWS JSON protocols do: a status, `__type` and `message`. */
+export class RequestError extends Error {
+  readonly type: string;
+  readonly status: number;
+  readonly headers: OutgoingHttpHeaders;
+
+  constructor(type: string, message: string, status = 400, headers: OutgoingHttpHeaders = {}) {
+    super(message);
+    this.name = 'RequestError';
+    this.type = type;
+    this.status = status;
+    this.headers = headers;
+  }
+}
+
+/** `PutEvents` from `X-Amz-Target: AWSEvents.PutEvents`. */
+export const operationOf = (request: IncomingMessage): string =>
+  String(request.headers['x-amz-target'] ?? '').replace(/^.*\./, '');
+
+export const unknownOperation = (operation: string): RequestError =>
+  new RequestError(
+    'com.amazon.coral.service#UnknownOperationException',
+    `expected an operation that Fanwire serves locally, got ${operation}`,
+  );
+
+export function parseInput(body: Buffer): Record<string, unknown> {
+  try {
+    const input: unknown = JSON.parse(body.toString());
+    if (typeof input === 'object' && input !== null) return input as Record<string, unknown>;
+  } catch {
+    // Not JSON: told below, like JSON that is no object.
+  }
+  throw new RequestError('com.amazon.coral.service#SerializationException', 'expected a JSON object as body');
+}
+
+/** Answers with the result of `work`, or with the caller's fault. What is neither is the server's to answer. */
+export async function answer(
+  response: ServerResponse,
+  version: JsonVersion,
+  work: () => unknown,
+): Promise<void> {
+  try {
+    reply(response, version, 200, {}, await work());
+  } catch (error) {
+    if (!(error instanceof RequestError)) throw error;
+    const { type, message, status, headers } = error;
+    reply(response, version, status, headers, { __type: type, message });
+  }
+}
+
+function reply(
+  response: ServerResponse,
+  version: JsonVersion,
+  status: number,
+  headers: OutgoingHttpHeaders,
+  result: unknown,
+): void {
+  const body = Buffer.from(JSON.stringify(result));
+  response.writeHead(status, {
+    ...headers,
+    'content-type': `application/x-amz-json-${version}`,
+    'content-length': body.length,
+  });
+  response.end(body);
+}

@@ -1,0 +1,171 @@
+import type { Clock } from './clock.ts';
+import type { MessageAttribute } from './fauxqs.ts';
+import type { Invocation, Invoke } from './invoke.ts';
+import type { Message, Queues } from './queues.ts';
+
+/**
+ * Lambda starts with five batches at once and scales up from there (Lambda guide, "Using Lambda with SQS"). One
+ * machine stays at five: more would take the processor from each other, and from the deadlines of their posts.
+ */
+const CONCURRENCY_MAX = 5;
+/** What a synchronous invocation may carry (model lambda, Invoke). */
+const PAYLOAD_BYTES_MAX = 6 * 1024 * 1024;
+
+export interface MappingSettings {
+  readonly queueArn: string;
+  readonly functionArn: string;
+  readonly batchSize: number;
+  /** How long to wait for a full batch; 0 invokes with what is there. */
+  readonly batchingWindowSeconds: number;
+  readonly reportBatchItemFailures: boolean;
+  readonly maximumConcurrency?: number;
+}
+
+export interface MappingDeps {
+  readonly queues: Pick<Queues, 'receive' | 'remove'>;
+  readonly invoke: Invoke;
+  readonly clock: Clock;
+}
+
+export interface Mapping {
+  /** Takes no more messages, and waits for the invocations that are running. */
+  stop(): Promise<void>;
+}
+
+/** One message as a Lambda function gets it: an SQS message with lower-case keys. */
+interface SqsRecord {
+  readonly messageId: string;
+  readonly receiptHandle: string;
+  readonly body: string;
+  readonly attributes: Readonly<Record<string, string>>;
+  readonly messageAttributes: Readonly<Record<string, unknown>>;
+  readonly md5OfBody: string;
+  readonly md5OfMessageAttributes?: string;
+  readonly eventSource: 'aws:sqs';
+  readonly eventSourceARN: string;
+  readonly awsRegion: string;
+}
+
+/** Starts an event source mapping: from now on the function is invoked with what comes into the queue. */
+export function startMapping(settings: MappingSettings, deps: MappingDeps): Mapping {
+  const stopping = new AbortController();
+  const polling = poll(settings, deps, stopping.signal);
+  return {
+    async stop() {
+      stopping.abort();
+      await polling;
+    },
+  };
+}
+
+async function poll(settings: MappingSettings, deps: MappingDeps, signal: AbortSignal): Promise<void> {
+  const { queueArn, maximumConcurrency = CONCURRENCY_MAX } = settings;
+  const concurrency = Math.min(maximumConcurrency, CONCURRENCY_MAX);
+  const running = new Set<Promise<void>>();
+  while (!signal.aborted) {
+    const messages = await gather(settings, deps, signal);
+    for (const batch of batchesOf(messages.map((message) => toRecord(message, queueArn)))) {
+      const run = deliver(batch, settings, deps).finally(() => running.delete(run));
+      running.add(run);
+      // Nothing is taken that nobody is free to handle: its visibility timeout would be running.
+      if (running.size >= concurrency) await Promise.race(running);
+    }
+  }
+  await Promise.all(running);
+}
+
+/** Takes what is there; with a batching window also what comes until it closes or the batch is full. */
+async function gather(settings: MappingSettings, deps: MappingDeps, signal: AbortSignal): Promise<Message[]> {
+  const { queueArn, batchSize, batchingWindowSeconds } = settings;
+  const messages = await deps.queues.receive(queueArn, batchSize, signal);
+  if (batchingWindowSeconds === 0 || signal.aborted) return messages;
+  const window = new AbortController();
+  const close = (): void => window.abort();
+  const cancel = deps.clock.after(batchingWindowSeconds * 1000, close);
+  signal.addEventListener('abort', close);
+  while (messages.length < batchSize && !window.signal.aborted) {
+    messages.push(...(await deps.queues.receive(queueArn, batchSize - messages.length, window.signal)));
+  }
+  signal.removeEventListener('abort', close);
+  cancel();
+  return messages;
+}
+
+function* batchesOf(records: readonly SqsRecord[]): Generator<SqsRecord[]> {
+  let batch: SqsRecord[] = [];
+  let bytes = 0;
+  for (const record of records) {
+    const size = Buffer.byteLength(JSON.stringify(record)) + 1;
+    if (bytes + size > PAYLOAD_BYTES_MAX && batch.length > 0) {
+      yield batch;
+      batch = [];
+      bytes = 0;
+    }
+    batch.push(record);
+    bytes += size;
+  }
+  if (batch.length > 0) yield batch;
+}
+
+async function deliver(
+  records: readonly SqsRecord[],
+  { queueArn, functionArn, reportBatchItemFailures }: MappingSettings,
+  { queues, invoke }: MappingDeps,
+): Promise<void> {
+  const invocation = await invoke(functionArn, { Records: records });
+  const failed = failedIn(records, invocation, reportBatchItemFailures);
+  const done = records.filter(({ messageId }) => !failed.has(messageId));
+  // What failed stays in flight: it comes back when its visibility timeout ends, until the queue's redrive policy
+  // has it moved.
+  queues.remove(
+    queueArn,
+    done.map(({ receiptHandle }) => receiptHandle),
+  );
+}
+
+/**
+ * The ids of the messages that failed (Lambda guide, "Implementing partial batch responses"): an answer that makes
+ * no sense fails the whole batch, an empty one fails nothing.
+ */
+function failedIn(
+  records: readonly SqsRecord[],
+  invocation: Invocation,
+  reportBatchItemFailures: boolean,
+): ReadonlySet<unknown> {
+  const all = new Set<unknown>(records.map(({ messageId }) => messageId));
+  if (!invocation.ok) return all;
+  const { payload } = invocation;
+  if (!reportBatchItemFailures || payload === null || payload === undefined) return new Set();
+  if (typeof payload !== 'object') return all;
+  const { batchItemFailures: failures = null } = payload as { batchItemFailures?: unknown };
+  if (failures === null) return new Set();
+  if (!Array.isArray(failures)) return all;
+  const ids = new Set<unknown>(failures.map((failure) => failure?.itemIdentifier));
+  return ids.isSubsetOf(all) ? ids : all;
+}
+
+function toRecord(message: Message, queueArn: string): SqsRecord {
+  const { messageId, receiptHandle, body, attributes, messageAttributes, md5OfBody } = message;
+  return {
+    messageId,
+    receiptHandle,
+    body,
+    attributes,
+    messageAttributes: Object.fromEntries(
+      Object.entries(messageAttributes).map(([name, attribute]) => [name, toRecordAttribute(attribute)]),
+    ),
+    md5OfBody,
+    ...(message.md5OfMessageAttributes && { md5OfMessageAttributes: message.md5OfMessageAttributes }),
+    eventSource: 'aws:sqs',
+    eventSourceARN: queueArn,
+    awsRegion: queueArn.split(':')[3] ?? '',
+  };
+}
+
+const toRecordAttribute = ({ DataType, StringValue, BinaryValue }: MessageAttribute) => ({
+  ...(StringValue !== undefined && { stringValue: StringValue }),
+  ...(BinaryValue !== undefined && { binaryValue: BinaryValue }),
+  stringListValues: [],
+  binaryListValues: [],
+  dataType: DataType,
+});

@@ -1,0 +1,289 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import {
+  actions,
+  atomically,
+  checkAttributes,
+  DEFAULT_ATTRIBUTES,
+  isSqsError,
+  KNOWN_ATTRIBUTES,
+  type MessageAttribute,
+  openStore,
+  type Queue,
+  type ReceivedMessage,
+  type Store,
+} from './fauxqs.ts';
+import { answer, type HttpEngine, operationOf, parseInput, RequestError, unknownOperation } from './http.ts';
+
+/** What one call to SQS may take from a queue. */
+const RECEIVE_MAX = 10;
+/**
+ * Who waits for a message looks again at least this often. Delays and visibility timeouts are whole seconds, so a
+ * message that was delayed or taken during the wait is never late: the look that comes before it knows its time.
+ */
+const LOOK_AGAIN_MS = 1_000;
+
+/** Who sent a message: on AWS the id of the role. */
+const SENDER_ID = '000000000000';
+export const NO_SUCH_QUEUE = 'com.amazonaws.sqs#QueueDoesNotExist';
+
+type Headers = Pick<IncomingMessage, 'headers'>;
+
+export interface QueueDefinition {
+  readonly name: string;
+  readonly arn: string;
+  readonly url: string;
+  /** The queue attributes of SQS and CloudFormation (both name them alike), as strings or as JSON. */
+  readonly attributes: Readonly<Record<string, unknown>>;
+}
+
+export interface SendOptions {
+  readonly messageAttributes?: Readonly<Record<string, MessageAttribute>>;
+  readonly delaySeconds?: number;
+  readonly messageGroupId?: string;
+}
+
+export interface Message {
+  readonly messageId: string;
+  readonly receiptHandle: string;
+  readonly body: string;
+  readonly md5OfBody: string;
+  readonly md5OfMessageAttributes?: string;
+  /** The system attributes, ApproximateReceiveCount and so on. */
+  readonly attributes: Readonly<Record<string, string>>;
+  readonly messageAttributes: Readonly<Record<string, MessageAttribute>>;
+}
+
+export interface Depth {
+  readonly visible: number;
+  readonly inFlight: number;
+  readonly delayed: number;
+}
+
+/**
+ * SQS: its API over HTTP, and the same queues in process for the bus and the event source mappings. What a call has
+ * changed is on disk when it returns.
+ *
+ * Not like SQS: a standard queue delivers in order and exactly once, retention periods are ignored, fair queues keep
+ * the MessageGroupId but do not reorder, a FIFO queue hands out one message of a group at a time and forgets its
+ * deduplication ids when the process ends.
+ */
+export class Queues implements HttpEngine {
+  readonly #store: Store;
+  /** Long polls over HTTP that are under way. */
+  readonly #polls = new Set<Promise<unknown>>();
+  #isClosed = false;
+
+  private constructor(store: Store) {
+    this.#store = store;
+  }
+
+  static open({ dataDir, region }: { readonly dataDir?: string; readonly region: string }): Queues {
+    return new Queues(openStore(dataDir, region));
+  }
+
+  /** Creates the queue, or gives the one from an earlier run this URL and exactly these attributes. */
+  create({ name, arn, url, attributes }: QueueDefinition): void {
+    const wanted = queueAttributes(name, attributes);
+    const queue = this.#store.getQueueByArn(arn);
+    if (!queue) {
+      this.#store.createQueue(name, url, arn, wanted);
+      return;
+    }
+    this.#store.queues.delete(queue.url);
+    queue.url = url;
+    this.#store.queues.set(url, queue);
+    queue.attributes = { ...DEFAULT_ATTRIBUTES, ...wanted };
+    queue.persistence?.updateQueueAttributes(name, queue.attributes, queue.lastModifiedTimestamp);
+  }
+
+  handle(request: IncomingMessage, body: Buffer, response: ServerResponse): Promise<void> {
+    const operation = operationOf(request);
+    return answer(response, '1.0', () => {
+      const input = parseInput(body);
+      return operation === 'ReceiveMessage'
+        ? this.#poll(input, request)
+        : this.#run(operation, input, request);
+    });
+  }
+
+  /** Answers with the message id. */
+  send(queueArn: string, body: string, options: SendOptions = {}): string {
+    const input = {
+      QueueUrl: this.#queue(queueArn).url,
+      MessageBody: body,
+      MessageAttributes: options.messageAttributes,
+      DelaySeconds: options.delaySeconds,
+      MessageGroupId: options.messageGroupId,
+    };
+    const { MessageId } = this.#run('SendMessage', input, { headers: {} }) as { MessageId: string };
+    return MessageId;
+  }
+
+  /** Waits until there is a message, then takes all there are, up to `max`. Empty when `signal` aborts. */
+  async receive(queueArn: string, max: number, signal: AbortSignal): Promise<Message[]> {
+    const queue = this.#queue(queueArn);
+    while (!signal.aborted && !this.#isClosed) {
+      const messages = atomically(this.#store, () => this.#take(queue, max));
+      if (messages.length > 0) return messages;
+      await changeOf(queue, signal);
+    }
+    return [];
+  }
+
+  remove(queueArn: string, receiptHandles: readonly string[]): void {
+    const queue = this.#queue(queueArn);
+    atomically(this.#store, () => {
+      for (const receiptHandle of receiptHandles) queue.deleteMessage(receiptHandle);
+    });
+  }
+
+  /** At boot: whoever held these messages died with the last process, so nobody needs to wait for their timeout. */
+  releaseInFlight(queueArn: string): void {
+    const queue = this.#queue(queueArn);
+    atomically(this.#store, () => {
+      const receiptHandles = [...queue.inflightMessages.keys()];
+      for (const receiptHandle of receiptHandles) queue.changeVisibility(receiptHandle, 0);
+    });
+  }
+
+  depth(queueArn: string): Depth {
+    const queue = this.#queue(queueArn);
+    queue.processTimers();
+    return {
+      visible: Number(queue.getAttribute('ApproximateNumberOfMessages')),
+      inFlight: Number(queue.getAttribute('ApproximateNumberOfMessagesNotVisible')),
+      delayed: Number(queue.getAttribute('ApproximateNumberOfMessagesDelayed')),
+    };
+  }
+
+  /** Ends every wait for a message. Closing twice is no error. */
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#store.shutdown();
+    await Promise.allSettled(this.#polls);
+    this.#store.persistence?.close();
+  }
+
+  #run(operation: string, input: Record<string, unknown>, request: Headers): unknown {
+    const action = actions.get(operation);
+    if (!action) throw unknownOperation(operation);
+    // A depth is asked for to see what is due, too.
+    if (operation === 'GetQueueAttributes') this.#store.processAllTimers();
+    try {
+      return atomically(this.#store, () => action(input, this.#store, request));
+    } catch (error) {
+      throw asRequestError(error);
+    }
+  }
+
+  /** The one operation that waits: a transaction must not. */
+  async #poll(input: Record<string, unknown>, request: Headers): Promise<unknown> {
+    const poll = Promise.resolve(actions.get('ReceiveMessage')?.(input, this.#store, request));
+    this.#polls.add(poll);
+    try {
+      return await poll;
+    } catch (error) {
+      throw asRequestError(error);
+    } finally {
+      this.#polls.delete(poll);
+    }
+  }
+
+  #take(queue: Queue, max: number): Message[] {
+    const taken: Message[] = [];
+    while (taken.length < max) {
+      const messages = queue.dequeue(Math.min(max - taken.length, RECEIVE_MAX), undefined, (arn) =>
+        this.#store.getQueueByArn(arn),
+      );
+      if (messages.length === 0) break;
+      taken.push(...messages.map((message) => toMessage(queue, message)));
+    }
+    return taken;
+  }
+
+  #queue(arn: string): Queue {
+    const queue = this.#store.getQueueByArn(arn);
+    if (!queue) throw new RequestError(NO_SUCH_QUEUE, `The specified queue does not exist: ${arn}`);
+    return queue;
+  }
+}
+
+/** Waits until a message may have become visible. */
+function changeOf(queue: Queue, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', done);
+      const index = queue.pollWaiters.indexOf(waiter);
+      if (index >= 0) queue.pollWaiters.splice(index, 1);
+      resolve();
+    };
+    const timer = setTimeout(done, untilNextDue(queue));
+    const waiter = { resolve: done, timer };
+    queue.pollWaiters.push(waiter);
+    signal.addEventListener('abort', done);
+  });
+}
+
+function untilNextDue(queue: Queue): number {
+  const now = Date.now(); // fauxqs knows no other clock
+  let dueAt = now + LOOK_AGAIN_MS;
+  for (const time of dueTimes(queue)) dueAt = Math.min(dueAt, time);
+  return Math.max(dueAt - now, 0);
+}
+
+function* dueTimes(queue: Queue): Generator<number> {
+  for (const { visibilityDeadline } of queue.inflightMessages.values()) yield visibilityDeadline;
+  for (const messages of [queue.delayedMessages, ...queue.fifoDelayed.values()]) {
+    for (const { delayUntil = 0 } of messages) yield delayUntil;
+  }
+}
+
+function toMessage(queue: Queue, received: ReceivedMessage): Message {
+  const stored = queue.inflightMessages.get(received.ReceiptHandle)?.message;
+  const attributes = {
+    ApproximateReceiveCount: stored?.approximateReceiveCount,
+    SentTimestamp: stored?.sentTimestamp,
+    SenderId: SENDER_ID,
+    ApproximateFirstReceiveTimestamp: stored?.approximateFirstReceiveTimestamp,
+    MessageGroupId: stored?.messageGroupId,
+    MessageDeduplicationId: stored?.messageDeduplicationId,
+    SequenceNumber: stored?.sequenceNumber,
+  };
+  return {
+    messageId: received.MessageId,
+    receiptHandle: received.ReceiptHandle,
+    body: received.Body,
+    md5OfBody: received.MD5OfBody,
+    ...(received.MD5OfMessageAttributes && { md5OfMessageAttributes: received.MD5OfMessageAttributes }),
+    attributes: Object.fromEntries(
+      Object.entries(attributes).flatMap(([key, value]) =>
+        value === undefined ? [] : [[key, String(value)]],
+      ),
+    ),
+    messageAttributes: received.MessageAttributes ?? {},
+  };
+}
+
+function queueAttributes(name: string, given: Readonly<Record<string, unknown>>): Record<string, string> {
+  const unknown = Object.keys(given).filter((key) => !KNOWN_ATTRIBUTES.has(key));
+  if (unknown.length > 0)
+    throw new Error(`queue ${name}: expected SQS attributes, got ${unknown.join(', ')}`);
+  const attributes = Object.fromEntries(
+    Object.entries(given).map(([key, value]) => [
+      key,
+      typeof value === 'object' ? JSON.stringify(value) : String(value),
+    ]),
+  );
+  checkAttributes(attributes);
+  return attributes;
+}
+
+const asRequestError = (error: unknown): unknown =>
+  isSqsError(error)
+    ? new RequestError(error.toJSON().__type, error.message, error.statusCode, {
+        // What the SDK turns into the error's name.
+        'x-amzn-query-error': error.queryErrorHeader,
+      })
+    : error;

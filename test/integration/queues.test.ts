@@ -1,0 +1,353 @@
+import { spawn } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  ChangeMessageVisibilityCommand,
+  DeleteMessageCommand,
+  GetQueueAttributesCommand,
+  GetQueueUrlCommand,
+  ListQueuesCommand,
+  ReceiveMessageCommand,
+  SendMessageBatchCommand,
+  SendMessageCommand,
+  SQSClient,
+} from '@aws-sdk/client-sqs';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { type HttpEngine, RequestError } from '../../infra/local/http.ts';
+import { type QueueDefinition, Queues } from '../../infra/local/queues.ts';
+import { serve } from '../serve.ts';
+
+const never = new AbortController().signal;
+const arnOf = (name: string): string => `arn:aws:sqs:eu-west-1:000000000000:${name}`;
+const ORDERS = arnOf('orders');
+const DEAD = arnOf('dead');
+
+const queue = (name: string, attributes: QueueDefinition['attributes'] = {}): QueueDefinition => ({
+  name,
+  arn: arnOf(name),
+  url: `http://127.0.0.1/000000000000/${name}`,
+  attributes,
+});
+
+let dataDir: string;
+let queues: Queues;
+
+/** Everything that has to be closed, last first. */
+const closing: (() => Promise<unknown>)[] = [];
+
+beforeEach(async () => {
+  dataDir = await mkdtemp(join(tmpdir(), 'fanwire-queues-'));
+  queues = Queues.open({ dataDir, region: 'eu-west-1' });
+  closing.push(
+    () => rm(dataDir, { recursive: true }),
+    () => queues.close(),
+  );
+});
+afterEach(async () => {
+  for (const close of closing.splice(0).reverse()) await close();
+});
+
+async function restart(): Promise<void> {
+  await queues.close();
+  queues = Queues.open({ dataDir, region: 'eu-west-1' });
+}
+
+async function client(engine: HttpEngine = queues): Promise<SQSClient> {
+  const served = await serve(engine);
+  const sqs = new SQSClient(served.client);
+  closing.push(served.close, async () => sqs.destroy());
+  return sqs;
+}
+
+describe('in process', () => {
+  beforeEach(() => queues.create(queue('orders')));
+
+  it('hands out what was sent, with what SQS says about it', async () => {
+    const messageId = queues.send(ORDERS, 'one', {
+      messageAttributes: { kind: { DataType: 'String', StringValue: 'test' } },
+      messageGroupId: 'chat/lobby',
+    });
+    const [message] = await queues.receive(ORDERS, 10, never);
+    expect(message).toEqual({
+      messageId,
+      receiptHandle: expect.any(String),
+      body: 'one',
+      md5OfBody: 'f97c5d29941bfb1b2fdab0874906ab82',
+      md5OfMessageAttributes: expect.stringMatching(/^[0-9a-f]{32}$/),
+      attributes: {
+        ApproximateReceiveCount: '1',
+        SentTimestamp: expect.stringMatching(/^\d{13}$/),
+        SenderId: expect.any(String),
+        ApproximateFirstReceiveTimestamp: expect.stringMatching(/^\d{13}$/),
+        MessageGroupId: 'chat/lobby',
+      },
+      messageAttributes: { kind: { DataType: 'String', StringValue: 'test' } },
+    });
+  });
+
+  it('takes more than the ten messages of one ReceiveMessage at once', async () => {
+    for (let index = 0; index < 25; index++) queues.send(ORDERS, String(index));
+    expect(await queues.receive(ORDERS, 20, never)).toHaveLength(20);
+    expect(await queues.receive(ORDERS, 20, never)).toHaveLength(5);
+  });
+
+  it('waits for a message that is sent later', async () => {
+    const receiving = queues.receive(ORDERS, 10, never);
+    queues.send(ORDERS, 'later');
+    expect((await receiving).map(({ body }) => body)).toEqual(['later']);
+  });
+
+  it('hands out a message when its delay ends, though it was sent during the wait', async () => {
+    const receiving = queues.receive(ORDERS, 10, never);
+    const before = Date.now();
+    await vi.waitUntil(() => Date.now() > before + 5, { interval: 1 });
+    queues.send(ORDERS, 'later', { delaySeconds: 1 });
+    expect(await receiving).toHaveLength(1);
+    // The wait looks once a second: had it not seen the message's time then, it would be the second after.
+    expect(Date.now() - before).toBeLessThan(1_900);
+  });
+
+  it('gives up waiting when told to, at once', async () => {
+    const controller = new AbortController();
+    const receiving = queues.receive(ORDERS, 10, controller.signal);
+    const before = Date.now();
+    controller.abort();
+    expect(await receiving).toEqual([]);
+    expect(Date.now() - before).toBeLessThan(900);
+  });
+
+  it('gives up waiting when it is closed', async () => {
+    const receiving = queues.receive(ORDERS, 10, never);
+    await queues.close();
+    expect(await receiving).toEqual([]);
+  });
+
+  it('counts what is visible, in flight and delayed', async () => {
+    queues.send(ORDERS, 'now');
+    queues.send(ORDERS, 'too');
+    queues.send(ORDERS, 'later', { delaySeconds: 60 });
+    await queues.receive(ORDERS, 1, never);
+    expect(queues.depth(ORDERS)).toEqual({ visible: 1, inFlight: 1, delayed: 1 });
+  });
+
+  it('keeps what is not removed in flight', async () => {
+    queues.send(ORDERS, 'done');
+    queues.send(ORDERS, 'failed');
+    const [done] = await queues.receive(ORDERS, 10, never);
+    queues.remove(ORDERS, [done?.receiptHandle ?? '']);
+    expect(queues.depth(ORDERS)).toEqual({ visible: 0, inFlight: 1, delayed: 0 });
+  });
+
+  it('moves what was received too often to the dead-letter queue', async () => {
+    queues.create(queue('dead'));
+    const RedrivePolicy = { deadLetterTargetArn: DEAD, maxReceiveCount: 1 };
+    queues.create(queue('orders', { VisibilityTimeout: 1, RedrivePolicy }));
+    queues.send(ORDERS, 'poison');
+    await queues.receive(ORDERS, 10, never);
+    const next = new AbortController();
+    const again = queues.receive(ORDERS, 10, next.signal);
+    expect((await queues.receive(DEAD, 10, never)).map(({ body }) => body)).toEqual(['poison']);
+    next.abort();
+    expect(await again).toEqual([]);
+  });
+
+  it('takes an emoji and refuses half of one', () => {
+    expect(queues.send(ORDERS, '👋 hello')).toEqual(expect.any(String));
+    expect(() => queues.send(ORDERS, '\ud83d')).toThrow('Invalid characters found');
+  });
+
+  it('refuses a queue that does not exist, and attributes that SQS does not know', () => {
+    expect(() => queues.send(arnOf('nowhere'), 'x')).toThrow(RequestError);
+    expect(() => queues.create(queue('bad', { VisibilityTimout: 5 }))).toThrow(
+      'queue bad: expected SQS attributes, got VisibilityTimout',
+    );
+    expect(() => queues.create(queue('bad', { VisibilityTimeout: 50_000 }))).toThrow('VisibilityTimeout');
+  });
+});
+
+describe('a FIFO queue', () => {
+  const JOBS = arnOf('jobs.fifo');
+  beforeEach(() => queues.create(queue('jobs.fifo', { FifoQueue: true, ContentBasedDeduplication: true })));
+
+  it('keeps the order of a group and holds it back while one of its messages is in flight', async () => {
+    queues.send(JOBS, 'a1', { messageGroupId: 'a' });
+    queues.send(JOBS, 'a2', { messageGroupId: 'a' });
+    queues.send(JOBS, 'b1', { messageGroupId: 'b' });
+    const first = await queues.receive(JOBS, 10, never);
+    expect(first.map(({ body }) => body)).toEqual(['a1', 'b1']);
+    const next = queues.receive(JOBS, 10, never);
+    queues.remove(
+      JOBS,
+      first.map(({ receiptHandle }) => receiptHandle),
+    );
+    expect((await next).map(({ body }) => body)).toEqual(['a2']);
+  });
+
+  it('takes the same content once, and nothing without a group', async () => {
+    const messageId = queues.send(JOBS, 'same', { messageGroupId: 'a' });
+    expect(queues.send(JOBS, 'same', { messageGroupId: 'a' })).toBe(messageId);
+    expect(queues.depth(JOBS).visible).toBe(1);
+    expect(() => queues.send(JOBS, 'x')).toThrow('MessageGroupId');
+  });
+});
+
+describe('over HTTP', () => {
+  const QueueUrl = queue('orders').url;
+  beforeEach(() => queues.create(queue('orders')));
+
+  it('serves the SDK: send, receive, delete', async () => {
+    const sqs = await client();
+    expect((await sqs.send(new GetQueueUrlCommand({ QueueName: 'orders' }))).QueueUrl).toBe(QueueUrl);
+    const sent = await sqs.send(new SendMessageCommand({ QueueUrl, MessageBody: 'héllo 👋' }));
+    const { Messages = [] } = await sqs.send(new ReceiveMessageCommand({ QueueUrl }));
+    expect(Messages).toMatchObject([{ MessageId: sent.MessageId, Body: 'héllo 👋' }]);
+    await sqs.send(new DeleteMessageCommand({ QueueUrl, ReceiptHandle: Messages[0]?.ReceiptHandle }));
+    const { Attributes } = await sqs.send(
+      new GetQueueAttributesCommand({ QueueUrl, AttributeNames: ['All'] }),
+    );
+    expect(Attributes).toMatchObject({
+      ApproximateNumberOfMessagesNotVisible: '0',
+      ApproximateNumberOfMessages: '0',
+    });
+  });
+
+  it('counts a message as visible when its delay has ended', async () => {
+    const sqs = await client();
+    queues.send(ORDERS, 'later', { delaySeconds: 1 });
+    const count = async () => {
+      const { Attributes } = await sqs.send(
+        new GetQueueAttributesCommand({ QueueUrl, AttributeNames: ['All'] }),
+      );
+      return Attributes?.ApproximateNumberOfMessages;
+    };
+    expect(await count()).toBe('0');
+    await vi.waitFor(async () => expect(await count()).toBe('1'), { timeout: 5_000 });
+  });
+
+  it('answers a long poll when a message comes', async () => {
+    const sqs = await client();
+    const poll = sqs.send(new ReceiveMessageCommand({ QueueUrl, WaitTimeSeconds: 20 }));
+    queues.send(ORDERS, 'at last');
+    expect((await poll).Messages).toMatchObject([{ Body: 'at last' }]);
+  });
+
+  it('ends a long poll when it is closed', async () => {
+    const arrived = Promise.withResolvers<void>();
+    const sqs = await client({
+      handle(...args) {
+        const handling = queues.handle(...args);
+        arrived.resolve();
+        return handling;
+      },
+    });
+    const poll = sqs.send(new ReceiveMessageCommand({ QueueUrl, WaitTimeSeconds: 20 }));
+    await arrived.promise;
+    await queues.close();
+    expect((await poll).Messages).toBeUndefined();
+  });
+
+  it('gives the SDK its named errors', async () => {
+    const sqs = await client();
+    const missing = sqs.send(new SendMessageCommand({ QueueUrl: `${QueueUrl}x`, MessageBody: 'x' }));
+    await expect(missing).rejects.toMatchObject({
+      name: 'QueueDoesNotExist',
+      $metadata: { httpStatusCode: 400 },
+    });
+    const Entries = Array.from({ length: 11 }, (_, index) => ({ Id: String(index), MessageBody: 'x' }));
+    const tooMany = sqs.send(new SendMessageBatchCommand({ QueueUrl, Entries }));
+    await expect(tooMany).rejects.toMatchObject({ name: 'TooManyEntriesInBatchRequest' });
+  });
+
+  it('keeps the MessageGroupId on a standard queue, of one message and of a batch', async () => {
+    const sqs = await client();
+    await sqs.send(new SendMessageCommand({ QueueUrl, MessageBody: '0', MessageGroupId: 'zero' }));
+    const Entries = [
+      { Id: 'a', MessageBody: '1', MessageGroupId: 'one' },
+      { Id: 'b', MessageBody: '2' },
+      { Id: 'c', MessageBody: '3', MessageGroupId: 'three', DelaySeconds: 1 },
+    ];
+    await sqs.send(new SendMessageBatchCommand({ QueueUrl, Entries }));
+    await restart();
+    const messages = await queues.receive(ORDERS, 10, never);
+    messages.push(...(await queues.receive(ORDERS, 10, never)));
+    const groups = messages.map(({ body, attributes }) => [body, attributes.MessageGroupId]);
+    expect(groups).toEqual([
+      ['0', 'zero'],
+      ['1', 'one'],
+      ['2', undefined],
+      ['3', 'three'],
+    ]);
+  });
+
+  it('makes a message visible at once with a visibility timeout of 0', async () => {
+    const sqs = await client();
+    queues.send(ORDERS, 'again');
+    const { Messages = [] } = await sqs.send(new ReceiveMessageCommand({ QueueUrl }));
+    const ReceiptHandle = Messages[0]?.ReceiptHandle;
+    await sqs.send(new ChangeMessageVisibilityCommand({ QueueUrl, ReceiptHandle, VisibilityTimeout: 0 }));
+    const [message] = await queues.receive(ORDERS, 1, never);
+    expect(message?.attributes.ApproximateReceiveCount).toBe('2');
+  });
+});
+
+describe('after a restart', () => {
+  it('a queue has its messages, and the attributes and URL that it is given now', async () => {
+    queues.create(queue('orders', { VisibilityTimeout: 5, DelaySeconds: 60 }));
+    queues.send(ORDERS, 'kept', { delaySeconds: 0 });
+    await restart();
+    const url = 'http://127.0.0.1:4567/000000000000/orders';
+    queues.create({ ...queue('orders', { VisibilityTimeout: 7 }), url });
+    const sqs = await client();
+    expect((await sqs.send(new ListQueuesCommand({}))).QueueUrls).toEqual([url]);
+    const { Attributes } = await sqs.send(
+      new GetQueueAttributesCommand({ QueueUrl: url, AttributeNames: ['All'] }),
+    );
+    expect(Attributes).toMatchObject({ VisibilityTimeout: '7', DelaySeconds: '0' });
+    expect((await queues.receive(ORDERS, 10, never)).map(({ body }) => body)).toEqual(['kept']);
+  });
+
+  it('what was in flight can be made visible at once, and its receive count goes on', async () => {
+    queues.create(queue('orders'));
+    queues.send(ORDERS, 'taken');
+    await queues.receive(ORDERS, 10, never);
+    await restart();
+    expect(queues.depth(ORDERS)).toEqual({ visible: 0, inFlight: 1, delayed: 0 });
+    queues.releaseInFlight(ORDERS);
+    const [message] = await queues.receive(ORDERS, 10, never);
+    expect(message).toMatchObject({ body: 'taken', attributes: { ApproximateReceiveCount: '2' } });
+  });
+
+  it('without a data directory nothing is kept, and everything works', async () => {
+    const ephemeral = Queues.open({ region: 'eu-west-1' });
+    ephemeral.create(queue('orders'));
+    ephemeral.send(ORDERS, 'gone', { messageGroupId: 'a' });
+    await ephemeral.receive(ORDERS, 10, never);
+    ephemeral.releaseInFlight(ORDERS);
+    expect(ephemeral.depth(ORDERS).visible).toBe(1);
+    await ephemeral.close();
+  });
+
+  it('a process that was killed has lost nothing that it had sent', async () => {
+    await queues.close();
+    const script = `
+      import { Queues } from ${JSON.stringify(new URL('../../infra/local/queues.ts', import.meta.url).href)};
+      const queues = Queues.open({ dataDir: process.argv[1], region: 'eu-west-1' });
+      queues.create(${JSON.stringify(queue('orders'))});
+      for (let count = 1; ; count++) {
+        queues.send(${JSON.stringify(ORDERS)}, String(count));
+        process.stdout.write(count + '\\n');
+        if (count % 100 === 0) await new Promise(setImmediate);
+      }`;
+    const child = spawn(process.execPath, ['--input-type=module', '-e', script, dataDir]);
+    let output = '';
+    for await (const chunk of child.stdout) {
+      output += chunk;
+      if (output.length > 2_000) child.kill('SIGKILL');
+    }
+    const acknowledged = output.trimEnd().split('\n').length - 1; // the last line may be cut
+    queues = Queues.open({ dataDir, region: 'eu-west-1' });
+    expect(acknowledged).toBeGreaterThan(100);
+    expect(queues.depth(ORDERS).visible).toBeGreaterThanOrEqual(acknowledged);
+  });
+});
