@@ -1,0 +1,178 @@
+import { createRequire } from 'node:module';
+import { Readable } from 'node:stream';
+import { RequestError, unknownOperation } from './http.ts';
+
+/**
+ * dynalite (DynamoDB on LevelDB), assembled from its parts: the store and the operations, without its HTTP server.
+ * That one throws from callbacks what is not the caller's fault, and it closes the database only after it has
+ * listened on a port. The types are the members that we rely on; the version is pinned exactly, and
+ * test/integration/tables.test.ts is what an upgrade has to pass.
+ */
+
+type Done = (error: Failure | null, output?: unknown) => void;
+
+interface Operation {
+  readonly types: unknown;
+  readonly custom: unknown;
+  readonly perform: (store: Store, input: unknown, done: Done) => void;
+}
+
+/** The caller's fault if it has a status code. */
+interface Failure extends Error {
+  readonly statusCode?: number;
+  readonly body?: { readonly __type: string; readonly message?: string; readonly Message?: string };
+}
+
+interface Store {
+  readonly tableDb: {
+    awsRegion: string;
+    awsAccountId: string;
+    put(name: string, table: TableDescription, done: Done): void;
+  };
+  readonly db: {
+    open(): Promise<void>;
+    close(): Promise<void>;
+    values(range: object): AsyncIterable<unknown>;
+    createValueStream(range: object): Readable;
+  };
+}
+
+interface Validations {
+  checkTypes(input: unknown, types: unknown): unknown;
+  checkValidations(input: unknown, types: unknown, custom: unknown, store: Store): void;
+}
+
+export interface KeyElement {
+  readonly AttributeName: string;
+  readonly KeyType: string;
+}
+export interface IndexDescription {
+  readonly IndexName: string;
+  readonly KeySchema: readonly KeyElement[];
+  readonly Projection: { readonly ProjectionType?: string; readonly NonKeyAttributes?: readonly string[] };
+}
+export interface TableDescription {
+  readonly TableName: string;
+  readonly TableStatus?: string;
+  readonly KeySchema: readonly KeyElement[];
+  readonly AttributeDefinitions: readonly {
+    readonly AttributeName: string;
+    readonly AttributeType: string;
+  }[];
+  readonly GlobalSecondaryIndexes?: readonly IndexDescription[];
+  readonly LocalSecondaryIndexes?: readonly IndexDescription[];
+}
+
+const require = createRequire(import.meta.url);
+const validations: Validations = require('dynalite/validations');
+
+/** Not DescribeTimeToLive: dynalite has no TTL and would say so. */
+const operations: ReadonlyMap<string, Operation> = new Map(
+  [
+    'BatchGetItem',
+    'BatchWriteItem',
+    'CreateTable',
+    'DeleteItem',
+    'DeleteTable',
+    'DescribeTable',
+    'GetItem',
+    'ListTables',
+    'ListTagsOfResource',
+    'PutItem',
+    'Query',
+    'Scan',
+    'TagResource',
+    'UntagResource',
+    'UpdateItem',
+    'UpdateTable',
+  ].map((name) => {
+    const file = name.charAt(0).toLowerCase() + name.slice(1);
+    return [
+      name,
+      { ...require(`dynalite/validations/${file}`), perform: require(`dynalite/actions/${file}`) },
+    ];
+  }),
+);
+
+export interface DynaliteOptions {
+  /** Where the database lives; without it, in memory. */
+  readonly path?: string;
+  readonly region: string;
+  readonly accountId: string;
+}
+
+export class Dynalite {
+  readonly #store: Store;
+  readonly #running = new Set<Promise<unknown>>();
+
+  private constructor(store: Store) {
+    this.#store = store;
+  }
+
+  static async open({ path, region, accountId }: DynaliteOptions): Promise<Dynalite> {
+    const store: Store = require('dynalite/db').create({
+      path,
+      createTableMs: 0,
+      deleteTableMs: 0,
+      updateTableMs: 0,
+    });
+    store.tableDb.awsRegion = region;
+    store.tableDb.awsAccountId = accountId;
+    // dynalite never closes its iterators: each Query and Scan would leave 10 KB behind.
+    store.db.createValueStream = (range) => Readable.from(store.db.values(range));
+    // It would open by itself, and fail at the first request instead of here.
+    await store.db.open();
+    return new Dynalite(store);
+  }
+
+  /** One operation of the DynamoDB API, from its input to its output. */
+  async run(operation: string, input: Record<string, unknown>): Promise<unknown> {
+    const found = operations.get(operation);
+    if (!found) throw unknownOperation(operation);
+    const running = this.#perform(found, input);
+    this.#running.add(running);
+    try {
+      return await running;
+    } catch (error) {
+      throw asRequestError(error);
+    } finally {
+      this.#running.delete(running);
+    }
+  }
+
+  /** Makes a table usable now: dynalite does it a moment after CreateTable, and never if it is killed in between. */
+  activate(table: TableDescription): Promise<unknown> {
+    const indexes = table.GlobalSecondaryIndexes?.map((index) => ({ ...index, IndexStatus: 'ACTIVE' }));
+    const active = {
+      ...table,
+      TableStatus: 'ACTIVE',
+      ...(indexes && { GlobalSecondaryIndexes: indexes }),
+    };
+    return promised((done) => this.#store.tableDb.put(table.TableName, active, done));
+  }
+
+  async close(): Promise<void> {
+    // Operations are several reads and writes: one that lost its database halfway would leave half of them.
+    await Promise.allSettled(this.#running);
+    await this.#store.db.close();
+  }
+
+  #perform({ types, custom, perform }: Operation, input: Record<string, unknown>): Promise<unknown> {
+    return promised((done) => {
+      const checked = validations.checkTypes(input, types);
+      validations.checkValidations(checked, types, custom, this.#store);
+      perform(this.#store, checked, done);
+    });
+  }
+}
+
+const promised = (start: (done: Done) => void): Promise<unknown> =>
+  new Promise((resolve, reject) => {
+    start((error, output) => (error ? reject(error) : resolve(output)));
+  });
+
+function asRequestError(error: unknown): unknown {
+  const { statusCode, body } = error as Failure;
+  if (statusCode === undefined || body === undefined) return error;
+  return new RequestError(body.__type, body.message ?? body.Message ?? '', statusCode);
+}

@@ -1,0 +1,195 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
+import type { Clock } from './clock.ts';
+import { Dynalite, type IndexDescription, type TableDescription } from './dynalite.ts';
+import { answer, type HttpEngine, operationOf, parseInput, RequestError } from './http.ts';
+
+/** DynamoDB deletes expired items some time after they expire, within days (DynamoDB guide, "Time to Live"). */
+const SWEEP_INTERVAL_MS = 10_000;
+/** One sweep looks at so many items of a table, and the next goes on from there. */
+const SWEEP_ITEMS_MAX = 1_000;
+/** What expired longer ago is taken for a mistake and kept (DynamoDB guide, "Time to Live"). */
+const EXPIRED_AGO_MAX_SECONDS = 5 * 365 * 24 * 60 * 60;
+
+const EXPIRED = '#expiry BETWEEN :oldest AND :now';
+
+/** The properties of an AWS::DynamoDB::Table or GlobalTable that make a difference here. Capacity does not. */
+export interface TableDefinition extends TableDescription {
+  readonly TimeToLiveSpecification?: { readonly AttributeName?: string; readonly Enabled: boolean };
+}
+
+export interface TablesOptions {
+  readonly dataDir?: string;
+  readonly region: string;
+  readonly accountId: string;
+  readonly clock: Clock;
+}
+
+type Item = Record<string, unknown>;
+
+interface Expiry {
+  readonly keys: readonly string[];
+  readonly attribute: string;
+  /** Where the last sweep stopped. */
+  lastKey?: Item | undefined;
+}
+
+/** DynamoDB: its API over HTTP, on dynalite, and the expiry of items, which dynalite has not. */
+export class Tables implements HttpEngine {
+  readonly #dynalite: Dynalite;
+  readonly #dataDir: string;
+  readonly #clock: Clock;
+  readonly #expiries = new Map<string, Expiry>();
+  #sweeping: Promise<void> = Promise.resolve();
+  #cancelSweep: () => void = () => {};
+
+  private constructor(dynalite: Dynalite, { dataDir = 'memory', clock }: TablesOptions) {
+    this.#dynalite = dynalite;
+    this.#dataDir = dataDir;
+    this.#clock = clock;
+    this.#scheduleSweep();
+  }
+
+  static async open(options: TablesOptions): Promise<Tables> {
+    const { dataDir, region, accountId } = options;
+    const path = dataDir === undefined ? {} : { path: join(dataDir, 'dynamodb') };
+    try {
+      return new Tables(await Dynalite.open({ ...path, region, accountId }), options);
+    } catch (error) {
+      throw new Error(`expected to open the tables in ${dataDir}: is another Fanwire using it?`, {
+        cause: error,
+      });
+    }
+  }
+
+  /** Creates the table, or makes sure that the one from an earlier run has the same keys and indexes. */
+  async create(definition: TableDefinition): Promise<void> {
+    const { TableName, TimeToLiveSpecification: ttl } = definition;
+    const table = await this.#describe(TableName);
+    if (table && !isDeepStrictEqual(shapeOf(table), shapeOf(definition))) {
+      throw new Error(
+        `table ${TableName}: expected ${JSON.stringify(shapeOf(definition))}, got ${JSON.stringify(shapeOf(table))} ` +
+          `in ${this.#dataDir}, from an earlier run: remove that directory to start afresh`,
+      );
+    }
+    const created = table ?? (await this.#create(definition));
+    if (created.TableStatus !== 'ACTIVE') await this.#dynalite.activate(created);
+    if (ttl?.Enabled && ttl.AttributeName !== undefined) {
+      const keys = definition.KeySchema.map(({ AttributeName }) => AttributeName);
+      this.#expiries.set(TableName, { keys, attribute: ttl.AttributeName });
+    }
+  }
+
+  handle(request: IncomingMessage, body: Buffer, response: ServerResponse): Promise<void> {
+    return answer(response, '1.0', () => this.#dynalite.run(operationOf(request), parseInput(body)));
+  }
+
+  async close(): Promise<void> {
+    this.#cancelSweep();
+    await this.#sweeping;
+    await this.#dynalite.close();
+  }
+
+  async #create(definition: TableDefinition): Promise<TableDescription> {
+    const { TableName, KeySchema, AttributeDefinitions } = definition;
+    const globalIndexes = indexesOf(definition.GlobalSecondaryIndexes);
+    const localIndexes = indexesOf(definition.LocalSecondaryIndexes);
+    const { TableDescription } = (await this.#dynalite.run('CreateTable', {
+      TableName,
+      KeySchema,
+      AttributeDefinitions,
+      BillingMode: 'PAY_PER_REQUEST',
+      ...(globalIndexes.length > 0 && { GlobalSecondaryIndexes: globalIndexes }),
+      ...(localIndexes.length > 0 && { LocalSecondaryIndexes: localIndexes }),
+    })) as { TableDescription: TableDescription }; // CreateTable's output
+    return TableDescription;
+  }
+
+  async #describe(TableName: string): Promise<TableDescription | undefined> {
+    try {
+      const { Table } = (await this.#dynalite.run('DescribeTable', { TableName })) as {
+        Table: TableDescription;
+      };
+      return Table;
+    } catch (error) {
+      if (isError(error, 'ResourceNotFoundException')) return undefined;
+      throw error;
+    }
+  }
+
+  #scheduleSweep(): void {
+    this.#cancelSweep = this.#clock.after(SWEEP_INTERVAL_MS, () => {
+      this.#scheduleSweep();
+      this.#sweeping = this.#sweeping.then(() => this.#sweep());
+    });
+  }
+
+  async #sweep(): Promise<void> {
+    for (const [table, expiry] of this.#expiries) {
+      expiry.lastKey = await this.#deleteExpired(table, expiry);
+    }
+  }
+
+  /** Looks at the items after `lastKey`; answers with the last one seen, or with nothing at the table's end. */
+  async #deleteExpired(table: string, { keys, attribute, lastKey }: Expiry): Promise<Item | undefined> {
+    const nowSeconds = Math.floor(this.#clock.now() / 1000);
+    const isExpired = {
+      TableName: table,
+      ExpressionAttributeNames: { '#expiry': attribute },
+      ExpressionAttributeValues: {
+        ':oldest': { N: String(nowSeconds - EXPIRED_AGO_MAX_SECONDS) },
+        ':now': { N: String(nowSeconds) },
+      },
+    };
+    const { Items, LastEvaluatedKey } = (await this.#dynalite.run('Scan', {
+      ...isExpired,
+      FilterExpression: EXPIRED,
+      Limit: SWEEP_ITEMS_MAX,
+      ExclusiveStartKey: lastKey,
+    })) as { Items: Item[]; LastEvaluatedKey?: Item }; // Scan's output
+    for (const item of Items) {
+      const Key = Object.fromEntries(keys.map((key) => [key, item[key]]));
+      await this.#delete({ ...isExpired, Key, ConditionExpression: EXPIRED });
+    }
+    return LastEvaluatedKey;
+  }
+
+  /** Whoever has renewed the item since the scan keeps it. */
+  async #delete(request: Record<string, unknown>): Promise<void> {
+    try {
+      await this.#dynalite.run('DeleteItem', request);
+    } catch (error) {
+      if (!isError(error, 'ConditionalCheckFailedException')) throw error;
+    }
+  }
+}
+
+/** What cannot be changed in a table that is there. */
+function shapeOf(table: TableDescription): unknown {
+  const { KeySchema, AttributeDefinitions, GlobalSecondaryIndexes, LocalSecondaryIndexes } = table;
+  return {
+    keys: KeySchema.map(({ AttributeName, KeyType }) => `${AttributeName} ${KeyType}`),
+    attributes: AttributeDefinitions.map(
+      ({ AttributeName, AttributeType }) => `${AttributeName} ${AttributeType}`,
+    ).sort(),
+    globalIndexes: indexesOf(GlobalSecondaryIndexes),
+    localIndexes: indexesOf(LocalSecondaryIndexes),
+  };
+}
+
+/** Only the members that make a difference here, in one order. */
+const indexesOf = (indexes: readonly IndexDescription[] = []): IndexDescription[] =>
+  indexes
+    .map(({ IndexName, KeySchema, Projection }) => ({
+      IndexName,
+      KeySchema: KeySchema.map(({ AttributeName, KeyType }) => ({ AttributeName, KeyType })),
+      Projection: {
+        ...(Projection.ProjectionType !== undefined && { ProjectionType: Projection.ProjectionType }),
+        ...(Projection.NonKeyAttributes && { NonKeyAttributes: Projection.NonKeyAttributes }),
+      },
+    }))
+    .sort((a, b) => (a.IndexName < b.IndexName ? -1 : 1));
+
+const isError = (error: unknown, name: string): boolean =>
+  error instanceof RequestError && error.type.endsWith(`#${name}`);
