@@ -1,0 +1,105 @@
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { answer, type HttpEngine, operationOf, parseInput, unknownOperation } from '../http.ts';
+import { Deliveries, type DeliveryDeps } from './delivery.ts';
+import { checkRequest, type Entry, parseEntries, type Refusal, toEvent } from './event.ts';
+import { compilePattern, type Pattern } from './pattern.ts';
+import { parseTarget, type Target, type TargetProperties } from './target.ts';
+
+export interface BusesOptions extends DeliveryDeps {
+  readonly region: string;
+  readonly accountId: string;
+}
+
+export interface RuleDefinition {
+  readonly name: string;
+  readonly arn: string;
+  /** A name or an ARN. */
+  readonly busName: string;
+  readonly eventPattern: unknown;
+  readonly state: 'ENABLED' | 'DISABLED';
+  readonly targets: readonly TargetProperties[];
+}
+
+export interface PutEventsOutput {
+  readonly FailedEntryCount: number;
+  /** In the order of the request. */
+  readonly Entries: readonly ({ readonly EventId: string } | Refusal)[];
+}
+
+interface Rule {
+  readonly matches: Pattern;
+  readonly targets: readonly Target[];
+}
+
+const DEFAULT_BUS = 'default';
+
+/** EventBridge: event buses, their rules, and PutEvents. */
+export class Buses implements HttpEngine {
+  readonly #options: BusesOptions;
+  readonly #deliveries: Deliveries;
+  /** Rules by the name of their bus. Every account has a default bus. */
+  readonly #rules = new Map<string, Rule[]>([[DEFAULT_BUS, []]]);
+
+  constructor(options: BusesOptions) {
+    this.#options = options;
+    this.#deliveries = new Deliveries(options);
+  }
+
+  addBus(name: string): void {
+    if (!this.#rules.has(name)) this.#rules.set(name, []);
+  }
+
+  /** A disabled rule is checked like any other and then left out. */
+  addRule({ name, arn, busName, eventPattern, state, targets }: RuleDefinition): void {
+    try {
+      const rule = {
+        matches: compilePattern(eventPattern),
+        targets: targets.map((target) => parseTarget(target, arn)),
+      };
+      const rules = this.#rules.get(nameOf(busName));
+      if (!rules) throw new Error(`expected an event bus, got ${busName}, which does not exist`);
+      if (state === 'ENABLED') rules.push(rule);
+    } catch (error) {
+      throw new Error(`rule ${name}: ${error instanceof Error ? error.message : error}`, { cause: error });
+    }
+  }
+
+  handle(request: IncomingMessage, body: Buffer, response: ServerResponse): Promise<void> {
+    return answer(response, '1.1', () => {
+      const operation = operationOf(request);
+      if (operation !== 'PutEvents') throw unknownOperation(operation);
+      return this.putEvents(parseEntries(parseInput(body)));
+    });
+  }
+
+  /** What goes to queues is on disk when this returns. Throws a `RequestError` for a request that fails as a whole. */
+  putEvents(entries: readonly Entry[]): PutEventsOutput {
+    checkRequest(entries);
+    const results = entries.map((entry) => this.#put(entry));
+    return { FailedEntryCount: results.filter((result) => 'ErrorCode' in result).length, Entries: results };
+  }
+
+  /** Waits for what is running. The queues have to be open until then. */
+  close(): Promise<void> {
+    return this.#deliveries.close();
+  }
+
+  #put(entry: Entry): PutEventsOutput['Entries'][number] {
+    const { region, accountId, clock, log } = this.#options;
+    const event = toEvent(entry, { id: randomUUID(), nowMs: clock.now(), region, accountId });
+    if ('ErrorCode' in event) return event;
+    const { EventBusName = DEFAULT_BUS } = entry;
+    const rules = this.#rules.get(nameOf(EventBusName));
+    // As on AWS: a caller cannot tell a bus that does not exist from one without rules.
+    if (!rules) log(`event ${event.id} is lost: there is no event bus ${EventBusName}`);
+    for (const { matches, targets } of rules ?? []) {
+      if (!matches(event.envelope)) continue;
+      for (const target of targets) this.#deliveries.deliver(event, target);
+    }
+    return { EventId: event.id };
+  }
+}
+
+/** `orders` from `arn:aws:events:eu-west-1:000000000000:event-bus/orders`. */
+const nameOf = (nameOrArn: string): string => nameOrArn.replace(/^arn:.*:event-bus\//, '');

@@ -1,0 +1,152 @@
+import type { Clock } from '../clock.ts';
+import type { MessageAttribute } from '../fauxqs.ts';
+import { RequestError } from '../http.ts';
+import type { Invoke } from '../invoke.ts';
+import { NO_SUCH_QUEUE, type Queues } from '../queues.ts';
+import type { BusEvent } from './event.ts';
+import { type Target, textFor } from './target.ts';
+
+/** How Lambda retries what EventBridge invokes: twice, after one and two minutes (Lambda guide, "Asynchronous invocation"). */
+const RETRY_DELAYS_MS = [60_000, 120_000];
+/** Functions that the bus has running at once. */
+const INVOCATIONS_MAX = 10;
+
+export interface DeliveryDeps {
+  readonly queues: Pick<Queues, 'send'>;
+  readonly invoke: Invoke;
+  readonly clock: Clock;
+  /** Told about an event that is lost. */
+  readonly log: (line: string) => void;
+}
+
+interface Delivery {
+  readonly event: BusEvent;
+  readonly target: Target;
+  readonly retries: number;
+}
+
+interface Failure {
+  readonly code: string;
+  readonly message: string;
+  /** Which of the two limits of the retry policy ended it. */
+  readonly exhausted?: 'MaximumRetryAttempts' | 'MaximumEventAgeInSeconds';
+}
+
+const CLOSED: Failure = { code: 'SHUTDOWN', message: 'the local bus was closed before it was delivered' };
+
+/** Brings events to targets. */
+export class Deliveries {
+  readonly #deps: DeliveryDeps;
+  /** For functions, in the order in which they came. */
+  readonly #waiting: Delivery[] = [];
+  /** Cancels by what waits for its next try. */
+  readonly #retrying = new Map<Delivery, () => void>();
+  readonly #running = new Set<Promise<void>>();
+  #isClosed = false;
+
+  constructor(deps: DeliveryDeps) {
+    this.#deps = deps;
+  }
+
+  /**
+   * An event for a queue is on disk when this returns, so a process that is killed after PutEvents has answered has
+   * lost nothing. One for a function is held in memory until it has been handled or dead-lettered.
+   */
+  deliver(event: BusEvent, target: Target): void {
+    const delivery = { event, target, retries: 0 };
+    if (target.service === 'sqs') {
+      this.#send(delivery);
+    } else {
+      this.#waiting.push(delivery);
+      this.#invokeNext();
+    }
+  }
+
+  /** Waits for the functions that are running; what would be tried later goes to its dead-letter queue. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    for (const cancel of this.#retrying.values()) cancel();
+    const left = [...this.#waiting.splice(0), ...this.#retrying.keys()];
+    this.#retrying.clear();
+    for (const delivery of left) this.#bury(delivery, CLOSED);
+    await Promise.all(this.#running);
+  }
+
+  #send(delivery: Delivery): void {
+    const { event, target } = delivery;
+    const { messageGroupId } = target;
+    try {
+      this.#deps.queues.send(target.arn, textFor(target, event), messageGroupId ? { messageGroupId } : {});
+    } catch (error) {
+      if (!(error instanceof RequestError)) throw error;
+      const code = error.type === NO_SUCH_QUEUE ? 'NO_RESOURCE' : 'SDK_CLIENT_ERROR';
+      this.#bury(delivery, { code, message: error.message });
+    }
+  }
+
+  #invokeNext(): void {
+    if (this.#running.size >= INVOCATIONS_MAX) return;
+    const delivery = this.#waiting.shift();
+    if (!delivery) return;
+    const run = this.#invoke(delivery).finally(() => {
+      this.#running.delete(run);
+      this.#invokeNext();
+    });
+    this.#running.add(run);
+  }
+
+  async #invoke(delivery: Delivery): Promise<void> {
+    const { event, target, retries } = delivery;
+    const invocation = await this.#deps.invoke(target.arn, target.input(event));
+    if (invocation.ok) return;
+    const failure = { code: invocation.errorType, message: invocation.errorMessage };
+    const delayMs = RETRY_DELAYS_MS[retries];
+    if (delayMs === undefined || retries >= target.retriesMax) {
+      this.#bury(delivery, { ...failure, exhausted: 'MaximumRetryAttempts' });
+    } else if (this.#deps.clock.now() + delayMs > event.acceptedAtMs + target.eventAgeMaxMs) {
+      this.#bury(delivery, { ...failure, exhausted: 'MaximumEventAgeInSeconds' });
+    } else if (this.#isClosed) {
+      this.#bury(delivery, failure);
+    } else {
+      this.#retryIn(delayMs, delivery);
+    }
+  }
+
+  #retryIn(delayMs: number, delivery: Delivery): void {
+    const cancel = this.#deps.clock.after(delayMs, () => {
+      this.#retrying.delete(delivery);
+      this.#waiting.push({ ...delivery, retries: delivery.retries + 1 });
+      this.#invokeNext();
+    });
+    this.#retrying.set(delivery, cancel);
+  }
+
+  /** To the dead-letter queue, with the attributes that EventBridge gives (guide, "Using dead-letter queues"). */
+  #bury({ event, target, retries }: Delivery, failure: Failure): void {
+    const { ruleArn, arn, deadLetterArn } = target;
+    const loss = `event ${event.id} of ${ruleArn} did not reach ${arn}: ${failure.code} ${failure.message}`;
+    if (deadLetterArn === undefined) {
+      this.#deps.log(`${loss}; there is no dead-letter queue, it is lost`);
+      return;
+    }
+    const messageAttributes = stringAttributes({
+      RULE_ARN: ruleArn,
+      TARGET_ARN: arn,
+      ERROR_CODE: failure.code,
+      ERROR_MESSAGE: failure.message,
+      RETRY_ATTEMPTS: String(retries),
+      ...(failure.exhausted && { EXHAUSTED_RETRY_CONDITION: failure.exhausted }),
+    });
+    try {
+      this.#deps.queues.send(deadLetterArn, event.text, { messageAttributes });
+    } catch (error) {
+      if (!(error instanceof RequestError)) throw error;
+      this.#deps.log(`${loss}; nor its dead-letter queue, ${error.message}, it is lost`);
+    }
+  }
+}
+
+const stringAttributes = (values: Readonly<Record<string, string>>): Record<string, MessageAttribute> =>
+  Object.fromEntries(
+    Object.entries(values).map(([name, StringValue]) => [name, { DataType: 'String', StringValue }]),
+  );

@@ -1,0 +1,253 @@
+import { describe, expect, it } from 'vitest';
+import type { Invocation } from '../../infra/local/invoke.ts';
+import { type ScheduleSettings, startSchedule } from '../../infra/local/schedule.ts';
+import { nextRun, parseTiming } from '../../infra/local/timing.ts';
+import { ManualClock } from '../manual-clock.ts';
+
+const MINUTE_MS = 60_000;
+const DAY_MS = 24 * 60 * MINUTE_MS;
+
+/** The next runs after a time, as text. */
+function runsAfter(expression: string, after: string, count = 3): string[] {
+  const timing = parseTiming(expression);
+  const runs: string[] = [];
+  let afterMs = Date.parse(after);
+  while (runs.length < count) {
+    const atMs = nextRun(timing, Date.parse(after), afterMs);
+    if (atMs === undefined) break;
+    runs.push(new Date(atMs).toISOString().slice(0, 16));
+    afterMs = atMs;
+  }
+  return runs;
+}
+
+describe('timing', () => {
+  it.each([
+    ['rate(5 minutes)', 5 * MINUTE_MS],
+    ['rate(1 hour)', 60 * MINUTE_MS],
+    ['rate(30 days)', 30 * DAY_MS],
+  ])('%s is a rate', (expression, everyMs) => {
+    expect(parseTiming(expression)).toEqual({ kind: 'rate', everyMs });
+  });
+
+  it('runs an at expression once, if its time is still to come', () => {
+    const timing = parseTiming('at(2026-11-20T08:30:00)');
+    const atMs = Date.UTC(2026, 10, 20, 8, 30);
+    expect(nextRun(timing, 0, atMs - 1)).toBe(atMs);
+    expect(nextRun(timing, 0, atMs)).toBeUndefined();
+  });
+
+  it.each([
+    [
+      'cron(0/20 * * * ? *)',
+      '2026-01-01T23:30',
+      ['2026-01-01T23:40', '2026-01-02T00:00', '2026-01-02T00:20'],
+    ],
+    [
+      'cron(15 10 ? * MON-FRI *)',
+      '2026-11-20T11:00',
+      ['2026-11-23T10:15', '2026-11-24T10:15', '2026-11-25T10:15'],
+    ],
+    [
+      'cron(0 8,20 1 JAN,jul ? *)',
+      '2026-06-01T00:00',
+      ['2026-07-01T08:00', '2026-07-01T20:00', '2027-01-01T08:00'],
+    ],
+    ['cron(0 0 31 * ? *)', '2026-01-31T00:00', ['2026-03-31T00:00', '2026-05-31T00:00', '2026-07-31T00:00']],
+    ['cron(0 0 29 2 ? *)', '2097-01-01T00:00', ['2104-02-29T00:00', '2108-02-29T00:00', '2112-02-29T00:00']],
+    [
+      'cron(0 12 ? * 1 2030)',
+      '2030-12-15T00:00',
+      ['2030-12-15T12:00', '2030-12-22T12:00', '2030-12-29T12:00'],
+    ],
+    ['cron(0 12 * * ? 2020)', '2026-01-01T00:00', []],
+    ['cron(0 0 30 2 ? *)', '2026-01-01T00:00', []],
+    [
+      'cron(0 9-17/4 ? * SUN *)',
+      '2026-11-20T00:00',
+      ['2026-11-22T09:00', '2026-11-22T13:00', '2026-11-22T17:00'],
+    ],
+  ])('follows %s', (expression, after, runs) => {
+    expect(runsAfter(expression, `${after}Z`)).toEqual(runs);
+  });
+
+  it.each([
+    ['5 minutes', 'expected rate(…), at(…) or cron(…), got 5 minutes'],
+    ['rate(0 minutes)', 'expected rate(N minutes|hours|days), got rate(0 minutes)'],
+    ['rate(5 weeks)', 'expected rate(N minutes|hours|days)'],
+    ['at(tomorrow)', 'expected at(yyyy-mm-ddThh:mm:ss), got at(tomorrow)'],
+    ['at(2026-02-40T00:00:00)', 'expected at(yyyy-mm-ddThh:mm:ss)'],
+    ['cron(* * * * ?)', 'expected cron with six fields'],
+    ['cron(* * * * * *)', 'expected ? as day of the month or as day of the week'],
+    ['cron(60 * * * ? *)', 'expected numbers from 0 to 59'],
+    ['cron(0 0 L * ? *)', 'L, W and # are not supported locally'],
+    ['cron(0 0 ? * 6#3 *)', 'L, W and # are not supported locally'],
+    ['cron(0 0 ? * FRI-MON *)', 'got FRI-MON'],
+  ])('refuses %s', (expression, reason) => {
+    expect(() => parseTiming(expression)).toThrow(reason);
+  });
+});
+
+const settings = (changes: Partial<ScheduleSettings> = {}): ScheduleSettings => ({
+  name: 'sweep',
+  arn: 'arn:aws:scheduler:eu-west-1:000000000000:schedule/default/sweep',
+  expression: 'rate(10 minutes)',
+  state: 'ENABLED',
+  target: { arn: 'arn:aws:lambda:eu-west-1:000000000000:function:sweep' },
+  ...changes,
+});
+
+/** A function whose runs end when the test says so. */
+function slowFunction() {
+  const events: unknown[] = [];
+  const ends: ((invocation: Invocation) => void)[] = [];
+  const invoke = (_arn: string, event: unknown): Promise<Invocation> => {
+    events.push(event);
+    return new Promise((resolve) => ends.push(resolve));
+  };
+  return { events, invoke, end: (invocation: Invocation) => ends.shift()?.(invocation) };
+}
+
+const OK: Invocation = { ok: true, payload: null };
+
+describe('a schedule', () => {
+  it('runs a rate at once and then every period, whether the last run has ended or not', async () => {
+    const clock = new ManualClock(0);
+    const { events, invoke } = slowFunction();
+    startSchedule(settings(), { invoke, clock, log: () => {} });
+    clock.advance(0);
+    expect(events).toHaveLength(1);
+    clock.advance(10 * MINUTE_MS - 1);
+    expect(events).toHaveLength(1);
+    clock.advance(1);
+    expect(events).toHaveLength(2);
+    clock.advance(20 * MINUTE_MS);
+    expect(events).toHaveLength(4);
+  });
+
+  it('waits longer than a timer of Node can', () => {
+    const clock = new ManualClock(0);
+    const longest: number[] = [];
+    const { events, invoke } = slowFunction();
+    const after = (delayMs: number, task: () => void) => {
+      longest.push(delayMs);
+      return clock.after(delayMs, task);
+    };
+    const watched = { now: () => clock.now(), after };
+    startSchedule(settings({ expression: 'rate(30 days)' }), { invoke, clock: watched, log: () => {} });
+    clock.advance(30 * DAY_MS - 1);
+    expect(events).toHaveLength(1);
+    clock.advance(1);
+    expect(events).toHaveLength(2);
+    expect(Math.max(...longest)).toBeLessThan(2 ** 31);
+  });
+
+  it('does not make up for the runs that the machine slept through', () => {
+    let now = 0;
+    let waiting: { delayMs: number; task: () => void } | undefined;
+    const after = (delayMs: number, task: () => void) => {
+      waiting = { delayMs, task };
+      return () => {};
+    };
+    const { events, invoke } = slowFunction();
+    startSchedule(settings(), { invoke, clock: { now: () => now, after }, log: () => {} });
+    now = DAY_MS + 4 * MINUTE_MS;
+    waiting?.task();
+    expect(events).toHaveLength(1);
+    expect(waiting?.delayMs).toBe(6 * MINUTE_MS);
+  });
+
+  it('gives the default event of EventBridge Scheduler', () => {
+    const clock = new ManualClock(Date.UTC(2026, 0, 2, 3, 4, 5, 678));
+    const { events, invoke } = slowFunction();
+    startSchedule(settings(), { invoke, clock, log: () => {} });
+    clock.advance(0);
+    expect(events).toEqual([
+      {
+        version: '0',
+        id: expect.stringMatching(/^[0-9a-f-]{36}$/),
+        'detail-type': 'Scheduled Event',
+        source: 'aws.scheduler',
+        account: '000000000000',
+        time: '2026-01-02T03:04:05Z',
+        region: 'eu-west-1',
+        resources: ['arn:aws:scheduler:eu-west-1:000000000000:schedule/default/sweep'],
+        detail: '{}',
+      },
+    ]);
+  });
+
+  it('gives the event of EventBridge when it belongs to a rule', () => {
+    const clock = new ManualClock(0);
+    const { events, invoke } = slowFunction();
+    const arn = 'arn:aws:events:eu-west-1:000000000000:rule/sweep';
+    startSchedule(settings({ arn }), { invoke, clock, log: () => {} });
+    clock.advance(0);
+    expect(events).toMatchObject([{ source: 'aws.events', resources: [arn], detail: {} }]);
+  });
+
+  it('gives its own input, with the context attributes filled in', () => {
+    const clock = new ManualClock(0);
+    const { events, invoke } = slowFunction();
+    const input =
+      '{"at":"<aws.scheduler.scheduled-time>","try":"<aws.scheduler.attempt-number>","full":true}';
+    const { target } = settings();
+    startSchedule(settings({ target: { ...target, input } }), { invoke, clock, log: () => {} });
+    clock.advance(0);
+    expect(events).toEqual([{ at: '1970-01-01T00:00:00Z', try: '1', full: true }]);
+  });
+
+  it('goes on after a run that failed, and says so', async () => {
+    const clock = new ManualClock(0);
+    const lines: string[] = [];
+    const { events, invoke, end } = slowFunction();
+    const schedule = startSchedule(settings(), { invoke, clock, log: (line) => lines.push(line) });
+    clock.advance(0);
+    end({ ok: false, reason: 'threw', errorType: 'TypeError', errorMessage: 'x is not a function' });
+    clock.advance(10 * MINUTE_MS);
+    expect(events).toHaveLength(2);
+    end(OK);
+    await schedule.stop();
+    expect(lines).toEqual(['schedule sweep: TypeError x is not a function']);
+  });
+
+  it('runs no more once stopped, and has waited for the run that was going', async () => {
+    const clock = new ManualClock(0);
+    const { events, invoke, end } = slowFunction();
+    const schedule = startSchedule(settings(), { invoke, clock, log: () => {} });
+    clock.advance(0);
+    let isStopped = false;
+    const stopping = schedule.stop().then(() => {
+      isStopped = true;
+    });
+    clock.advance(DAY_MS);
+    expect(events).toHaveLength(1);
+    expect(isStopped).toBe(false);
+    end(OK);
+    await stopping;
+  });
+
+  it('never runs when disabled', () => {
+    const clock = new ManualClock(0);
+    const { events, invoke } = slowFunction();
+    startSchedule(settings({ state: 'DISABLED' }), { invoke, clock, log: () => {} });
+    clock.advance(DAY_MS);
+    expect(events).toEqual([]);
+  });
+
+  it.each([
+    [
+      { expression: 'rate(5 weeks)', state: 'DISABLED' as const },
+      'schedule sweep: expected rate(N minutes|hours|days)',
+    ],
+    [
+      { target: { arn: 'arn:aws:sqs:eu-west-1:000000000000:q' } },
+      'schedule sweep: expected a Lambda function as target',
+    ],
+    [{ target: { ...settings().target, input: '{' } }, 'schedule sweep: '],
+  ])('is refused at the start with its name: %j', (changes, reason) => {
+    const { invoke } = slowFunction();
+    const start = () => startSchedule(settings(changes), { invoke, clock: new ManualClock(), log: () => {} });
+    expect(start).toThrow(reason);
+  });
+});
