@@ -84,7 +84,7 @@ export class Fanwire extends Construct {
     });
     return {
       connections,
-      subscriptions: table('Subscriptions', 'shard', 'connectionId'),
+      subscriptions: table('Subscriptions', 'topicShard', 'connectionId'),
       topics: table('Topics', 'topic'),
     };
   }

@@ -19,7 +19,7 @@ const DEFAULTS: Required<FanwireSettings> = {
   subscriptionsPerConnectionMax: 100,
   inlineSubscribersMax: 200,
   deliveryAttemptsMax: 5,
-  postTimeoutMs: 3_000,
+  postTimeoutMs: 5_000,
   workersMax: 50,
 };
 

@@ -15,7 +15,7 @@ import type { Pattern } from './topic.ts';
 /** API Gateway closes every connection after 2 hours; a row outlives that a little, so that no live one expires. */
 export const CONNECTION_TTL_SECONDS = 2 * 3600 + 600;
 /** A `$connect` integration may run 29 s. Until it has ended, @connections answers 410 for a connection that is about to live. */
-const HANDSHAKE_MAX_MS = 30_000;
+export const HANDSHAKE_MAX_MS = 30_000;
 export const USER_INDEX = 'byUser';
 
 export interface Connection {
@@ -49,26 +49,17 @@ export interface Connections {
   ofUser(userId: string): AsyncIterable<string[]>;
   /** Every connection id, in pages: for a message to everyone. */
   all(): AsyncIterable<string[]>;
-  /** Up to `limit` connection ids from `startId` onwards in the table's own order, starting over at its end. */
-  sample(startId: string, limit: number): Promise<string[]>;
+  /** Up to `limit` connections from `startId` onwards in the table's own order, starting over at its end. */
+  sample(startId: string, limit: number): Promise<Pick<Connection, 'connectionId' | 'connectedAtMs'>[]>;
 }
 
 export function createConnections(client: DynamoDBClient, table: string, now: () => number): Connections {
   const key = (connectionId: string): Item => ({ connectionId: { S: connectionId } });
   const live = () => ({
-    ProjectionExpression: 'connectionId',
+    TableName: table,
     FilterExpression: 'expiresAt > :now',
     ExpressionAttributeValues: { ':now': { N: String(Math.floor(now() / 1000)) } },
   });
-
-  async function* scan(options: { ExclusiveStartKey?: Item; Limit?: number }): AsyncIterable<string[]> {
-    const { Limit, ...rest } = options;
-    const pages = paginateScan(
-      { client, ...(Limit !== undefined && { pageSize: Limit }) },
-      { TableName: table, ...live(), ...rest },
-    );
-    for await (const { Items } of pages) yield ids(Items);
-  }
 
   return {
     async open({ connectionId, userId, connectedAtMs }) {
@@ -162,31 +153,37 @@ export function createConnections(client: DynamoDBClient, table: string, now: ()
     },
 
     async *ofUser(userId) {
-      const filter = live();
+      const { ExpressionAttributeValues, ...filter } = live();
       const pages = paginateQuery(
         { client },
         {
-          TableName: table,
-          IndexName: USER_INDEX,
           ...filter,
+          IndexName: USER_INDEX,
+          ProjectionExpression: 'connectionId',
           KeyConditionExpression: 'userId = :user',
-          ExpressionAttributeValues: { ...filter.ExpressionAttributeValues, ':user': { S: userId } },
+          ExpressionAttributeValues: { ...ExpressionAttributeValues, ':user': { S: userId } },
         },
       );
       for await (const { Items } of pages) yield ids(Items);
     },
 
-    all: () => scan({}),
+    async *all() {
+      const pages = paginateScan({ client }, { ...live(), ProjectionExpression: 'connectionId' });
+      for await (const { Items } of pages) yield ids(Items);
+    },
 
     async sample(startId, limit) {
-      const found = new Set<string>();
-      for (const options of [{ ExclusiveStartKey: key(startId) }, {}]) {
-        for await (const page of scan({ ...options, Limit: limit })) {
-          for (const connectionId of page) if (found.size < limit) found.add(connectionId);
-          if (found.size === limit) return [...found];
+      const found = new Map<string, number>();
+      for (const start of [{ ExclusiveStartKey: key(startId) }, {}]) {
+        const scan = { ...live(), ...start, ProjectionExpression: 'connectionId, connectedAt' };
+        for await (const { Items = [] } of paginateScan({ client, pageSize: limit }, scan)) {
+          for (const { connectionId, connectedAt } of Items) {
+            if (found.size < limit) found.set(String(connectionId?.S), Number(connectedAt?.N));
+          }
+          if (found.size === limit) break;
         }
       }
-      return [...found];
+      return [...found].map(([connectionId, connectedAtMs]) => ({ connectionId, connectedAtMs }));
     },
   };
 }

@@ -38,7 +38,7 @@ export function createSubscriptions(client: DynamoDBClient, table: string, now: 
         {
           TableName: table,
           ConsistentRead: true,
-          KeyConditionExpression: 'shard = :shard',
+          KeyConditionExpression: 'topicShard = :shard',
           ProjectionExpression: 'connectionId',
           FilterExpression: 'expiresAt > :now',
           ExpressionAttributeValues: {
@@ -58,6 +58,6 @@ export function createSubscriptions(client: DynamoDBClient, table: string, now: 
 const shardKey = ({ pattern, shard }: Shard): string => `${pattern}#${shard}`;
 
 const key = (row: SubscriptionRow): Item => ({
-  shard: { S: shardKey(row) },
+  topicShard: { S: shardKey(row) },
   connectionId: { S: row.connectionId },
 });

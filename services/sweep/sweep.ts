@@ -1,4 +1,4 @@
-import type { Connections } from '../../shared/connections.ts';
+import { type Connections, HANDSHAKE_MAX_MS } from '../../shared/connections.ts';
 import { forgetConnection, type RowDeps } from '../../shared/forget.ts';
 import { mapLimit } from '../../shared/map-limit.ts';
 
@@ -7,8 +7,11 @@ export interface SweepDeps extends RowDeps {
   /** Whether API Gateway still knows the connection. */
   readonly isOpen: (connectionId: string) => Promise<boolean>;
   readonly now: () => number;
+  readonly wait: (ms: number) => Promise<unknown>;
   readonly newId: () => string;
 }
+
+type Sample = Awaited<ReturnType<Connections['sample']>>;
 
 /** Once a minute that is 33 requests/s of an account's default 10,000 (API Gateway quotas). */
 const PROBES_MAX = 2_000;
@@ -20,15 +23,26 @@ const PROBES_IN_FLIGHT_MAX = 32;
  * remember where the last one stopped.
  */
 export async function sweep(deps: SweepDeps): Promise<{ seen: number; gone: number }> {
-  const ids = await deps.connections.sample(deps.newId(), PROBES_MAX);
+  const sample = await deps.connections.sample(deps.newId(), PROBES_MAX);
+  const first = await forgetClosed(sample, deps);
+  if (first.undecided.length === 0) return { seen: sample.length, gone: first.gone };
+  await deps.wait(HANDSHAKE_MAX_MS);
+  const second = await forgetClosed(first.undecided, deps);
+  return { seen: sample.length, gone: first.gone + second.gone };
+}
+
+/** Undecided are those that are not open, but so young that they may be about to open. */
+async function forgetClosed(sample: Sample, deps: SweepDeps): Promise<{ gone: number; undecided: Sample }> {
   let gone = 0;
-  const results = await mapLimit(ids, PROBES_IN_FLIGHT_MAX, async (connectionId) => {
-    // The time is taken first: who opens after it was not there to be asked.
+  const undecided: Sample = [];
+  const results = await mapLimit(sample, PROBES_IN_FLIGHT_MAX, async (connection) => {
+    const { connectionId, connectedAtMs } = connection;
     const askedAtMs = deps.now();
     if (await deps.isOpen(connectionId)) return;
     if (await forgetConnection(connectionId, deps, askedAtMs)) gone++;
+    else if (connectedAtMs > askedAtMs - HANDSHAKE_MAX_MS) undecided.push(connection);
   });
   const failed = results.find((result) => result.status === 'rejected');
   if (failed) throw failed.reason;
-  return { seen: ids.length, gone };
+  return { gone, undecided };
 }

@@ -15,7 +15,7 @@ export interface DeliveryJob {
 }
 
 /** One invocation posts a job of this size in a second or two. */
-export const JOB_CONNECTIONS_MAX = 1_000;
+export const JOB_CONNECTIONS_MAX = 500;
 /** SQS takes 1 MiB in all; the rest is left for attributes. */
 export const JOB_BYTES_MAX = 1_000_000;
 const RETRY_DELAY_MAX_SECONDS = 60;

@@ -134,10 +134,10 @@ describe('runJob', () => {
 });
 
 describe('encodeJob', () => {
-  it('splits many connections into jobs of at most 1,000', () => {
-    const ids = Array.from({ length: 2_500 }, (_, index) => `c${index}`);
+  it('splits many connections into jobs of at most 500', () => {
+    const ids = Array.from({ length: 1_250 }, (_, index) => `c${index}`);
     const jobs = encodeJob(job(ids)).map(decodeJob);
-    expect(jobs.map(({ connectionIds }) => connectionIds.length)).toEqual([1_000, 1_000, 500]);
+    expect(jobs.map(({ connectionIds }) => connectionIds.length)).toEqual([500, 500, 250]);
     expect(jobs.flatMap(({ connectionIds }) => connectionIds)).toEqual(ids);
   });
 

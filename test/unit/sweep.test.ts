@@ -1,0 +1,71 @@
+import { expect, it } from 'vitest';
+import { type SweepDeps, sweep } from '../../services/sweep/sweep.ts';
+import { HANDSHAKE_MAX_MS } from '../../shared/connections.ts';
+import { parsePattern } from '../../shared/topic.ts';
+
+const NOW_MS = 1_000_000;
+const OLD_MS = NOW_MS - HANDSHAKE_MAX_MS;
+const pattern = parsePattern('chat/lobby');
+
+/** Connections by id with the time they connected; `open` are those that API Gateway knows. */
+function houseOf(connections: Record<string, number>, open: string[]) {
+  const rows = new Map(Object.entries(connections));
+  const deleted: string[] = [];
+  const waits: number[] = [];
+  let nowMs = NOW_MS;
+  const deps: SweepDeps = {
+    connections: {
+      sample: async () => [...rows].map(([connectionId, connectedAtMs]) => ({ connectionId, connectedAtMs })),
+      close: async (connectionId, goneAtMs = 0) => {
+        if ((rows.get(connectionId) ?? 0) > goneAtMs - HANDSHAKE_MAX_MS || !rows.delete(connectionId))
+          return undefined;
+        return [{ connectionId, pattern, shard: 0 }];
+      },
+    },
+    subscriptions: {
+      delete: async (gone) => void deleted.push(...gone.map(({ connectionId }) => connectionId)),
+    },
+    isOpen: async (connectionId) => open.includes(connectionId),
+    now: () => nowMs,
+    wait: async (ms) => {
+      waits.push(ms);
+      nowMs += ms;
+    },
+    newId: () => 'start',
+  };
+  return { deps, rows, deleted, waits, open };
+}
+
+it('deletes the rows of connections that are gone, and only theirs', async () => {
+  const { deps, rows, deleted, waits } = houseOf({ a: OLD_MS, b: OLD_MS, c: OLD_MS }, ['a', 'c']);
+  expect(await sweep(deps)).toEqual({ seen: 3, gone: 1 });
+  expect([...rows.keys()]).toEqual(['a', 'c']);
+  expect(deleted).toEqual(['b']);
+  expect(waits).toEqual([]);
+});
+
+it('gives a connection that may still be shaking hands the time to finish', async () => {
+  const { deps, rows, open } = houseOf({ opening: NOW_MS - 1, dead: NOW_MS - 1 }, []);
+  const finishing = {
+    ...deps,
+    wait: (ms: number) => {
+      open.push('opening');
+      return deps.wait(ms);
+    },
+  };
+  expect(await sweep(finishing)).toEqual({ seen: 2, gone: 1 });
+  expect([...rows.keys()]).toEqual(['opening']);
+});
+
+it('does not wait for a connection whose $disconnect came in between', async () => {
+  const { deps, waits } = houseOf({ a: OLD_MS }, []);
+  const raced = { ...deps, connections: { ...deps.connections, close: async () => undefined } };
+  expect(await sweep(raced)).toEqual({ seen: 1, gone: 0 });
+  expect(waits).toEqual([]);
+});
+
+it('fails when it cannot ask, so that somebody hears of it', async () => {
+  const { deps } = houseOf({ a: OLD_MS }, []);
+  const throttled = { ...deps, isOpen: () => Promise.reject(new Error('throttled')) };
+  await expect(sweep(throttled)).rejects.toThrow('throttled');
+});
