@@ -1,0 +1,122 @@
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { loadPage } from '../web/files.ts';
+import { toTerminalLine } from './log.ts';
+import type { Ready } from './ready.ts';
+import { boot, type Runtime } from './runtime.ts';
+import { synthesise } from './synth.ts';
+
+// Lambda's clock is UTC; a worker thread cannot have a time zone of its own.
+process.env.TZ = 'UTC';
+
+const USAGE = `npm start -- [options]
+  --port N            port for everything (4566; 0 picks a free one)
+  --data DIR          where state is kept (.fanwire)
+  --ephemeral         keep no state
+  --app FILE          CDK app to run (infra/app.ts)
+  --ready-file FILE   written once everything serves: JSON with URLs, names and credentials
+  --quiet             print nothing but errors
+  --help`;
+
+const { values: options } = parse();
+
+function parse() {
+  try {
+    return parseArgs({
+      options: {
+        port: { type: 'string', default: '4566' },
+        data: { type: 'string', default: '.fanwire' },
+        ephemeral: { type: 'boolean', default: false },
+        app: { type: 'string', default: join(import.meta.dirname, '../app.ts') },
+        'ready-file': { type: 'string' },
+        quiet: { type: 'boolean', default: false },
+        help: { type: 'boolean', default: false },
+      },
+    });
+  } catch (error) {
+    fail(`${error instanceof Error ? error.message : error}\n${USAGE}`);
+  }
+}
+
+function parsePort(text: string): number {
+  const port = Number(text);
+  if (!/^\d+$/.test(text) || port > 65_535)
+    fail(`expected --port to be a number from 0 to 65535, got ${text}`);
+  return port;
+}
+
+async function run(): Promise<void> {
+  const port = parsePort(options.port);
+  const dataDir = options.ephemeral ? undefined : resolve(options.data);
+  // The template is made afresh each time, so it is no state; functions load their code from it while they run.
+  const assemblyDir = mkdtempSync(join(tmpdir(), 'fanwire-'));
+  process.once('exit', () => rmSync(assemblyDir, { recursive: true, force: true }));
+  const [assembly, files] = await Promise.all([synthesise(resolve(options.app), assemblyDir), loadPage()]);
+  const runtime = await boot({
+    assembly,
+    files,
+    port,
+    log: (source, line) => {
+      const text = toTerminalLine(source, line);
+      if (text !== undefined) console.error(text);
+    },
+    ...(dataDir !== undefined && { dataDir }),
+  });
+  stopOnSignals(runtime);
+  if (options['ready-file']) writeWhole(options['ready-file'], JSON.stringify(runtime.ready, undefined, 2));
+  if (!options.quiet) console.log(welcome(runtime.ready, dataDir));
+}
+
+/** Whoever waits for the file finds it complete. */
+function writeWhole(file: string, text: string): void {
+  writeFileSync(`${file}.part`, text, { mode: 0o600 });
+  renameSync(`${file}.part`, file);
+}
+
+function welcome({ websocketUrl, consoleUrl, endpoint }: Ready, dataDir: string | undefined): string {
+  return `
+  Fanwire is running.
+
+  WebSocket   ${websocketUrl}
+  Page        ${consoleUrl}
+  Endpoint    ${endpoint}  (AWS_ENDPOINT_URL for every AWS SDK)
+  State       ${dataDir ?? 'none is kept'}
+
+  Try it:     npx wscat -c ${websocketUrl}
+              {"action":"subscribe","topic":"chat/lobby"}
+              {"action":"publish","topic":"chat/lobby","data":"hello"}
+
+  Ctrl-C stops it.
+`;
+}
+
+function stopOnSignals(runtime: Runtime): void {
+  let stopping = false;
+  const stop = () => {
+    if (stopping) process.exit(1); // asked twice: whoever asks does not want to wait
+    stopping = true;
+    runtime.stop().then(
+      () => process.exit(0),
+      (error: unknown) => fail(String(error)),
+    );
+  };
+  process.on('SIGINT', stop).on('SIGTERM', stop);
+}
+
+function fail(message: string): never {
+  console.error(message);
+  process.exit(1);
+}
+
+function explain(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') {
+    return `Port ${options.port} is taken, perhaps by another Fanwire. Choose one with: npm start -- --port N`;
+  }
+  return error.message;
+}
+
+if (options.help) console.log(USAGE);
+else await run().catch((error: unknown) => fail(explain(error)));

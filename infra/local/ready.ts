@@ -1,0 +1,54 @@
+import type { Credentials } from './credentials.ts';
+import type { GatewaySettings } from './gateway/gateway.ts';
+import type { Resource, Stack } from './template.ts';
+
+/** What a client needs to use the system. */
+export interface Ready extends Credentials {
+  readonly websocketUrl: string;
+  /** Every AWS service, as an SDK's `endpoint` or as `AWS_ENDPOINT_URL`. */
+  readonly endpoint: string;
+  readonly consoleUrl: string;
+  readonly region: string;
+  readonly eventBusName: string;
+  /** Table names, by what the CDK app calls the tables. */
+  readonly tables: Readonly<Record<string, string>>;
+  /** Queue URLs, by what the CDK app calls the queues. */
+  readonly queues: Readonly<Record<string, string>>;
+}
+
+interface System {
+  readonly stack: Stack;
+  /** The first is the one that clients use. */
+  readonly gateways: readonly GatewaySettings[];
+  readonly endpoint: string;
+  readonly region: string;
+  readonly credentials: Credentials;
+}
+
+export function describeReady({ stack, gateways, endpoint, region, credentials }: System): Ready {
+  const stage = gateways[0]?.stage ?? '';
+  const [bus] = stack.ofType('AWS::Events::EventBus');
+  return {
+    websocketUrl: `${endpoint.replace(/^http/, 'ws')}/${stage}`,
+    endpoint,
+    consoleUrl: `${endpoint}/`,
+    region,
+    ...credentials,
+    eventBusName: bus ? stack.physicalName(bus.logicalId) : 'default',
+    tables: named(stack, 'AWS::DynamoDB::Table', (id) => stack.physicalName(id)),
+    queues: named(stack, 'AWS::SQS::Queue', (id) => stack.ref(id)),
+  };
+}
+
+const named = (stack: Stack, type: string, value: (logicalId: string) => string): Record<string, string> =>
+  Object.fromEntries(stack.ofType(type).map((resource) => [nameOf(resource), value(resource.logicalId)]));
+
+/** `ingestDeadLetters` from the construct path `Fanwire/Fanwire/IngestDeadLetters/Resource`. */
+function nameOf({ path, logicalId }: Resource): string {
+  const id =
+    path
+      ?.replace(/\/Resource$/, '')
+      .split('/')
+      .at(-1) ?? logicalId;
+  return id.charAt(0).toLowerCase() + id.slice(1);
+}

@@ -1,0 +1,11 @@
+import { App, Stack } from 'aws-cdk-lib';
+import { Fanwire } from '../../infra/fanwire.ts';
+
+// Somebody's own CDK app, with settings under which failures show soon: few attempts, short posts, early splits.
+const app = new App();
+new Fanwire(new Stack(app, 'Fanwire'), 'Fanwire', {
+  deliveryAttemptsMax: 3,
+  postTimeoutMs: 200,
+  inlineSubscribersMax: 5,
+  subscriptionsPerConnectionMax: 3,
+});

@@ -1,0 +1,319 @@
+import { once } from 'node:events';
+import {
+  DeleteConnectionCommand,
+  GetConnectionCommand,
+  GoneException,
+  PostToConnectionCommand,
+} from '@aws-sdk/client-apigatewaymanagementapi';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { WebSocket } from 'ws';
+import { BackEnd } from '../back-end.ts';
+import { Client } from '../client.ts';
+import { type System, startSystem } from '../system.ts';
+import { until } from '../until.ts';
+import { Wscat } from '../wscat.ts';
+
+let system: System;
+let backEnd: BackEnd;
+let url: string;
+
+beforeAll(async () => {
+  system = await startSystem();
+  backEnd = new BackEnd(system.ready);
+  url = system.ready.websocketUrl;
+});
+afterAll(() => system?.stop());
+
+const open = (query = '') => Client.open(url + query);
+
+it('tells a person who has just started it where everything is', async () => {
+  const { websocketUrl, consoleUrl, endpoint } = system.ready;
+  await until(() => system.output().includes('Ctrl-C'));
+  for (const line of [websocketUrl, consoleUrl, endpoint, `npx wscat -c ${websocketUrl}`]) {
+    expect(system.output()).toContain(line);
+  }
+});
+
+it('answers a health check with what the ready file says, without the secret', async () => {
+  const response = await fetch(`${system.ready.endpoint}/_fanwire/health`);
+  const { secretAccessKey, ...rest } = system.ready;
+  expect([response.status, await response.json()]).toEqual([200, rest]);
+});
+
+it('serves three people with wscat: what they subscribed to, once, until they unsubscribe', async () => {
+  const people = await Promise.all([Wscat.connect(url), Wscat.connect(url), Wscat.connect(url)]);
+  const [anna, ben, cleo] = people as [Wscat, Wscat, Wscat];
+  const subscribe = async (person: Wscat, topic: string) => {
+    person.type({ action: 'subscribe', topic, id: `sub ${topic}` });
+    await person.sees(`"id":"sub ${topic}"`);
+  };
+  await Promise.all([subscribe(anna, 'chat/lobby'), subscribe(ben, 'chat/lobby'), subscribe(cleo, 'chat/*')]);
+
+  anna.type({ action: 'publish', topic: 'chat/lobby', data: 'to all three' });
+  await Promise.all(people.map((person) => person.sees('to all three')));
+  anna.type({ action: 'publish', topic: 'chat/other', data: 'to Cleo only' });
+  await cleo.sees('to Cleo only');
+
+  ben.type({ action: 'unsubscribe', topic: 'chat/lobby', id: 'unsub' });
+  await ben.sees('"id":"unsub"');
+  anna.type({ action: 'publish', topic: 'chat/lobby', data: 'without Ben' });
+  await Promise.all([anna.sees('without Ben'), cleo.sees('without Ben')]);
+  // Whatever was on its way to Ben has come before what is sent to him now.
+  ben.type({ action: 'subscribe', topic: 'chat/ben', id: 'again' });
+  await ben.sees('"id":"again"');
+  anna.type({ action: 'publish', topic: 'chat/ben', data: 'the end' });
+  await Promise.all([ben.sees('the end'), cleo.sees('the end')]);
+
+  expect(people.map((person) => person.count('to all three'))).toEqual([1, 1, 1]);
+  expect(people.map((person) => person.count('to Cleo only'))).toEqual([0, 0, 1]);
+  expect(people.map((person) => person.count('without Ben'))).toEqual([1, 0, 1]);
+  await Promise.all(people.map((person) => person.quit()));
+});
+
+describe('a client', () => {
+  it('publishes several messages in one frame, in order', async () => {
+    const [publisher, subscriber] = [await open(), await open()];
+    await subscriber.subscribe('batch/*');
+    const messages = Array.from({ length: 10 }, (_, n) => ({ topic: 'batch/one', data: n }));
+    const { messageIds } = await publisher.ask({ action: 'publish', messages });
+    await subscriber.message(9);
+    expect(subscriber.messages.map(({ data }) => data)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    expect(subscriber.messages.map(({ messageId }) => messageId)).toEqual(messageIds);
+    await Promise.all([publisher.close(), subscriber.close()]);
+  });
+
+  it('gets a message once when several of its subscriptions cover the topic', async () => {
+    const client = await open();
+    for (const topic of ['twice/a', 'twice/*', 'twice/a/*', 'twice/a']) await client.subscribe(topic);
+    await client.ask({ action: 'publish', topic: 'twice/a', data: 'first' });
+    await client.ask({ action: 'publish', topic: 'twice/a', data: 'second' });
+    await client.message('second');
+    expect(client.messages.map(({ data }) => data)).toEqual(['first', 'second']);
+    await client.close();
+  });
+
+  it('gets a message as PROTOCOL.md has it', async () => {
+    const client = await open();
+    await client.subscribe('shape/a');
+    const { connectionId } = await client.ask({ action: 'whoami' });
+    const { messageId } = await client.ask({
+      action: 'publish',
+      topic: 'shape/a',
+      data: { deep: ['é', null] },
+    });
+    expect(await client.message({ deep: ['é', null] })).toEqual({
+      type: 'message',
+      topic: 'shape/a',
+      messageId,
+      publishedAt: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
+      publisher: { connectionId },
+      data: { deep: ['é', null] },
+    });
+    await client.close();
+  });
+
+  it('sends to a connection and to every connection of a user', async () => {
+    const [sender, phone, laptop] = [await open(), await open('?userId=dora'), await open('?userId=dora')];
+    const { connectionId } = await phone.ask({ action: 'whoami' });
+    await sender.ask({ action: 'send', to: { connectionId }, data: 'to the phone' });
+    await sender.ask({ action: 'send', to: { userId: 'dora' }, data: 'to Dora' });
+    await Promise.all([phone.message('to Dora'), laptop.message('to Dora'), phone.message('to the phone')]);
+    expect(laptop.messages.map(({ data }) => data)).toEqual(['to Dora']);
+    await Promise.all([sender.close(), phone.close(), laptop.close()]);
+  });
+
+  it('learns who it is', async () => {
+    const client = await open('?userId=emil');
+    expect(await client.ask({ action: 'whoami' })).toMatchObject({
+      type: 'ack',
+      connectionId: expect.stringMatching(/^[\w-]{15}=$/),
+      userId: 'emil',
+      endpoint: url.replace('ws', 'http'),
+    });
+    expect(await client.ask({ action: 'ping' })).toEqual({ type: 'ack', id: 't2', action: 'ping' });
+    await client.close();
+  });
+
+  it('that claims to be a user with a bad name is refused', async () => {
+    const socket = new WebSocket(`${url}?userId=a%20b`);
+    const [error] = await once(socket, 'error');
+    expect(String(error)).toContain('400');
+  });
+});
+
+describe('bad input gets an error frame, and the connection stays open', () => {
+  const topic = 'errors/a';
+  const deep = `{"action":"publish","topic":"errors/a","data":${'['.repeat(9_000)}${']'.repeat(9_000)}}`;
+  it.each([
+    ['no JSON', 'hello', 'bad_request', 'expected a frame of JSON, got "hello"'],
+    ['JSON that is no object', '[1,2]', 'bad_request', 'expected a JSON object, got [1,2]'],
+    ['an unknown action', { action: 'shout' }, 'unknown_action', 'expected action to be one of'],
+    ['no action', {}, 'unknown_action', 'got nothing'],
+    ['a lifecycle action', { action: '$connect' }, 'unknown_action', 'got "$connect"'],
+    ['no topic', { action: 'subscribe' }, 'bad_request', 'expected topic to be a string, got nothing'],
+    [
+      'a malformed topic',
+      { action: 'subscribe', topic: 'a b' },
+      'bad_request',
+      'expected every topic segment',
+    ],
+    [
+      'a topic too long',
+      { action: 'subscribe', topic: 'x'.repeat(129) },
+      'bad_request',
+      'at most 128 characters, got 129',
+    ],
+    [
+      'a topic too deep',
+      { action: 'publish', topic: 'a/b/c/d/e/f', data: 1 },
+      'bad_request',
+      '1 to 5 segments',
+    ],
+    [
+      '* in the middle',
+      { action: 'subscribe', topic: 'a/*/b' },
+      'bad_request',
+      "expected '*' only as the last segment",
+    ],
+    [
+      'a publish to a wildcard',
+      { action: 'publish', topic: 'a/*', data: 1 },
+      'bad_request',
+      'expected every topic segment',
+    ],
+    [
+      'no data',
+      { action: 'publish', topic },
+      'bad_request',
+      'expected data to be any JSON value, got nothing',
+    ],
+    ['an unknown field', { action: 'publish', topic, data: 1, dta: 1 }, 'bad_request', 'got "dta"'],
+    [
+      'too many messages',
+      { action: 'publish', messages: Array(11).fill({ topic, data: 1 }) },
+      'bad_request',
+      'got 11',
+    ],
+    [
+      'too much data',
+      `{"action":"publish","topic":"${topic}","data":[${Array(6_200).fill('1e20')}]}`,
+      'too_large',
+      'bytes of data',
+    ],
+    ['data too deep', deep, 'bad_request', 'expected JSON of at most 500 levels'],
+    ['nobody to send to', { action: 'send', data: 1 }, 'bad_request', 'expected to to be'],
+    ['an id that is no string', { action: 'ping', id: 7 }, 'bad_request', 'expected id to be a string'],
+  ])('%s', async (_, frame, code, message) => {
+    const client = await open();
+    await client.subscribe('errors/*');
+    client.send(frame);
+    const error = await client.wait(({ type }) => type === 'error');
+    expect(error).toEqual({ type: 'error', code, message: expect.stringContaining(message) });
+    // Still open, and nothing was published.
+    await client.ask({ action: 'publish', topic, data: 'after' });
+    await client.message('after');
+    expect(client.messages).toHaveLength(1);
+    await client.close();
+  });
+
+  it('carries the id of the command', async () => {
+    const client = await open();
+    expect(await client.ask({ action: 'subscribe' })).toMatchObject({ type: 'error', id: 't1' });
+    await client.close();
+  });
+});
+
+describe('a back end with nothing but the ready file', () => {
+  it('pushes to a topic, a user, a connection and everyone', async () => {
+    const [anna, ben] = [await open('?userId=anna'), await open('?userId=ben')];
+    await anna.subscribe('orders/42');
+    const { connectionId } = await ben.ask({ action: 'whoami' });
+    const [eventId] = await backEnd.publish(
+      { topic: 'orders/42', data: 'shipped' },
+      { to: { userId: 'anna' }, data: 'hi Anna' },
+      { to: { connectionId }, data: 'hi Ben' },
+      { to: 'everyone', data: 'hi all' },
+    );
+    await Promise.all(['shipped', 'hi Anna', 'hi all'].map((data) => anna.message(data)));
+    await Promise.all(['hi Ben', 'hi all'].map((data) => ben.message(data)));
+    expect([anna.messages.length, ben.messages.length]).toEqual([3, 2]);
+    expect(await anna.message('shipped')).toMatchObject({ messageId: eventId, publisher: {} });
+    await Promise.all([anna.close(), ben.close()]);
+  });
+
+  it('posts to, looks at and closes the connection that whoami named', async () => {
+    const client = await open();
+    const { connectionId: ConnectionId } = await client.ask({ action: 'whoami' });
+    const { management } = backEnd;
+    await management.send(new PostToConnectionCommand({ ConnectionId, Data: '{"from":"the back end"}' }));
+    await client.wait(({ from }) => from === 'the back end');
+    const { ConnectedAt, Identity } = await management.send(new GetConnectionCommand({ ConnectionId }));
+    expect(ConnectedAt).toBeInstanceOf(Date);
+    expect(Identity?.SourceIp).toBe('127.0.0.1');
+    const closed = once(client.socket, 'close');
+    await management.send(new DeleteConnectionCommand({ ConnectionId }));
+    expect((await closed)[0]).toBe(1000);
+    await expect(management.send(new GetConnectionCommand({ ConnectionId }))).rejects.toBeInstanceOf(
+      GoneException,
+    );
+  });
+
+  it('finds its bad event in the dead letters, with the reason, and its good ones delivered', async () => {
+    const client = await open();
+    await client.subscribe('mixed/a');
+    await backEnd.publish(
+      { topic: 'mixed/a', data: 1 },
+      { topic: 'mixed/*', data: 'bad topic' },
+      { topik: 'mixed/a', data: 'typo' },
+      { topic: 'mixed/a', data: 2 },
+    );
+    await Promise.all([client.message(1), client.message(2)]);
+    await until(async () => (await backEnd.depth('ingestDeadLetters')) === 2);
+    const letters = await backEnd.drain('ingestDeadLetters');
+    const reasons = letters.map(({ Body, MessageAttributes }) => [
+      JSON.parse(String(Body)).detail.data,
+      MessageAttributes?.reason?.StringValue,
+    ]);
+    expect(Object.fromEntries(reasons)).toEqual({
+      'bad topic': 'expected every topic segment to be one or more of A-Z a-z 0-9 _ . ~ : @ -, got "mixed/*"',
+      typo: expect.stringContaining('got "topik"'),
+    });
+    expect(client.messages).toHaveLength(2);
+    await client.close();
+  });
+});
+
+it.each([
+  ['that says goodbye', (client: Client) => client.socket.close()],
+  ['that vanishes without a close frame', (client: Client) => client.socket.terminate()],
+])('leaves no row of a client %s', async (_, leave) => {
+  const [leaving, staying] = [await open(), await open()];
+  const { connectionId } = await leaving.ask({ action: 'whoami' });
+  await Promise.all([
+    leaving.subscribe('leave/a'),
+    leaving.subscribe('leave/*'),
+    staying.subscribe('leave/a'),
+  ]);
+  expect(await backEnd.connectionsWithRows()).toContain(connectionId);
+  leave(leaving);
+  await backEnd.publish({ topic: 'leave/a', data: 'still here' });
+  await staying.message('still here');
+  await until(async () => !(await backEnd.connectionsWithRows()).has(connectionId));
+  await staying.close();
+});
+
+it('delivers 50 messages to 1,000 connections, each exactly once, and ends with empty queues', async () => {
+  const clients: Client[] = [];
+  for (let batch = 0; batch < 20; batch++) {
+    clients.push(...(await Promise.all(Array.from({ length: 50 }, () => open()))));
+  }
+  await Promise.all(clients.map((client) => client.subscribe('crowd/all')));
+  for (let n = 0; n < 50; n++) await backEnd.publish({ topic: 'crowd/all', data: n });
+  await Promise.all(clients.flatMap((client) => Array.from({ length: 50 }, (_, n) => client.message(n))));
+  await until(async () => Object.values(await backEnd.depths()).every((depth) => depth === 0));
+  const expected = Array.from({ length: 50 }, (_, n) => n);
+  for (const client of clients) {
+    expect(client.messages.map(({ data }) => data).sort((a, b) => a - b)).toEqual(expected);
+  }
+  await Promise.all(clients.map((client) => client.close()));
+}, 120_000);

@@ -1,0 +1,211 @@
+import { PutItemCommand } from '@aws-sdk/client-dynamodb';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { Runtime } from '../../infra/local/runtime.ts';
+import { type Connections, createConnections } from '../../shared/connections.ts';
+import { createForget } from '../../shared/forget.ts';
+import { createSubscriptions, type Subscriptions } from '../../shared/subscriptions.ts';
+import { parsePattern, parseTopic } from '../../shared/topic.ts';
+import { createTopics, type Topics } from '../../shared/topics.ts';
+import { BackEnd } from '../back-end.ts';
+import { bootLocal } from '../local.ts';
+
+const START_MS = Date.UTC(2026, 10, 20);
+const HOUR_MS = 3_600_000;
+const chat = parsePattern('chat/*');
+const lobby = parsePattern('chat/lobby');
+
+let local: Runtime;
+let backEnd: BackEnd;
+let connections: Connections;
+let subscriptions: Subscriptions;
+let topics: Topics;
+let nowMs: number;
+let id: string;
+let count = 0;
+const now = () => nowMs;
+
+beforeAll(async () => {
+  local = await bootLocal();
+  backEnd = new BackEnd(local.ready);
+  const { tables } = local.ready;
+  connections = createConnections(backEnd.dynamodb, String(tables.connections), now);
+  subscriptions = createSubscriptions(backEnd.dynamodb, String(tables.subscriptions), now);
+  topics = createTopics(backEnd.dynamodb, String(tables.topics), now);
+});
+afterAll(() => local?.stop());
+beforeEach(() => {
+  // Far enough in the future that nothing here has expired for the runtime itself.
+  nowMs = START_MS + 10 * 365 * 24 * HOUR_MS;
+  id = `connection-${++count}`;
+});
+
+const open = (connectionId = id, userId?: string) =>
+  connections.open({ connectionId, connectedAtMs: nowMs, ...(userId !== undefined && { userId }) });
+const collect = async (pages: AsyncIterable<string[]>) => (await Array.fromAsync(pages)).flat().sort();
+const seconds = (ms: number) => Math.ceil(ms / 1000);
+
+describe('connections', () => {
+  it('keep a repeated subscription on its first shard', async () => {
+    await open();
+    expect(await connections.addSubscription(id, lobby, 3, 2)).toBe(3);
+    expect(await connections.addSubscription(id, lobby, 5, 2)).toBe(3);
+  });
+
+  it('refuse exactly the subscription over the limit, and none that is there already', async () => {
+    await open();
+    await connections.addSubscription(id, lobby, 0, 2);
+    await connections.addSubscription(id, chat, 0, 2);
+    expect(await connections.addSubscription(id, parsePattern('news'), 0, 2)).toBe('limit_reached');
+    expect(await connections.addSubscription(id, lobby, 1, 2)).toBe(0);
+    await connections.removeSubscription(id, chat);
+    expect(await connections.addSubscription(id, parsePattern('news'), 0, 2)).toBe(0);
+  });
+
+  it('take no more than the limit however many come at once', async () => {
+    await open();
+    const results = await Promise.all(
+      Array.from({ length: 20 }, (_, n) => connections.addSubscription(id, parsePattern(`t/${n}`), 0, 7)),
+    );
+    expect(results.filter((result) => result === 0)).toHaveLength(7);
+  });
+
+  it('say so when the connection is not there', async () => {
+    expect(await connections.addSubscription(id, lobby, 0, 2)).toBe('not_connected');
+    expect(await connections.removeSubscription(id, lobby)).toBeUndefined();
+    expect(await connections.close(id)).toBeUndefined();
+  });
+
+  it('answer with the rows that are left when they are closed', async () => {
+    await open();
+    await connections.addSubscription(id, lobby, 1, 9);
+    await connections.addSubscription(id, chat, 0, 9);
+    const rows = await connections.close(id);
+    expect(rows).toHaveLength(2);
+    expect(rows).toEqual(
+      expect.arrayContaining([
+        { connectionId: id, pattern: lobby, shard: 1 },
+        { connectionId: id, pattern: chat, shard: 0 },
+      ]),
+    );
+    expect(await connections.close(id)).toBeUndefined();
+  });
+
+  describe('that answered 410', () => {
+    it('stay while their handshake may be pending', async () => {
+      await open();
+      expect(await connections.close(id, nowMs + 29_000)).toBeUndefined();
+      expect(await connections.addSubscription(id, lobby, 0, 1)).toBe(0);
+    });
+
+    it('go after it', async () => {
+      await open();
+      expect(await connections.close(id, nowMs + 30_000)).toEqual([]);
+    });
+
+    it('go at once if they have subscribed, for then they were open', async () => {
+      await open();
+      await connections.addSubscription(id, lobby, 0, 1);
+      expect(await connections.close(id, nowMs + 1)).toHaveLength(1);
+    });
+  });
+
+  it('are found by their user until they expire', async () => {
+    const user = `user-${id}`;
+    await open(`${id}-a`, user);
+    await open(`${id}-b`, user);
+    await open(`${id}-c`, `not-${user}`);
+    expect(await connections.userOf(`${id}-a`)).toBe(user);
+    expect(await collect(connections.ofUser(user))).toEqual([`${id}-a`, `${id}-b`]);
+    nowMs += 3 * HOUR_MS;
+    expect(await collect(connections.ofUser(user))).toEqual([]);
+  });
+
+  it('are sampled all when there are few, once each, wherever the sample starts', async () => {
+    nowMs += 1_000 * 24 * HOUR_MS; // what other tests left has expired by now
+    const mine = Array.from({ length: 30 }, (_, n) => `${id}-${n}`);
+    await Promise.all(mine.map((each) => open(each)));
+    for (const start of ['a', 'some-random-id', 'zzz']) {
+      const sample = await connections.sample(start, 100);
+      expect(sample.map(({ connectionId }) => connectionId).sort()).toEqual([...mine].sort());
+      expect(new Set(sample.map(({ connectedAtMs }) => connectedAtMs))).toEqual(new Set([nowMs]));
+      const few = await connections.sample(start, 10);
+      expect(new Set(few.map(({ connectionId }) => connectionId)).size).toBe(10);
+    }
+    expect(await collect(connections.all())).toEqual([...mine].sort());
+  });
+});
+
+describe('subscriptions', () => {
+  it('are found by their shard until they expire or are deleted', async () => {
+    const shard = { pattern: parsePattern(`shards/${id}`), shard: 1 };
+    await subscriptions.put({ ...shard, connectionId: 'a' }, seconds(nowMs + HOUR_MS));
+    await subscriptions.put({ ...shard, connectionId: 'b' }, seconds(nowMs + HOUR_MS));
+    await subscriptions.put({ ...shard, shard: 2, connectionId: 'c' }, seconds(nowMs + HOUR_MS));
+    await subscriptions.put({ ...shard, connectionId: 'd' }, seconds(nowMs));
+    expect(await collect(subscriptions.subscribers(shard))).toEqual(['a', 'b']);
+    await subscriptions.delete([{ ...shard, connectionId: 'a' }]);
+    expect(await collect(subscriptions.subscribers(shard))).toEqual(['b']);
+  });
+
+  it('are all found when they fill more than one page of a Query, and deleted in batches', async () => {
+    const shard = { pattern: parsePattern(`pages/${id}`), shard: 0 };
+    // Long ids, so that few fill the megabyte of a page.
+    const ids = Array.from({ length: 1_400 }, (_, n) => `${String(n).padStart(5, '0')}-${'x'.repeat(1_000)}`);
+    const expiresAt = { N: String(seconds(nowMs + HOUR_MS)) };
+    await Promise.all(
+      ids.map((connectionId) =>
+        backEnd.dynamodb.send(
+          new PutItemCommand({
+            TableName: local.ready.tables.subscriptions,
+            Item: { topicShard: { S: `${shard.pattern}#0` }, connectionId: { S: connectionId }, expiresAt },
+          }),
+        ),
+      ),
+    );
+    const pages = await Array.fromAsync(subscriptions.subscribers(shard));
+    expect(pages.length).toBeGreaterThan(1);
+    expect(pages.flat()).toEqual(ids);
+    await subscriptions.delete(ids.map((connectionId) => ({ ...shard, connectionId })));
+    expect(await collect(subscriptions.subscribers(shard))).toEqual([]);
+  });
+});
+
+describe('topics', () => {
+  it('exist as long as their subscriptions, and are written once an hour and not once a subscriber', async () => {
+    const pattern = parsePattern(`topics/${id}`);
+    const expiryOf = async () => {
+      const rows = await backEnd.rows('topics');
+      return rows.find(({ topic }) => (topic as { S: string }).S === pattern)?.expiresAt;
+    };
+    const expiresAt = seconds(nowMs) + 7_800;
+    expect(await topics.ensure(pattern, expiresAt)).toBe(1);
+    const first = await expiryOf();
+    expect(await topics.ensure(pattern, expiresAt + 3_600)).toBe(1);
+    expect(await expiryOf()).toEqual(first);
+    expect(await topics.ensure(pattern, expiresAt + 3_601)).toBe(1);
+    expect(await expiryOf()).not.toEqual(first);
+  });
+
+  it('are found with every pattern that covers them, and not once they have expired', async () => {
+    const name = `cover-${count}`;
+    const topic = parseTopic(`${name}/a/b`);
+    const expiresAt = seconds(nowMs) + 10;
+    for (const pattern of [`${name}/a/b`, `${name}/*`, `${name}/other`]) {
+      await topics.ensure(parsePattern(pattern), expiresAt);
+    }
+    const found = (await topics.shardsCovering(topic)).map(({ pattern, shard }) => `${pattern}#${shard}`);
+    expect(found.sort()).toEqual([`${name}/*#0`, `${name}/a/b#0`]);
+    nowMs += 2 * HOUR_MS;
+    expect(await topics.shardsCovering(topic)).toEqual([]);
+  });
+});
+
+it('forgets a subscription that its connection does not list, on the next 410', async () => {
+  const pattern = parsePattern(`orphans/${id}`);
+  await topics.ensure(pattern, seconds(nowMs + HOUR_MS));
+  const row = { pattern, shard: 0, connectionId: id };
+  await subscriptions.put(row, seconds(nowMs + HOUR_MS));
+  const forget = createForget({ connections, subscriptions, topics, now });
+  await forget(id, parseTopic(`orphans/${id}`));
+  expect(await collect(subscriptions.subscribers(row))).toEqual([]);
+});

@@ -1,0 +1,112 @@
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, describe, expect, it } from 'vitest';
+import { BackEnd } from '../back-end.ts';
+import { Client } from '../client.ts';
+import { startSystem } from '../system.ts';
+
+const main = join(import.meta.dirname, '../../infra/local/main.ts');
+const dataDir = mkdtempSync(join(tmpdir(), 'fanwire-start-'));
+const running: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const stop of running.splice(0)) await stop();
+});
+afterAll(() => rmSync(dataDir, { recursive: true, force: true }));
+
+async function start(options: Parameters<typeof startSystem>[0]) {
+  const system = await startSystem(options);
+  running.push(() => system.stop());
+  return system;
+}
+
+/** Runs `npm start` where it is expected to end by itself. */
+function run(...args: string[]): Promise<{ code: number | null; output: string }> {
+  const child = spawn(process.execPath, [main, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += chunk));
+  return new Promise((resolve) => child.once('close', (code) => resolve({ code, output })));
+}
+
+describe('npm start', () => {
+  it('says what it can do', async () => {
+    const { code, output } = await run('--help');
+    expect([code, output]).toEqual([0, expect.stringContaining('--ready-file FILE')]);
+  });
+
+  it.each([
+    [['--prot', '1'], '--prot'],
+    [['--port', 'x'], 'expected --port to be a number from 0 to 65535, got x'],
+    [['--app', 'no-such-app.ts'], 'did not synthesise'],
+  ])('with %j says what is wrong', async (args, message) => {
+    const { code, output } = await run('--ephemeral', ...args);
+    expect([code, output]).toEqual([1, expect.stringContaining(message)]);
+  });
+
+  it('says which port is taken, and how to choose another', async () => {
+    const { ready } = await start({});
+    const { port } = new URL(ready.endpoint);
+    const { code, output } = await run('--ephemeral', '--port', port);
+    expect([code, output]).toEqual([1, expect.stringContaining(`Port ${port} is taken`)]);
+  });
+
+  it('refuses a data directory that another one uses', async () => {
+    await start({ dataDir });
+    const { code, output } = await run('--port', '0', '--data', dataDir);
+    expect([code, output]).toEqual([1, expect.stringContaining('is another Fanwire using it?')]);
+  });
+
+  it('keeps state and credentials in its data directory', async () => {
+    const first = await startSystem({ dataDir });
+    await new BackEnd(first.ready).publish({ topic: 'a b', data: 1 }, { data: 2 });
+    await first.stop();
+    const second = await start({ dataDir });
+    expect(second.ready.secretAccessKey).toBe(first.ready.secretAccessKey);
+    const backEnd = new BackEnd(second.ready);
+    await expect.poll(() => backEnd.depth('ingestDeadLetters'), { timeout: 20_000 }).toBe(2);
+  });
+
+  it('names everything in an app that does not run here, with a hint', async () => {
+    const { code, output } = await run('--ephemeral', '--app', 'test/apps/unsupported.ts');
+    expect(code).toBe(1);
+    for (const part of [
+      'News',
+      'AWS::SNS::Topic',
+      'Ordered',
+      'FifoQueue',
+      'FIFO queues do not run locally',
+    ]) {
+      expect(output).toContain(part);
+    }
+  });
+});
+
+it("runs somebody's own app: their rule, their function and their stage beside Fanwire", async () => {
+  const { ready } = await start({ app: 'test/apps/shop.ts' });
+  expect(ready.websocketUrl).toMatch(/^ws:\/\/localhost:\d+\/live$/);
+  const client = await Client.open(ready.websocketUrl);
+  await client.subscribe('orders/*');
+  const backEnd = new BackEnd(ready);
+  await backEnd.put({ source: 'shop', detailType: 'order', detail: { total: 7 } });
+  await backEnd.put({ source: 'shop', detailType: 'order', detail: { total: 700 } });
+  await client.message({ total: 700 });
+  expect(client.messages).toHaveLength(1);
+});
+
+describe('the one port', () => {
+  it('answers everything that is not there with a status', async () => {
+    const { ready } = await start({});
+    const { endpoint } = ready;
+    const status = async (path: string, init?: RequestInit) => (await fetch(endpoint + path, init)).status;
+    const target = (name: string) => ({ method: 'POST', headers: { 'x-amz-target': name }, body: '{}' });
+    expect(await status('/no-such-page')).toBe(404);
+    expect(await status('/prod')).toBe(426);
+    expect(await status('/', target('Kinesis_20131202.PutRecord'))).toBe(400);
+    expect(await status('/', target('AmazonSQS.Teleport'))).toBe(400);
+    expect(
+      await status('/', { ...target('AmazonSQS.SendMessage'), body: 'x'.repeat(18 * 1024 * 1024) }),
+    ).toBe(413);
+    await expect(Client.open(ready.websocketUrl.replace('prod', 'test'))).rejects.toThrow('403');
+  });
+});

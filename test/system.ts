@@ -1,0 +1,63 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readFileSync, rmSync, watch } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Ready } from '../infra/local/ready.ts';
+
+const MAIN = join(import.meta.dirname, '../infra/local/main.ts');
+
+export interface SystemOptions {
+  /** Where state is kept; without it none is. */
+  readonly dataDir?: string;
+  readonly app?: string;
+}
+
+export interface System {
+  readonly ready: Ready;
+  /** What the process has printed so far. */
+  readonly output: () => string;
+  /** As Ctrl-C does. */
+  stop(): Promise<void>;
+  /** As `kill -9` does. */
+  kill(): Promise<void>;
+}
+
+/** Starts the whole system as `npm start` does, as a process of its own on a free port. */
+export async function startSystem({ dataDir, app }: SystemOptions = {}): Promise<System> {
+  const directory = mkdtempSync(join(tmpdir(), 'fanwire-test-'));
+  const readyFile = join(directory, 'ready.json');
+  const child = spawn(
+    process.execPath,
+    [
+      MAIN,
+      ...['--port', '0', '--ready-file', readyFile],
+      ...(dataDir === undefined ? ['--ephemeral'] : ['--data', dataDir]),
+      ...(app === undefined ? [] : ['--app', app]),
+    ],
+    { stdio: ['ignore', 'pipe', 'pipe'] },
+  );
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += chunk));
+  const exited = once(child, 'exit');
+  const end = async (signal: NodeJS.Signals) => {
+    child.kill(signal);
+    await exited;
+    rmSync(directory, { recursive: true, force: true });
+  };
+  await Promise.race([
+    appears(readyFile, directory),
+    exited.then(() => Promise.reject(new Error(`expected the system to start, got:\n${output}`))),
+  ]);
+  const ready = JSON.parse(readFileSync(readyFile, 'utf8')) as Ready;
+  return { ready, output: () => output, stop: () => end('SIGTERM'), kill: () => end('SIGKILL') };
+}
+
+async function appears(file: string, directory: string): Promise<void> {
+  const watcher = watch(directory);
+  try {
+    while (!existsSync(file)) await once(watcher, 'change');
+  } finally {
+    watcher.close();
+  }
+}
