@@ -45,12 +45,17 @@ export async function startSystem({ dataDir, app }: SystemOptions = {}): Promise
     await exited;
     rmSync(directory, { recursive: true, force: true });
   };
-  await Promise.race([
-    appears(readyFile, directory),
-    exited.then(() => Promise.reject(new Error(`expected the system to start, got:\n${output}`))),
-  ]);
-  const ready = JSON.parse(readFileSync(readyFile, 'utf8')) as Ready;
-  return { ready, output: () => output, stop: () => end('SIGTERM'), kill: () => end('SIGKILL') };
+  try {
+    await Promise.race([
+      appears(readyFile, directory),
+      exited.then(() => Promise.reject(new Error(`expected the system to start, got:\n${output}`))),
+    ]);
+    const ready = JSON.parse(readFileSync(readyFile, 'utf8')) as Ready;
+    return { ready, output: () => output, stop: () => end('SIGTERM'), kill: () => end('SIGKILL') };
+  } catch (error) {
+    await end('SIGKILL');
+    throw error;
+  }
 }
 
 async function appears(file: string, directory: string): Promise<void> {

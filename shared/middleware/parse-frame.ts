@@ -1,6 +1,6 @@
 import type { MiddlewareObj } from '@middy/core';
 import type { MessageEvent } from '../events.ts';
-import { type Command, parseJsonObject } from '../protocol.ts';
+import { type Command, ID_LENGTH_MAX, parseJsonObject } from '../protocol.ts';
 
 /** What a route's plain function gets. */
 export interface RouteInput<F extends Command> {
@@ -18,7 +18,8 @@ export const parseFrame = <F extends Command>(
     const { body, requestContext } = request.event as MessageEvent;
     const raw = parseJsonObject(body);
     // Known before the rest is parsed, so that an error about the rest can be matched to its command.
-    if (typeof raw.id === 'string') (request.internal as { id?: string }).id = raw.id;
+    const { id } = raw;
+    if (typeof id === 'string' && id.length <= ID_LENGTH_MAX) (request.internal as { id?: string }).id = id;
     request.event = {
       connectionId: requestContext.connectionId,
       connectedAtMs: requestContext.connectedAt,
