@@ -5,6 +5,7 @@ import type { HttpEngine } from './http.ts';
 
 /** The largest request that an AWS service here takes is a BatchWriteItem of 16 MB. */
 const BODY_BYTES_MAX = 17 * 1024 * 1024;
+const KEEP_ALIVE_MS = 60_000;
 /** Only this machine: whoever reaches the port may do everything. */
 const HOST = '127.0.0.1';
 
@@ -36,6 +37,8 @@ export class LocalServer {
   constructor(report: (error: unknown) => void) {
     this.#report = report;
     this.#server = createServer((request, response) => this.#handle(request, response));
+    // A frozen Lambda leaves its sockets idle for long; Node's five seconds would close them under it all the time.
+    this.#server.keepAliveTimeout = KEEP_ALIVE_MS;
     this.#server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head));
   }
 

@@ -426,7 +426,7 @@ describe('a crash', () => {
     },
   );
 
-  it('after the answer may fail the next invocation, as on Lambda, but none after that', async () => {
+  it('after the answer comes when the environment wakes, fails that invocation, and none after it', async () => {
     const { invoke, log } = start(
       `export const handler = (event) => {
          if (event) setImmediate(() => { throw new Error('afterwards') });
@@ -434,8 +434,8 @@ describe('a crash', () => {
        };`,
     );
     expect(await invoke(true)).toEqual({ ok: true, payload: 'answered' });
+    expect(await invoke(false)).toMatchObject({ ok: false, reason: 'crashed', errorMessage: 'afterwards' });
     await log.line('afterwards');
-    await invoke(false);
     expect(await invoke(false)).toEqual({ ok: true, payload: 'answered' });
   });
 });
@@ -454,6 +454,22 @@ describe('the environments of a function', () => {
     await Promise.all(['a', 'b', 'c'].map((gate) => log.line(`started ${gate}`)));
     for (const gate of ['a', 'b', 'c']) open(gate);
     expect(new Set((await invocations).map(payloadOf)).size).toBe(3);
+  });
+
+  it('are frozen between events: no timer of theirs fires', async () => {
+    const { invoke } = start(`
+      let ticks = 0;
+      export const handler = async () => {
+        const before = ticks;
+        setInterval(() => ticks++, 1);
+        return before;
+      };`);
+    await invoke();
+    const { invoke: other } = start('export const handler = async () => {}');
+    // Starting another environment takes a while, for which the timer would have fired many times.
+    await other();
+    // The timer that was due all the time fires once on waking, as on Lambda.
+    expect(await invoke()).toEqual({ ok: true, payload: expect.toSatisfy((ticks) => ticks <= 2) });
   });
 
   it('are used again in the order of their last use, the latest first', async () => {

@@ -4,8 +4,9 @@
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
-import { parentPort, workerData } from 'node:worker_threads';
+import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import type { Call, Reply, WorkerSettings } from './messages.ts';
 
 type Handler = (event: unknown, context: unknown) => unknown;
@@ -29,10 +30,45 @@ process.on('unhandledRejection', (reason) => {
 
 try {
   const handler = await loadHandler();
-  parentPort?.on('message', async (call: Call) => reply(await handle(handler, call)));
+  // A handler that waits for nothing but a promise does not end the thread: its timeout does.
+  parentPort?.ref();
   reply({ kind: 'ready' });
+  for (;;) {
+    await printed();
+    const call = freeze();
+    await thaw();
+    reply(await handle(handler, call));
+  }
 } catch (error) {
   crash('Init Error', error);
+}
+
+/** Lines reach the log when they are written, not with the next event. */
+async function printed(): Promise<void> {
+  for (const stream of [process.stdout, process.stderr]) {
+    if (stream.writableLength > 0) await new Promise((resolve) => stream.write('', resolve));
+  }
+}
+
+/**
+ * Between events an environment is frozen
+ * (https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html): no timer fires, no socket is read.
+ * So does this thread stop, until there is a call.
+ */
+function freeze(): Call {
+  const port = parentPort as MessagePort; // this is a worker
+  for (;;) {
+    const seen = Atomics.load(settings.calls, 0);
+    const received = receiveMessageOnPort(port);
+    if (received) return received.message as Call;
+    Atomics.wait(settings.calls, 0, seen);
+  }
+}
+
+/** What came to pass in the meantime is noticed first, the end of an idle socket for one: it takes one turn to poll, one to tell. */
+async function thaw(): Promise<void> {
+  await setImmediate();
+  await setImmediate();
 }
 
 function reply(message: Reply): void {

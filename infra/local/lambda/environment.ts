@@ -36,6 +36,7 @@ export class Environment {
   readonly #timeoutMs: number;
   readonly #deps: EnvironmentDeps;
   readonly #worker: Worker;
+  readonly #calls = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
   readonly #start: Promise<Outcome>;
   /** Ends the wait for the worker that is under way; afterwards it does nothing. */
   #settle: (outcome: Outcome) => void = () => {};
@@ -45,7 +46,7 @@ export class Environment {
   constructor(settings: FunctionSettings, deps: EnvironmentDeps) {
     this.#timeoutMs = settings.timeoutMs;
     this.#deps = deps;
-    this.#worker = startWorker(settings, deps);
+    this.#worker = startWorker(settings, this.#calls, deps);
     this.#worker.on('message', (reply: Reply) => this.#onReply(reply));
     this.#worker.on('error', (error) => {
       deps.log(String(error));
@@ -84,6 +85,8 @@ export class Environment {
     await this.#start;
     if (this.#ending) return this.#ending; // it may end right after its start, when nobody waits for its exit
     this.#worker.postMessage(call);
+    Atomics.add(this.#calls, 0, 1);
+    Atomics.notify(this.#calls, 0);
     return this.#wait(call.timeoutMs);
   }
 
@@ -111,7 +114,7 @@ export class Environment {
   }
 }
 
-function startWorker(settings: FunctionSettings, { clock, log }: EnvironmentDeps): Worker {
+function startWorker(settings: FunctionSettings, calls: Int32Array, { clock, log }: EnvironmentDeps): Worker {
   const workerData: WorkerSettings = {
     codeDirectory: settings.codeDirectory,
     handler: settings.handler,
@@ -120,6 +123,7 @@ function startWorker(settings: FunctionSettings, { clock, log }: EnvironmentDeps
     memoryMb: settings.memoryMb,
     logGroupName: `/aws/lambda/${settings.name}`,
     logStreamName: createLogStreamName(clock.now()),
+    calls,
   };
   const worker = new Worker(BOOTSTRAP, {
     name: settings.name,

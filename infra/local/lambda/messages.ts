@@ -9,6 +9,8 @@ export interface WorkerSettings {
   readonly memoryMb: number;
   readonly logGroupName: string;
   readonly logStreamName: string;
+  /** Shared with the engine, which counts it up for every call: what the thread sleeps on while it is frozen. */
+  readonly calls: Int32Array;
 }
 
 /** One event to handle. The thread gets the next one only after it has answered. */
