@@ -9,7 +9,8 @@ export async function mapLimit<T, R>(
   const worker = async () => {
     // One shared iterator: each item is taken by exactly one worker.
     for (const [index, item] of cursor) {
-      [results[index]] = (await Promise.allSettled([task(item, index)])) as [PromiseSettledResult<R>];
+      // Promise.try: a task that throws before its first await fails alone, like any other.
+      [results[index]] = await Promise.allSettled([Promise.try(task, item, index)]);
     }
   };
   await Promise.all(Array.from({ length: Math.min(limit, items.length) }, worker));

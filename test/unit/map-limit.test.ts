@@ -24,6 +24,11 @@ it('settles every item in its place, whether or not others fail', async () => {
   ]);
 });
 
+it('settles a task that throws at once like one that rejects', async () => {
+  const results = await mapLimit(['{', '1'], 1, (text) => JSON.parse(text));
+  expect(results.map(({ status }) => status)).toEqual(['rejected', 'fulfilled']);
+});
+
 it('has nothing to do for no items', async () => {
   expect(await mapLimit([], 5, () => Promise.reject(new Error('never')))).toEqual([]);
 });
