@@ -17,12 +17,8 @@ export const route = <F extends Command>(
   middy<MessageEvent, RouteResult>()
     .use([
       logContext(),
-      lastResort(() =>
-        toResult({ type: 'error', code: ErrorCode.internal, message: 'something went wrong here' }),
-      ),
-      clientErrorTo(({ code, message }, id) =>
-        toResult({ type: 'error', ...(id !== undefined && { id }), code, message }),
-      ),
+      lastResort((id) => toError(id, ErrorCode.internal, 'something went wrong here')),
+      clientErrorTo(({ code, message }, id) => toError(id, code, message)),
       parseFrame(parse),
       replyToResult(),
     ])
@@ -33,6 +29,9 @@ const replyToResult = (): MiddlewareObj => ({
     request.response = toResult(request.response as Reply);
   },
 });
+
+const toError = (id: string | undefined, code: ErrorCode, message: string): RouteResult =>
+  toResult({ type: 'error', ...(id !== undefined && { id }), code, message });
 
 /** 200 also for an error frame: the frame was handled, and the client is told in its own protocol. */
 const toResult = (reply: Reply): RouteResult => ({ statusCode: 200, body: JSON.stringify(reply) });

@@ -1,0 +1,64 @@
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { ClientError } from '../../shared/errors.ts';
+import { logger } from '../../shared/log.ts';
+import { Action, ack, parseBare } from '../../shared/protocol.ts';
+import { route } from '../../shared/route.ts';
+
+const logged: unknown[] = [];
+beforeEach(() => {
+  logged.length = 0;
+  vi.spyOn(logger, 'error').mockImplementation((...[, error]) => void logged.push(error));
+});
+afterEach(() => vi.restoreAllMocks());
+
+const event = (body: string) => ({
+  requestContext: {
+    connectionId: 'c',
+    requestId: 'r',
+    routeKey: 'ping',
+    connectedAt: 1,
+    requestTimeEpoch: 1,
+  },
+  body,
+});
+// What Lambda gives beside the event; the stack reads the request id only.
+const context = { awsRequestId: 'aws', getRemainingTimeInMillis: () => 1_000 } as never;
+
+const answerOf = async (run: () => never | ReturnType<typeof ack>, body = '{"action":"ping","id":"7"}') => {
+  const { statusCode, body: reply } = await route(parseBare(Action.ping), run)(event(body), context);
+  return [statusCode, JSON.parse(String(reply))];
+};
+
+it('answers with what the route says', async () => {
+  expect(await answerOf(() => ack('ping', { id: '7' }))).toEqual([
+    200,
+    { type: 'ack', id: '7', action: 'ping' },
+  ]);
+});
+
+it("answers the caller's fault with its code and the id of the command", async () => {
+  const fault = () => {
+    throw new ClientError('limit_exceeded', 'expected less, got more');
+  };
+  const frame = { type: 'error', id: '7', code: 'limit_exceeded', message: 'expected less, got more' };
+  expect(await answerOf(fault)).toEqual([200, frame]);
+  expect(logged).toEqual([]);
+});
+
+it('tells the client nothing of any other error but the id of the command, and logs it once', async () => {
+  const failure = () => {
+    throw new Error('the secret is 42');
+  };
+  const [status, frame] = await answerOf(failure);
+  expect([status, frame]).toEqual([
+    200,
+    { type: 'error', id: '7', code: 'internal', message: 'something went wrong here' },
+  ]);
+  expect(logged).toEqual([new Error('the secret is 42')]);
+});
+
+it('does not echo an id that is too long to be one', async () => {
+  const [, frame] = await answerOf(() => ack('ping', {}), JSON.stringify({ id: 'x'.repeat(10_000) }));
+  expect(frame).toMatchObject({ type: 'error', code: 'bad_request' });
+  expect(frame).not.toHaveProperty('id');
+});
