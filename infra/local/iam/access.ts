@@ -1,0 +1,98 @@
+import type { Context } from './condition.ts';
+import type { AccessRequest } from './policy.ts';
+import type { Principal } from './principals.ts';
+import type { ResourcePolicy } from './resource-policy.ts';
+
+/** For tests of least privilege. Both are asked for everybody: services and the root user, too. */
+export interface AccessHooks {
+  /** Denies what the policies would allow. */
+  readonly deny?: (principalArn: string, action: string, resource: string) => boolean;
+  /** Told what was allowed. */
+  readonly onUse?: (principalArn: string, action: string, resource: string) => void;
+}
+
+export interface AccessOptions extends AccessHooks {
+  readonly region: string;
+  readonly accountId: string;
+  /** Policies of resources, by ARN. */
+  readonly resourcePolicies: ReadonlyMap<string, ResourcePolicy>;
+}
+
+/** Why somebody may not do something, as AWS says it. */
+export interface Denial {
+  readonly principalArn: string;
+  readonly action: string;
+  readonly resource: string;
+  readonly reason:
+    | 'explicit deny in identity-based policy'
+    | 'explicit deny in resource-based policy'
+    | 'no identity-based policy'
+    | 'no resource-based policy';
+}
+
+/** Decides who may do what to which resource of the account. */
+export class Access {
+  readonly #options: AccessOptions;
+
+  constructor(options: AccessOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Undefined if the principal may. Within one account its own policies or the resource's have to allow it, and
+   * neither may deny it (IAM guide, "Policy evaluation for requests within a single account").
+   */
+  check(principal: Principal, { action, resource, context }: AccessRequest): Denial | undefined {
+    const { deny, onUse } = this.#options;
+    const { arn: principalArn } = principal.caller;
+    const reason = this.#reason(principal, {
+      action,
+      resource,
+      context: { ...context, ...this.#contextOf(principal) },
+    });
+    if (reason !== undefined) return { principalArn, action, resource, reason };
+    if (deny?.(principalArn, action, resource)) {
+      return { principalArn, action, resource, reason: 'explicit deny in identity-based policy' };
+    }
+    onUse?.(principalArn, action, resource);
+    return undefined;
+  }
+
+  #reason({ caller, policy }: Principal, request: AccessRequest): Denial['reason'] | undefined {
+    const own = policy(request);
+    if (own === 'denied') return 'explicit deny in identity-based policy';
+    const policyOfResource = this.#options.resourcePolicies.get(ownerOf(request.resource));
+    const others = policyOfResource?.(caller, request) ?? 'implicitly denied';
+    if (others === 'denied') return 'explicit deny in resource-based policy';
+    if (own === 'allowed' || others === 'allowed') return undefined;
+    return caller.kind === 'service' ? 'no resource-based policy' : 'no identity-based policy';
+  }
+
+  #contextOf({ caller }: Principal): Context {
+    const { region, accountId } = this.#options;
+    return {
+      'aws:RequestedRegion': region,
+      // Whoever reaches AWS comes through TLS; that it is spared on this machine is no reason to refuse anybody.
+      'aws:SecureTransport': 'true',
+      'aws:PrincipalIsAWSService': String(caller.kind === 'service'),
+      ...(caller.kind !== 'service' && {
+        'aws:PrincipalAccount': accountId,
+        'aws:PrincipalArn': caller.kind === 'role' ? caller.roleArn : caller.arn,
+      }),
+    };
+  }
+}
+
+/** An index has the policy of its table. */
+const ownerOf = (resource: string): string => resource.replace(/\/index\/[^/]+$/, '');
+
+/** As AWS words it, with the action as the service writes it. */
+export function explain({ principalArn, action, resource, reason }: Denial): string {
+  const because = {
+    'explicit deny in identity-based policy': 'with an explicit deny in an identity-based policy',
+    'explicit deny in resource-based policy': 'with an explicit deny in a resource-based policy',
+    'no identity-based policy': `because no identity-based policy allows the ${action} action`,
+    'no resource-based policy': `because no resource-based policy allows the ${action} action`,
+  }[reason];
+  return `User: ${principalArn} is not authorized to perform: ${action} on resource: ${resource} ${because}`;
+}

@@ -1,0 +1,126 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Clock } from '../clock.ts';
+import { type HttpEngine, operationOf, parseInput, RequestError } from '../http.ts';
+import type { Access } from './access.ts';
+import { explain } from './access.ts';
+import type { AccessRequest } from './policy.ts';
+import type { Principal, Principals } from './principals.ts';
+import { type Refusal, type RefusalKind, WRITERS } from './refusals.ts';
+import {
+  type Account,
+  accessesOf,
+  connectionsArn,
+  MANAGE_CONNECTIONS,
+  type TargetService,
+} from './requests.ts';
+import { parseAuthorization, verify } from './sigv4.ts';
+
+/** The service that a request is for: what it was signed for, and what its rights are called after. */
+export type GuardedService = TargetService | 'execute-api';
+
+export interface GuardOptions extends Account {
+  readonly principals: Principals;
+  readonly access: Access;
+  readonly clock: Pick<Clock, 'now'>;
+}
+
+/** What a call to @connections is for. */
+export interface ConnectionsCall {
+  readonly apiId: string;
+  readonly stage: string;
+  readonly connectionId: string;
+}
+
+const refusal = (kind: RefusalKind, message: string): Refusal => ({ kind, message });
+
+const UNKNOWN_KEY = refusal('UnrecognizedClient', 'The security token included in the request is invalid.');
+const EXPIRED = refusal('ExpiredToken', 'The security token included in the request is expired');
+const UNSIGNED: Readonly<Record<GuardedService, Refusal>> = {
+  dynamodb: refusal('MissingAuthenticationToken', 'Request is missing Authentication Token'),
+  sqs: refusal('MissingAuthenticationToken', 'Request is missing Authentication Token'),
+  events: refusal('MissingAuthenticationToken', 'Missing Authentication Token'),
+  'execute-api': refusal('MissingAuthenticationToken', 'Missing Authentication Token'),
+};
+
+/** Lets in only what is signed by somebody who may do it. Everything else it answers itself, as the service would. */
+export class Guard {
+  readonly #options: GuardOptions;
+
+  constructor(options: GuardOptions) {
+    this.#options = options;
+  }
+
+  /** The engine of a service, behind this guard. */
+  before(service: TargetService, engine: HttpEngine): HttpEngine {
+    return {
+      handle: (request, body, response) => {
+        const accesses = () => this.#accessesOf(service, request, body);
+        if (this.#admits(service, request, body, response, accesses)) {
+          return engine.handle(request, body, response);
+        }
+      },
+    };
+  }
+
+  admitsConnectionsCall(
+    call: ConnectionsCall,
+    request: IncomingMessage,
+    body: Buffer,
+    response: ServerResponse,
+  ): boolean {
+    return this.#admits('execute-api', request, body, response, () => {
+      const resource = connectionsArn(this.#options, { ...call, method: request.method ?? '' });
+      return [{ action: MANAGE_CONNECTIONS, resource }];
+    });
+  }
+
+  #admits(
+    service: GuardedService,
+    request: IncomingMessage,
+    body: Buffer,
+    response: ServerResponse,
+    accesses: () => readonly AccessRequest[],
+  ): boolean {
+    const principal = this.#authenticate(service, request, body);
+    const refused = 'kind' in principal ? principal : this.#authorise(principal, accesses());
+    if (!refused) return true;
+    // By it a client whose clock is wrong can tell, and the SDK then sets its own right.
+    response.setHeader('date', new Date(this.#options.clock.now()).toUTCString());
+    WRITERS[service](response, refused);
+    return false;
+  }
+
+  #authenticate(service: GuardedService, request: IncomingMessage, body: Buffer): Principal | Refusal {
+    const { principals, region, clock } = this.#options;
+    const { authorization: header, 'x-amz-security-token': token } = request.headers;
+    if (header === undefined) return UNSIGNED[service];
+    const authorization = parseAuthorization(header);
+    if ('kind' in authorization) return refusal('IncompleteSignature', authorization.message);
+    const key = principals.find(authorization.accessKeyId);
+    if (!key || key.sessionToken !== token) return UNKNOWN_KEY;
+    const nowMs = clock.now();
+    if (key.expiresAtMs !== undefined && key.expiresAtMs <= nowMs) return EXPIRED;
+    const { secretAccessKey, principal } = key;
+    const fault = verify(request, body, authorization, { secretAccessKey, region, service, nowMs });
+    if (!fault) return principal;
+    return refusal(fault.kind === 'invalid' ? 'InvalidSignature' : 'IncompleteSignature', fault.message);
+  }
+
+  /** All of a batch, or nothing. */
+  #authorise(principal: Principal, accesses: readonly AccessRequest[]): Refusal | undefined {
+    for (const access of accesses) {
+      const denial = this.#options.access.check(principal, access);
+      if (denial) return { kind: 'AccessDenied', message: explain(denial), denial };
+    }
+    return undefined;
+  }
+
+  #accessesOf(service: TargetService, request: IncomingMessage, body: Buffer): AccessRequest[] {
+    try {
+      return accessesOf(service, operationOf(request), parseInput(body), this.#options);
+    } catch (error) {
+      if (error instanceof RequestError) return []; // nothing can come of it: the service will say why
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,70 @@
+import type { Clock } from '../clock.ts';
+import { TemplateError } from '../cloudformation/problems.ts';
+import type { Credentials, SessionCredentials } from '../credentials.ts';
+import type { Stack } from '../template.ts';
+import { Access, type AccessHooks } from './access.ts';
+import { Callers } from './callers.ts';
+import { readResourcePolicies } from './grants.ts';
+import { Guard } from './guard.ts';
+import { type FunctionIdentities, identifyFunctions } from './identities.ts';
+import { PolicyProblems } from './policy-problems.ts';
+import { Principals } from './principals.ts';
+import type { Account } from './requests.ts';
+import { readRoles } from './roles.ts';
+import { checkMappings, checkTrust } from './startup.ts';
+
+export interface IamOptions extends Account, AccessHooks {
+  /** Of the root user. */
+  readonly credentials: Credentials;
+  readonly clock: Pick<Clock, 'now'>;
+  /** Told of what is lost because somebody may not do something. */
+  readonly log: (line: string) => void;
+}
+
+/** Who may do what, as the template has it. */
+export class Iam {
+  /** For requests that come to the port. */
+  readonly guard: Guard;
+  /** For everything else. */
+  readonly callers: Callers;
+  readonly #principals: Principals;
+  readonly #functions: FunctionIdentities;
+
+  /** Throws a `TemplateError` that says all that AWS would refuse, and all that cannot be evaluated here. */
+  constructor(stack: Stack, options: IamOptions) {
+    const problems = new PolicyProblems();
+    const roles = readRoles(stack, problems);
+    const resourcePolicies = readResourcePolicies(stack, problems);
+    const principals = new Principals({ ...options, policies: roles.policies });
+    const access = new Access({ ...options, resourcePolicies });
+    const functions = identifyFunctions(stack, principals, options);
+    checkTrust(stack, roles, options, problems);
+    // Of a policy that could not be read, the first is problem enough.
+    if (problems.found.length === 0) checkMappings(stack, functions, access, problems);
+    if (problems.found.length > 0) throw new TemplateError(stack.name, problems.found);
+    const authorizerIds = authorizerIdsOf(stack);
+    this.guard = new Guard({ ...options, principals, access });
+    this.callers = new Callers({ ...options, principals, access, functions, authorizerIds });
+    this.#principals = principals;
+    this.#functions = functions;
+  }
+
+  /** Credentials for a session of a role, in which tests and whoever runs this can act as a function would. */
+  assumeRole(roleArn: string, sessionName: string, expiresAtMs?: number): SessionCredentials {
+    return this.#principals.assumeRole(roleArn, sessionName, expiresAtMs);
+  }
+
+  credentialsOf(functionArn: string): SessionCredentials {
+    const identity = this.#functions.get(functionArn);
+    if (!identity) throw new Error(`expected a function of the template, got ${functionArn}`);
+    return this.assumeRole(identity.roleArn, identity.name);
+  }
+}
+
+const authorizerIdsOf = (stack: Stack): ReadonlyMap<string, string> =>
+  new Map(
+    stack
+      .ofType('AWS::ApiGatewayV2::Route')
+      .filter(({ properties }) => properties.AuthorizerId !== undefined)
+      .map(({ properties }) => [String(properties.ApiId), String(properties.AuthorizerId)]),
+  );

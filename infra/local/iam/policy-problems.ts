@@ -1,0 +1,44 @@
+import type { Problem } from '../cloudformation/problems.ts';
+import type { Resource } from '../template.ts';
+import { conditionKeysOf, type PolicyDocument } from './policy.ts';
+
+/**
+ * The condition keys that requests here carry. Under any other an Allow would never hold, whatever it does on AWS.
+ */
+const CONDITION_KEYS = new Set(
+  [
+    'aws:PrincipalAccount',
+    'aws:PrincipalArn',
+    'aws:PrincipalIsAWSService',
+    'aws:RequestedRegion',
+    'aws:SecureTransport',
+    'aws:SourceAccount',
+    'aws:SourceArn',
+    'events:detail-type',
+    'events:source',
+  ].map((key) => key.toLowerCase()),
+);
+
+/** Collects what cannot be evaluated in the policies of a template, so that all of it can be said at once. */
+export class PolicyProblems {
+  readonly found: Problem[] = [];
+
+  /** Uses a document, unless it cannot be evaluated here: then that is a problem of its resource. */
+  attempt<T>(resource: Resource, property: string, document: PolicyDocument, use: () => T): T | undefined {
+    const keys = conditionKeysOf(document).filter((key) => !CONDITION_KEYS.has(key.toLowerCase()));
+    if (keys.length > 0) {
+      this.add(resource, property, `expected condition keys that requests have here, got ${keys.join(', ')}`);
+      return undefined;
+    }
+    try {
+      return use();
+    } catch (error) {
+      this.add(resource, property, error instanceof Error ? error.message : String(error));
+      return undefined;
+    }
+  }
+
+  add({ logicalId, type, path }: Resource, property: string, message: string, hint?: string): void {
+    this.found.push({ logicalId, type, path, property, message, ...(hint !== undefined && { hint }) });
+  }
+}

@@ -1,0 +1,448 @@
+import { randomBytes } from 'node:crypto';
+import { PutItemCommand } from '@aws-sdk/client-dynamodb';
+import { GetQueueAttributesCommand, SendMessageCommand } from '@aws-sdk/client-sqs';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { Clock } from '../../infra/local/clock.ts';
+import type { Runtime } from '../../infra/local/runtime.ts';
+import { BackEnd } from '../back-end.ts';
+import { Client } from '../client.ts';
+import { Faults, NO_FAULTS } from '../faults.ts';
+import { bootLocal, type TemplateResources } from '../local.ts';
+import { rightOf, rightsIn } from '../rights.ts';
+import { until } from '../until.ts';
+
+/** Least privilege: every right that the template grants is used by something, and without it that something fails. */
+
+/** Real time. Of all waits only a schedule's is between half a minute and a whole one, and it can be ended at will. */
+class EagerClock implements Clock {
+  #runSchedule = (): void => {};
+
+  now(): number {
+    return Date.now();
+  }
+
+  after(delayMs: number, task: () => void): () => void {
+    if (delayMs > 30_000 && delayMs <= 60_000) {
+      this.#runSchedule = task;
+      return () => {};
+    }
+    const timer = setTimeout(task, delayMs);
+    return () => clearTimeout(timer);
+  }
+
+  runSchedule(): void {
+    this.#runSchedule();
+  }
+}
+
+/** Of the deliver worker; the fan-out has one attempt. So both bury what they cannot deliver, and soon. */
+const ATTEMPTS_MAX = 2;
+/** More than the fan-out serves itself. */
+const CROWD = 6;
+
+const clock = new EagerClock();
+const granted = new Set<string>();
+const used = new Set<string>();
+/** The rights that are not there for the moment. */
+let missing: readonly string[] = [];
+/** Those that were missed since the test began, each time. */
+let missed: string[] = [];
+/** What functions and engines have said since the test began. */
+let lines: string[] = [];
+
+let local: Runtime;
+let backEnd: BackEnd;
+let faults: Faults;
+
+beforeAll(async () => {
+  local = await bootLocal({
+    app: 'test/apps/impatient.ts',
+    faults: NO_FAULTS,
+    clock,
+    edit: (resources) => {
+      for (const right of rightsIn(resources)) granted.add(right);
+      variablesOf(resources, 'Fanout').DELIVERY_ATTEMPTS_MAX = '1';
+      variablesOf(resources, 'Deliver').DELIVERY_ATTEMPTS_MAX = String(ATTEMPTS_MAX);
+    },
+    deny: (...access) => {
+      if (missing.length === 0) return false;
+      const right = rightOf(...access);
+      if (!missing.includes(right)) return false;
+      missed.push(right);
+      return true;
+    },
+    onUse: (principal, action, resource) => {
+      if (principal.includes(':assumed-role/')) used.add(rightOf(principal, action, resource));
+    },
+    log: (source, line) => lines.push(`${source} ${line}`),
+  });
+  backEnd = new BackEnd(local.ready);
+  faults = new Faults(local.ready);
+  used.clear(); // that a mapping may start is no use of its queue
+});
+afterAll(() => local.stop());
+
+beforeEach(() => {
+  missing = [];
+  missed = [];
+  lines = [];
+});
+
+function variablesOf(resources: TemplateResources, id: string): Record<string, string> {
+  const [name = ''] = Object.keys(resources).filter((key) => key.startsWith(`Fanwire${id}Function`));
+  return resources[name]?.Properties.Environment.Variables;
+}
+
+const open = (query = ''): Promise<Client> => Client.open(local.ready.websocketUrl + query);
+
+let topics = 0;
+const newTopic = (): string => `topic/${++topics}`;
+
+async function subscriberOf(topic: string): Promise<{ client: Client; connectionId: string }> {
+  const client = await open();
+  await client.subscribe(topic);
+  const { connectionId } = await client.ask({ action: 'whoami' });
+  return { client, connectionId };
+}
+
+const put = (table: string, Item: NonNullable<PutItemCommand['input']['Item']>) =>
+  backEnd.dynamodb.send(new PutItemCommand({ TableName: local.ready.tables[table], Item }));
+
+/** A subscription of a connection that never was. Its own item lists it, or it is an orphan. */
+async function ghostOf(topic: string, kind?: 'orphan'): Promise<string> {
+  const id = `${randomBytes(11).toString('base64url')}=`;
+  const expiresAt = { N: String(Math.ceil(Date.now() / 1000) + 3600) };
+  await put('topics', { topic: { S: topic }, shards: { N: '1' }, expiresAt });
+  await put('subscriptions', { topicShard: { S: `${topic}#0` }, connectionId: { S: id }, expiresAt });
+  if (kind === 'orphan') return id;
+  const connectedAt = { N: String(Date.now() - 3_600_000) };
+  const subscriptions = { M: { [topic]: { N: '0' } } };
+  await put('connections', { connectionId: { S: id }, connectedAt, subscriptions, expiresAt });
+  return id;
+}
+
+const isForgotten = async (connectionId: string): Promise<boolean> =>
+  !(await backEnd.connectionsWithRows()).has(connectionId);
+
+const publishTo = (topic: string) => backEnd.publish({ topic, data: topic });
+
+/** A job as the fan-out makes them, but for its attempt. */
+const sendJob = (topic: string, connectionIds: readonly string[], attempt = ATTEMPTS_MAX) =>
+  backEnd.sqs.send(
+    new SendMessageCommand({
+      QueueUrl: local.ready.queues.delivery,
+      MessageBody: JSON.stringify({ group: topic, topic, frames: [`"${topic}"`], connectionIds, attempt }),
+    }),
+  );
+
+const failPosts = (connectionId: string) =>
+  faults.set({
+    faults: [{ on: '@connections', method: 'POST', connectionId, effect: 'answer', status: 500 }],
+  });
+
+/** Why the next dead letter is dead. */
+async function reasonIn(queue: string): Promise<string | undefined> {
+  const letter = await until(async () => (await backEnd.drain(queue))[0]);
+  return letter?.MessageAttributes?.reason?.StringValue;
+}
+
+async function countOf(
+  queue: string,
+  count: 'ApproximateNumberOfMessages' | 'ApproximateNumberOfMessagesNotVisible',
+): Promise<number> {
+  const { Attributes } = await backEnd.sqs.send(
+    new GetQueueAttributesCommand({ QueueUrl: local.ready.queues[queue], AttributeNames: ['All'] }),
+  );
+  return Number(Attributes?.[count]);
+}
+
+/** The first line with all these parts in it. */
+const said = (...parts: string[]): Promise<unknown> =>
+  until(() => lines.find((line) => parts.every((part) => line.includes(part))));
+
+it('every right that the template grants is used, and no other', async () => {
+  const [alice, bob] = [await open('?userId=alice'), await open('?userId=bob')];
+  const { connectionId } = await bob.ask({ action: 'whoami' });
+
+  for (const topic of ['a', 'b', 'c']) await alice.subscribe(topic);
+  expect(await alice.ask({ action: 'subscribe', topic: 'd' })).toMatchObject({ code: 'limit_exceeded' });
+  await alice.ask({ action: 'unsubscribe', topic: 'b' });
+  await alice.ask({ action: 'unsubscribe', topic: 'b' }); // looks for a row that no item lists
+  await alice.ask({ action: 'publish', topic: 'a', data: 'published' });
+  await bob.ask({ action: 'send', to: { userId: 'alice' }, data: 'sent' });
+  await alice.ask({ action: 'ping' });
+  expect(await alice.ask({ action: 'shout' })).toMatchObject({ code: 'unknown_action' });
+
+  await backEnd.publish(
+    { topic: 'c', data: 'to a topic' },
+    { to: { userId: 'bob' }, data: 'to a user' },
+    { to: { connectionId }, data: 'to a connection' },
+    { to: 'everyone', data: 'to everyone' },
+    { topik: 'c' },
+  );
+  await Promise.all(['published', 'sent', 'to a topic', 'to everyone'].map((data) => alice.message(data)));
+  await Promise.all(['to a user', 'to a connection', 'to everyone'].map((data) => bob.message(data)));
+  expect(await reasonIn('ingestDeadLetters')).toContain('topik');
+
+  // Connections that are gone and one whose posts fail: few enough for the fan-out itself, and so many that it splits.
+  for (const orphans of [1, CROWD]) {
+    const topic = newTopic();
+    const gone = [await ghostOf(topic)];
+    while (gone.length <= orphans) gone.push(await ghostOf(topic, 'orphan'));
+    const failing = await subscriberOf(topic);
+    await failPosts(failing.connectionId);
+    await publishTo(topic);
+    expect(await reasonIn('deliveryDeadLetters')).toContain('(HTTP 500)');
+    for (const id of gone) await until(() => isForgotten(id));
+    await failing.client.close();
+  }
+  await faults.clear();
+
+  const lost = await ghostOf(newTopic());
+  clock.runSchedule();
+  await until(() => isForgotten(lost));
+
+  await Promise.all([alice.close(), bob.close()]);
+  await until(async () => (await backEnd.connectionsWithRows()).size === 0);
+  expect([...used].sort()).toEqual([...granted].sort());
+});
+
+/** Brings a right to be missed, and sees what comes of it. `miss` is called when it is to be missing from now on. */
+type Failure = (miss: () => void) => Promise<unknown>;
+
+/** The client is told that something went wrong. */
+const answersInternal =
+  (
+    command: (topic: string) => object,
+    prepare?: (client: Client, topic: string) => Promise<unknown>,
+  ): Failure =>
+  async (miss) => {
+    const [client, topic] = [await open(), newTopic()];
+    await prepare?.(client, topic);
+    miss();
+    client.send(command(topic));
+    expect(await client.wait(({ type }) => type === 'error')).toMatchObject({ code: 'internal' });
+    missing = [];
+    await client.close();
+  };
+
+/** The log says why, and some of the rows stay. */
+const leavesRows =
+  (action: string): Failure =>
+  async (miss) => {
+    const { client, connectionId } = await subscriberOf(newTopic());
+    miss();
+    await client.close();
+    await said('Disconnect', 'invocation failed', `is not authorized to perform: ${action}`);
+    expect(await isForgotten(connectionId)).toBe(false);
+  };
+
+/** The log says why, and the queue will hand out the record again. */
+const failsRecord =
+  (action: string, send: (topic: string) => Promise<unknown>): Failure =>
+  async (miss) => {
+    miss();
+    await send(newTopic());
+    await said('record failed', `is not authorized to perform: ${action}`);
+  };
+
+/** Nobody takes the message before the right is there. */
+const waitsInQueue =
+  (queue: string, send: (topic: string) => Promise<unknown>): Failure =>
+  async (miss) => {
+    miss();
+    await send(newTopic());
+    await until(() => missed.length > 0);
+    expect(await countOf(queue, 'ApproximateNumberOfMessages')).toBe(1);
+    missing = [];
+    await until(async () => (await countOf(queue, 'ApproximateNumberOfMessages')) === 0);
+  };
+
+/** The message is dealt with, and will come again all the same. */
+const staysInQueue =
+  (queue: string, send: (topic: string) => Promise<unknown>): Failure =>
+  async (miss) => {
+    const before = await countOf(queue, 'ApproximateNumberOfMessagesNotVisible');
+    miss();
+    await send(newTopic());
+    await said('what it has done will come again', 'sqs:DeleteMessage');
+    expect(await countOf(queue, 'ApproximateNumberOfMessagesNotVisible')).toBe(before + 1);
+  };
+
+/** The frame becomes a dead letter that says why. */
+const buries =
+  (reason: RegExp, send: (topic: string) => Promise<unknown>): Failure =>
+  async (miss) => {
+    miss();
+    await send(newTopic());
+    expect(await reasonIn('deliveryDeadLetters')).toMatch(reason);
+  };
+
+const failsSweep =
+  (action: string): Failure =>
+  async (miss) => {
+    await ghostOf(newTopic());
+    miss();
+    clock.runSchedule();
+    await said('scheduler', 'AccessDeniedException', `is not authorized to perform: ${action}`);
+  };
+
+const FORBIDDEN = /^AccessDeniedException \(HTTP 403\)/;
+const unforgotten = (action: string) =>
+  new RegExp(`^gone, but its rows stay: .* not authorized to perform: ${action} `);
+
+const subscribing = (topic: string) => ({ action: 'subscribe', topic });
+const unsubscribing = (topic: string) => ({ action: 'unsubscribe', topic });
+const subscribe = (client: Client, topic: string) => client.subscribe(topic);
+const subscribeToAllItMay = async (client: Client, topic: string) => {
+  for (const part of ['a', 'b', 'c']) await client.subscribe(`${topic}/${part}`);
+};
+
+const publishToGhost = async (topic: string) => {
+  await ghostOf(topic);
+  await publishTo(topic);
+};
+const publishToCrowd = async (topic: string) => {
+  for (let n = 0; n < CROWD; n++) await ghostOf(topic, 'orphan');
+  await publishTo(topic);
+};
+const sendJobForGhost = async (topic: string) => sendJob(topic, [await ghostOf(topic)]);
+const sendJobForOrphan = async (topic: string) => sendJob(topic, [await ghostOf(topic, 'orphan')]);
+/** To a connection whose posts fail; the client is not closed, for that would make `$disconnect` run meanwhile. */
+const toFailing =
+  (send: (topic: string, connectionId: string) => Promise<unknown>) => async (topic: string) => {
+    const { connectionId } = await subscriberOf(topic);
+    await failPosts(connectionId);
+    await send(topic, connectionId);
+  };
+const toLive = (send: (topic: string, connectionId: string) => Promise<unknown>) => async (topic: string) =>
+  send(topic, (await subscriberOf(topic)).connectionId);
+
+const FAILURES: Record<string, Failure> = {
+  'Connect dynamodb:PutItem Connections': async (miss) => {
+    miss();
+    await expect(open()).rejects.toThrow('Unexpected server response: 500');
+  },
+  'Disconnect dynamodb:DeleteItem Connections': leavesRows('dynamodb:DeleteItem'),
+  'Disconnect dynamodb:BatchWriteItem Subscriptions': leavesRows('dynamodb:BatchWriteItem'),
+  'Subscribe dynamodb:GetItem Topics': answersInternal(subscribing),
+  'Subscribe dynamodb:UpdateItem Topics': answersInternal(subscribing),
+  'Subscribe dynamodb:UpdateItem Connections': answersInternal(subscribing),
+  'Subscribe dynamodb:GetItem Connections': answersInternal(subscribing, subscribeToAllItMay),
+  'Subscribe dynamodb:PutItem Subscriptions': answersInternal(subscribing),
+  'Unsubscribe dynamodb:UpdateItem Connections': answersInternal(unsubscribing, subscribe),
+  'Unsubscribe dynamodb:BatchWriteItem Subscriptions': answersInternal(unsubscribing, subscribe),
+  'Unsubscribe dynamodb:BatchGetItem Topics': answersInternal(unsubscribing),
+  'Publish events:PutEvents Bus': answersInternal((topic) => ({ action: 'publish', topic, data: 1 })),
+  'Send events:PutEvents Bus': answersInternal(() => ({ action: 'send', to: { userId: 'a' }, data: 1 })),
+  'Whoami dynamodb:GetItem Connections': answersInternal(() => ({ action: 'whoami' })),
+
+  'Fanout sqs:GetQueueAttributes Ingest': waitsInQueue('ingest', publishTo),
+  'Fanout sqs:ReceiveMessage Ingest': waitsInQueue('ingest', publishTo),
+  'Fanout sqs:DeleteMessage Ingest': staysInQueue('ingest', publishTo),
+  'Fanout dynamodb:BatchGetItem Topics': failsRecord('dynamodb:BatchGetItem', publishTo),
+  'Fanout dynamodb:Query Subscriptions': failsRecord('dynamodb:Query', publishToGhost),
+  'Fanout dynamodb:Query Connections/index/byUser': failsRecord('dynamodb:Query', () =>
+    backEnd.publish({ to: { userId: 'alice' }, data: 1 }),
+  ),
+  'Fanout dynamodb:Scan Connections': failsRecord('dynamodb:Scan', () =>
+    backEnd.publish({ to: 'everyone', data: 1 }),
+  ),
+  'Fanout sqs:SendMessage IngestDeadLetters': failsRecord('sqs:sendmessage', () =>
+    backEnd.publish({ topik: 1 }),
+  ),
+  'Fanout sqs:SendMessage Delivery': failsRecord('sqs:sendmessage', publishToCrowd),
+  'Fanout sqs:SendMessage DeliveryDeadLetters': failsRecord('sqs:sendmessage', toFailing(publishTo)),
+  'Fanout execute-api:ManageConnections POST @connections': buries(FORBIDDEN, toLive(publishTo)),
+  'Fanout dynamodb:DeleteItem Connections': buries(unforgotten('dynamodb:DeleteItem'), publishToGhost),
+  'Fanout dynamodb:BatchWriteItem Subscriptions': buries(
+    unforgotten('dynamodb:BatchWriteItem'),
+    publishToGhost,
+  ),
+
+  'Deliver sqs:GetQueueAttributes Delivery': waitsInQueue('delivery', sendJobForGhost),
+  'Deliver sqs:ReceiveMessage Delivery': waitsInQueue('delivery', sendJobForGhost),
+  'Deliver sqs:DeleteMessage Delivery': staysInQueue('delivery', sendJobForGhost),
+  'Deliver sqs:SendMessage Delivery': failsRecord(
+    'sqs:sendmessage',
+    toFailing((topic, id) => sendJob(topic, [id], 1)),
+  ),
+  'Deliver sqs:SendMessage DeliveryDeadLetters': failsRecord(
+    'sqs:sendmessage',
+    toFailing((topic, id) => sendJob(topic, [id])),
+  ),
+  'Deliver execute-api:ManageConnections POST @connections': buries(
+    FORBIDDEN,
+    toLive((topic, id) => sendJob(topic, [id])),
+  ),
+  'Deliver dynamodb:BatchGetItem Topics': buries(unforgotten('dynamodb:BatchGetItem'), sendJobForOrphan),
+  'Deliver dynamodb:DeleteItem Connections': buries(unforgotten('dynamodb:DeleteItem'), sendJobForGhost),
+  'Deliver dynamodb:BatchWriteItem Subscriptions': buries(
+    unforgotten('dynamodb:BatchWriteItem'),
+    sendJobForGhost,
+  ),
+
+  'Sweep dynamodb:Scan Connections': failsSweep('dynamodb:Scan'),
+  'Sweep execute-api:ManageConnections GET @connections': failsSweep('execute-api:ManageConnections'),
+  'Sweep dynamodb:DeleteItem Connections': failsSweep('dynamodb:DeleteItem'),
+  'Sweep dynamodb:BatchWriteItem Subscriptions': failsSweep('dynamodb:BatchWriteItem'),
+  'Scheduler lambda:InvokeFunction SweepFunction': failsSweep('lambda:InvokeFunction'),
+};
+
+/** What makes each function run. */
+const RUNS: Record<string, () => Promise<unknown>> = {
+  Connect: () => open(),
+  Disconnect: async () => (await open()).close(),
+  ...Object.fromEntries(
+    ['subscribe', 'unsubscribe', 'publish', 'send', 'whoami', 'ping'].map((action) => [
+      action.charAt(0).toUpperCase() + action.slice(1),
+      async () => (await open()).ask({ action }),
+    ]),
+  ),
+  DefaultRoute: async () => (await open()).ask({ action: 'shout' }),
+  Fanout: () => publishTo(newTopic()),
+  Deliver: () => sendJob(newTopic(), []),
+  Sweep: async () => clock.runSchedule(),
+};
+
+for (const [id, run] of Object.entries(RUNS)) {
+  for (const action of ['logs:CreateLogStream', 'logs:PutLogEvents']) {
+    FAILURES[`${id} ${action} ${id}Log`] = async (miss) => {
+      miss();
+      await run();
+      await said(`${id}Function`, 'what it logs is lost', `is not authorized to perform: ${action}`);
+    };
+  }
+}
+
+describe('without the right', () => {
+  it('which is any of those granted', () => {
+    expect(Object.keys(FAILURES).sort()).toEqual([...granted].sort());
+  });
+
+  it.each(Object.entries(FAILURES))('%s', async (right, fail) => {
+    await fail(() => {
+      missing = [right];
+    });
+    expect(missed).toContain(right);
+    await faults.clear();
+  });
+
+  it('to log, what a function prints is lost', async () => {
+    const client = await open();
+    const log = 'Whoami logs:PutLogEvents WhoamiLog';
+    const fail = async (...rights: string[]) => {
+      missing = ['Whoami dynamodb:GetItem Connections', ...rights];
+      const { length } = client.frames;
+      client.send({ action: 'whoami' });
+      await until(() => client.frames.length > length);
+    };
+    await fail(log);
+    // Lambda's own note, and the line in which the function says why it failed.
+    await until(() => missed.filter((right) => right === log).length === 2);
+    await fail();
+    await said('WhoamiFunction', 'invocation failed');
+    expect(lines.filter((line) => line.includes('invocation failed'))).toHaveLength(1);
+    await client.close();
+  });
+});
