@@ -11,10 +11,13 @@ export interface SystemOptions {
   /** Where state is kept; without it none is. */
   readonly dataDir?: string;
   readonly app?: string;
+  /** Lets tests make things go wrong. */
+  readonly faults?: boolean;
 }
 
 export interface System {
   readonly ready: Ready;
+  readonly pid: number;
   /** What the process has printed so far. */
   readonly output: () => string;
   /** As Ctrl-C does. */
@@ -24,7 +27,7 @@ export interface System {
 }
 
 /** Starts the whole system as `npm start` does, as a process of its own on a free port. */
-export async function startSystem({ dataDir, app }: SystemOptions = {}): Promise<System> {
+export async function startSystem({ dataDir, app, faults }: SystemOptions = {}): Promise<System> {
   const directory = mkdtempSync(join(tmpdir(), 'fanwire-test-'));
   const readyFile = join(directory, 'ready.json');
   const child = spawn(
@@ -34,6 +37,7 @@ export async function startSystem({ dataDir, app }: SystemOptions = {}): Promise
       ...['--port', '0', '--ready-file', readyFile],
       ...(dataDir === undefined ? ['--ephemeral'] : ['--data', dataDir]),
       ...(app === undefined ? [] : ['--app', app]),
+      ...(faults ? ['--faults'] : []),
     ],
     { stdio: ['ignore', 'pipe', 'pipe'] },
   );
@@ -51,7 +55,13 @@ export async function startSystem({ dataDir, app }: SystemOptions = {}): Promise
       exited.then(() => Promise.reject(new Error(`expected the system to start, got:\n${output}`))),
     ]);
     const ready = JSON.parse(readFileSync(readyFile, 'utf8')) as Ready;
-    return { ready, output: () => output, stop: () => end('SIGTERM'), kill: () => end('SIGKILL') };
+    return {
+      ready,
+      pid: Number(child.pid),
+      output: () => output,
+      stop: () => end('SIGTERM'),
+      kill: () => end('SIGKILL'),
+    };
   } catch (error) {
     await end('SIGKILL');
     throw error;

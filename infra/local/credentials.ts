@@ -7,10 +7,22 @@ export interface Credentials {
   readonly secretAccessKey: string;
 }
 
-/** Forms as on AWS: a key id of 20 characters, a secret of 40. */
-export const createCredentials = (): Credentials => ({
-  accessKeyId: `AKIA${randomBytes(8).toString('hex').toUpperCase()}`,
+/** Credentials of a role for a while, as `sts:AssumeRole` gives them. */
+export interface SessionCredentials extends Credentials {
+  readonly sessionToken: string;
+}
+
+/** Forms as on AWS: a key id of 20 characters, whose first four tell its kind, and a secret of 40. */
+const create = (kind: 'AKIA' | 'ASIA'): Credentials => ({
+  accessKeyId: `${kind}${randomBytes(8).toString('hex').toUpperCase()}`,
   secretAccessKey: randomBytes(30).toString('base64'),
+});
+
+export const createCredentials = (): Credentials => create('AKIA');
+
+export const createSessionCredentials = (): SessionCredentials => ({
+  ...create('ASIA'),
+  sessionToken: randomBytes(48).toString('base64'),
 });
 
 /** The credentials of whoever uses the system from outside: the same as long as the data directory is. */

@@ -19,7 +19,7 @@ export interface StoredMessage {
   readonly sentTimestamp: number;
   readonly approximateReceiveCount: number;
   readonly approximateFirstReceiveTimestamp?: number;
-  readonly delayUntil?: number;
+  delayUntil?: number;
   readonly messageDeduplicationId?: string;
   readonly sequenceNumber?: string;
   messageGroupId?: string;
@@ -40,8 +40,8 @@ export interface Queue {
   attributes: Record<string, string>;
   lastModifiedTimestamp: number;
   readonly persistence: Persistence | undefined;
-  readonly messages: readonly StoredMessage[];
-  readonly delayedMessages: readonly StoredMessage[];
+  readonly messages: StoredMessage[];
+  readonly delayedMessages: StoredMessage[];
   readonly fifoDelayed: ReadonlyMap<string, readonly StoredMessage[]>;
   readonly inflightMessages: ReadonlyMap<
     string,
@@ -60,6 +60,8 @@ export interface Queue {
   changeVisibility(receiptHandle: string, seconds: number): void;
   /** Makes visible whatever is due. */
   processTimers(): void;
+  /** Has whoever waits look again. */
+  notifyWaiters(): void;
   getAttribute(name: string): string | undefined;
 }
 

@@ -13,13 +13,22 @@ export class RequestError extends Error {
   readonly type: string;
   readonly status: number;
   readonly headers: OutgoingHttpHeaders;
+  /** What the answer says beside its type and message. */
+  readonly members: object;
 
-  constructor(type: string, message: string, status = 400, headers: OutgoingHttpHeaders = {}) {
+  constructor(
+    type: string,
+    message: string,
+    status = 400,
+    headers: OutgoingHttpHeaders = {},
+    members: object = {},
+  ) {
     super(message);
     this.name = 'RequestError';
     this.type = type;
     this.status = status;
     this.headers = headers;
+    this.members = members;
   }
 }
 
@@ -53,8 +62,8 @@ export async function answer(
     reply(response, version, 200, {}, await work());
   } catch (error) {
     if (!(error instanceof RequestError)) throw error;
-    const { type, message, status, headers } = error;
-    reply(response, version, status, headers, { __type: type, message });
+    const { type, message, status, headers, members } = error;
+    reply(response, version, status, headers, { __type: type, message, ...members });
   }
 }
 

@@ -3,7 +3,8 @@ export type Invocation =
   | { readonly ok: true; readonly payload: unknown }
   | {
       readonly ok: false;
-      readonly reason: 'threw' | 'timeout' | 'crashed';
+      /** `denied`: whoever asked may not invoke it. */
+      readonly reason: 'threw' | 'timeout' | 'crashed' | 'denied';
       readonly errorType: string;
       readonly errorMessage: string;
     };

@@ -17,6 +17,7 @@ const USAGE = `npm start -- [options]
   --ephemeral         keep no state
   --app FILE          CDK app to run (infra/app.ts)
   --ready-file FILE   written once everything serves: JSON with URLs, names and credentials
+  --faults            let PUT /_fanwire/faults make things go wrong
   --quiet             print nothing but errors
   --help`;
 
@@ -31,6 +32,7 @@ function parse() {
         ephemeral: { type: 'boolean', default: false },
         app: { type: 'string', default: join(import.meta.dirname, '../app.ts') },
         'ready-file': { type: 'string' },
+        faults: { type: 'boolean', default: false },
         quiet: { type: 'boolean', default: false },
         help: { type: 'boolean', default: false },
       },
@@ -63,6 +65,7 @@ async function run(): Promise<void> {
       if (text !== undefined) console.error(text);
     },
     ...(dataDir !== undefined && { dataDir }),
+    ...(options.faults && { faults: { faults: [] } }),
   });
   stopOnSignals(runtime);
   if (options['ready-file']) writeWhole(options['ready-file'], JSON.stringify(runtime.ready, undefined, 2));

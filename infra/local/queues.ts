@@ -13,6 +13,8 @@ import {
   type Store,
 } from './fauxqs.ts';
 import { answer, type HttpEngine, operationOf, parseInput, RequestError, unknownOperation } from './http.ts';
+import { Disorder, type RecordFaults } from './record-faults.ts';
+import { checkSqsInput } from './sqs-input.ts';
 
 /** What one call to SQS may take from a queue. */
 const RECEIVE_MAX = 10;
@@ -28,6 +30,12 @@ export const NO_SUCH_QUEUE = 'com.amazonaws.sqs#QueueDoesNotExist';
 
 type Headers = Pick<IncomingMessage, 'headers'>;
 
+export interface QueuesOptions {
+  readonly dataDir?: string | undefined;
+  readonly region: string;
+  readonly faults?: RecordFaults | undefined;
+}
+
 export interface QueueDefinition {
   readonly name: string;
   readonly arn: string;
@@ -38,6 +46,7 @@ export interface QueueDefinition {
 
 export interface SendOptions {
   readonly messageAttributes?: Readonly<Record<string, MessageAttribute>>;
+  /** Fractions of a second too, unlike SQS. */
   readonly delaySeconds?: number;
   readonly messageGroupId?: string;
 }
@@ -71,14 +80,16 @@ export class Queues implements HttpEngine {
   readonly #store: Store;
   /** Long polls over HTTP that are under way. */
   readonly #polls = new Set<Promise<unknown>>();
+  readonly #disorder: Disorder | undefined;
   #isClosed = false;
 
-  private constructor(store: Store) {
+  private constructor(store: Store, faults: RecordFaults | undefined) {
     this.#store = store;
+    this.#disorder = faults && new Disorder(faults);
   }
 
-  static open({ dataDir, region }: { readonly dataDir?: string; readonly region: string }): Queues {
-    return new Queues(openStore(dataDir, region));
+  static open({ dataDir, region, faults }: QueuesOptions): Queues {
+    return new Queues(openStore(dataDir, region), faults);
   }
 
   /** Creates the queue, or gives the one from an earlier run this URL and exactly these attributes. */
@@ -100,6 +111,7 @@ export class Queues implements HttpEngine {
     const operation = operationOf(request);
     return answer(response, '1.0', () => {
       const input = parseInput(body);
+      checkSqsInput(operation, input);
       return operation === 'ReceiveMessage'
         ? this.#poll(input, request)
         : this.#run(operation, input, request);
@@ -108,24 +120,39 @@ export class Queues implements HttpEngine {
 
   /** Answers with the message id. */
   send(queueArn: string, body: string, options: SendOptions = {}): string {
+    const queue = this.#queue(queueArn);
+    const { delaySeconds } = options;
     const input = {
-      QueueUrl: this.#queue(queueArn).url,
+      QueueUrl: queue.url,
       MessageBody: body,
       MessageAttributes: options.messageAttributes,
-      DelaySeconds: options.delaySeconds,
+      DelaySeconds: delaySeconds === undefined ? undefined : Math.ceil(delaySeconds),
       MessageGroupId: options.messageGroupId,
     };
     const { MessageId } = this.#run('SendMessage', input, { headers: {} }) as { MessageId: string };
+    if (delaySeconds !== undefined && !Number.isInteger(delaySeconds)) hasten(queue, delaySeconds);
     return MessageId;
   }
 
-  /** Waits until there is a message, then takes all there are, up to `max`. Empty when `signal` aborts. */
-  async receive(queueArn: string, max: number, signal: AbortSignal): Promise<Message[]> {
+  /**
+   * Waits until there is a message, then takes all there are, up to `max`. Empty when `signal` aborts. Asks before it
+   * takes any whether it `may`, and if not, asks again a little later.
+   */
+  async receive(
+    queueArn: string,
+    max: number,
+    signal: AbortSignal,
+    may: () => boolean = () => true,
+  ): Promise<Message[]> {
     const queue = this.#queue(queueArn);
     while (!signal.aborted && !this.#isClosed) {
+      if (!may()) {
+        await changeOf(queue, signal, LOOK_AGAIN_MS);
+        continue;
+      }
       const messages = atomically(this.#store, () => this.#take(queue, max));
       if (messages.length > 0) return messages;
-      await changeOf(queue, signal);
+      await changeOf(queue, signal, untilNextDue(queue));
     }
     return [];
   }
@@ -193,9 +220,9 @@ export class Queues implements HttpEngine {
   #take(queue: Queue, max: number): Message[] {
     const taken: Message[] = [];
     while (taken.length < max) {
-      const messages = queue.dequeue(Math.min(max - taken.length, RECEIVE_MAX), undefined, (arn) =>
-        this.#store.getQueueByArn(arn),
-      );
+      const count = Math.min(max - taken.length, RECEIVE_MAX);
+      this.#disorder?.arrange(queue, count);
+      const messages = queue.dequeue(count, undefined, (arn) => this.#store.getQueueByArn(arn));
       if (messages.length === 0) break;
       taken.push(...messages.map((message) => toMessage(queue, message)));
     }
@@ -209,8 +236,15 @@ export class Queues implements HttpEngine {
   }
 }
 
-/** Waits until a message may have become visible. */
-function changeOf(queue: Queue, signal: AbortSignal): Promise<void> {
+/** Has the message that was sent last come to the fraction of a second; on disk it is due at the end of that second. */
+function hasten(queue: Queue, delaySeconds: number): void {
+  const message = queue.delayedMessages.at(-1);
+  if (message) message.delayUntil = Date.now() + delaySeconds * 1000;
+  queue.notifyWaiters(); // they reckon with whole seconds
+}
+
+/** Waits until there is a message that was not there, or so long. */
+function changeOf(queue: Queue, signal: AbortSignal, waitMs: number): Promise<void> {
   return new Promise((resolve) => {
     const done = (): void => {
       clearTimeout(timer);
@@ -219,7 +253,7 @@ function changeOf(queue: Queue, signal: AbortSignal): Promise<void> {
       if (index >= 0) queue.pollWaiters.splice(index, 1);
       resolve();
     };
-    const timer = setTimeout(done, untilNextDue(queue));
+    const timer = setTimeout(done, waitMs);
     const waiter = { resolve: done, timer };
     queue.pollWaiters.push(waiter);
     signal.addEventListener('abort', done);
@@ -280,10 +314,29 @@ function queueAttributes(name: string, given: Readonly<Record<string, unknown>>)
   return attributes;
 }
 
+/** In the service model these alone have the name of the service before them; fauxqs gives it to all. */
+const CODES_OF_SERVICE = new Set([
+  'BatchEntryIdsNotDistinct',
+  'BatchRequestTooLong',
+  'EmptyBatchRequest',
+  'InvalidBatchEntryId',
+  'MessageNotInflight',
+  'NonExistentQueue',
+  'PurgeQueueInProgress',
+  'QueueDeletedRecently',
+  'TooManyEntriesInBatchRequest',
+  'UnsupportedOperation',
+]);
+
+const queryError = (header: string): string =>
+  header.replace(/^AWS\.SimpleQueueService\.(\w+)/, (whole, code) =>
+    CODES_OF_SERVICE.has(code) ? whole : code,
+  );
+
 const asRequestError = (error: unknown): unknown =>
   isSqsError(error)
     ? new RequestError(error.toJSON().__type, error.message, error.statusCode, {
         // What the SDK turns into the error's name.
-        'x-amzn-query-error': error.queryErrorHeader,
+        'x-amzn-query-error': queryError(error.queryErrorHeader),
       })
     : error;

@@ -1,5 +1,7 @@
 import type { RuleDefinition } from './bus/buses.ts';
+import type { AuthorizerSettings } from './gateway/authorizer.ts';
 import type { GatewayRoute, GatewaySettings } from './gateway/gateway.ts';
+import { CONNECT_ROUTE } from './gateway/routing.ts';
 import type { FunctionSettings } from './lambda/functions.ts';
 import type { MappingSettings } from './mapping.ts';
 import type { QueueDefinition } from './queues.ts';
@@ -24,6 +26,10 @@ const MEMORY_DEFAULT_MB = 128;
 const INTEGRATION_TIMEOUT_DEFAULT_MS = 29_000;
 const BATCH_SIZE_DEFAULT = 10;
 
+/** Where a function logs. */
+export const logGroupName = (functionName: string, { LoggingConfig }: Resource['properties']): string =>
+  (LoggingConfig as { LogGroup?: string } | undefined)?.LogGroup ?? `/aws/lambda/${functionName}`;
+
 /** `variables` are what Lambda itself would add, the function's credentials for one. */
 export function functionSettings(
   stack: Stack,
@@ -41,6 +47,7 @@ export function functionSettings(
     return {
       arn,
       name: stack.physicalName(logicalId),
+      logGroupName: logGroupName(stack.physicalName(logicalId), properties),
       codeDirectory: stack.codeDirectory(logicalId),
       handler: Handler,
       timeoutMs: Number(Timeout ?? TIMEOUT_DEFAULT_SECONDS) * 1000,
@@ -105,7 +112,7 @@ export function scheduleSettings(stack: Stack): ScheduleSettings[] {
     const { ScheduleExpression, State, Target } = properties as {
       ScheduleExpression: string;
       State?: ScheduleSettings['state'];
-      Target: { Arn: string; Input?: string };
+      Target: { Arn: string; Input?: string; RoleArn?: string };
     };
     return toSchedule(stack, logicalId, ScheduleExpression, State, Target);
   });
@@ -128,13 +135,17 @@ const toSchedule = (
   logicalId: string,
   expression: string,
   state: ScheduleSettings['state'] = 'ENABLED',
-  { Arn, Input }: { readonly Arn: string; readonly Input?: string },
+  { Arn, Input, RoleArn }: { readonly Arn: string; readonly Input?: string; readonly RoleArn?: string },
 ): ScheduleSettings => ({
   name: stack.physicalName(logicalId),
   arn: stack.arn(logicalId),
   expression,
   state,
-  target: { arn: Arn, ...(Input !== undefined && { input: Input }) },
+  target: {
+    arn: Arn,
+    ...(Input !== undefined && { input: Input }),
+    ...(RoleArn !== undefined && { roleArn: RoleArn }),
+  },
 });
 
 export const mappingSettings = (stack: Stack): MappingSettings[] =>
@@ -163,8 +174,8 @@ export const mappingSettings = (stack: Stack): MappingSettings[] =>
       };
     });
 
-/** A mapping names its function by name or by ARN. */
-const functionArn = (stack: Stack, nameOrArn: string): string => {
+/** Mappings and permissions name their function by name or by ARN. */
+export const functionArn = (stack: Stack, nameOrArn: string): string => {
   const named = stack
     .ofType('AWS::Lambda::Function')
     .find(({ logicalId }) => stack.physicalName(logicalId) === nameOrArn);
@@ -181,6 +192,7 @@ export const gatewaySettings = (stack: Stack, { region, accountId }: Place): Gat
     const api = stack
       .ofType('AWS::ApiGatewayV2::Api')
       .find((each) => stack.physicalName(each.logicalId) === ApiId);
+    const authorizer = authorizerSettings(stack, ApiId);
     return {
       apiId: ApiId,
       stage: stack.physicalName(logicalId),
@@ -189,11 +201,54 @@ export const gatewaySettings = (stack: Stack, { region, accountId }: Place): Gat
       routeSelectionExpression: String(api?.properties.RouteSelectionExpression ?? '$request.body.action'),
       ...(StageVariables && { stageVariables: StageVariables }),
       routes: new Map(ofApi(stack, 'Route', ApiId).map((route) => routeEntry(stack, ApiId, route))),
+      ...(authorizer && { authorizer }),
     };
   });
 
-const ofApi = (stack: Stack, kind: 'Route' | 'Integration' | 'RouteResponse', apiId: string): Resource[] =>
+const ofApi = (
+  stack: Stack,
+  kind: 'Route' | 'Integration' | 'RouteResponse' | 'Authorizer',
+  apiId: string,
+): Resource[] =>
   stack.ofType(`AWS::ApiGatewayV2::${kind}`).filter(({ properties }) => properties.ApiId === apiId);
+
+/** An authorizer counts once a route names it, which only `$connect` may (DG, "REQUEST authorizers"). */
+function authorizerSettings(stack: Stack, apiId: string): AuthorizerSettings | undefined {
+  const routes = ofApi(stack, 'Route', apiId).filter(
+    ({ properties }) => properties.AuthorizationType === 'CUSTOM',
+  );
+  const wrong = routes.find(({ properties }) => properties.RouteKey !== CONNECT_ROUTE);
+  if (wrong) {
+    throw new Error(
+      `${wrong.logicalId}: expected an authorizer on ${CONNECT_ROUTE} only, got one on ${wrong.properties.RouteKey}`,
+    );
+  }
+  const [route] = routes;
+  if (!route) return undefined;
+  const authorizer = ofApi(stack, 'Authorizer', apiId).find(
+    ({ logicalId }) => stack.physicalName(logicalId) === route.properties.AuthorizerId,
+  );
+  if (!authorizer) {
+    throw new Error(
+      `${route.logicalId}: expected an authorizer of the same API, got ${route.properties.AuthorizerId}`,
+    );
+  }
+  const { AuthorizerUri, IdentitySource = [] } = authorizer.properties as {
+    AuthorizerUri: string;
+    IdentitySource?: readonly string[];
+  };
+  return {
+    functionArn: invokedFunction(authorizer.logicalId, AuthorizerUri),
+    identitySources: IdentitySource,
+  };
+}
+
+/** The ARN in `arn:aws:apigateway:…:lambda:path/…/functions/{ARN}/invocations`. */
+function invokedFunction(logicalId: string, uri: unknown): string {
+  const [, functionArn] = /:lambda:path\/[^/]+\/functions\/([^/]+)\/invocations$/.exec(String(uri)) ?? [];
+  if (functionArn) return functionArn;
+  throw new Error(`${logicalId}: expected the invocation of a Lambda function, got ${uri}`);
+}
 
 function routeEntry(
   stack: Stack,
@@ -208,9 +263,7 @@ function routeEntry(
   const integration = ofApi(stack, 'Integration', apiId).find(
     (each) => `integrations/${stack.physicalName(each.logicalId)}` === Target,
   );
-  const uri = String(integration?.properties.IntegrationUri);
-  const [, functionArn] = /:lambda:path\/[^/]+\/functions\/([^/]+)\/invocations$/.exec(uri) ?? [];
-  if (!functionArn) throw new Error(`${logicalId}: expected a route to a Lambda function, got ${uri}`);
+  const functionArn = invokedFunction(logicalId, integration?.properties.IntegrationUri);
   const routeId = stack.physicalName(logicalId);
   const hasResponse = ofApi(stack, 'RouteResponse', apiId).some(
     ({ properties }) => properties.RouteId === routeId,

@@ -1,20 +1,32 @@
 import { randomBytes } from 'node:crypto';
 import { devNull } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
-import { Buses } from './bus/buses.ts';
+import { Buses, type BusesOptions } from './bus/buses.ts';
 import { type Clock, systemClock } from './clock.ts';
-import { createCredentials, keepCredentials } from './credentials.ts';
-import { Gateway, type GatewaySettings, type ManagementFault } from './gateway/gateway.ts';
-import type { Invoke } from './invoke.ts';
+import {
+  type Credentials,
+  createCredentials,
+  keepCredentials,
+  type SessionCredentials,
+} from './credentials.ts';
+import { FAULTS_PATH, FaultControl } from './faults/control.ts';
+import type { FaultSet } from './faults/fault.ts';
+import { Faults } from './faults/faults.ts';
+import { Names } from './faults/names.ts';
+import { Gateway, type GatewayDeps, type GatewaySettings } from './gateway/gateway.ts';
+import { type AccountLimits, Throttle } from './gateway/throttle.ts';
+import type { AccessHooks } from './iam/access.ts';
+import { Iam } from './iam/iam.ts';
 import { Functions } from './lambda/functions.ts';
 import { startMapping } from './mapping.ts';
-import { Queues } from './queues.ts';
+import { Queues, type QueuesOptions } from './queues.ts';
 import { describeReady, type Ready } from './ready.ts';
 import {
   busNames,
   functionSettings,
   gatewaySettings,
   mappingSettings,
+  type Place,
   queueDefinitions,
   ruleDefinitions,
   scheduleSettings,
@@ -23,7 +35,7 @@ import {
 import { startSchedule } from './schedule.ts';
 import { type File, LocalServer } from './server.ts';
 import type { Assembly } from './synth.ts';
-import { Tables } from './tables.ts';
+import { Tables, type TablesOptions } from './tables.ts';
 import { readStack, type Stack } from './template.ts';
 
 const REGION = 'us-east-1';
@@ -33,7 +45,7 @@ const ACCOUNT_ID = '000000000000';
 /** How long a stop waits for invocations that are running. */
 const STOP_GRACE_MS = 5_000;
 
-export interface RuntimeOptions {
+export interface RuntimeOptions extends AccessHooks {
   readonly assembly: Assembly;
   /** 0 takes a free one. */
   readonly port: number;
@@ -43,12 +55,16 @@ export interface RuntimeOptions {
   /** Gets what functions print, and what engines have to say. */
   readonly log: (source: string, line: string) => void;
   readonly clock?: Clock;
-  /** Makes calls to @connections fail, for tests. */
-  readonly fault?: (method: string, connectionId: string) => ManagementFault | undefined;
+  /** What goes wrong to begin with. Without it nothing can be made to go wrong. */
+  readonly faults?: FaultSet;
+  /** What API Gateway's throttles let through, for tests; AWS's defaults for what is left out. */
+  readonly limits?: Partial<AccountLimits>;
 }
 
 export interface Runtime {
   readonly ready: Ready;
+  /** Credentials with which somebody acts as a function of that role would. */
+  assumeRole(roleArn: string, sessionName: string, expiresAtMs?: number): SessionCredentials;
   /** Takes nothing new, closes every connection, waits for what is running. */
   stop(): Promise<void>;
 }
@@ -58,54 +74,88 @@ export async function boot(options: RuntimeOptions): Promise<Runtime> {
   // Stops in the opposite order: nothing is stopped while something that needs it still runs.
   const running = new AsyncDisposableStack();
   try {
-    const ready = await start(options, running);
-    return { ready, stop: () => running.disposeAsync() };
+    return { ...(await start(options, running)), stop: () => running.disposeAsync() };
   } catch (error) {
     await running.disposeAsync();
     throw error;
   }
 }
 
-async function start(options: RuntimeOptions, running: AsyncDisposableStack): Promise<Ready> {
+async function start(options: RuntimeOptions, running: AsyncDisposableStack): Promise<Omit<Runtime, 'stop'>> {
   const { log, dataDir, clock = systemClock } = options;
   const server = new LocalServer((error) => log('server', String(error)));
   const port = await server.listen(options.port);
   running.defer(() => server.close());
   const endpoint = `http://localhost:${port}`;
   const stack = read(options, endpoint);
-
-  const tables = await openTables(stack, clock, dataDir);
-  running.defer(() => tables.close());
-  const queues = openQueues(stack, dataDir);
-  running.defer(() => queues.close());
-  const functions = new Functions(
-    functionSettings(stack, () => variables(port)),
-    { clock, log },
-  );
-  running.defer(() => functions.close());
-  const { invoke } = functions;
-  const buses = openBuses(stack, queues, invoke, options);
-  running.defer(() => buses.close());
-  const stages = gatewaySettings(stack, { region: REGION, accountId: ACCOUNT_ID });
-  const gateways = openGateways(stages, invoke, options);
-  running.defer(async () => void (await Promise.all([...gateways.values()].map((each) => each.close()))));
+  const faults = options.faults && new Faults(options.faults, Names.of(stack), (line) => log('faults', line));
 
   const credentials = dataDir === undefined ? createCredentials() : keepCredentials(dataDir);
+  const iam = openIam(stack, credentials, options);
+  const { guard, callers } = iam;
+
+  const tables = await openTables(stack, { clock, dataDir, faults: faults?.tables });
+  running.defer(() => tables.close());
+  const queues = openQueues(stack, { dataDir, faults: faults?.queues });
+  running.defer(() => queues.close());
+  const functions = new Functions(
+    functionSettings(stack, (functionArn) => variables(port, iam.credentialsOf(functionArn))),
+    { clock, log: callers.ofLogs(log), faults: faults?.environments },
+  );
+  running.defer(() => functions.close());
+  const invoke = callers.ofLambda(functions.invoke);
+  const buses = openBuses(stack, {
+    queues,
+    invoke,
+    clock,
+    rights: callers.ofBuses(),
+    log: (line) => log('bus', line),
+    faults: faults?.buses,
+  });
+  running.defer(() => buses.close());
+  const stages = gatewaySettings(stack, { region: REGION, accountId: ACCOUNT_ID });
+  const gateways = openGateways(stages, {
+    invoke: callers.ofGateways(invoke),
+    clock,
+    randomBytes,
+    guard,
+    throttle: new Throttle(clock, options.limits),
+    log: (line) => log('gateway', line),
+    faults: faults?.gateway,
+  });
+  running.defer(async () => void (await Promise.all([...gateways.values()].map((each) => each.close()))));
+
   const ready = describeReady({ stack, gateways: stages, endpoint, region: REGION, credentials });
   const { secretAccessKey: _, ...health } = ready;
-  const engines = { DynamoDB_20120810: tables, AmazonSQS: queues, AWSEvents: buses };
-  server.serve({ gateways, engines: new Map(Object.entries(engines)), files: options.files, health });
+  const engines = {
+    DynamoDB_20120810: guard.before('dynamodb', tables),
+    AmazonSQS: guard.before('sqs', queues),
+    AWSEvents: guard.before('events', buses),
+  };
+  server.serve({
+    gateways,
+    engines: new Map(Object.entries(engines)),
+    files: options.files,
+    health,
+    controls: new Map(faults && [[FAULTS_PATH, new FaultControl(faults)]]),
+    faults: faults?.callers,
+  });
 
   // Last, because they start to work at once.
   for (const mapping of mappingSettings(stack)) {
     queues.releaseInFlight(mapping.queueArn);
-    running.defer(inTime(startMapping(mapping, { queues, invoke, clock }).stop));
+    const deps = { queues: callers.ofMapping(mapping, queues), invoke, clock };
+    running.defer(inTime(startMapping(mapping, deps).stop));
   }
   for (const schedule of scheduleSettings(stack)) {
-    const deps = { invoke, clock, log: (line: string) => log('scheduler', line) };
+    const deps = {
+      invoke: callers.ofSchedule(schedule, invoke),
+      clock,
+      log: (line: string) => log('scheduler', line),
+    };
     running.defer(inTime(startSchedule(schedule, deps).stop));
   }
-  return ready;
+  return { ready, assumeRole: (...session) => iam.assumeRole(...session) };
 }
 
 /** Stops without waiting for everything that runs: what is cut off then is still in its queue. */
@@ -116,11 +166,14 @@ const read = ({ assembly: { stackName, ...assembly } }: RuntimeOptions, endpoint
   readStack({ ...assembly, name: stackName, region: REGION, accountId: ACCOUNT_ID, endpoint });
 
 /** What Lambda adds to a function's own variables so that the AWS SDK works, here with the way to our one port. */
-function variables(port: number): Record<string, string> {
-  const { accessKeyId, secretAccessKey } = createCredentials();
+function variables(
+  port: number,
+  { accessKeyId, secretAccessKey, sessionToken }: SessionCredentials,
+): Record<string, string> {
   return {
     AWS_ACCESS_KEY_ID: accessKeyId,
     AWS_SECRET_ACCESS_KEY: secretAccessKey,
+    AWS_SESSION_TOKEN: sessionToken,
     // By address: a name would be looked up for every new socket.
     AWS_ENDPOINT_URL: `http://127.0.0.1:${port}`,
     // There is no ~/.aws on Lambda; the one of whoever runs this must not change what functions do.
@@ -129,47 +182,48 @@ function variables(port: number): Record<string, string> {
   };
 }
 
-async function openTables(stack: Stack, clock: Clock, dataDir: string | undefined): Promise<Tables> {
-  const tables = await Tables.open({
+const openIam = (
+  stack: Stack,
+  credentials: Credentials,
+  { clock = systemClock, log, deny, onUse }: RuntimeOptions,
+): Iam =>
+  new Iam(stack, {
     region: REGION,
     accountId: ACCOUNT_ID,
+    credentials,
     clock,
-    ...(dataDir !== undefined && { dataDir }),
+    log: (line) => log('iam', line),
+    ...(deny && { deny }),
+    ...(onUse && { onUse }),
   });
+
+async function openTables(stack: Stack, options: Omit<TablesOptions, keyof Place>): Promise<Tables> {
+  const tables = await Tables.open({ region: REGION, accountId: ACCOUNT_ID, ...options });
   for (const definition of tableDefinitions(stack)) await tables.create(definition);
   return tables;
 }
 
-function openQueues(stack: Stack, dataDir: string | undefined): Queues {
-  const queues = Queues.open({ region: REGION, ...(dataDir !== undefined && { dataDir }) });
+function openQueues(stack: Stack, options: Omit<QueuesOptions, keyof Place>): Queues {
+  const queues = Queues.open({ region: REGION, ...options });
   for (const definition of queueDefinitions(stack)) queues.create(definition);
   return queues;
 }
 
-function openBuses(stack: Stack, queues: Queues, invoke: Invoke, options: RuntimeOptions): Buses {
-  const { clock = systemClock, log } = options;
-  const place = { region: REGION, accountId: ACCOUNT_ID };
-  const buses = new Buses({ ...place, queues, invoke, clock, log: (line) => log('bus', line) });
+function openBuses(stack: Stack, options: Omit<BusesOptions, keyof Place>): Buses {
+  const buses = new Buses({ region: REGION, accountId: ACCOUNT_ID, ...options });
   for (const name of busNames(stack)) buses.addBus(name);
   for (const rule of ruleDefinitions(stack)) buses.addRule(rule);
   return buses;
 }
 
 /** By stage: one port has one path for each. */
-function openGateways(
-  stages: readonly GatewaySettings[],
-  invoke: Invoke,
-  { clock = systemClock, fault }: RuntimeOptions,
-): Map<string, Gateway> {
+function openGateways(stages: readonly GatewaySettings[], deps: GatewayDeps): Map<string, Gateway> {
   const gateways = new Map<string, Gateway>();
   for (const settings of stages) {
     if (gateways.has(settings.stage)) {
       throw new Error(`expected every stage to have a name of its own, got two named ${settings.stage}`);
     }
-    gateways.set(
-      settings.stage,
-      new Gateway(settings, { invoke, clock, randomBytes, ...(fault && { fault }) }),
-    );
+    gateways.set(settings.stage, new Gateway(settings, deps));
   }
   return gateways;
 }

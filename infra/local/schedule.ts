@@ -12,8 +12,8 @@ export interface ScheduleSettings {
   /** `rate(…)`, `at(…)` or `cron(…)`, in UTC. */
   readonly expression: string;
   readonly state: 'ENABLED' | 'DISABLED';
-  /** A Lambda function, and the JSON that it gets in place of the default event. */
-  readonly target: { readonly arn: string; readonly input?: string };
+  /** A Lambda function, the JSON that it gets in place of the default event, and the role that may invoke it. */
+  readonly target: { readonly arn: string; readonly input?: string; readonly roleArn?: string };
 }
 
 export interface ScheduleDeps {

@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Gateway } from './gateway/gateway.ts';
 import type { HttpEngine } from './http.ts';
@@ -6,7 +6,7 @@ import type { HttpEngine } from './http.ts';
 /** The largest request that an AWS service here takes is a BatchWriteItem of 16 MB. */
 const BODY_BYTES_MAX = 17 * 1024 * 1024;
 const KEEP_ALIVE_MS = 60_000;
-/** Only this machine: whoever reaches the port may do everything. */
+/** Only this machine: what runs here is for whoever works at it. */
 const HOST = '127.0.0.1';
 
 export interface File {
@@ -24,6 +24,21 @@ export interface Services {
   readonly files: ReadonlyMap<string, File>;
   /** What `GET /_fanwire/health` answers. */
   readonly health: unknown;
+  /** By path: what controls the system itself. */
+  readonly controls?: ReadonlyMap<string, HttpEngine>;
+  readonly faults?: CallerFaults | undefined;
+}
+
+/** How the caller of an AWS service ends at its call, which gets no answer then. */
+export interface CallerDeath {
+  /** Whether the call itself is still performed. */
+  readonly isPerformed: boolean;
+  readonly kill: () => void;
+}
+
+/** Asked wherever something may go wrong with callers. */
+export interface CallerFaults {
+  deathAt?(request: IncomingMessage): CallerDeath | undefined;
 }
 
 export const HEALTH_PATH = '/_fanwire/health';
@@ -79,12 +94,34 @@ export class LocalServer {
     request.on('end', () => {
       if (bytes > BODY_BYTES_MAX) return plain(response, 413, `expected at most ${BODY_BYTES_MAX} bytes`);
       const body = chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks);
-      this.#dispatch(request, body, response).catch((error: unknown) => {
+      this.#perform(request, body, response).catch((error: unknown) => {
         this.#report(error);
         if (response.headersSent) response.destroy();
         else plain(response, 500, 'InternalFailure');
       });
     });
+  }
+
+  #perform(request: IncomingMessage, body: Buffer, response: ServerResponse): Promise<void> {
+    const death = this.#services?.faults?.deathAt?.(request);
+    return death
+      ? this.#answerNobody(death, request, body, response)
+      : this.#dispatch(request, body, response);
+  }
+
+  async #answerNobody(
+    death: CallerDeath,
+    request: IncomingMessage,
+    body: Buffer,
+    response: ServerResponse,
+  ): Promise<void> {
+    try {
+      // This response leads nowhere.
+      if (death.isPerformed) await this.#dispatch(request, body, new ServerResponse(request));
+    } finally {
+      death.kill();
+      response.destroy();
+    }
   }
 
   async #dispatch(request: IncomingMessage, body: Buffer, response: ServerResponse): Promise<void> {
@@ -104,6 +141,8 @@ export class LocalServer {
     if (gatewayOf(services, request)?.manage(request, body, response)) return;
     const [path = '/'] = (request.url ?? '/').split('?', 1);
     if (path === HEALTH_PATH) return json(response, services.health);
+    const control = services.controls?.get(path);
+    if (control) return control.handle(request, body, response);
     const file = services.files.get(path);
     if (!file) return plain(response, 404, 'not found');
     response.writeHead(200, { 'content-type': file.contentType, 'cache-control': 'no-cache' }).end(file.body);

@@ -2,8 +2,10 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from './clock.ts';
+import { Delays } from './delays.ts';
 import { Dynalite, type IndexDescription, type TableDescription } from './dynalite.ts';
 import { answer, type HttpEngine, operationOf, parseInput, RequestError } from './http.ts';
+import { runFaulty, type TableFaults } from './table-faults.ts';
 
 /** DynamoDB deletes expired items some time after they expire, within days (DynamoDB guide, "Time to Live"). */
 const SWEEP_INTERVAL_MS = 10_000;
@@ -20,10 +22,11 @@ export interface TableDefinition extends TableDescription {
 }
 
 export interface TablesOptions {
-  readonly dataDir?: string;
+  readonly dataDir?: string | undefined;
   readonly region: string;
   readonly accountId: string;
   readonly clock: Clock;
+  readonly faults?: TableFaults | undefined;
 }
 
 type Item = Record<string, unknown>;
@@ -38,16 +41,19 @@ interface Expiry {
 /** DynamoDB: its API over HTTP, on dynalite, and the expiry of items, which dynalite has not. */
 export class Tables implements HttpEngine {
   readonly #dynalite: Dynalite;
-  readonly #dataDir: string;
   readonly #clock: Clock;
+  readonly #options: TablesOptions;
+  /** Of requests that a fault holds up. */
+  readonly #delays: Delays;
   readonly #expiries = new Map<string, Expiry>();
   #sweeping: Promise<void> = Promise.resolve();
   #cancelSweep: () => void = () => {};
 
-  private constructor(dynalite: Dynalite, { dataDir = 'memory', clock }: TablesOptions) {
+  private constructor(dynalite: Dynalite, options: TablesOptions) {
     this.#dynalite = dynalite;
-    this.#dataDir = dataDir;
-    this.#clock = clock;
+    this.#options = options;
+    this.#clock = options.clock;
+    this.#delays = new Delays(options.clock);
     this.#scheduleSweep();
   }
 
@@ -70,7 +76,7 @@ export class Tables implements HttpEngine {
     if (table && !isDeepStrictEqual(shapeOf(table), shapeOf(definition))) {
       throw new Error(
         `table ${TableName}: expected ${JSON.stringify(shapeOf(definition))}, got ${JSON.stringify(shapeOf(table))} ` +
-          `in ${this.#dataDir}, from an earlier run: remove that directory to start afresh`,
+          `in ${this.#options.dataDir ?? 'memory'}, from an earlier run: remove that directory to start afresh`,
       );
     }
     const created = table ?? (await this.#create(definition));
@@ -82,13 +88,21 @@ export class Tables implements HttpEngine {
   }
 
   handle(request: IncomingMessage, body: Buffer, response: ServerResponse): Promise<void> {
-    return answer(response, '1.0', () => this.#dynalite.run(operationOf(request), parseInput(body)));
+    return answer(response, '1.0', () => this.#run(operationOf(request), parseInput(body)));
   }
 
   async close(): Promise<void> {
     this.#cancelSweep();
+    this.#delays.endAll();
     await this.#sweeping;
     await this.#dynalite.close();
+  }
+
+  #run(operation: string, input: Record<string, unknown>): Promise<unknown> {
+    const { faults } = this.#options;
+    if (!faults) return this.#dynalite.run(operation, input);
+    const run = (passed: Record<string, unknown>) => this.#dynalite.run(operation, passed);
+    return runFaulty(operation, input, { faults, delays: this.#delays, run, place: this.#options });
   }
 
   async #create(definition: TableDefinition): Promise<TableDescription> {

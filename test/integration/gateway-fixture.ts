@@ -7,18 +7,22 @@ import { ApiGatewayManagementApiClient } from '@aws-sdk/client-apigatewaymanagem
 import { onTestFinished } from 'vitest';
 import { type ClientOptions, WebSocket } from 'ws';
 import type {
+  AuthorizerEvent,
   ConnectEvent,
   DisconnectEvent,
   MessageEvent,
   RequestContext,
 } from '../../infra/local/gateway/events.ts';
 import { Gateway, type GatewayDeps, type GatewaySettings } from '../../infra/local/gateway/gateway.ts';
+import { type AccountLimits, Throttle } from '../../infra/local/gateway/throttle.ts';
 import type { Invocation } from '../../infra/local/invoke.ts';
 import { ManualClock } from '../manual-clock.ts';
 import { type FrameParts, takeServerFrame } from '../web-socket-frames.ts';
 
-/** Any of the three events: a handler looks at what its route gets. */
-export type GatewayEvent = Partial<Omit<ConnectEvent & MessageEvent & DisconnectEvent, 'requestContext'>> & {
+/** Any of the four events: a handler looks at what its route gets. */
+export type GatewayEvent = Partial<
+  Omit<AuthorizerEvent & ConnectEvent & MessageEvent & DisconnectEvent, 'requestContext'>
+> & {
   readonly requestContext: RequestContext;
 };
 export type Handler = (event: GatewayEvent) => unknown;
@@ -55,17 +59,24 @@ interface GatewayOptions extends Partial<Omit<GatewaySettings, 'routes'>> {
   /** Routes with a route response. */
   readonly replies?: readonly string[];
   readonly timeoutMs?: number;
-  readonly fault?: GatewayDeps['fault'];
+  /** The function of the authorizer: it is invoked under the name AUTHORIZER. */
+  readonly authorize?: Handler;
+  readonly identitySources?: readonly string[];
+  readonly limits?: Partial<AccountLimits>;
+  readonly faults?: GatewayDeps['faults'];
 }
 
+export const AUTHORIZER = 'authorizer';
 const HANDLERS = { $connect: ok, $disconnect: ok, $default: ok };
 const TIMEOUT_MS = 29_000;
 
 /** A gateway behind a real HTTP server, with functions and a clock that belong to the test. */
 export async function startGateway(options: GatewayOptions = {}): Promise<TestGateway> {
-  const { handlers = HANDLERS, replies = [], timeoutMs = TIMEOUT_MS, fault, ...settings } = options;
+  const { handlers = HANDLERS, replies = [], timeoutMs = TIMEOUT_MS, faults, ...rest } = options;
+  const { authorize, identitySources = [], limits, ...settings } = rest;
   const clock = new ManualClock();
-  const calls = new Calls(handlers);
+  const log: string[] = [];
+  const calls = new Calls({ ...handlers, ...(authorize && { [AUTHORIZER]: authorize }) });
   const gateway = new Gateway(
     {
       apiId: 'abcd123456',
@@ -79,17 +90,20 @@ export async function startGateway(options: GatewayOptions = {}): Promise<TestGa
           { functionArn: key, replies: replies.includes(key), timeoutMs },
         ]),
       ),
+      ...(authorize && { authorizer: { functionArn: AUTHORIZER, identitySources } }),
       ...settings,
     },
     {
       invoke: (arn, event) => calls.invoke(arn, event as GatewayEvent),
       clock,
       randomBytes,
-      ...(fault && { fault }),
+      throttle: new Throttle(clock, limits),
+      log: (line) => log.push(line),
+      faults,
     },
   );
   const server = await serve(gateway);
-  const test = new TestGateway(gateway, clock, calls, (server.address() as AddressInfo).port);
+  const test = new TestGateway(gateway, clock, calls, log, (server.address() as AddressInfo).port);
   onTestFinished(async () => {
     await gateway.close();
     server.closeAllConnections();
@@ -111,6 +125,7 @@ async function serve(gateway: Gateway): Promise<Server> {
 /** Every invocation there was, as the functions saw it. */
 class Calls {
   readonly all: GatewayEvent[] = [];
+  readonly functions: string[] = [];
   readonly #handlers: Readonly<Record<string, Handler>>;
   readonly #mailboxes = new Map<string, Mailbox<GatewayEvent>>();
 
@@ -126,11 +141,13 @@ class Calls {
 
   async invoke(routeKey: string, event: GatewayEvent): Promise<Invocation> {
     this.all.push(event);
+    this.functions.push(routeKey);
     this.of(routeKey).put(event);
     try {
       return { ok: true, payload: await this.#handlers[routeKey]?.(event) };
     } catch (error) {
-      return { ok: false, reason: 'threw', errorType: 'Error', errorMessage: String(error) };
+      const errorMessage = error instanceof Error ? error.message : String(error);
+      return { ok: false, reason: 'threw', errorType: 'Error', errorMessage };
     }
   }
 }
@@ -138,15 +155,18 @@ class Calls {
 class TestGateway {
   readonly gateway: Gateway;
   readonly clock: ManualClock;
+  /** What the gateway had to say. */
+  readonly log: readonly string[];
   readonly port: number;
   readonly url: string;
   readonly endpoint: string;
   readonly management: ApiGatewayManagementApiClient;
   readonly #calls: Calls;
 
-  constructor(gateway: Gateway, clock: ManualClock, calls: Calls, port: number) {
+  constructor(gateway: Gateway, clock: ManualClock, calls: Calls, log: readonly string[], port: number) {
     this.gateway = gateway;
     this.clock = clock;
+    this.log = log;
     this.#calls = calls;
     this.port = port;
     this.url = `ws://127.0.0.1:${port}/prod`;
@@ -167,6 +187,11 @@ class TestGateway {
   /** The route keys of all invocations so far. */
   get invokedRoutes(): string[] {
     return this.#calls.all.map(({ requestContext }) => requestContext.routeKey);
+  }
+
+  /** The names of all functions invoked so far: a route's is its key. */
+  get invokedFunctions(): readonly string[] {
+    return this.#calls.functions;
   }
 
   async connect(options: ClientOptions & { protocols?: string[]; query?: string } = {}): Promise<TestClient> {

@@ -1063,9 +1063,11 @@ describe('faults that a test injects', () => {
   it('answer before anything else is looked at', async () => {
     const seen: string[][] = [];
     const gateway = await startGateway({
-      fault: (method, id) => {
-        seen.push([method, id]);
-        return 500;
+      faults: {
+        management: (method, id) => {
+          seen.push([method, id]);
+          return { outcome: 500 };
+        },
       },
     });
     const { client, id } = await gateway.connectWithId();
@@ -1088,13 +1090,15 @@ describe('faults that a test injects', () => {
     [403, 'ForbiddenException'],
     [413, 'PayloadTooLargeException'],
   ])('of %i are a %s to the SDK', async (status, name) => {
-    const gateway = await startGateway({ fault: () => status });
+    const gateway = await startGateway({ faults: { management: () => ({ outcome: status }) } });
     await expect(gateway.management.send(post(UNKNOWN_ID, 'x'))).rejects.toMatchObject({ name });
   });
 
   it('may be an answer that never comes, which holds up nobody else', async () => {
     let hangs = true;
-    const gateway = await startGateway({ fault: () => (hangs ? 'hang' : undefined) });
+    const gateway = await startGateway({
+      faults: { management: () => (hangs ? { outcome: 'hang' } : undefined) },
+    });
     const { client, id } = await gateway.connectWithId();
     const hung = get(`${gateway.endpoint}/@connections/${id}`, { agent: false });
     hung.on('error', () => {});

@@ -48,7 +48,11 @@ it('processes after kill -9 every message that was acknowledged before, and forg
   const acknowledgedByThen = [...acknowledged];
 
   // The same state, under a gateway on which every call fails: what was not delivered must come out as dead letters.
-  const second = await bootLocal({ dataDir, app: 'test/apps/one-attempt.ts', fault: () => 500 });
+  const second = await bootLocal({
+    dataDir,
+    app: 'test/apps/one-attempt.ts',
+    faults: { faults: [{ on: '@connections', effect: 'answer', status: 500 }] },
+  });
   running.push(second.stop);
   const backEnd = new BackEnd(second.ready);
   const working = async () => (await backEnd.depth('ingest')) + (await backEnd.depth('delivery')) > 0;

@@ -103,7 +103,7 @@ describe('the one port', () => {
     expect(await status('/no-such-page')).toBe(404);
     expect(await status('/prod')).toBe(426);
     expect(await status('/', target('Kinesis_20131202.PutRecord'))).toBe(400);
-    expect(await status('/', target('AmazonSQS.Teleport'))).toBe(400);
+    expect(await status('/', target('AmazonSQS.Teleport'))).toBe(403); // nobody has signed it
     expect(
       await status('/', { ...target('AmazonSQS.SendMessage'), body: 'x'.repeat(18 * 1024 * 1024) }),
     ).toBe(413);

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { App, Stack as CdkStack, CfnOutput, Duration } from 'aws-cdk-lib';
 import { WebSocketApi, WebSocketStage } from 'aws-cdk-lib/aws-apigatewayv2';
+import { WebSocketLambdaAuthorizer } from 'aws-cdk-lib/aws-apigatewayv2-authorizers';
 import { WebSocketLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations';
 import { AttributeType, BillingMode, Table } from 'aws-cdk-lib/aws-dynamodb';
 import { EventBus, Rule } from 'aws-cdk-lib/aws-events';
@@ -14,6 +15,7 @@ import { Schedule, ScheduleExpression } from 'aws-cdk-lib/aws-scheduler';
 import { LambdaInvoke } from 'aws-cdk-lib/aws-scheduler-targets';
 import { Queue } from 'aws-cdk-lib/aws-sqs';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { gatewaySettings } from '../../infra/local/resources.ts';
 import { readStack, type Stack, type StackOptions, TemplateError } from '../../infra/local/template.ts';
 
 type Sections = Readonly<Record<string, unknown>>;
@@ -432,7 +434,7 @@ describe('what cannot run locally', () => {
           Arn: { Ref: 'Nobody' },
         },
       },
-      Routing: { Type: 'AWS::ApiGatewayV2::Authorizer' },
+      Global: { Type: 'AWS::DynamoDB::GlobalTable' },
     };
     const sections = { Outputs: { Url: { Value: { 'Fn::GetAtt': 'Bucket.WebsiteURL' } } } };
     expect(messageOf(() => read(resources, sections))).toBe(
@@ -452,9 +454,9 @@ Worker (AWS::Lambda::Function, in the CDK app Chat/Worker/Resource)
   - VpcConfig: not supported locally
     There are no private networks here.
 
-Routing (AWS::ApiGatewayV2::Authorizer)
+Global (AWS::DynamoDB::GlobalTable)
   - resources of this type do not run locally
-    There are no authorizers here; let the function of $connect decide.`,
+    Use the construct Table in place of TableV2.`,
     );
   });
 
@@ -467,8 +469,29 @@ Routing (AWS::ApiGatewayV2::Authorizer)
     ],
     [
       'AWS::ApiGatewayV2::Route',
-      { AuthorizationType: 'CUSTOM' },
-      'AuthorizationType: expected "NONE", got "CUSTOM"',
+      { AuthorizationType: 'AWS_IAM' },
+      'AuthorizationType: expected "NONE" or "CUSTOM", got "AWS_IAM"',
+    ],
+    [
+      'AWS::ApiGatewayV2::Authorizer',
+      { AuthorizerType: 'JWT' },
+      'AuthorizerType: expected "REQUEST", got "JWT"',
+    ],
+    [
+      'AWS::ApiGatewayV2::Authorizer',
+      { AuthorizerUri: 'https://auth.example' },
+      'AuthorizerUri: expected the invocation of a Lambda function, got "https://auth.example"',
+    ],
+    [
+      'AWS::ApiGatewayV2::Authorizer',
+      { IdentitySource: ['route.request.header.Auth', '$request.header.Auth'] },
+      'IdentitySource: expected a list of route.request.header.… and route.request.querystring.…, ' +
+        'got ["route.request.header.Auth","$request.header.Auth"]',
+    ],
+    [
+      'AWS::ApiGatewayV2::Authorizer',
+      { AuthorizerResultTtlInSeconds: 300 },
+      'AuthorizerResultTtlInSeconds: not supported locally',
     ],
     ['AWS::DynamoDB::Table', { StreamSpecification: {} }, 'StreamSpecification: not supported locally'],
     [
@@ -511,6 +534,69 @@ Routing (AWS::ApiGatewayV2::Authorizer)
   });
 });
 
+describe('the authorizer of an API', () => {
+  const ARN = 'arn:aws:lambda:eu-west-1:000000000000:function:Chat-Worker';
+  const uri = `arn:aws:apigateway:eu-west-1:lambda:path/2015-03-31/functions/${ARN}/invocations`;
+  const ofApi = (kind: string, properties: Sections) => ({
+    Type: `AWS::ApiGatewayV2::${kind}`,
+    Properties: { ApiId: { Ref: 'Api' }, ...properties },
+  });
+  const target = { 'Fn::Join': ['/', ['integrations', { Ref: 'Integration' }]] };
+  const custom = (RouteKey: string, authorizer = 'Authorizer') =>
+    ofApi('Route', {
+      RouteKey,
+      Target: target,
+      AuthorizationType: 'CUSTOM',
+      AuthorizerId: { Ref: authorizer },
+    });
+  const settingsOf = (resources: Sections) => {
+    const stack = read({
+      Api: api,
+      Worker: lambda(),
+      Stage: ofApi('Stage', { StageName: 'prod' }),
+      Integration: ofApi('Integration', { IntegrationType: 'AWS_PROXY', IntegrationUri: uri }),
+      Authorizer: ofApi('Authorizer', { AuthorizerType: 'REQUEST', AuthorizerUri: uri }),
+      ...resources,
+    });
+    return gatewaySettings(stack, PLACE)[0];
+  };
+
+  it('is the one that $connect names', () => {
+    const authorizer = { functionArn: ARN, identitySources: [] };
+    expect(settingsOf({ Connect: custom('$connect') })?.authorizer).toEqual(authorizer);
+  });
+
+  it('is none if $connect is open, whatever it names', () => {
+    const open = ofApi('Route', {
+      RouteKey: '$connect',
+      Target: target,
+      AuthorizationType: 'NONE',
+      AuthorizerId: { Ref: 'Authorizer' },
+    });
+    expect(settingsOf({ Connect: open })).not.toHaveProperty('authorizer');
+  });
+
+  it('can be that of no other route, as on AWS', () => {
+    expect(() => settingsOf({ Connect: custom('$connect'), Publish: custom('publish') })).toThrow(
+      'Publish: expected an authorizer on $connect only, got one on publish',
+    );
+  });
+
+  it('is not that of another API', () => {
+    const foreign = { Type: 'AWS::ApiGatewayV2::Authorizer', Properties: { ApiId: { Ref: 'Other' } } };
+    expect(() =>
+      settingsOf({ Other: api, Foreign: foreign, Connect: custom('$connect', 'Foreign') }),
+    ).toThrow(/^Connect: expected an authorizer of the same API, got [0-9a-z]{6}$/);
+  });
+
+  it('has to be a function', () => {
+    const authorizer = ofApi('Authorizer', { AuthorizerType: 'REQUEST' });
+    expect(() => settingsOf({ Authorizer: authorizer, Connect: custom('$connect') })).toThrow(
+      'Authorizer: expected the invocation of a Lambda function, got undefined',
+    );
+  });
+});
+
 describe('a template that the CDK makes', () => {
   it('is read as a whole', () => {
     const directory = mkdtempSync(join(tmpdir(), 'fanwire-template-'));
@@ -530,6 +616,10 @@ describe('a template that the CDK makes', () => {
     expect(environmentOf(stack, worker ?? '')).toEqual({
       TABLE: stack.physicalName(stack.ofType('AWS::DynamoDB::Table')[0]?.logicalId ?? ''),
       CALLBACK: 'http://localhost:4566/prod',
+    });
+    expect(gatewaySettings(stack, PLACE)[0]?.authorizer).toEqual({
+      functionArn: stack.arn(worker ?? ''),
+      identitySources: ['route.request.header.Authorization', 'route.request.querystring.token'],
     });
   });
 });
@@ -564,6 +654,12 @@ function synthesise(directory: string): void {
   });
   const integration = new WebSocketLambdaIntegration('Publish', worker);
   webSocketApi.addRoute('publish', { integration, returnResponse: true });
+  const identitySource = ['route.request.header.Authorization', 'route.request.querystring.token'];
+  const authorizer = new WebSocketLambdaAuthorizer('Guard', worker, { identitySource });
+  webSocketApi.addRoute('$connect', {
+    integration: new WebSocketLambdaIntegration('Connect', worker),
+    authorizer,
+  });
   stage.grantManagementApiAccess(worker);
   table.grantReadWriteData(worker);
 

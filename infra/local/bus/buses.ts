@@ -6,9 +6,16 @@ import { checkRequest, type Entry, parseEntries, type Refusal, toEvent } from '.
 import { compilePattern, type Pattern } from './pattern.ts';
 import { parseTarget, type Target, type TargetProperties } from './target.ts';
 
+/** Asked wherever something may go wrong on a bus. */
+export interface BusFaults {
+  /** The copies of an event that one of its targets gets: how many milliseconds late each of them is. */
+  copies?(busName: string, detailType: string): readonly number[] | undefined;
+}
+
 export interface BusesOptions extends DeliveryDeps {
   readonly region: string;
   readonly accountId: string;
+  readonly faults?: BusFaults | undefined;
 }
 
 export interface RuleDefinition {
@@ -33,6 +40,7 @@ interface Rule {
 }
 
 const DEFAULT_BUS = 'default';
+const IN_TIME: readonly number[] = [0];
 
 /** EventBridge: event buses, their rules, and PutEvents. */
 export class Buses implements HttpEngine {
@@ -86,16 +94,20 @@ export class Buses implements HttpEngine {
   }
 
   #put(entry: Entry): PutEventsOutput['Entries'][number] {
-    const { region, accountId, clock, log } = this.#options;
+    const { region, accountId, clock, log, faults } = this.#options;
     const event = toEvent(entry, { id: randomUUID(), nowMs: clock.now(), region, accountId });
     if ('ErrorCode' in event) return event;
-    const { EventBusName = DEFAULT_BUS } = entry;
-    const rules = this.#rules.get(nameOf(EventBusName));
+    const { EventBusName = DEFAULT_BUS, DetailType = '' } = entry;
+    const busName = nameOf(EventBusName);
+    const rules = this.#rules.get(busName);
     // As on AWS: a caller cannot tell a bus that does not exist from one without rules.
     if (!rules) log(`event ${event.id} is lost: there is no event bus ${EventBusName}`);
     for (const { matches, targets } of rules ?? []) {
       if (!matches(event.envelope)) continue;
-      for (const target of targets) this.#deliveries.deliver(event, target);
+      for (const target of targets) {
+        const copies = faults?.copies?.(busName, DetailType) ?? IN_TIME;
+        for (const delayMs of copies) this.#deliveries.deliver(event, target, delayMs);
+      }
     }
     return { EventId: event.id };
   }

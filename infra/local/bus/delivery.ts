@@ -11,10 +11,18 @@ const RETRY_DELAYS_MS = [60_000, 120_000];
 /** Functions that the bus has running at once. */
 const INVOCATIONS_MAX = 10;
 
+/** Whether EventBridge may do what a rule asks for: why not, if so. */
+export interface BusRights {
+  denialOfTarget(target: Target): string | undefined;
+  denialOfBurial(ruleArn: string, queueArn: string): string | undefined;
+}
+
 export interface DeliveryDeps {
   readonly queues: Pick<Queues, 'send'>;
   readonly invoke: Invoke;
   readonly clock: Clock;
+  /** Without it EventBridge may do everything. */
+  readonly rights?: BusRights;
   /** Told about an event that is lost. */
   readonly log: (line: string) => void;
 }
@@ -39,8 +47,8 @@ export class Deliveries {
   readonly #deps: DeliveryDeps;
   /** For functions, in the order in which they came. */
   readonly #waiting: Delivery[] = [];
-  /** Cancels by what waits for its next try. */
-  readonly #retrying = new Map<Delivery, () => void>();
+  /** Cancels by what waits for its time. */
+  readonly #delayed = new Map<Delivery, () => void>();
   readonly #running = new Set<Promise<void>>();
   #isClosed = false;
 
@@ -52,10 +60,16 @@ export class Deliveries {
    * An event for a queue is on disk when this returns, so a process that is killed after PutEvents has answered has
    * lost nothing. One for a function is held in memory until it has been handled or dead-lettered.
    */
-  deliver(event: BusEvent, target: Target): void {
+  deliver(event: BusEvent, target: Target, delayMs: number): void {
     const delivery = { event, target, retries: 0 };
-    if (target.service === 'sqs') {
-      this.#send(delivery);
+    const denial = this.#deps.rights?.denialOfTarget(target);
+    if (denial !== undefined) {
+      // No later try could help, so there is none (EventBridge guide, "Using dead-letter queues").
+      this.#bury(delivery, { code: 'NO_PERMISSIONS', message: denial });
+    } else if (target.service === 'sqs') {
+      this.#send(delivery, delayMs);
+    } else if (delayMs > 0) {
+      this.#invokeIn(delayMs, delivery, 0);
     } else {
       this.#waiting.push(delivery);
       this.#invokeNext();
@@ -65,18 +79,21 @@ export class Deliveries {
   /** Waits for the functions that are running; what would be tried later goes to its dead-letter queue. */
   async close(): Promise<void> {
     this.#isClosed = true;
-    for (const cancel of this.#retrying.values()) cancel();
-    const left = [...this.#waiting.splice(0), ...this.#retrying.keys()];
-    this.#retrying.clear();
+    for (const cancel of this.#delayed.values()) cancel();
+    const left = [...this.#waiting.splice(0), ...this.#delayed.keys()];
+    this.#delayed.clear();
     for (const delivery of left) this.#bury(delivery, CLOSED);
     await Promise.all(this.#running);
   }
 
-  #send(delivery: Delivery): void {
+  #send(delivery: Delivery, delayMs: number): void {
     const { event, target } = delivery;
     const { messageGroupId } = target;
     try {
-      this.#deps.queues.send(target.arn, textFor(target, event), messageGroupId ? { messageGroupId } : {});
+      this.#deps.queues.send(target.arn, textFor(target, event), {
+        ...(messageGroupId && { messageGroupId }),
+        ...(delayMs > 0 && { delaySeconds: delayMs / 1000 }),
+      });
     } catch (error) {
       if (!(error instanceof RequestError)) throw error;
       const code = error.type === NO_SUCH_QUEUE ? 'NO_RESOURCE' : 'SDK_CLIENT_ERROR';
@@ -108,17 +125,18 @@ export class Deliveries {
     } else if (this.#isClosed) {
       this.#bury(delivery, failure);
     } else {
-      this.#retryIn(delayMs, delivery);
+      this.#invokeIn(delayMs, delivery, retries + 1);
     }
   }
 
-  #retryIn(delayMs: number, delivery: Delivery): void {
+  /** The number of `retries` counts from then on. */
+  #invokeIn(delayMs: number, delivery: Delivery, retries: number): void {
     const cancel = this.#deps.clock.after(delayMs, () => {
-      this.#retrying.delete(delivery);
-      this.#waiting.push({ ...delivery, retries: delivery.retries + 1 });
+      this.#delayed.delete(delivery);
+      this.#waiting.push({ ...delivery, retries });
       this.#invokeNext();
     });
-    this.#retrying.set(delivery, cancel);
+    this.#delayed.set(delivery, cancel);
   }
 
   /** To the dead-letter queue, with the attributes that EventBridge gives (guide, "Using dead-letter queues"). */
@@ -127,6 +145,11 @@ export class Deliveries {
     const loss = `event ${event.id} of ${ruleArn} did not reach ${arn}: ${failure.code} ${failure.message}`;
     if (deadLetterArn === undefined) {
       this.#deps.log(`${loss}; there is no dead-letter queue, it is lost`);
+      return;
+    }
+    const denial = this.#deps.rights?.denialOfBurial(ruleArn, deadLetterArn);
+    if (denial !== undefined) {
+      this.#deps.log(`${loss}; nor its dead-letter queue, ${denial}, it is lost`);
       return;
     }
     const messageAttributes = stringAttributes({

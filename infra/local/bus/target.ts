@@ -35,6 +35,7 @@ export interface Target {
   readonly arn: string;
   readonly ruleArn: string;
   readonly service: 'sqs' | 'lambda';
+  readonly roleArn: string | undefined;
   /** What the target gets: the envelope, or what its properties make of it. */
   readonly input: (event: BusEvent) => unknown;
   readonly messageGroupId: string | undefined;
@@ -47,7 +48,7 @@ export function parseTarget(properties: TargetProperties, ruleArn: string): Targ
   const unsupported = Object.keys(properties).filter((key) => !SUPPORTED.has(key));
   if (unsupported.length > 0)
     throw new Error(`target property ${unsupported.join(', ')} is not supported locally`);
-  const { Arn, SqsParameters, DeadLetterConfig, RetryPolicy = {} } = properties;
+  const { Arn, RoleArn, SqsParameters, DeadLetterConfig, RetryPolicy = {} } = properties;
   const service = Arn.split(':')[2];
   if (service !== 'sqs' && service !== 'lambda') {
     throw new Error(`expected an SQS queue or a Lambda function as target, got ${Arn}`);
@@ -56,6 +57,7 @@ export function parseTarget(properties: TargetProperties, ruleArn: string): Targ
     arn: Arn,
     ruleArn,
     service,
+    roleArn: RoleArn,
     input: parseInput(properties),
     messageGroupId: SqsParameters?.MessageGroupId,
     deadLetterArn: DeadLetterConfig?.Arn,

@@ -37,6 +37,12 @@ const matching = (pattern: RegExp, expected: string, hint?: string): Rule => ({
   hint,
 });
 
+const everyMatching = (pattern: RegExp, expected: string): Rule => ({
+  kind: 'limited',
+  expected,
+  accepts: (actual) => Array.isArray(actual) && actual.every((item) => pattern.test(String(item))),
+});
+
 const atLeast = (min: number, hint?: string): Rule => ({
   kind: 'limited',
   expected: `a number of at least ${min}`,
@@ -47,8 +53,8 @@ const atLeast = (min: number, hint?: string): Rule => ({
 const label = ignored('It is for people to read.');
 const encryption = ignored('Local state is not encrypted.');
 const capacity = ignored('Local engines do not throttle.');
+const routeSettings = ignored('Only the throttles of the account are here, and there is no CloudWatch.');
 const monitoring = ignored('There is no CloudWatch or X-Ray here; log lines go to the terminal.');
-const permission = ignored('Only the policies of a function’s role decide here what it may do.');
 const noSafetyNet = ignored('Local state can be made again.');
 
 const tags: Rules = { Tags: label };
@@ -79,6 +85,20 @@ export const supported: Readonly<Record<string, Rules>> = {
     DisableExecuteApiEndpoint: only(false, 'There are no custom domains here.'),
     IpAddressType: ignored('The local endpoint listens where it is told to.'),
   },
+  'AWS::ApiGatewayV2::Authorizer': {
+    ApiId: honoured,
+    Name: label,
+    AuthorizerType: only('REQUEST', 'WebSocket APIs have no other authorizers of their own.'),
+    AuthorizerUri: matching(/:lambda:path\/.*\/invocations$/, 'the invocation of a Lambda function'),
+    AuthorizerCredentialsArn: unsupported('Let API Gateway in with an AWS::Lambda::Permission.'),
+    IdentitySource: everyMatching(
+      /^route\.request\.(header|querystring)\../,
+      'a list of route.request.header.… and route.request.querystring.…',
+    ),
+    IdentityValidationExpression: ignored('API Gateway has no use for it either.'),
+    AuthorizerResultTtlInSeconds: unsupported('API Gateway caches no results for WebSocket APIs.'),
+    EnableSimpleResponses: only(false, 'Authorizers of WebSocket APIs answer with policies.'),
+  },
   'AWS::ApiGatewayV2::Integration': {
     ApiId: honoured,
     Description: label,
@@ -97,7 +117,12 @@ export const supported: Readonly<Record<string, Rules>> = {
     OperationName: label,
     RouteResponseSelectionExpression: only('$default'),
     ApiKeyRequired: only(false, 'There are no API keys here.'),
-    AuthorizationType: only('NONE', 'There are no authorizers here; let the function of $connect decide.'),
+    AuthorizationType: matching(
+      /^(NONE|CUSTOM)$/,
+      '"NONE" or "CUSTOM"',
+      'Handshakes are not checked for signatures here; use a Lambda authorizer.',
+    ),
+    AuthorizerId: honoured,
   },
   'AWS::ApiGatewayV2::RouteResponse': {
     ApiId: honoured,
@@ -111,8 +136,8 @@ export const supported: Readonly<Record<string, Rules>> = {
     StageVariables: honoured,
     Description: label,
     AutoDeploy: ignored('A change counts from the next start on.'),
-    DefaultRouteSettings: capacity,
-    RouteSettings: capacity,
+    DefaultRouteSettings: routeSettings,
+    RouteSettings: routeSettings,
     AccessLogSettings: monitoring,
   },
   'AWS::CDK::Metadata': { Analytics: ignored('It is for the CDK team.') },
@@ -133,7 +158,7 @@ export const supported: Readonly<Record<string, Rules>> = {
     PointInTimeRecoverySpecification: noSafetyNet,
     DeletionProtectionEnabled: noSafetyNet,
     ContributorInsightsSpecification: monitoring,
-    ResourcePolicy: permission,
+    'ResourcePolicy.PolicyDocument': honoured,
     StreamSpecification: unsupported('DynamoDB Streams do not run locally.'),
   },
   'AWS::Events::EventBus': {
@@ -142,7 +167,7 @@ export const supported: Readonly<Record<string, Rules>> = {
     Description: label,
     KmsKeyIdentifier: encryption,
     LogConfig: monitoring,
-    Policy: permission,
+    Policy: honoured,
   },
   'AWS::Events::Rule': {
     ...tags,
@@ -152,7 +177,7 @@ export const supported: Readonly<Record<string, Rules>> = {
     EventPattern: honoured,
     ScheduleExpression: honoured,
     State: matching(/^(ENABLED|DISABLED)$/, '"ENABLED" or "DISABLED"'),
-    RoleArn: permission,
+    RoleArn: ignored('It is for targets that are event buses.'),
     'Targets.Id': honoured,
     'Targets.Arn': matching(/^arn:aws:(lambda|sqs):/, 'a Lambda function or an SQS queue'),
     'Targets.Input': honoured,
@@ -160,7 +185,7 @@ export const supported: Readonly<Record<string, Rules>> = {
     'Targets.SqsParameters': honoured,
     'Targets.DeadLetterConfig': honoured,
     'Targets.RetryPolicy': honoured,
-    'Targets.RoleArn': permission,
+    'Targets.RoleArn': honoured,
   },
   'AWS::IAM::ManagedPolicy': {
     ManagedPolicyName: honoured,
@@ -181,7 +206,7 @@ export const supported: Readonly<Record<string, Rules>> = {
     Policies: honoured,
     ManagedPolicyArns: honoured,
     Description: label,
-    AssumeRolePolicyDocument: ignored('A function gets the credentials of its role without asking for them.'),
+    AssumeRolePolicyDocument: honoured,
     MaxSessionDuration: ignored('Local credentials do not expire.'),
   },
   'AWS::Lambda::EventSourceMapping': {
@@ -215,7 +240,10 @@ export const supported: Readonly<Record<string, Rules>> = {
     Description: label,
     Architectures: ignored('The function runs on the processor of this machine.'),
     EphemeralStorage: ignored('The function has the disk of this machine.'),
-    LoggingConfig: monitoring,
+    'LoggingConfig.LogGroup': honoured,
+    'LoggingConfig.LogFormat': monitoring,
+    'LoggingConfig.ApplicationLogLevel': monitoring,
+    'LoggingConfig.SystemLogLevel': monitoring,
     TracingConfig: monitoring,
     KmsKeyArn: encryption,
     SnapStart: ignored('It changes how fast a function starts, not what it does.'),
@@ -225,11 +253,11 @@ export const supported: Readonly<Record<string, Rules>> = {
     VpcConfig: unsupported('There are no private networks here.'),
   },
   'AWS::Lambda::Permission': {
-    Action: permission,
-    FunctionName: permission,
-    Principal: permission,
-    SourceAccount: permission,
-    SourceArn: permission,
+    Action: honoured,
+    FunctionName: honoured,
+    Principal: honoured,
+    SourceAccount: honoured,
+    SourceArn: honoured,
   },
   'AWS::Logs::LogGroup': {
     ...tags,
@@ -255,12 +283,12 @@ export const supported: Readonly<Record<string, Rules>> = {
     ReceiveMessageWaitTimeSeconds: honoured,
     RedrivePolicy: honoured,
     VisibilityTimeout: honoured,
-    RedriveAllowPolicy: permission,
+    RedriveAllowPolicy: ignored('Any queue may have any other for its dead letters here.'),
     KmsMasterKeyId: encryption,
     KmsDataKeyReusePeriodSeconds: encryption,
     SqsManagedSseEnabled: encryption,
   },
-  'AWS::SQS::QueuePolicy': { PolicyDocument: permission, Queues: permission },
+  'AWS::SQS::QueuePolicy': { PolicyDocument: honoured, Queues: honoured },
   'AWS::Scheduler::Schedule': {
     Name: matching(/^[\w.-]{1,64}$/, '1 to 64 letters, digits and "_.-"'),
     GroupName: only('default'),
@@ -272,14 +300,13 @@ export const supported: Readonly<Record<string, Rules>> = {
     'Target.Arn': matching(/^arn:aws:lambda:/, 'a Lambda function'),
     'Target.Input': honoured,
     'Target.RetryPolicy': ignored('After a run that fails comes the next one.'),
-    'Target.RoleArn': permission,
+    'Target.RoleArn': honoured,
     KmsKeyArn: encryption,
   },
 };
 
 /** What to do about types that people are likely to have. */
 export const hints: Readonly<Record<string, string>> = {
-  'AWS::ApiGatewayV2::Authorizer': 'There are no authorizers here; let the function of $connect decide.',
   'AWS::DynamoDB::GlobalTable': 'Use the construct Table in place of TableV2.',
   'Custom::LogRetention': 'Give the function a logGroup in place of logRetention.',
 };

@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
 import { WebSocket } from 'ws';
 import type { Clock } from '../clock.ts';
-import type { EventConnection, Identity } from './events.ts';
+import type { AuthorizerContext, EventConnection, Identity } from './events.ts';
 import { FrameReader } from './frames.ts';
 import { CONNECTION_MS_MAX, FRAME_BYTES_MAX, IDLE_MS_MAX, OUTBOUND_BYTES_WAITING_MAX } from './limits.ts';
 
@@ -23,6 +23,7 @@ export class Connection implements EventConnection {
   readonly id: string;
   readonly connectedAt: number;
   readonly identity: Identity;
+  readonly authorizer: AuthorizerContext | undefined;
   /** Settles when the socket is gone. */
   readonly closed: Promise<Closing>;
   readonly #socket: WebSocket;
@@ -34,7 +35,7 @@ export class Connection implements EventConnection {
   #cancelTimer: () => void = () => {};
 
   constructor(
-    { id, connectedAt, identity }: EventConnection,
+    { id, connectedAt, identity, authorizer }: EventConnection,
     socket: WebSocket,
     stream: Duplex,
     { clock, onMessage }: { readonly clock: Clock; readonly onMessage: (text: string) => void },
@@ -42,6 +43,7 @@ export class Connection implements EventConnection {
     this.id = id;
     this.connectedAt = connectedAt;
     this.identity = identity;
+    this.authorizer = authorizer;
     this.#socket = socket;
     this.#clock = clock;
     this.#onMessage = onMessage;

@@ -23,7 +23,12 @@ export interface EventConnection {
   readonly id: string;
   readonly connectedAt: number;
   readonly identity: Identity;
+  /** Of an API without an authorizer, or of a handshake that it has not yet decided on, there is none. */
+  readonly authorizer: AuthorizerContext | undefined;
 }
+
+/** What an authorizer said of the caller: `principalId`, and its own context with every value as text. */
+export type AuthorizerContext = Readonly<Record<string, string>>;
 
 export interface EventRequest {
   readonly id: string;
@@ -54,19 +59,31 @@ export interface RequestContext {
   readonly domainName: string;
   readonly connectionId: string;
   readonly apiId: string;
+  readonly authorizer?: AuthorizerContext;
 }
 
 type MultiValues = Readonly<Record<string, readonly string[]>>;
 type SingleValues = Readonly<Record<string, string>>;
 type StageVariables = { readonly stageVariables?: Readonly<Record<string, string>> };
 
-export interface ConnectEvent extends StageVariables {
+interface HandshakeFields {
   readonly headers: SingleValues;
   readonly multiValueHeaders: MultiValues;
   readonly queryStringParameters?: SingleValues;
   readonly multiValueQueryStringParameters?: MultiValues;
+}
+
+export interface ConnectEvent extends HandshakeFields, StageVariables {
   readonly requestContext: RequestContext;
   readonly isBase64Encoded: false;
+}
+
+/** Of a REQUEST authorizer: it is asked about a handshake before `$connect` is. */
+export interface AuthorizerEvent extends HandshakeFields {
+  readonly type: 'REQUEST';
+  readonly methodArn: string;
+  readonly stageVariables: Readonly<Record<string, string>>;
+  readonly requestContext: RequestContext;
 }
 
 export interface MessageEvent extends StageVariables {
@@ -85,19 +102,43 @@ export interface DisconnectEvent extends StageVariables {
 /** Names and values in the order received, as in `IncomingMessage.rawHeaders` but paired. */
 export type Pairs = ReadonlyArray<readonly [name: string, value: string]>;
 
-export function connectEvent(origin: EventOrigin, headers: Pairs, query: Pairs): ConnectEvent {
+/** What a client sends when it connects. */
+export interface Handshake {
+  readonly headers: Pairs;
+  readonly query: Pairs;
+}
+
+export function connectEvent(origin: EventOrigin, handshake: Handshake): ConnectEvent {
   return {
-    headers: lastValues(headers),
-    multiValueHeaders: allValues(headers),
-    ...(query.length > 0 && {
-      queryStringParameters: lastValues(query),
-      multiValueQueryStringParameters: allValues(query),
-    }),
+    ...handshakeFields(handshake),
     ...stageVariables(origin.source),
-    requestContext: { routeKey: CONNECT_ROUTE, eventType: 'CONNECT', ...commonContext(origin) },
+    requestContext: connectContext(origin),
     isBase64Encoded: false,
   };
 }
+
+/** The developer guide shows `stageVariables` empty, not absent as in other events. Of the query that is unknown. */
+export function authorizerEvent(
+  origin: EventOrigin,
+  { headers, query }: Handshake,
+  methodArn: string,
+): AuthorizerEvent {
+  const forwarded = headers.filter(([name]) => name.toLowerCase() !== 'content-length');
+  return {
+    type: 'REQUEST',
+    methodArn,
+    ...handshakeFields({ headers: [...HOP_HEADERS, ...forwarded], query }),
+    stageVariables: origin.source.stageVariables ?? {},
+    requestContext: connectContext(origin),
+  };
+}
+
+/** Authorizers see these, `$connect` does not (developer guide, "REQUEST authorizers"; captured in localstack#7191). */
+const HOP_HEADERS: Pairs = [
+  ['Connection', 'upgrade'],
+  ['content-length', '0'],
+  ['Upgrade', 'websocket'],
+];
 
 export function messageEvent(
   origin: EventOrigin,
@@ -142,6 +183,10 @@ export function disconnectEvent(
   };
 }
 
+function connectContext(origin: EventOrigin): RequestContext {
+  return { routeKey: CONNECT_ROUTE, eventType: 'CONNECT', ...commonContext(origin) };
+}
+
 function commonContext({ source, connection, request }: EventOrigin) {
   return {
     extendedRequestId: request.id, // AWS: the same value twice in every WebSocket event
@@ -155,6 +200,7 @@ function commonContext({ source, connection, request }: EventOrigin) {
     domainName: source.domainName,
     connectionId: connection.id,
     apiId: source.apiId,
+    ...(connection.authorizer && { authorizer: connection.authorizer }),
   } as const;
 }
 
@@ -163,6 +209,15 @@ export function requestTime(epochMs: number): string {
   const utc = new Date(epochMs).toUTCString();
   return `${utc.slice(5, 7)}/${utc.slice(8, 11)}/${utc.slice(12, 16)}:${utc.slice(17, 25)} +0000`;
 }
+
+const handshakeFields = ({ headers, query }: Handshake): HandshakeFields => ({
+  headers: lastValues(headers),
+  multiValueHeaders: allValues(headers),
+  ...(query.length > 0 && {
+    queryStringParameters: lastValues(query),
+    multiValueQueryStringParameters: allValues(query),
+  }),
+});
 
 const lastValues = (pairs: Pairs): SingleValues => Object.fromEntries(pairs);
 

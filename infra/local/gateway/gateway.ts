@@ -2,7 +2,10 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { Clock } from '../clock.ts';
+import { Delays } from '../delays.ts';
+import type { Guard } from '../iam/guard.ts';
 import type { Invoke } from '../invoke.ts';
+import { type Authorize, type AuthorizerSettings, admitEverybody, createAuthorizer } from './authorizer.ts';
 import { type Closing, Connection, GOING_AWAY } from './connection.ts';
 import {
   connectEvent,
@@ -11,23 +14,35 @@ import {
   type EventOrigin,
   type EventRequest,
   type EventSource,
+  type Handshake,
   messageEvent,
 } from './events.ts';
-import { forwardedHeaders, handshakeFault, identityOf, judge, refuse, type Verdict } from './handshake.ts';
+import { answerFaulty, type GatewayFaults } from './faults.ts';
+import {
+  forwardedHeaders,
+  handshakeFault,
+  identityOf,
+  judge,
+  type Refusal,
+  refusal,
+  refuse,
+  type Verdict,
+} from './handshake.ts';
 import { createId, type RandomBytes } from './ids.ts';
 import { integrate } from './integration.ts';
 import { CLOSE_HANDSHAKE_MS_MAX, MESSAGE_BYTES_MAX } from './limits.ts';
 import {
   type Answer,
-  bareFailure,
   type ConnectionPath,
   failure,
   manageConnection,
   parseConnectionPath,
+  TOO_MANY,
   write,
 } from './management.ts';
 import { errorText, GatewayError, replyText } from './replies.ts';
 import { CONNECT_ROUTE, compileRouteSelection, DEFAULT_ROUTE, DISCONNECT_ROUTE } from './routing.ts';
+import { Throttle } from './throttle.ts';
 
 export interface GatewayRoute {
   readonly functionArn: string;
@@ -46,25 +61,37 @@ export interface GatewaySettings {
   readonly stageVariables?: Readonly<Record<string, string>>;
   /** By route key, `$connect`, `$disconnect` and `$default` included. */
   readonly routes: ReadonlyMap<string, GatewayRoute>;
+  /** Of `$connect`; no other route can have one. */
+  readonly authorizer?: AuthorizerSettings;
 }
-
-/** What a test makes of one call to @connections: an HTTP status to answer with, or `hang` = never answer. */
-export type ManagementFault = number | 'hang';
 
 export interface GatewayDeps {
   readonly invoke: Invoke;
   readonly clock: Clock;
   readonly randomBytes: RandomBytes;
-  readonly fault?: (method: string, connectionId: string) => ManagementFault | undefined;
+  /** Lets calls to @connections in; without it everybody. */
+  readonly guard?: Pick<Guard, 'admitsConnectionsCall'>;
+  readonly faults?: GatewayFaults | undefined;
+  /** Of the account, so one for all its gateways; without it each has AWS's defaults for itself. */
+  readonly throttle?: Throttle;
+  readonly log?: (line: string) => void;
 }
+
+/** What became of a handshake; the connection knows what the authorizer said of it. */
+type Admission = (Extract<Verdict, { accepted: true }> & { readonly connection: EventConnection }) | Refusal;
+
+const TOO_MANY_CONNECTIONS = refusal(429, GatewayError.throttled);
+const CLOSED = refusal(503, 'Service Unavailable');
 
 /** One stage of a WebSocket API: the sockets of its clients, and the @connections calls of its back ends. */
 export class Gateway {
   readonly #routes: GatewaySettings['routes'];
   readonly #deps: GatewayDeps;
+  readonly #throttle: Throttle;
   readonly #source: EventSource;
   readonly #stagePath: string;
   readonly #routeKeyOf: (message: string) => string;
+  readonly #authorize: Authorize;
   readonly #webSockets: WebSocketServer;
   /** Upgrades whose `$connect` is still running. */
   readonly #pending = new Set<Duplex>();
@@ -74,13 +101,20 @@ export class Gateway {
   readonly #connections = new Map<string, Connection>();
   /** Lives of connections: over when `$disconnect` has ended. */
   readonly #lives = new Set<Promise<void>>();
+  /** Of `$disconnect`s that a fault holds up. */
+  readonly #delays: Delays;
   #isClosed = false;
 
   constructor({ apiId, stage, region, stageVariables, ...settings }: GatewaySettings, deps: GatewayDeps) {
     this.#routes = settings.routes;
     this.#deps = deps;
+    this.#delays = new Delays(deps.clock);
+    this.#throttle = deps.throttle ?? new Throttle(deps.clock);
     this.#stagePath = `/${stage}`;
     this.#routeKeyOf = compileRouteSelection(settings.routeSelectionExpression);
+    const { accountId, authorizer } = settings;
+    const connectArn = `arn:aws:execute-api:${region}:${accountId}:${apiId}/${stage}/${CONNECT_ROUTE}`;
+    this.#authorize = authorizer ? createAuthorizer(authorizer, connectArn, deps) : admitEverybody;
     // It never carries a port on AWS, so it carries none here, whatever port serves it.
     const domainName = `${apiId}.execute-api.${region}.amazonaws.com`;
     this.#source = { apiId, stage, domainName, ...(stageVariables && { stageVariables }) };
@@ -105,9 +139,17 @@ export class Gateway {
     const path = pathOf(request);
     const target = parseConnectionPath(path);
     if (target === undefined) return this.#answerPlain(path, response);
-    const fault = this.#deps.fault?.(request.method ?? '', target.connectionId);
-    if (fault === undefined) write(response, this.#manageConnection(request, target, body));
-    else if (fault !== 'hang') write(response, bareFailure(fault));
+    const { clock, faults, guard } = this.#deps;
+    const call = { ...target, apiId: this.#source.apiId };
+    if (guard && !guard.admitsConnectionsCall(call, request, body, response)) return true;
+    const fault = faults?.management?.(request.method ?? '', target.connectionId);
+    if (fault) {
+      const perform = () => this.#manageConnection(request, target, body);
+      const answer = (answer: Answer) => write(response, answer);
+      answerFaulty(fault, { method: request.method, perform, answer }, clock);
+    } else {
+      write(response, this.#manageConnection(request, target, body));
+    }
     return true;
   }
 
@@ -116,6 +158,7 @@ export class Gateway {
     this.#isClosed = true;
     for (const socket of this.#pending) socket.destroy();
     for (const connection of this.#connections.values()) connection.close(GOING_AWAY);
+    this.#delays.endAll();
     await Promise.all(this.#lives);
   }
 
@@ -155,39 +198,53 @@ export class Gateway {
     { stage, connectionId }: ConnectionPath,
     body: Buffer,
   ): Answer {
-    // The signature and the caller's policy are checked here (403), and the rate (429).
     if (stage !== this.#source.stage) return failure(403, GatewayError.forbidden);
+    if (!this.#throttle.admitsRequest()) return TOO_MANY;
     return manageConnection(method, connectionId, this.#connections.get(connectionId), body);
   }
 
   async #shakeHands(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
-    const connection = {
+    const origin = this.#originOf({
       id: this.#newId(),
       connectedAt: this.#deps.clock.now(),
       identity: identityOf(request),
-    };
-    const origin = this.#originOf(connection);
+      authorizer: undefined,
+    });
     this.#pending.add(socket);
-    // The rate of new connections (429) and the authorizer (401, 403, 500) have their say here.
-    const verdict = await this.#askConnect(origin, request);
+    const admission = await this.#admit(origin, request);
     this.#pending.delete(socket);
-    if (!verdict.accepted) {
-      refuse(socket, verdict.status, errorText(verdict.message, origin));
+    if (!admission.accepted) {
+      refuse(socket, admission.status, errorText(admission.message, origin));
       return;
     }
-    if (verdict.subprotocol !== undefined) this.#subprotocols.set(request, verdict.subprotocol);
+    const { connection, subprotocol } = admission;
+    if (subprotocol !== undefined) this.#subprotocols.set(request, subprotocol);
     // Never calls back if the client gave up meanwhile, or the gateway closed: then there was no connection.
     this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
       this.#open(connection, webSocket, socket);
     });
   }
 
+  /** The account's throttle, the authorizer and `$connect` have their say. That it is in this order is [inference]. */
+  async #admit(origin: EventOrigin, request: IncomingMessage): Promise<Admission> {
+    if (!this.#throttle.admitsConnection()) return TOO_MANY_CONNECTIONS;
+    const handshake = {
+      headers: forwardedHeaders(request, origin, this.#deps.randomBytes),
+      query: queryOf(request),
+    };
+    const authorization = await this.#authorize(origin, handshake);
+    if (!authorization.accepted) return authorization;
+    if (this.#isClosed) return CLOSED;
+    const connection = { ...origin.connection, authorizer: authorization.authorizer };
+    const verdict = await this.#askConnect({ ...origin, connection }, handshake);
+    return verdict.accepted ? { ...verdict, connection } : verdict;
+  }
+
   /** Without the route everybody is let in ("Setting up an integration for $connect is optional"). */
-  async #askConnect(origin: EventOrigin, request: IncomingMessage): Promise<Verdict> {
+  async #askConnect(origin: EventOrigin, handshake: Handshake): Promise<Verdict> {
     const route = this.#routes.get(CONNECT_ROUTE);
     if (route === undefined) return { accepted: true };
-    const headers = forwardedHeaders(request, origin, this.#deps.randomBytes);
-    return judge(await integrate(route, connectEvent(origin, headers, queryOf(request)), this.#deps));
+    return judge(await integrate(route, connectEvent(origin, handshake), this.#deps));
   }
 
   #open(accepted: EventConnection, webSocket: WebSocket, stream: Duplex): void {
@@ -210,12 +267,18 @@ export class Gateway {
   async #tellDisconnect(connection: Connection, closing: Closing): Promise<void> {
     const route = this.#routes.get(DISCONNECT_ROUTE);
     if (route === undefined) return;
+    const fault = this.#isClosed ? undefined : this.#deps.faults?.disconnect?.(connection.id);
+    if (fault === 'never') return;
+    if (fault !== undefined) await this.#delays.wait(fault);
     await integrate(route, disconnectEvent(this.#originOf(connection), closing), this.#deps);
   }
 
   /** Every message is its own invocation and waits for no other, so replies may overtake each other. */
   async #receive(connection: Connection, body: string): Promise<void> {
-    const reply = await this.#answerMessage(this.#originOf(connection), body);
+    const origin = this.#originOf(connection);
+    const reply = this.#throttle.admitsRequest()
+      ? await this.#answerMessage(origin, body)
+      : errorText(GatewayError.throttled, origin);
     // A client that left or does not read loses its reply; there is nobody to tell. On AWS too: [inference].
     if (reply !== undefined) connection.send(Buffer.from(reply));
   }

@@ -6,11 +6,17 @@ import type { Integration } from './integration.ts';
 import { GatewayError } from './replies.ts';
 
 /** What `$connect` made of a handshake. */
-export type Verdict =
-  | { readonly accepted: true; readonly subprotocol?: string }
-  | { readonly accepted: false; readonly status: number; readonly message: string };
+export type Verdict = { readonly accepted: true; readonly subprotocol?: string } | Refusal;
 
-const BAD_GATEWAY = { accepted: false, status: 502, message: GatewayError.internal } as const;
+export interface Refusal {
+  readonly accepted: false;
+  readonly status: number;
+  readonly message: string;
+}
+
+export const refusal = (status: number, message: string): Refusal => ({ accepted: false, status, message });
+
+const BAD_GATEWAY = refusal(502, GatewayError.internal);
 
 /** A token of RFC 9110 §5.6.2, so that no header value of a Lambda can break out of its line. */
 const TOKEN_PATTERN = /^[\w!#$%&'*+.^`|~-]+$/;
@@ -20,9 +26,11 @@ const KEY_PATTERN = /^[+/0-9A-Za-z]{22}==$/;
 
 export function judge(connect: Integration): Verdict {
   if (connect === 'failed') return BAD_GATEWAY;
-  if (connect === 'timed out') return { accepted: false, status: 504, message: GatewayError.timedOut };
+  // Captured of a REST API (floci-io/floci, resource policy enforcement, R8); of a handshake it is [inference].
+  if (connect === 'denied') return refusal(500, GatewayError.internal);
+  if (connect === 'timed out') return refusal(504, GatewayError.timedOut);
   const { statusCode: status, headers } = connect;
-  if (status >= 300) return { accepted: false, status, message: statusText(status) };
+  if (status >= 300) return refusal(status, statusText(status));
   const subprotocol = headerNamed('sec-websocket-protocol', headers);
   if (subprotocol === undefined) return { accepted: true };
   return isToken(subprotocol) ? { accepted: true, subprotocol } : BAD_GATEWAY;

@@ -1,9 +1,14 @@
 import type { Clock } from '../clock.ts';
-import type { Invoke } from '../invoke.ts';
+import type { Invocation, Invoke } from '../invoke.ts';
 
 export interface IntegrationTarget {
   readonly functionArn: string;
   readonly timeoutMs: number;
+}
+
+export interface InvocationDeps {
+  readonly invoke: Invoke;
+  readonly clock: Clock;
 }
 
 /** What a Lambda proxy integration may return. */
@@ -13,24 +18,35 @@ export interface ProxyResponse {
   readonly body: string;
 }
 
-/** `failed`: the handler threw, or the response was not one. */
-export type Integration = ProxyResponse | 'failed' | 'timed out';
+/** `failed`: the handler threw, or the response was not one. `denied`: API Gateway may not invoke it. */
+export type Integration = ProxyResponse | 'failed' | 'denied' | 'timed out';
+
+/** Invokes a route's function and says what came of it. */
+export async function integrate(
+  target: IntegrationTarget,
+  event: unknown,
+  deps: InvocationDeps,
+): Promise<Integration> {
+  const invocation = await invokeInTime(target, event, deps);
+  if (invocation === 'timed out') return invocation;
+  if (!invocation.ok && invocation.reason === 'denied') return 'denied';
+  return (invocation.ok && parseProxyResponse(invocation.payload)) || 'failed';
+}
 
 /**
- * Invokes a route's function and waits at most the integration's timeout. The invocation itself goes on
- * beyond it, as on AWS; its result then interests nobody.
+ * Waits for a function at most as long as its target allows. The invocation itself goes on beyond that, as on AWS;
+ * its result then interests nobody.
  */
-export async function integrate(
+export async function invokeInTime(
   { functionArn, timeoutMs }: IntegrationTarget,
   event: unknown,
-  { invoke, clock }: { readonly invoke: Invoke; readonly clock: Clock },
-): Promise<Integration> {
+  { invoke, clock }: InvocationDeps,
+): Promise<Invocation | 'timed out'> {
   const timeout = Promise.withResolvers<'timed out'>();
   const cancelTimeout = clock.after(timeoutMs, () => timeout.resolve('timed out'));
   const invocation = await Promise.race([invoke(functionArn, event), timeout.promise]);
   cancelTimeout();
-  if (invocation === 'timed out') return invocation;
-  return (invocation.ok && parseProxyResponse(invocation.payload)) || 'failed';
+  return invocation;
 }
 
 const RESPONSE_KEYS = new Set(['statusCode', 'headers', 'multiValueHeaders', 'body', 'isBase64Encoded']);
@@ -49,7 +65,7 @@ export function parseProxyResponse(payload: unknown): ProxyResponse | undefined 
   return { statusCode, headers, body };
 }
 
-const isRecord = (value: unknown): value is Record<string, unknown> =>
+export const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** 1xx announce another response: as the only one they would leave the client waiting, or upgraded. */

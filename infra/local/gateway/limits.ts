@@ -21,3 +21,9 @@ export const OUTBOUND_BYTES_WAITING_MAX = 1024 * 1024;
 
 /** How long a peer may take to answer a close frame before its socket is cut: [inference]. */
 export const CLOSE_HANDSHAKE_MS_MAX = 1000;
+
+/** AWS says it of integrations only; that an authorizer has as long is [inference]. */
+export const AUTHORIZER_MS_MAX = 29_000;
+
+/** Of what an authorizer returns, as JSON. */
+export const AUTHORIZER_RESULT_BYTES_MAX = 8 * 1024;

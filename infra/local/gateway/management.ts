@@ -25,7 +25,8 @@ const CLOSED: Answer = { status: 204 };
 /** Its body is empty on AWS (aws-sdk-js#3773). */
 const GONE: Answer = { status: 410, errorType: 'GoneException' };
 const TOO_LARGE: Answer = failure(413, 'Request Entity Too Large');
-const BUFFER_FULL: Answer = failure(429, 'Too Many Requests');
+/** Too many calls a second, or a client that does not read: the SDK is told the same. */
+export const TOO_MANY: Answer = failure(429, 'Too Many Requests');
 const NO_SUCH_METHOD: Answer = {
   ...failure(403, 'Missing Authentication Token'),
   errorType: 'MissingAuthenticationTokenException',
@@ -87,7 +88,7 @@ function post(connection: Connection, body: Buffer): Answer {
   // Posts go out as text. Bytes that are none would make the client fail the connection (RFC 6455 §8.1), so
   // they are replaced as a decoder replaces them: [inference].
   const text = isUtf8(body) ? body : Buffer.from(body.toString());
-  return connection.send(text) ? POSTED : BUFFER_FULL;
+  return connection.send(text) ? POSTED : TOO_MANY;
 }
 
 /** The SDK throws on epoch numbers and finds nothing under capitalised keys. */

@@ -3,7 +3,10 @@ import type { Integration } from './integration.ts';
 import { MESSAGE_BYTES_MAX } from './limits.ts';
 
 export const GatewayError = {
+  unauthorized: 'Unauthorized',
   forbidden: 'Forbidden',
+  /** Of a throttled message nobody has published the text: [inference]. */
+  throttled: 'Too Many Requests',
   internal: 'Internal server error',
   timedOut: 'Endpoint request timed out',
 } as const;
@@ -23,7 +26,7 @@ export function replyText(
   replies: boolean,
   origin: EventOrigin,
 ): string | undefined {
-  if (integration === 'failed') return errorText(GatewayError.internal, origin);
+  if (integration === 'failed' || integration === 'denied') return errorText(GatewayError.internal, origin);
   if (integration === 'timed out') return errorText(GatewayError.timedOut, origin);
   if (!replies || integration.body === '') return undefined;
   // A reply that no client could be posted must not pass here and fail there: [inference].

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { createInterface } from 'node:readline';
 import { Worker } from 'node:worker_threads';
 import type { Clock } from '../clock.ts';
+import { Delays } from '../delays.ts';
 import type { Invocation } from '../invoke.ts';
 import type { Call, Reply, WorkerSettings } from './messages.ts';
 import { type Outcome, toInvocation } from './outcome.ts';
@@ -17,6 +18,8 @@ export interface FunctionSettings {
   readonly timeoutMs: number;
   readonly memoryMb: number;
   readonly environment: Readonly<Record<string, string>>;
+  /** `/aws/lambda/{name}` unless it is given. */
+  readonly logGroupName?: string;
   /** How many events the function handles at once; the others wait. */
   readonly environmentsMax?: number;
 }
@@ -24,28 +27,50 @@ export interface FunctionSettings {
 export interface EnvironmentDeps {
   readonly clock: Clock;
   readonly log: (line: string) => void;
+  readonly faults?: EnvironmentFaults | undefined;
+}
+
+/** Asked and told wherever something may go wrong with an execution environment. */
+export interface EnvironmentFaults {
+  /** Whether an environment crashes while it starts, or starts so many milliseconds more slowly. */
+  start?(functionName: string): 'crash' | number | undefined;
+  /**
+   * Told of an invocation before it begins. The AWS SDK sends `traceId` as X-Amzn-Trace-Id with every call that the
+   * invocation makes; `kill` ends its environment wherever the code is. The answer is called when it has ended.
+   */
+  invoked?(functionName: string, traceId: string, kill: () => void): () => void;
 }
 
 /** https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html: the init phase. */
 const INIT_TIMEOUT_MS = 10_000;
 
+/** Of a process that the kernel ends with SIGKILL. */
+const KILLED = 137;
+
+const YOUNG_GENERATION_MB = 16;
+
 const BOOTSTRAP = new URL('./bootstrap.ts', import.meta.url);
 
 /** One execution environment: a worker thread that handles one event at a time. */
 export class Environment {
+  readonly #name: string;
   readonly #timeoutMs: number;
   readonly #deps: EnvironmentDeps;
   readonly #worker: Worker;
   readonly #calls = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
-  readonly #start: Promise<Outcome>;
+  readonly #start: Promise<void>;
+  /** Of a start that a fault slows down. */
+  readonly #delays: Delays;
   /** Ends the wait for the worker that is under way; afterwards it does nothing. */
   #settle: (outcome: Outcome) => void = () => {};
   /** Why the worker ends or has ended. Once this is set, nothing it says counts any more. */
   #ending: Outcome | undefined;
 
   constructor(settings: FunctionSettings, deps: EnvironmentDeps) {
+    this.#name = settings.name;
     this.#timeoutMs = settings.timeoutMs;
     this.#deps = deps;
+    this.#delays = new Delays(deps.clock);
     this.#worker = startWorker(settings, this.#calls, deps);
     this.#worker.on('message', (reply: Reply) => this.#onReply(reply));
     this.#worker.on('error', (error) => {
@@ -56,7 +81,7 @@ export class Environment {
       this.#ending ??= { kind: 'exited', code };
       this.#settle(this.#ending);
     });
-    this.#start = this.#wait(INIT_TIMEOUT_MS);
+    this.#start = this.#startUp(deps.faults?.start?.(settings.name));
   }
 
   /** Whether it can handle another event. */
@@ -66,9 +91,10 @@ export class Environment {
 
   /** Handles one event, given as JSON. Not to be called again before the answer. */
   async invoke(event: string): Promise<Invocation> {
-    const { clock, log } = this.#deps;
+    const { clock, log, faults } = this.#deps;
     const requestId = randomUUID();
-    const outcome = await this.#handle({ requestId, event, timeoutMs: this.#timeoutMs });
+    const call = { requestId, event, timeoutMs: this.#timeoutMs };
+    const outcome = await (faults ? this.#handleFaulty(call, faults) : this.#handle(call));
     const invocation = toInvocation(outcome, requestId, clock.now());
     // An error that the worker reports itself, it has logged, with its stack.
     if (!invocation.ok && !('errorType' in outcome)) log(invocation.errorMessage);
@@ -77,8 +103,27 @@ export class Environment {
 
   /** Stops the code, wherever it is. */
   async stop(): Promise<void> {
-    this.#ending ??= { kind: 'exited', code: 0 };
+    await this.#end(0);
+  }
+
+  async #end(code: number): Promise<void> {
+    this.#ending ??= { kind: 'exited', code };
+    this.#delays.endAll();
     await this.#worker.terminate();
+  }
+
+  async #startUp(fault: 'crash' | number | undefined): Promise<void> {
+    if (fault === 'crash') void this.#end(1);
+    await this.#wait(INIT_TIMEOUT_MS);
+    if (typeof fault === 'number') await this.#delays.wait(fault);
+  }
+
+  async #handleFaulty(call: Call, faults: EnvironmentFaults): Promise<Outcome> {
+    const traceId = createTraceId(this.#deps.clock.now());
+    const ended = faults.invoked?.(this.#name, traceId, () => void this.#end(KILLED));
+    const outcome = await this.#handle({ ...call, traceId });
+    ended?.();
+    return outcome;
   }
 
   async #handle(call: Call): Promise<Outcome> {
@@ -121,7 +166,7 @@ function startWorker(settings: FunctionSettings, calls: Int32Array, { clock, log
     functionName: settings.name,
     functionArn: settings.arn,
     memoryMb: settings.memoryMb,
-    logGroupName: `/aws/lambda/${settings.name}`,
+    logGroupName: settings.logGroupName ?? `/aws/lambda/${settings.name}`,
     logStreamName: createLogStreamName(clock.now()),
     calls,
   };
@@ -133,10 +178,21 @@ function startWorker(settings: FunctionSettings, calls: Int32Array, { clock, log
     execArgv: [], // not the options of this process
     stdout: true,
     stderr: true,
-    // No resourceLimits: one allocation beyond them aborts the whole process, not just the thread (Node 24.21).
+    // A small nursery, or dozens of threads let their garbage grow to gigabytes. No limit on the rest: one allocation
+    // beyond it aborts the whole process, not just the thread (Node 24.21).
+    resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
   });
   for (const input of [worker.stdout, worker.stderr]) createInterface({ input }).on('line', log);
   return worker;
+}
+
+/** As Lambda sets it (X-Ray guide, "Tracing header"): `Root=1-<time>-<random>;Parent=…;Sampled=0`. */
+function createTraceId(nowMs: number): string {
+  const time = Math.floor(nowMs / 1000)
+    .toString(16)
+    .padStart(8, '0');
+  const random = randomUUID().replaceAll('-', '');
+  return `Root=1-${time}-${random.slice(8)};Parent=${random.slice(16)};Sampled=0`;
 }
 
 /** For example `2026/11/20/[$LATEST]8a3f…`. */

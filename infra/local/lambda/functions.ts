@@ -1,6 +1,6 @@
 import { type Clock, systemClock } from '../clock.ts';
 import type { Invoke } from '../invoke.ts';
-import type { FunctionSettings } from './environment.ts';
+import type { EnvironmentDeps, FunctionSettings } from './environment.ts';
 import { type Failure, failure } from './outcome.ts';
 import { Pool } from './pool.ts';
 
@@ -13,15 +13,16 @@ export interface FunctionsDeps {
   readonly clock?: Clock;
   /** Gets what the functions print, line by line, and why an invocation failed. */
   readonly log: (functionName: string, line: string) => void;
+  readonly faults?: EnvironmentDeps['faults'];
 }
 
 /** Runs Lambda functions in worker threads, as Lambda runs them in its execution environments. */
 export class Functions {
   readonly #pools: ReadonlyMap<string, Pool>;
 
-  constructor(functions: readonly FunctionSettings[], { clock = systemClock, log }: FunctionsDeps) {
+  constructor(functions: readonly FunctionSettings[], { clock = systemClock, log, ...rest }: FunctionsDeps) {
     const createPool = (settings: FunctionSettings) =>
-      new Pool(settings, { clock, log: (line) => log(settings.name, line) });
+      new Pool(settings, { clock, log: (line) => log(settings.name, line), ...rest });
     this.#pools = new Map(functions.map((settings) => [settings.arn, createPool(settings)]));
   }
 

@@ -19,6 +19,8 @@ export interface Call {
   /** JSON, as on AWS: what JSON cannot carry never reaches a handler. */
   readonly event: string;
   readonly timeoutMs: number;
+  /** Of X-Ray: what the AWS SDK sends with every call that the handler makes. */
+  readonly traceId?: string;
 }
 
 /** The thread's answer: `ready` once after its start, then one for every call. After `crashed` it exits. */

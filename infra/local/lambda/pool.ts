@@ -3,7 +3,7 @@ import { Environment, type EnvironmentDeps, type FunctionSettings } from './envi
 import { failure } from './outcome.ts';
 
 /** AWS would go on to a thousand; one machine does better with few threads and a short wait. */
-const ENVIRONMENTS_MAX_DEFAULT = 10;
+const ENVIRONMENTS_MAX_DEFAULT = 5;
 
 const WAITING_MAX = 1000;
 

@@ -1,0 +1,45 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { type HttpEngine, parseInput, RequestError } from '../http.ts';
+import type { Faults } from './faults.ts';
+
+export const FAULTS_PATH = '/_fanwire/faults';
+
+/** `PUT` replaces the faults, `DELETE` ends them all, `GET` asks: each answers with those there then are, and their strikes. */
+export class FaultControl implements HttpEngine {
+  readonly #faults: Faults;
+
+  constructor(faults: Faults) {
+    this.#faults = faults;
+  }
+
+  handle(request: IncomingMessage, body: Buffer, response: ServerResponse): void {
+    try {
+      reply(response, 200, this.#perform(request, body));
+    } catch (error) {
+      if (!(error instanceof RequestError)) throw error;
+      reply(response, error.status, { message: error.message });
+    }
+  }
+
+  #perform({ method, headers }: IncomingMessage, body: Buffer): unknown {
+    // Only this machine reaches the port, but so does every page in its browsers. They say where a page comes from.
+    if (headers.origin !== undefined) {
+      throw new RequestError('Forbidden', `expected no web page, got one of ${headers.origin}`, 403);
+    }
+    switch (method) {
+      case 'GET':
+        return this.#faults.report();
+      case 'PUT':
+        return this.#faults.set(parseInput(body));
+      case 'DELETE':
+        return this.#faults.set({ faults: [] });
+      default:
+        throw new RequestError('MethodNotAllowed', `expected GET, PUT or DELETE, got ${method}`, 405);
+    }
+  }
+}
+
+const reply = (response: ServerResponse, status: number, value: unknown): void =>
+  void response
+    .writeHead(status, { 'content-type': 'application/json' })
+    .end(`${JSON.stringify(value, undefined, 2)}\n`);

@@ -1,0 +1,57 @@
+import type { Queue, StoredMessage } from './fauxqs.ts';
+
+/** Asked wherever something may go wrong with records: messages on their way to an event source mapping. */
+export interface RecordFaults {
+  /** Which of so many visible messages is handed out next: 0 is the one whose turn it is. */
+  next?(queueName: string, visible: number): number;
+  /** Asked once about every message: whether it is handed out twice, or how many milliseconds later. */
+  fate?(queueName: string): 'twice' | number | undefined;
+}
+
+/** Lets faults have their way with what is visible in standard queues. */
+export class Disorder {
+  readonly #faults: RecordFaults;
+  /** Messages whose fate has come, and second copies, which have none. */
+  readonly #fated = new WeakSet<StoredMessage>();
+
+  constructor(faults: RecordFaults) {
+    this.#faults = faults;
+  }
+
+  /** Settles which messages are the next `count` of a queue. */
+  arrange(queue: Queue, count: number): void {
+    if (queue.isFifo()) return; // it keeps its order, and hands out once
+    queue.processTimers();
+    for (let settled = 0; settled < Math.min(count, queue.messages.length); ) {
+      this.#choose(queue, settled);
+      if (!this.#isDelayed(queue, settled)) settled++;
+    }
+  }
+
+  /** Puts at `index` whichever message is next. */
+  #choose({ name, messages }: Queue, index: number): void {
+    const visible = messages.length - index;
+    const offset = visible > 1 ? (this.#faults.next?.(name, visible) ?? 0) : 0;
+    if (offset > 0) messages.splice(index, 0, ...messages.splice(index + offset, 1));
+  }
+
+  /** Has the fate of the message at `index` come; true if that takes it from its place. */
+  #isDelayed(queue: Queue, index: number): boolean {
+    const message = queue.messages[index];
+    if (!message || this.#fated.has(message)) return false;
+    this.#fated.add(message);
+    const fate = this.#faults.fate?.(queue.name);
+    if (typeof fate === 'number') {
+      queue.messages.splice(index, 1);
+      message.delayUntil = Date.now() + fate; // fauxqs knows no other clock
+      queue.delayedMessages.push(message);
+      return true;
+    }
+    if (fate === 'twice') {
+      const copy = { ...message };
+      this.#fated.add(copy);
+      queue.messages.push(copy);
+    }
+    return false;
+  }
+}

@@ -1,0 +1,104 @@
+import { RequestError } from './http.ts';
+
+/**
+ * Types of the members of SQS requests (service model of SQS). fauxqs takes them for granted, and fails in the middle
+ * of its work where AWS refuses the request.
+ */
+type Check = (value: unknown) => boolean;
+
+const isText: Check = (value) => typeof value === 'string';
+const isNumber: Check = (value) => Number.isSafeInteger(value);
+const isFlag: Check = (value) => typeof value === 'boolean';
+const isObject: Check = (value) => typeof value === 'object' && value !== null && !Array.isArray(value);
+const isListOf =
+  (check: Check): Check =>
+  (value) =>
+    Array.isArray(value) && value.every(check);
+const isMapOf =
+  (check: Check): Check =>
+  (value) =>
+    isObject(value) && Object.values(value as object).every(check);
+
+const attributeMembers: Readonly<Record<string, Check>> = {
+  DataType: isText,
+  StringValue: isText,
+  BinaryValue: isText,
+};
+const isMessageAttribute: Check = (value) =>
+  isObject(value) &&
+  isText((value as { DataType?: unknown }).DataType) &&
+  hasTypes(value as object, attributeMembers);
+
+const messageMembers: Readonly<Record<string, Check>> = {
+  MessageBody: isText,
+  DelaySeconds: isNumber,
+  MessageAttributes: isMapOf(isMessageAttribute),
+  MessageSystemAttributes: isMapOf(isMessageAttribute),
+  MessageDeduplicationId: isText,
+  MessageGroupId: isText,
+  ReceiptHandle: isText,
+  VisibilityTimeout: isNumber,
+};
+const isEntry: Check = (value) =>
+  isObject(value) && hasTypes(value as object, { ...messageMembers, Id: isText });
+
+const members: Readonly<Record<string, Check>> = {
+  ...messageMembers,
+  QueueUrl: isText,
+  QueueName: isText,
+  QueueNamePrefix: isText,
+  QueueOwnerAWSAccountId: isText,
+  Entries: isListOf(isEntry),
+  Attributes: isMapOf(isText),
+  AttributeNames: isListOf(isText),
+  MessageAttributeNames: isListOf(isText),
+  MessageSystemAttributeNames: isListOf(isText),
+  MaxNumberOfMessages: isNumber,
+  WaitTimeSeconds: isNumber,
+  ReceiveRequestAttemptId: isText,
+  MaxResults: isNumber,
+  NextToken: isText,
+  Tags: isMapOf(isText),
+  tags: isMapOf(isText),
+  TagKeys: isListOf(isText),
+  UseUnixTimestamp: isFlag,
+};
+
+/** Members without which an operation cannot begin. */
+const required: Readonly<Record<string, readonly string[]>> = {
+  SendMessage: ['MessageBody'],
+  DeleteMessage: ['ReceiptHandle'],
+  ChangeMessageVisibility: ['ReceiptHandle', 'VisibilityTimeout'],
+};
+const requiredOfEntry: Readonly<Record<string, readonly string[]>> = {
+  SendMessageBatch: ['Id', 'MessageBody'],
+  DeleteMessageBatch: ['Id', 'ReceiptHandle'],
+  ChangeMessageVisibilityBatch: ['Id', 'ReceiptHandle'],
+};
+
+/** Throws as AWS does when a member has another type than the service model says, or is missing. */
+export function checkSqsInput(operation: string, input: Readonly<Record<string, unknown>>): void {
+  for (const [name, value] of Object.entries(input)) {
+    if (value === undefined || value === null || members[name]?.(value) !== false) continue;
+    throw new RequestError(
+      'com.amazon.coral.service#SerializationException',
+      `expected ${name} of the type that the service model says`,
+    );
+  }
+  const missing = (has: object, names: readonly string[] = []) =>
+    names.find((name) => (has as Record<string, unknown>)[name] === undefined);
+  const lacks =
+    missing(input, required[operation]) ??
+    (Array.isArray(input.Entries) ? input.Entries : [])
+      .map((entry: object) => missing(entry, requiredOfEntry[operation]))
+      .find((name) => name !== undefined);
+  if (lacks === undefined) return;
+  throw new RequestError(
+    'com.amazonaws.sqs#MissingParameter',
+    `The request must contain the parameter ${lacks}.`,
+  );
+}
+
+function hasTypes(value: object, types: Readonly<Record<string, Check>>): boolean {
+  return Object.entries(value).every(([name, each]) => each === undefined || (types[name]?.(each) ?? true));
+}

@@ -1,0 +1,390 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
+import { BackEnd } from '../back-end.ts';
+import { Client } from '../client.ts';
+import { type Fault, Faults, NO_FAULTS } from '../faults.ts';
+import { bootLocal, type LocalOptions } from '../local.ts';
+import { ManualClock } from '../manual-clock.ts';
+import { startSystem } from '../system.ts';
+import { until } from '../until.ts';
+
+const running: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const stop of running.splice(0)) await stop();
+});
+
+async function start(options: LocalOptions = {}) {
+  const { ready, stop } = await bootLocal({ faults: NO_FAULTS, ...options });
+  running.push(stop);
+  const faults = new Faults(ready);
+  const open = async (topic?: string) => {
+    const client = await Client.open(ready.websocketUrl);
+    if (topic !== undefined) await client.subscribe(topic);
+    return client;
+  };
+  return {
+    ready,
+    stop,
+    faults,
+    backEnd: new BackEnd(ready),
+    open,
+    /** From now on these, and no others. */
+    suffer: (...list: Fault[]) => faults.set({ seed: 7, faults: list }),
+    /** How often the one fault has struck. */
+    struck: async (times: number) => until(async () => (await faults.strikes())[0] === times),
+  };
+}
+
+/** Publishes all of it with one request: the events reach the queue together. */
+const publish = (backEnd: BackEnd, topic: string, ...data: unknown[]) =>
+  backEnd.publish(...data.map((each) => ({ topic, data: each })));
+
+const dataOf = ({ messages }: Client): unknown[] => messages.map(({ data }) => data);
+
+const queuesAreEmpty = (backEnd: BackEnd) =>
+  until(async () => Object.values(await backEnd.depths()).every((depth) => depth === 0));
+
+describe('a post', () => {
+  const post = { on: '@connections', method: 'POST', times: 1 } as const;
+
+  it.each<[string, Fault]>([
+    ['fails with 500', { ...post, effect: 'answer', status: 500 }],
+    ['is refused with 403', { ...post, effect: 'answer', status: 403 }],
+    ['hangs past its deadline', { ...post, effect: 'hang' }],
+  ])('that %s is made again, and the message arrives once', async (_, fault) => {
+    const { backEnd, faults, open, suffer } = await start({ app: 'test/apps/impatient.ts' });
+    const client = await open('news');
+    await suffer(fault);
+    await publish(backEnd, 'news', 'hello');
+    await client.message('hello');
+    await queuesAreEmpty(backEnd);
+    expect(client.messages).toHaveLength(1);
+    expect(await faults.strikes()).toEqual([1]);
+  });
+
+  it('that is dropped looks like one that arrived: nobody is told, nothing is tried again', async () => {
+    const { backEnd, open, suffer, struck } = await start();
+    const client = await open('news');
+    await suffer({ ...post, effect: 'drop' });
+    await publish(backEnd, 'news', 'lost');
+    await struck(1);
+    await queuesAreEmpty(backEnd);
+    await publish(backEnd, 'news', 'next');
+    await client.message('next');
+    expect(dataOf(client)).toEqual(['next']);
+  });
+
+  it('that is late holds up no other connection', async () => {
+    const { backEnd, open, suffer } = await start();
+    const [slow, other] = [await open('news'), await open('news')];
+    const { connectionId } = await slow.ask({ action: 'whoami' });
+    await suffer({ ...post, effect: 'delay', delayMs: 500, connectionId });
+    await publish(backEnd, 'news', 'hello');
+    await other.message('hello');
+    expect(slow.messages).toEqual([]);
+    await slow.message('hello');
+  });
+});
+
+describe('a record', () => {
+  it('that is handed out twice makes the message arrive twice, with one id', async () => {
+    const { backEnd, faults, open, suffer } = await start();
+    const client = await open('news');
+    await suffer({ on: 'queue', queue: 'ingest', effect: 'duplicate', times: 1 });
+    const [id] = await publish(backEnd, 'news', 'hello');
+    await until(() => client.messages.length === 2);
+    await queuesAreEmpty(backEnd);
+    expect(client.messages.map(({ messageId }) => messageId)).toEqual([id, id]);
+    expect(await faults.strikes()).toEqual([1]);
+  });
+
+  it('that is held up is overtaken', async () => {
+    const { backEnd, open, suffer } = await start();
+    const client = await open('news');
+    await publish(backEnd, 'news', 'first'); // its worker has started now
+    await client.message('first');
+    await suffer({ on: 'queue', queue: 'ingest', effect: 'delay', delayMs: 1_000, times: 1 });
+    await publish(backEnd, 'news', 'late', 'in time');
+    await client.message('late');
+    expect(dataOf(client)).toEqual(['first', 'in time', 'late']);
+  });
+
+  it('of a queue that is not named comes as always', async () => {
+    const { backEnd, faults, open, suffer } = await start();
+    const client = await open('news');
+    await suffer({ on: 'queue', queue: 'delivery', effect: 'duplicate' });
+    await publish(backEnd, 'news', 'hello');
+    await client.message('hello');
+    await queuesAreEmpty(backEnd);
+    expect(client.messages).toHaveLength(1);
+    expect(await faults.strikes()).toEqual([0]);
+  });
+
+  it('comes in another order, and in the same again with the same seed', async () => {
+    const { backEnd, faults, open } = await start();
+    const numbers = Array.from({ length: 10 }, (_, index) => index);
+    const orderWith = async (seed: number, topic: string) => {
+      await faults.set({ seed, faults: [{ on: 'queue', queue: 'ingest', effect: 'reorder', rate: 0.7 }] });
+      const client = await open(topic);
+      await publish(backEnd, topic, ...numbers);
+      await until(() => client.messages.length === numbers.length);
+      return dataOf(client);
+    };
+    const first = await orderWith(7, 'a');
+    expect(first).not.toEqual(numbers);
+    expect(first.toSorted()).toEqual(numbers);
+    expect(await orderWith(7, 'b')).toEqual(first);
+    expect(await orderWith(8, 'c')).not.toEqual(first);
+  });
+});
+
+describe('an event', () => {
+  it('that a target gets twice makes the message arrive twice, with one id', async () => {
+    const { backEnd, faults, open, suffer } = await start();
+    const client = await open('news');
+    await suffer({ on: 'bus', effect: 'duplicate', detailType: 'fanwire.publish', times: 1 });
+    const [id] = await publish(backEnd, 'news', 'hello');
+    await until(() => client.messages.length === 2);
+    expect(client.messages.map(({ messageId }) => messageId)).toEqual([id, id]);
+    expect(await faults.strikes()).toEqual([1]);
+  });
+
+  it('that is held up is overtaken', async () => {
+    const { backEnd, open, suffer } = await start();
+    const client = await open('news');
+    await publish(backEnd, 'news', 'first'); // its worker has started now
+    await client.message('first');
+    await suffer({ on: 'bus', bus: 'fanwire', effect: 'delay', delayMs: [1_000, 1_200], times: 1 });
+    await publish(backEnd, 'news', 'late', 'in time');
+    await client.message('late');
+    expect(dataOf(client)).toEqual(['first', 'in time', 'late']);
+  });
+
+  it('that is held up survives a stop: it was acknowledged', async () => {
+    const dataDir = mkdtempSync(join(tmpdir(), 'fanwire-faults-'));
+    onTestFinished(() => rmSync(dataDir, { recursive: true, force: true }));
+    const first = await start({ dataDir });
+    await first.suffer({ on: 'bus', effect: 'delay', delayMs: 3_500 });
+    await publish(first.backEnd, 'news', 'late');
+    await first.stop();
+    const { open } = await start({ dataDir });
+    const client = await open('news');
+    await client.message('late');
+  });
+});
+
+describe('a table', () => {
+  it.each(['ProvisionedThroughputExceededException', 'ThrottlingException'] as const)(
+    'that is too busy says %s, and a subscribe succeeds when it is so no more',
+    async (error) => {
+      const { faults, open, suffer } = await start();
+      const client = await open();
+      await suffer({
+        ...{ on: 'table', table: 'subscriptions', operation: 'PutItem' },
+        ...{ effect: 'throttle', error, times: 2 },
+      });
+      await client.subscribe('news');
+      expect(await faults.strikes()).toEqual([2]);
+    },
+  );
+
+  it('that is too busy for some items of a batch gets them again', async () => {
+    const { backEnd, faults, open, suffer } = await start();
+    const client = await open();
+    for (const topic of ['a', 'b', 'c', 'd']) await client.subscribe(topic);
+    await suffer(
+      { on: 'table', table: 'subscriptions', operation: 'BatchWriteItem', effect: 'throttle', times: 3 },
+      { on: 'table', table: 'topics', operation: 'BatchGetItem', effect: 'throttle', times: 1 },
+    );
+    await client.close();
+    await until(async () => (await backEnd.connectionsWithRows()).size === 0);
+    const other = await open('a/*');
+    await publish(backEnd, 'a/b/c', 'hello');
+    await other.message('hello');
+    expect(await faults.strikes()).toEqual([3, 1]);
+  });
+
+  it('that is slow delays what needs it, and nothing else', async () => {
+    const { open, suffer } = await start();
+    const client = await open();
+    for (const action of ['whoami', 'ping']) await client.ask({ action }); // their functions have started
+    await suffer({
+      on: 'table',
+      table: 'connections',
+      operation: 'GetItem',
+      effect: 'delay',
+      delayMs: 1_000,
+    });
+    const replies: string[] = [];
+    const ask = async (action: string) => replies.push((await client.ask({ action })).action);
+    await Promise.all([ask('whoami'), ask('ping')]);
+    expect(replies).toEqual(['ping', 'whoami']);
+  });
+});
+
+describe('a worker', () => {
+  it.each([
+    ['before', 1],
+    ['after', 2],
+  ] as const)(
+    'killed %s its second post leaves the record, and every subscriber gets the message',
+    async (when, posted) => {
+      const { backEnd, faults, open, suffer, struck } = await start({ app: 'test/apps/forgetful.ts' });
+      const clients = await Promise.all([open('news'), open('news'), open('news')]);
+      const count = () => clients.map(({ messages }) => messages.length);
+      const total = () => count().reduce((sum, each) => sum + each);
+      await suffer({
+        on: 'function',
+        function: 'fanout',
+        effect: 'kill',
+        operation: 'PostToConnection',
+        call: 2,
+        when,
+      });
+      await publish(backEnd, 'news', 'hello');
+      await struck(1);
+      await faults.clear();
+      await Promise.all(clients.map((client) => client.message('hello')));
+      await queuesAreEmpty(backEnd);
+      await until(() => total() === posted + clients.length);
+      expect(Math.min(...count())).toBe(1);
+    },
+  );
+
+  it('killed at its first call has done nothing, and another does it all', async () => {
+    const { backEnd, faults, open, suffer } = await start({ app: 'test/apps/forgetful.ts' });
+    const client = await open('news');
+    await suffer({ on: 'function', function: 'fanout', effect: 'kill', call: 1, when: 'before', times: 1 });
+    await publish(backEnd, 'news', 'hello');
+    await client.message('hello');
+    await queuesAreEmpty(backEnd);
+    expect(client.messages).toHaveLength(1);
+    expect(await faults.strikes()).toEqual([1]);
+  });
+});
+
+describe('a function', () => {
+  it('that crashes at its start fails one command and not the next', async () => {
+    const { open, suffer } = await start();
+    const client = await open();
+    await suffer({ on: 'function', function: 'ping', effect: 'crash', times: 1 });
+    client.send({ action: 'ping' });
+    await client.wait(({ message }) => message === 'Internal server error');
+    expect(await client.ask({ action: 'ping' })).toMatchObject({ type: 'ack' });
+  });
+
+  it('that starts slowly answers when it has started', async () => {
+    const clock = new ManualClock(Date.now());
+    const { open, suffer, struck } = await start({ clock });
+    const client = await open();
+    await suffer({ on: 'function', function: 'ping', effect: 'delay', delayMs: 5_000 });
+    const pong = client.ask({ action: 'ping' });
+    await struck(1);
+    await client.ask({ action: 'whoami' });
+    expect(client.frames.map(({ action }) => action)).toEqual(['whoami']);
+    await until(() => {
+      clock.advance(5_000); // until it waits for nothing else
+      return client.frames.length === 2;
+    });
+    expect(await pong).toMatchObject({ type: 'ack', action: 'ping' });
+  });
+});
+
+describe('a $disconnect', () => {
+  const withClock = async (fault: Fault) => {
+    const clock = new ManualClock(Date.now());
+    const system = await start({ clock });
+    const client = await system.open('news');
+    await system.suffer(fault);
+    await client.close();
+    await system.struck(1);
+    const rows = async () => (await system.backEnd.connectionsWithRows()).size;
+    expect(await rows()).toBe(1);
+    return { ...system, clock, rows };
+  };
+
+  it('that is lost leaves rows until a post finds the connection gone', async () => {
+    const { backEnd, rows } = await withClock({ on: 'disconnect', effect: 'lose' });
+    await publish(backEnd, 'news', 'hello');
+    await until(async () => (await rows()) === 0);
+  });
+
+  it('that is lost leaves rows until the sweep', async () => {
+    const { clock, rows } = await withClock({ on: 'disconnect', effect: 'lose' });
+    clock.advance(60_000);
+    await until(async () => (await rows()) === 0);
+  });
+
+  it('that is late cleans up late', async () => {
+    const { clock, rows } = await withClock({ on: 'disconnect', effect: 'delay', delayMs: 5_000 });
+    clock.advance(5_000);
+    await until(async () => (await rows()) === 0);
+  });
+
+  it('that is late does not hold up a stop', async () => {
+    const { stop } = await withClock({ on: 'disconnect', effect: 'delay', delayMs: 600_000 });
+    await stop();
+  });
+});
+
+describe('the control', () => {
+  const url = ({ endpoint }: { endpoint: string }) => `${endpoint}/_fanwire/faults`;
+  const duplicate: Fault = { on: 'queue', effect: 'duplicate' };
+
+  it.each(['GET', 'PUT', 'DELETE'])('is not there for a %s unless it was asked for', async (method) => {
+    const { ready, stop } = await bootLocal();
+    running.push(stop);
+    expect((await fetch(url(ready), { method })).status).toBe(404);
+  });
+
+  it('is there with npm start -- --faults, and prints the seed', async () => {
+    const { ready, output, stop } = await startSystem({ faults: true });
+    running.push(stop);
+    const client = await Client.open(ready.websocketUrl);
+    const faults = new Faults(ready);
+    await faults.set({ seed: 42, faults: [{ on: 'function', function: 'ping', effect: 'crash', times: 1 }] });
+    client.send({ action: 'ping' });
+    await client.wait(({ message }) => message === 'Internal server error');
+    expect(await faults.strikes()).toEqual([1]);
+    expect(output()).toContain('in force: 1, seed 42');
+  });
+
+  it('says what is in force, with a seed of its own if it got none', async () => {
+    const { faults } = await start();
+    const { seed } = await faults.set({ faults: [duplicate] });
+    expect(Number.isInteger(seed)).toBe(true);
+    expect(await faults.report()).toEqual({ seed, faults: [{ ...duplicate, strikes: 0 }] });
+    await faults.clear();
+    expect((await faults.report()).faults).toEqual([]);
+  });
+
+  it('refuses what it does not understand, says why, and leaves what is', async () => {
+    const { ready, faults, suffer } = await start();
+    await suffer(duplicate);
+    const put = async (body: string) => {
+      const response = await fetch(url(ready), { method: 'PUT', body });
+      return [response.status, ((await response.json()) as { message: string }).message];
+    };
+    expect(await put('{"faults":[{"on":"queue"}]}')).toEqual([
+      400,
+      'expected faults[0].effect to be one of duplicate, reorder, delay, got nothing',
+    ]);
+    expect(await put('nonsense')).toEqual([400, 'expected a JSON object as body']);
+    expect((await fetch(url(ready), { method: 'POST' })).status).toBe(405);
+    expect((await faults.report()).faults).toHaveLength(1);
+  });
+
+  it('refuses every web page, even one of its own', async () => {
+    const { ready, faults } = await start();
+    for (const origin of ['https://example.com', ready.endpoint, 'null']) {
+      for (const method of ['GET', 'PUT', 'DELETE']) {
+        const body = method === 'PUT' ? JSON.stringify({ faults: [duplicate] }) : null;
+        const response = await fetch(url(ready), { method, headers: { origin }, body });
+        expect([response.status, response.headers.get('access-control-allow-origin')]).toEqual([403, null]);
+      }
+    }
+    expect((await faults.report()).faults).toEqual([]);
+  });
+});
