@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { createHash, createHmac } from 'node:crypto';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { SignatureV4 } from '@smithy/signature-v4';
 import fc from 'fast-check';
@@ -19,6 +20,7 @@ const TEXTS_A_CONNECTION = 20;
 const IN_FLIGHT_MAX = 20;
 /** How long an answer to nonsense is waited for: some of it is an unfinished request, which has none. */
 const PATIENCE_MS = 300;
+const PAGE_BYTES = 4_096;
 const GROWTH_BYTES_MAX = 100 * 1024 * 1024;
 
 let system: System;
@@ -31,8 +33,11 @@ afterAll(() => system?.stop());
 
 const sample = <T>(arbitrary: fc.Arbitrary<T>, numRuns: number): T[] =>
   fc.sample(arbitrary, { seed: SEED, numRuns });
+/** `ps` is not on every Linux, and /proc on nothing else. */
 const residentBytes = (): number =>
-  Number(execFileSync('ps', ['-o', 'rss=', '-p', String(system.pid)], { encoding: 'utf8' })) * 1024;
+  process.platform === 'linux'
+    ? Number(readFileSync(`/proc/${system.pid}/statm`, 'utf8').split(' ')[1]) * PAGE_BYTES
+    : Number(execFileSync('ps', ['-o', 'rss=', '-p', String(system.pid)], { encoding: 'utf8' })) * 1024;
 
 const bytes = fc.uint8Array({ maxLength: 300 }).map(Buffer.from);
 /** A value that is nearly right: what it should be, or anything. */
