@@ -17,7 +17,6 @@ export interface SystemOptions {
 
 export interface System {
   readonly ready: Ready;
-  readonly pid: number;
   /** What the process has printed so far. */
   readonly output: () => string;
   /** As Ctrl-C does. */
@@ -57,7 +56,6 @@ export async function startSystem({ dataDir, app, faults }: SystemOptions = {}):
     const ready = JSON.parse(readFileSync(readyFile, 'utf8')) as Ready;
     return {
       ready,
-      pid: Number(child.pid),
       output: () => output,
       stop: () => end('SIGTERM'),
       kill: () => end('SIGKILL'),
