@@ -175,6 +175,7 @@ export function createConnections(client: DynamoDBClient, table: string, now: ()
     async sample(startId, limit) {
       const found = new Map<string, number>();
       for (const start of [{ ExclusiveStartKey: key(startId) }, {}]) {
+        if (found.size === limit) break;
         const scan = { ...live(), ...start, ProjectionExpression: 'connectionId, connectedAt' };
         for await (const { Items = [] } of paginateScan({ client, pageSize: limit }, scan)) {
           for (const { connectionId, connectedAt } of Items) {

@@ -1,7 +1,8 @@
 import { type RunDeps, runJob } from '../../shared/delivery/run.ts';
-import { ClientError } from '../../shared/errors.ts';
+import { badRequest, ClientError } from '../../shared/errors.ts';
 import type { QueueRecord } from '../../shared/events.ts';
 import { mapLimit } from '../../shared/map-limit.ts';
+import { parseObject } from '../../shared/protocol.ts';
 import {
   type Envelope,
   type Publication,
@@ -84,13 +85,23 @@ async function parseAll(records: readonly QueueRecord[], badEvents: DeadLetters)
   return { inbound, failed };
 }
 
-/** The envelope is EventBridge's own work and trusted; its detail is anybody's. */
 function parseRecord({ body }: QueueRecord): Publication | ClientError {
-  const { detail, ...envelope } = JSON.parse(body) as Envelope & { readonly detail: unknown };
   try {
+    const { detail, ...envelope } = parseEvent(body);
     return parsePublication(detail, envelope);
   } catch (error) {
     if (error instanceof ClientError) return error;
     throw error;
   }
+}
+
+/** An envelope is EventBridge's own work and trusted; its detail is anybody's, and so is what else is in the queue. */
+function parseEvent(body: string): Envelope & { readonly detail: unknown } {
+  let event: unknown;
+  try {
+    event = JSON.parse(body);
+  } catch {
+    throw badRequest('an EventBridge event', body);
+  }
+  return parseObject('an EventBridge event', event) as unknown as Envelope & { readonly detail: unknown };
 }
