@@ -8,6 +8,8 @@ import {
 export type PostOutcome =
   | { readonly outcome: 'delivered' }
   | { readonly outcome: 'gone' }
+  /** API Gateway asks for fewer posts, or the client reads too slowly: 429 means either. */
+  | { readonly outcome: 'throttled'; readonly reason: string }
   | { readonly outcome: 'failed'; readonly reason: string };
 
 /** Posts one frame to one connection, and always settles within its own deadline. */
@@ -55,5 +57,9 @@ function outcomeOf(error: unknown): PostOutcome {
       reason: error instanceof Error ? `${error.name}: ${error.message}` : String(error),
     };
   }
-  return { outcome: 'failed', reason: `${error.name} (HTTP ${error.$metadata.httpStatusCode})` };
+  const { httpStatusCode } = error.$metadata;
+  return {
+    outcome: httpStatusCode === 429 ? 'throttled' : 'failed',
+    reason: `${error.name} (HTTP ${httpStatusCode})`,
+  };
 }

@@ -1,0 +1,122 @@
+import type { Post, PostOutcome } from '../post.ts';
+import { CachedCredentials, type CredentialsProvider } from './credentials.ts';
+import { Deadlines } from './deadlines.ts';
+import { abortError, Exchange } from './exchange.ts';
+import { outcomeOf } from './outcome.ts';
+import { type Credentials, Signer } from './signer.ts';
+import { skewedServerMs } from './skew.ts';
+import type { Answer, Transport } from './transport.ts';
+
+export interface EngineOptions {
+  /** `https://{api}.execute-api.{region}.amazonaws.com/{stage}`, the one that `transport` was made for. */
+  readonly endpoint: string;
+  readonly region: string;
+  readonly credentials: CredentialsProvider;
+  readonly transport: Transport;
+  /** Of a post, with all that it may have to wait for. */
+  readonly timeoutMs: number;
+  readonly now: () => number;
+  /** The invocation that posts belong to, as Lambda tells it: so that traces, and Lambda's loop detection, go on here. */
+  readonly traceId?: () => string | undefined;
+}
+export interface Engine {
+  readonly post: Post;
+  /** The same with the answer itself. An error is a value too: this never rejects. */
+  send(connectionId: string, frame: Uint8Array, signal?: AbortSignal): Promise<Answer | Error>;
+  close(): void;
+}
+
+const GONE = Promise.resolve<PostOutcome>({ outcome: 'gone' });
+
+/** Posts to the connections of one endpoint, without the SDK. */
+export function createEngine(options: EngineOptions): Engine {
+  const sender = new Sender(options);
+  return {
+    post: (connectionId, frame) => {
+      // In a path these three mean another resource; no connection has such an id.
+      if (connectionId === '' || connectionId === '.' || connectionId === '..') return GONE;
+      return sender.send(connectionId, frame, undefined, outcomeOf);
+    },
+    send: (connectionId, frame, signal) => sender.send(connectionId, frame, signal, (result) => result),
+    close: () => options.transport.close(),
+  };
+}
+
+class Sender {
+  readonly #signer: Signer;
+  readonly #credentials: CachedCredentials;
+  readonly #deadlines: Deadlines;
+  readonly #transport: Transport;
+  readonly #now: () => number;
+  readonly #traceId: () => string | undefined;
+  /** How far the server's clock is ahead. */
+  #offsetMs = 0;
+
+  constructor({ endpoint, region, credentials, transport, timeoutMs, now, traceId }: EngineOptions) {
+    this.#signer = new Signer(endpoint, region);
+    this.#now = () => now() + this.#offsetMs;
+    this.#credentials = new CachedCredentials(credentials, now);
+    this.#deadlines = new Deadlines(timeoutMs);
+    this.#transport = transport;
+    this.#traceId = traceId ?? (() => undefined);
+  }
+
+  /** `as` makes of the result what is wanted; a promise of that, chained to this one, would cost every post. */
+  async send<T>(
+    connectionId: string,
+    frame: Uint8Array,
+    signal: AbortSignal | undefined,
+    as: (result: Answer | Error) => T,
+  ): Promise<T> {
+    const expiresAt = this.#deadlines.next();
+    try {
+      const credentials = this.#credentials.current() ?? (await this.#fetchCredentials(expiresAt, signal));
+      const first = this.#begin(connectionId, frame, credentials, expiresAt, signal);
+      const answer = await first.answered;
+      if (answer instanceof Error) return as(answer);
+      const serverMs = skewedServerMs(answer, first.request.signedAtMs);
+      if (serverMs === undefined) return as(answer);
+      this.#offsetMs += serverMs - this.#now();
+      return as(await this.#begin(connectionId, frame, credentials, expiresAt, signal).answered);
+    } catch (error) {
+      return as(error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+
+  #begin(
+    connectionId: string,
+    frame: Uint8Array,
+    credentials: Credentials,
+    expiresAt: number,
+    signal: AbortSignal | undefined,
+  ): Exchange {
+    if (signal?.aborted) throw abortError();
+    const request = this.#signer.sign(connectionId, frame, credentials, this.#now(), this.#traceId());
+    const exchange = new Exchange(request, expiresAt, this.#deadlines);
+    if (signal) listen(exchange, signal);
+    this.#transport.send(exchange);
+    return exchange;
+  }
+
+  /** A provider may hang, or wait longer than a post may. */
+  async #fetchCredentials(expiresAt: number, signal: AbortSignal | undefined): Promise<Credentials> {
+    const given = Promise.withResolvers<Credentials>();
+    const waiting = { expiresAt, expire: given.reject };
+    const abort = (): void => given.reject(abortError());
+    this.#deadlines.add(waiting);
+    signal?.addEventListener('abort', abort);
+    try {
+      this.#credentials.fetch().then(given.resolve, given.reject);
+      return await given.promise;
+    } finally {
+      this.#deadlines.delete(waiting);
+      signal?.removeEventListener('abort', abort);
+    }
+  }
+}
+
+/** A signal may live for many posts. */
+function listen(exchange: Exchange, signal: AbortSignal): void {
+  signal.addEventListener('abort', exchange);
+  void exchange.answered.then(() => signal.removeEventListener('abort', exchange));
+}

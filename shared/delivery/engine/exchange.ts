@@ -1,0 +1,52 @@
+import type { Deadlines, Expiring } from './deadlines.ts';
+import type { SignedRequest } from './signer.ts';
+import type { Answer } from './transport.ts';
+
+/** Whoever works on an exchange, and has to stop when nobody waits for its answer any more. */
+export interface Carrier {
+  drop(exchange: Exchange): void;
+}
+
+/** One request and the promise of its answer. It settles once: with an answer, or with what went wrong as a value. */
+export class Exchange implements Expiring {
+  readonly request: SignedRequest;
+  readonly expiresAt: number;
+  readonly answered: Promise<Answer | Error>;
+  settled = false;
+  /** Set by the transport for as long as it works on this. */
+  carrier: Carrier | undefined;
+  readonly #deadlines: Deadlines;
+  #resolve: (result: Answer | Error) => void = () => {};
+
+  constructor(request: SignedRequest, expiresAt: number, deadlines: Deadlines) {
+    this.request = request;
+    this.expiresAt = expiresAt;
+    this.#deadlines = deadlines;
+    this.answered = new Promise((resolve) => {
+      this.#resolve = resolve;
+    });
+    deadlines.add(this);
+  }
+
+  settle(result: Answer | Error): void {
+    if (this.settled) return;
+    this.settled = true;
+    this.carrier = undefined;
+    this.#deadlines.delete(this);
+    this.#resolve(result);
+  }
+
+  expire(error: Error): void {
+    const { carrier } = this;
+    this.settle(error);
+    carrier?.drop(this);
+  }
+
+  /** Listens to an AbortSignal itself: a closure for every post would be dearer. */
+  handleEvent(): void {
+    this.expire(abortError());
+  }
+}
+
+/** The error that the SDK throws. */
+export const abortError = (): Error => Object.assign(new Error('Request aborted'), { name: 'AbortError' });

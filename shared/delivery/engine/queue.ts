@@ -1,0 +1,43 @@
+import type { Carrier, Exchange } from './exchange.ts';
+
+const COMPACT_AT = 1_024;
+
+/** Posts that wait for a socket, first come, first served. */
+export class Queue implements Carrier {
+  readonly #lengthMax: number;
+  #items: Exchange[] = [];
+  #head = 0;
+
+  constructor(lengthMax: number) {
+    this.#lengthMax = lengthMax;
+  }
+
+  push(exchange: Exchange): void {
+    if (this.#items.length - this.#head >= this.#lengthMax) {
+      exchange.settle(new Error(`expected at most ${this.#lengthMax} posts waiting for a socket`));
+      return;
+    }
+    exchange.carrier = this;
+    this.#items.push(exchange);
+  }
+
+  /** The first that still wants its answer. */
+  shift(): Exchange | undefined {
+    while (this.#head < this.#items.length) {
+      const exchange = this.#items[this.#head++];
+      if (this.#head >= COMPACT_AT) this.#compact();
+      if (exchange && !exchange.settled) return exchange;
+    }
+    this.#compact();
+    return undefined;
+  }
+
+  /** It is settled, and skipped when its turn comes. */
+  drop(): void {}
+
+  #compact(): void {
+    if (this.#head === 0) return;
+    this.#items = this.#items.slice(this.#head);
+    this.#head = 0;
+  }
+}

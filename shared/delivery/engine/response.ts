@@ -1,0 +1,271 @@
+import { type Answer, BODY_BYTES_MAX, HEAD_BYTES_MAX } from './transport.ts';
+
+/** The peer sent something that is no HTTP/1.1 response to a POST, or more than anybody should read. */
+export class BadResponse extends Error {
+  override readonly name = 'BadResponse';
+}
+
+/** With its extensions, which nobody uses. */
+const CHUNK_LINE_BYTES_MAX = 256;
+const NO_BODY = new Uint8Array();
+
+/**
+ * One whole head: status line, then headers. Every class excludes what may follow it, so this takes linear time.
+ * Folded lines, bare CR or LF and other control characters are no part of it (RFC 9112, 2.2 and 5.2).
+ */
+const HEAD =
+  /^HTTP\/1\.[01] [1-9]\d\d(?: [\t\x20-\x7e\x80-\xff]*)?(?:\r\n[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t\x20-\x7e\x80-\xff]*)*$/;
+const START = 'HTTP/1.';
+const DIGITS = /^\d{1,15}$/;
+const CHUNK_LINE = /^([0-9a-fA-F]{1,8})[\t ]*(?:;[\t\x20-\x7e\x80-\xff]*)?$/;
+
+type State = 'head' | 'length' | 'chunk' | 'data' | 'trailers' | 'close' | 'done';
+
+/** What the head says. */
+interface Head {
+  status: number;
+  errorType: string;
+  requestId: string;
+  date: string;
+  length: number | undefined;
+  chunked: boolean;
+  keepAlive: boolean;
+}
+
+/**
+ * Reads responses of one socket, however they are cut up. It works on Latin-1 text, one character a byte: responses are
+ * small, usually complete in one piece, and the fast string functions then do the work.
+ */
+export class ResponseReader {
+  /** After an answer: whether the socket may be used again. */
+  keepAlive = false;
+  #state: State = 'head';
+  #text = '';
+  /** Where the search for an end of line or head goes on, so that a slow peer costs no quadratic time. */
+  #searched = 0;
+  /** Of heads, interim ones too, and of trailers. */
+  #headBytes = 0;
+  #head: Head | undefined;
+  #body = '';
+  #missing = 0;
+
+  /** Whether a part of a response has come. */
+  get begun(): boolean {
+    return this.#state !== 'head' || this.#text !== '' || this.#headBytes > 0;
+  }
+
+  /** Takes the next bytes, and answers once the response is complete. Throws nothing but BadResponse. */
+  read(bytes: Buffer, length = bytes.length): Answer | undefined {
+    this.#text += bytes.toString('latin1', 0, length);
+    return this.#advance();
+  }
+
+  /** The peer has closed: some responses end only so. */
+  end(): Answer | undefined {
+    return this.#state === 'close' ? this.#finish() : undefined;
+  }
+
+  #advance(): Answer | undefined {
+    for (;;) {
+      switch (this.#state) {
+        case 'head':
+          if (!this.#readHead()) return undefined;
+          break;
+        case 'length':
+          return this.#readData() ? this.#finish() : undefined;
+        case 'chunk':
+          if (!this.#readChunkLine()) return undefined;
+          break;
+        case 'data':
+          if (!this.#readChunkData()) return undefined;
+          break;
+        case 'trailers':
+          return this.#readTrailers() ? this.#finish() : undefined;
+        case 'done':
+          return this.#finish();
+        case 'close':
+          this.#body += this.#take(this.#text.length);
+          if (this.#body.length > BODY_BYTES_MAX) throw tooLong('body', BODY_BYTES_MAX);
+          return undefined;
+      }
+    }
+  }
+
+  /** Whether there is something to go on with. */
+  #readHead(): boolean {
+    const text = this.#text;
+    if (!text.startsWith(START.slice(0, text.length))) throw new BadResponse('expected an HTTP/1.1 response');
+    const end = text.indexOf('\r\n\r\n', Math.max(0, this.#searched - 3));
+    if (this.#headBytes + (end < 0 ? text.length : end + 4) > HEAD_BYTES_MAX) {
+      throw tooLong('head', HEAD_BYTES_MAX);
+    }
+    if (end < 0) {
+      this.#searched = text.length;
+      return false;
+    }
+    this.#headBytes += end + 4;
+    const head = parseHead(text.slice(0, end));
+    this.#take(end + 4);
+    if (head.status < 200) {
+      if (head.status === 101) throw new BadResponse('expected no upgrade');
+      return this.#text !== '';
+    }
+    this.#head = head;
+    this.#state = this.#bodyOf(head);
+    return true;
+  }
+
+  #bodyOf(head: Head): State {
+    if (head.status === 204 || head.status === 304) return 'done';
+    if (head.chunked) return 'chunk';
+    if (head.length === undefined) {
+      head.keepAlive = false;
+      return 'close';
+    }
+    if (head.length > BODY_BYTES_MAX) throw tooLong('body', BODY_BYTES_MAX);
+    this.#missing = head.length;
+    return head.length === 0 ? 'done' : 'length';
+  }
+
+  #readData(): boolean {
+    const part = this.#take(Math.min(this.#missing, this.#text.length));
+    this.#body += part;
+    this.#missing -= part.length;
+    return this.#missing === 0;
+  }
+
+  #readChunkLine(): boolean {
+    const line = this.#takeLine(CHUNK_LINE_BYTES_MAX);
+    if (line === undefined) return false;
+    const [, size] = CHUNK_LINE.exec(line) ?? [];
+    if (size === undefined) throw new BadResponse('expected the size of a chunk');
+    this.#missing = Number.parseInt(size, 16);
+    if (this.#body.length + this.#missing > BODY_BYTES_MAX) throw tooLong('body', BODY_BYTES_MAX);
+    this.#state = this.#missing === 0 ? 'trailers' : 'data';
+    return true;
+  }
+
+  #readChunkData(): boolean {
+    if (!this.#readData()) return false;
+    if (this.#text.length < 2) {
+      if (!'\r\n'.startsWith(this.#text)) throw new BadResponse('expected the end of a chunk');
+      return false;
+    }
+    if (this.#take(2) !== '\r\n') throw new BadResponse('expected the end of a chunk');
+    this.#state = 'chunk';
+    return true;
+  }
+
+  #readTrailers(): boolean {
+    for (;;) {
+      const line = this.#takeLine(HEAD_BYTES_MAX - this.#headBytes);
+      if (line === undefined) return false;
+      if (line === '') return true;
+      this.#headBytes += line.length + 2;
+    }
+  }
+
+  #takeLine(bytesMax: number): string | undefined {
+    const end = this.#text.indexOf('\r\n', Math.max(0, this.#searched - 1));
+    if ((end < 0 ? this.#text.length : end) > bytesMax) throw tooLong('line', bytesMax);
+    if (end < 0) {
+      this.#searched = this.#text.length;
+      return undefined;
+    }
+    const line = this.#text.slice(0, end);
+    this.#take(end + 2);
+    return line;
+  }
+
+  #take(length: number): string {
+    const part = this.#text.slice(0, length);
+    this.#text = length === this.#text.length ? '' : this.#text.slice(length);
+    this.#searched = 0;
+    return part;
+  }
+
+  #finish(): Answer {
+    const { status, errorType, requestId, date, keepAlive } = this.#head as Head; // no state behind the head is without
+    const body = this.#body === '' ? NO_BODY : Buffer.from(this.#body, 'latin1');
+    // Nobody asked for what comes behind the answer: the peer and we no longer agree where a response begins.
+    this.keepAlive = keepAlive && this.#text === '';
+    this.#state = 'head';
+    this.#text = '';
+    this.#searched = 0;
+    this.#headBytes = 0;
+    this.#head = undefined;
+    this.#body = '';
+    return { status, errorType, requestId, date, body };
+  }
+}
+
+const tooLong = (what: string, bytesMax: number): BadResponse =>
+  new BadResponse(`expected a ${what} of at most ${bytesMax} bytes`);
+
+function parseHead(text: string): Head {
+  if (!HEAD.test(text)) throw new BadResponse('expected a status line and headers');
+  const head: Head = {
+    status: Number(text.slice(9, 12)),
+    errorType: '',
+    requestId: '',
+    date: '',
+    length: undefined,
+    chunked: false,
+    keepAlive: text[7] === '1',
+  };
+  let start = text.indexOf('\r\n');
+  while (start >= 0) {
+    const end = text.indexOf('\r\n', start + 2);
+    const colon = text.indexOf(':', start);
+    readHeader(head, text, start + 2, colon, end < 0 ? text.length : end);
+    start = end;
+  }
+  if (head.chunked && head.length !== undefined) throw new BadResponse('expected one length of the body');
+  return head;
+}
+
+/** The length of a name tells almost always that nobody wants it. */
+function readHeader(head: Head, text: string, start: number, colon: number, end: number): void {
+  switch (colon - start) {
+    case 4:
+    case 10:
+    case 14:
+    case 16:
+    case 17:
+      setHeader(head, text.slice(start, colon).toLowerCase(), text.slice(colon + 1, end).trim());
+  }
+}
+
+function setHeader(head: Head, name: string, value: string): void {
+  switch (name) {
+    case 'date':
+      head.date = value;
+      break;
+    case 'connection':
+      head.keepAlive = keepsAlive(value, head.keepAlive);
+      break;
+    case 'content-length':
+      if (head.length !== undefined || !DIGITS.test(value))
+        throw new BadResponse('expected one content-length');
+      head.length = Number(value);
+      break;
+    case 'transfer-encoding':
+      if (head.chunked || value.toLowerCase() !== 'chunked') throw new BadResponse('expected chunks or none');
+      head.chunked = true;
+      break;
+    case 'x-amzn-errortype':
+      head.errorType = value;
+      break;
+    case 'x-amzn-requestid':
+    case 'x-amzn-request-id':
+    case 'x-amz-request-id':
+      head.requestId = value;
+  }
+}
+
+/** HTTP/1.0 closes unless it says otherwise, HTTP/1.1 keeps. */
+function keepsAlive(value: string, otherwise: boolean): boolean {
+  const options = value.toLowerCase();
+  if (options === 'keep-alive') return true;
+  return options.split(',').some((option) => option.trim() === 'close') ? false : otherwise;
+}

@@ -1,0 +1,145 @@
+import { hash } from 'node:crypto';
+import { HmacKey } from './hmac-key.ts';
+
+export interface Credentials {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly sessionToken?: string;
+}
+
+/** What is the same in every request of one second. */
+export interface Stamp {
+  /** The value of `x-amz-date`: `20240120T115508Z`. */
+  readonly date: string;
+  readonly sessionToken: string | undefined;
+  /** The Authorization header up to the signature. */
+  readonly authorization: string;
+}
+export interface SignedRequest {
+  readonly path: string;
+  readonly stamp: Stamp;
+  readonly signature: string;
+  readonly body: Uint8Array;
+  readonly signedAtMs: number;
+  /** What `X-Amzn-Trace-Id` says, which is not signed. */
+  readonly traceId?: string | undefined;
+}
+
+export const CONTENT_TYPE = 'application/octet-stream';
+
+const ALGORITHM = 'AWS4-HMAC-SHA256';
+const SERVICE = 'execute-api';
+
+/** As API Gateway makes them: nothing but the last character needs to be encoded. */
+const REAL_ID = /^[\w-]+=$/;
+
+/** Only what one key signs within one second. */
+interface Second extends Stamp {
+  readonly ms: number;
+  readonly credentials: Credentials;
+  readonly key: HmacKey;
+  /** Of the string to sign, and of the canonical request between path and payload hash. */
+  readonly stringPrefix: string;
+  readonly canonicalTail: string;
+}
+
+/**
+ * Signature Version 4 for `POST …/@connections/{id}`, see
+ * https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html.
+ * All that posts have in common is made once: the key a day, the headers a second, the payload hash a frame, which goes
+ * to many connections. A frame must not be changed once it was given here.
+ */
+export class Signer {
+  readonly #host: string;
+  readonly #region: string;
+  readonly #path: string;
+  readonly #canonicalPath: string;
+  readonly #payloadHashes = new WeakMap<Uint8Array, string>();
+  #second: Second | undefined;
+  #keyName = '';
+  #key: HmacKey | undefined;
+
+  constructor(endpoint: string, region: string) {
+    const { host, pathname } = new URL(endpoint);
+    this.#host = host;
+    this.#region = region;
+    this.#path = `${pathname.replace(/\/$/, '')}/@connections/`;
+    this.#canonicalPath = `POST\n${canonical(this.#path)}`;
+  }
+
+  sign(
+    connectionId: string,
+    body: Uint8Array,
+    credentials: Credentials,
+    nowMs: number,
+    traceId?: string,
+  ): SignedRequest {
+    const second = this.#secondOf(credentials, nowMs);
+    const id = REAL_ID.test(connectionId) ? `${connectionId.slice(0, -1)}%3D` : encode(connectionId);
+    const request = hash(
+      'sha256',
+      // What is encoded once has no character left to encode but the percent sign.
+      `${this.#canonicalPath}${id.replaceAll('%', '%25')}${second.canonicalTail}${this.#payloadHash(body)}`,
+    );
+    return {
+      path: this.#path + id,
+      stamp: second,
+      signature: second.key.sign(second.stringPrefix + request, 'hex'),
+      body,
+      signedAtMs: nowMs,
+      traceId,
+    };
+  }
+
+  #payloadHash(body: Uint8Array): string {
+    const known = this.#payloadHashes.get(body);
+    if (known !== undefined) return known;
+    const made = hash('sha256', body);
+    this.#payloadHashes.set(body, made);
+    return made;
+  }
+
+  #secondOf(credentials: Credentials, nowMs: number): Second {
+    const ms = nowMs - (nowMs % 1_000);
+    const known = this.#second;
+    if (known?.ms === ms && known.credentials === credentials) return known;
+    this.#second = this.#newSecond(credentials, ms);
+    return this.#second;
+  }
+
+  #newSecond(credentials: Credentials, ms: number): Second {
+    const { accessKeyId, sessionToken } = credentials;
+    const date = new Date(ms).toISOString().replace(/[-:]|\.\d+/g, '');
+    const scope = `${date.slice(0, 8)}/${this.#region}/${SERVICE}/aws4_request`;
+    const names = `content-type;host;x-amz-date${sessionToken ? ';x-amz-security-token' : ''}`;
+    const token = sessionToken ? `x-amz-security-token:${sessionToken.trim().replace(/\s+/g, ' ')}\n` : '';
+    const headers = `content-type:${CONTENT_TYPE}\nhost:${this.#host}\nx-amz-date:${date}\n${token}`;
+    return {
+      ms,
+      credentials,
+      date,
+      sessionToken,
+      authorization: `${ALGORITHM} Credential=${accessKeyId}/${scope}, SignedHeaders=${names}, Signature=`,
+      key: this.#keyOf(credentials, scope),
+      stringPrefix: `${ALGORITHM}\n${date}\n${scope}\n`,
+      canonicalTail: `\n\n${headers}\n${names}\n`,
+    };
+  }
+
+  #keyOf({ secretAccessKey }: Credentials, scope: string): HmacKey {
+    const name = `${secretAccessKey}/${scope}`;
+    if (this.#key && this.#keyName === name) return this.#key;
+    let key = new HmacKey(Buffer.from(`AWS4${secretAccessKey}`));
+    for (const part of scope.split('/')) key = new HmacKey(key.sign(part));
+    this.#keyName = name;
+    this.#key = key;
+    return this.#key;
+  }
+}
+
+/** As the SDK encodes a label: RFC 3986, which spares fewer characters than encodeURIComponent. */
+const encode = (text: string): string =>
+  encodeURIComponent(text).replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`);
+
+/** The path as sent, encoded once more but for its slashes: `@` becomes `%40`, and `%3D` becomes `%253D`. */
+const canonical = (path: string): string => encode(path.replace(/\/{2,}/g, '/')).replaceAll('%2F', '/');

@@ -1,0 +1,36 @@
+import type { Exchange } from './exchange.ts';
+
+/** Sends requests to one endpoint. It settles every exchange that it is given, with an answer or with an error. */
+export interface Transport {
+  send(exchange: Exchange): void;
+  /** Ends every post that is under way, and every socket. */
+  close(): void;
+}
+
+export interface TransportOptions {
+  /** `https://{api}.execute-api.{region}.amazonaws.com/{stage}`; only its origin counts here. */
+  readonly endpoint: string;
+  /** Requests in flight: each has a socket of its own, and more wait in order. */
+  readonly socketsMax?: number;
+  /** PEM certificates to trust instead of the usual ones. */
+  readonly ca?: string;
+}
+
+/** What is kept of a response. */
+export interface Answer {
+  readonly status: number;
+  /** `x-amzn-errortype`, or nothing. */
+  readonly errorType: string;
+  readonly requestId: string;
+  readonly date: string;
+  readonly body: Uint8Array;
+}
+
+export const SOCKETS_MAX = 100;
+/** Posts that wait for a socket. Each has a deadline, so this only bounds memory when somebody asks for far too much. */
+export const WAITING_MAX = 10_000;
+/** A peer may have forgotten a socket that was idle for long, and after a freeze of the Lambda nobody hears of it. */
+export const IDLE_MS_MAX = 20_000;
+/** Of a response. The real ones are a few hundred bytes. */
+export const HEAD_BYTES_MAX = 16 * 1024;
+export const BODY_BYTES_MAX = 64 * 1024;

@@ -1,0 +1,184 @@
+import { describe, expect, it, vi } from 'vitest';
+import { Deadlines } from '../../../shared/delivery/engine/deadlines.ts';
+import { Exchange } from '../../../shared/delivery/engine/exchange.ts';
+import { type Lane, Pool } from '../../../shared/delivery/engine/pool.ts';
+import { Queue } from '../../../shared/delivery/engine/queue.ts';
+import { type Answer, IDLE_MS_MAX, WAITING_MAX } from '../../../shared/delivery/engine/transport.ts';
+
+const answer: Answer = { status: 200, errorType: '', requestId: '', date: '', body: new Uint8Array() };
+const deadlines = new Deadlines(60_000);
+const exchange = (path = ''): Exchange =>
+  new Exchange(
+    {
+      path,
+      stamp: { date: '', sessionToken: undefined, authorization: '' },
+      signature: '',
+      body: new Uint8Array(),
+      signedAtMs: 0,
+    },
+    deadlines.next(),
+    deadlines,
+  );
+
+/** Answers when it is told to. */
+class FakeLane implements Lane {
+  usedAt = 0;
+  sent: Exchange[] = [];
+  ended = false;
+  readonly pool: Pool;
+  constructor(pool: Pool) {
+    this.pool = pool;
+  }
+  send(next: Exchange): void {
+    this.sent.push(next);
+  }
+  answer(): void {
+    this.usedAt = performance.now();
+    this.sent.at(-1)?.settle(answer);
+    this.pool.free(this);
+  }
+  drop(): void {}
+  end(error: Error): void {
+    this.ended = true;
+    this.sent.at(-1)?.settle(error);
+    this.pool.lost(this);
+  }
+}
+
+function poolOf(lanesMax: number) {
+  const lanes: FakeLane[] = [];
+  const pool = new Pool((owner) => {
+    const lane = new FakeLane(owner);
+    lanes.push(lane);
+    return lane;
+  }, lanesMax);
+  return { pool, lanes };
+}
+
+describe('Pool', () => {
+  it('makes lanes only when it needs them, and gives the last used first', () => {
+    const { pool, lanes } = poolOf(3);
+    pool.send(exchange());
+    lanes[0]?.answer();
+    pool.send(exchange());
+    pool.send(exchange());
+    expect(lanes).toHaveLength(2);
+    lanes[1]?.answer();
+    lanes[0]?.answer();
+    pool.send(exchange());
+    expect(lanes.map(({ sent }) => sent.length)).toEqual([3, 1]);
+  });
+
+  it('gives a freed or lost lane to the first that waits and still wants its answer', async () => {
+    const { pool, lanes } = poolOf(1);
+    const posts = ['a', 'b', 'c', 'd'].map(exchange);
+    for (const post of posts) pool.send(post);
+    posts[1]?.expire(new Error('late'));
+    lanes[0]?.answer();
+    lanes[0]?.end(new Error('dead'));
+    expect(lanes.map(({ sent }) => sent.map(({ request }) => request.path))).toEqual([['a', 'c'], ['d']]);
+    expect(await posts[1]?.answered).toMatchObject({ message: 'late' });
+  });
+
+  it('replays on a lane of its own before others have their turn', () => {
+    const { pool, lanes } = poolOf(2);
+    for (const path of ['a', 'b', 'c']) pool.send(exchange(path));
+    const [first] = lanes;
+    if (first) pool.lost(first, first.sent[0]);
+    expect(lanes.map(({ sent }) => sent.map(({ request }) => request.path))).toEqual([['a'], ['b'], ['a']]);
+  });
+
+  it('uses no lane that was idle for too long', () => {
+    const { pool, lanes } = poolOf(3);
+    for (let n = 0; n < 3; n++) pool.send(exchange());
+    for (const lane of lanes) lane.answer();
+    const clock = vi.spyOn(performance, 'now').mockReturnValue(performance.now() + IDLE_MS_MAX + 1);
+    pool.send(exchange());
+    clock.mockRestore();
+    expect(lanes.map(({ ended, sent }) => [ended, sent.length])).toEqual([
+      [true, 1],
+      [true, 1],
+      [true, 1],
+      [false, 1],
+    ]);
+  });
+
+  it('refuses more posts than may wait', async () => {
+    const { pool } = poolOf(1);
+    for (let n = 0; n <= WAITING_MAX; n++) pool.send(exchange());
+    const refused = exchange();
+    pool.send(refused);
+    expect(await refused.answered).toMatchObject({ message: expect.stringContaining(`${WAITING_MAX}`) });
+  });
+});
+
+describe('Queue', () => {
+  it('gives back in order what it was given, however many come and go', () => {
+    const queue = new Queue(10_000);
+    const given: string[] = [];
+    for (let n = 0; n < 5_000; n++) {
+      queue.push(exchange(`${n}`));
+      if (n % 3 > 0) given.push(queue.shift()?.request.path ?? '');
+    }
+    for (let next = queue.shift(); next; next = queue.shift()) given.push(next.request.path);
+    expect(given).toEqual(Array.from({ length: 5_000 }, (_, n) => `${n}`));
+  });
+});
+
+describe('Exchange', () => {
+  it('settles once', async () => {
+    const post = exchange();
+    const carrier = { drop: vi.fn() };
+    post.carrier = carrier;
+    post.settle(answer);
+    post.expire(new Error('late'));
+    expect(await post.answered).toBe(answer);
+    expect(carrier.drop).not.toHaveBeenCalled();
+  });
+
+  it('tells who carries it when nobody wants its answer any more', () => {
+    const post = exchange();
+    const carrier = { drop: vi.fn() };
+    post.carrier = carrier;
+    post.expire(new Error('late'));
+    expect(carrier.drop).toHaveBeenCalledExactlyOnceWith(post);
+  });
+});
+
+describe('Deadlines', () => {
+  it('fires for each at its own time, though one timer serves all', () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+    try {
+      const fake = new Deadlines(1_000);
+      const fired: [string, number][] = [];
+      const add = (name: string) => {
+        const post = {
+          expiresAt: fake.next(),
+          expire: () => {
+            fired.push([name, performance.now()]);
+            fake.delete(post);
+          },
+        };
+        fake.add(post);
+        return post;
+      };
+      const start = performance.now();
+      add('a');
+      vi.advanceTimersByTime(300);
+      const answered = add('b');
+      add('c');
+      vi.advanceTimersByTime(300);
+      fake.delete(answered);
+      vi.advanceTimersByTime(2_000);
+      add('d');
+      vi.advanceTimersByTime(2_000);
+      expect(fired.map(([name, at]) => [name, at - start])).toEqual([
+        ['a', 1_000],
+        ['c', 1_300],
+        ['d', 3_600],
+      ]);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+});
