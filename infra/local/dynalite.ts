@@ -24,6 +24,8 @@ interface Failure extends Error {
 }
 
 interface Store {
+  /** Ours, not one of dynalite: told of every write to a table before it reaches the table's indexes. */
+  onWrite?: OnWrite | undefined;
   readonly tableDb: {
     awsRegion: string;
     awsAccountId: string;
@@ -63,8 +65,26 @@ export interface TableDescription {
   readonly LocalSecondaryIndexes?: readonly IndexDescription[];
 }
 
+/** Items before and after a write, whichever there are. */
+type OnWrite = (
+  table: TableDescription,
+  before?: Record<string, unknown>,
+  after?: Record<string, unknown>,
+) => void;
+
 const require = createRequire(import.meta.url);
 const validations: Validations = require('dynalite/validations');
+
+type UpdateIndexes = (store: Store, table: TableDescription, ...rest: [Item?, Item?, Done?]) => void;
+type Item = Record<string, unknown>;
+
+/** The one place that sees the item before a write and after it, which is what a write to an index is billed by. */
+const database: { updateIndexes: UpdateIndexes } = require('dynalite/db');
+const { updateIndexes } = database;
+database.updateIndexes = (store, table, before, after, done) => {
+  store.onWrite?.(table, before, after);
+  updateIndexes(store, table, before, after, done);
+};
 
 /** Not DescribeTimeToLive: dynalite has no TTL and would say so. */
 const operations: ReadonlyMap<string, Operation> = new Map(
@@ -99,6 +119,7 @@ export interface DynaliteOptions {
   readonly path?: string;
   readonly region: string;
   readonly accountId: string;
+  readonly onWrite?: OnWrite | undefined;
 }
 
 export class Dynalite {
@@ -109,13 +130,14 @@ export class Dynalite {
     this.#store = store;
   }
 
-  static async open({ path, region, accountId }: DynaliteOptions): Promise<Dynalite> {
+  static async open({ path, region, accountId, onWrite }: DynaliteOptions): Promise<Dynalite> {
     const store: Store = require('dynalite/db').create({
       path,
       createTableMs: 0,
       deleteTableMs: 0,
       updateTableMs: 0,
     });
+    store.onWrite = onWrite;
     store.tableDb.awsRegion = region;
     store.tableDb.awsAccountId = accountId;
     // dynalite never closes its iterators: each Query and Scan would leave 10 KB behind.

@@ -13,11 +13,14 @@ import {
   type Store,
 } from './fauxqs.ts';
 import { answer, type HttpEngine, operationOf, parseInput, RequestError, unknownOperation } from './http.ts';
+import type { Meter } from './meter/meter.ts';
+import { payloadOf } from './meter/payload.ts';
 import { Disorder, type RecordFaults } from './record-faults.ts';
 import { checkSqsInput } from './sqs-input.ts';
 
-/** What one call to SQS may take from a queue. */
+/** What one call to SQS may take from a queue, and delete in it. */
 const RECEIVE_MAX = 10;
+const DELETE_MAX = 10;
 /**
  * Who waits for a message looks again at least this often. Delays and visibility timeouts are whole seconds, so a
  * message that was delayed or taken during the wait is never late: the look that comes before it knows its time.
@@ -29,11 +32,13 @@ const SENDER_ID = '000000000000';
 export const NO_SUCH_QUEUE = 'com.amazonaws.sqs#QueueDoesNotExist';
 
 type Headers = Pick<IncomingMessage, 'headers'>;
+type Received = { readonly Messages?: readonly ReceivedMessage[] };
 
 export interface QueuesOptions {
   readonly dataDir?: string | undefined;
   readonly region: string;
   readonly faults?: RecordFaults | undefined;
+  readonly meter?: Pick<Meter, 'requested'>;
 }
 
 export interface QueueDefinition {
@@ -81,15 +86,17 @@ export class Queues implements HttpEngine {
   /** Long polls over HTTP that are under way. */
   readonly #polls = new Set<Promise<unknown>>();
   readonly #disorder: Disorder | undefined;
+  readonly #meter: QueuesOptions['meter'];
   #isClosed = false;
 
-  private constructor(store: Store, faults: RecordFaults | undefined) {
+  private constructor(store: Store, { faults, meter }: QueuesOptions) {
     this.#store = store;
+    this.#meter = meter;
     this.#disorder = faults && new Disorder(faults);
   }
 
-  static open({ dataDir, region, faults }: QueuesOptions): Queues {
-    return new Queues(openStore(dataDir, region), faults);
+  static open(options: QueuesOptions): Queues {
+    return new Queues(openStore(options.dataDir, options.region), options);
   }
 
   /** Creates the queue, or gives the one from an earlier run this URL and exactly these attributes. */
@@ -162,6 +169,9 @@ export class Queues implements HttpEngine {
     atomically(this.#store, () => {
       for (const receiptHandle of receiptHandles) queue.deleteMessage(receiptHandle);
     });
+    for (let done = 0; done < receiptHandles.length; done += DELETE_MAX) {
+      this.#meter?.requested(queue.name, 'DeleteMessageBatch');
+    }
   }
 
   /** At boot: whoever held these messages died with the last process, so nobody needs to wait for their timeout. */
@@ -198,7 +208,9 @@ export class Queues implements HttpEngine {
     // A depth is asked for to see what is due, too.
     if (operation === 'GetQueueAttributes') this.#store.processAllTimers();
     try {
-      return atomically(this.#store, () => action(input, this.#store, request));
+      const output = atomically(this.#store, () => action(input, this.#store, request));
+      this.#count(operation, input);
+      return output;
     } catch (error) {
       throw asRequestError(error);
     }
@@ -209,12 +221,23 @@ export class Queues implements HttpEngine {
     const poll = Promise.resolve(actions.get('ReceiveMessage')?.(input, this.#store, request));
     this.#polls.add(poll);
     try {
-      return await poll;
+      const output = await poll;
+      this.#count('ReceiveMessage', input, output as Received);
+      return output;
     } catch (error) {
       throw asRequestError(error);
     } finally {
       this.#polls.delete(poll);
     }
+  }
+
+  #count(operation: string, input: Record<string, unknown>, received?: Received): void {
+    const queue = this.#meter && this.#store.getQueue(String(input.QueueUrl));
+    if (!queue) return;
+    const { bytes, isGrouped } = received
+      ? payloadOf({ Entries: received.Messages ?? [] })
+      : payloadOf(input);
+    this.#meter?.requested(queue.name, operation, bytes, isGrouped);
   }
 
   #take(queue: Queue, max: number): Message[] {
@@ -224,6 +247,7 @@ export class Queues implements HttpEngine {
       this.#disorder?.arrange(queue, count);
       const messages = queue.dequeue(count, undefined, (arn) => this.#store.getQueueByArn(arn));
       if (messages.length === 0) break;
+      this.#meter?.requested(queue.name, 'ReceiveMessage', payloadOf({ Entries: messages }).bytes);
       taken.push(...messages.map((message) => toMessage(queue, message)));
     }
     return taken;

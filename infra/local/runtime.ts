@@ -15,10 +15,14 @@ import { Faults } from './faults/faults.ts';
 import { Names } from './faults/names.ts';
 import { Gateway, type GatewayDeps, type GatewaySettings } from './gateway/gateway.ts';
 import { type AccountLimits, Throttle } from './gateway/throttle.ts';
+import type { HttpEngine } from './http.ts';
 import type { AccessHooks } from './iam/access.ts';
 import { Iam } from './iam/iam.ts';
 import { Functions } from './lambda/functions.ts';
 import { startMapping } from './mapping.ts';
+import { USAGE_PATH, UsageControl } from './meter/control.ts';
+import { createMeter } from './meter/create.ts';
+import type { Meter } from './meter/meter.ts';
 import { Queues, type QueuesOptions } from './queues.ts';
 import { describeReady, type Ready } from './ready.ts';
 import {
@@ -94,13 +98,14 @@ async function start(options: RuntimeOptions, running: AsyncDisposableStack): Pr
   const iam = openIam(stack, credentials, options);
   const { guard, callers } = iam;
 
-  const tables = await openTables(stack, { clock, dataDir, faults: faults?.tables });
+  const meter = createMeter(stack, clock);
+  const tables = await openTables(stack, { clock, dataDir, faults: faults?.tables, meter });
   running.defer(() => tables.close());
-  const queues = openQueues(stack, { dataDir, faults: faults?.queues });
+  const queues = openQueues(stack, { dataDir, faults: faults?.queues, meter });
   running.defer(() => queues.close());
   const functions = new Functions(
     functionSettings(stack, (functionArn) => variables(port, iam.credentialsOf(functionArn))),
-    { clock, log: callers.ofLogs(log), faults: faults?.environments },
+    { clock, log: meter.ofLogs(callers.ofLogs(log)), faults: faults?.environments, meter },
   );
   running.defer(() => functions.close());
   const invoke = callers.ofLambda(functions.invoke);
@@ -111,6 +116,7 @@ async function start(options: RuntimeOptions, running: AsyncDisposableStack): Pr
     rights: callers.ofBuses(),
     log: (line) => log('bus', line),
     faults: faults?.buses,
+    meter,
   });
   running.defer(() => buses.close());
   const stages = gatewaySettings(stack, { region: REGION, accountId: ACCOUNT_ID });
@@ -122,6 +128,7 @@ async function start(options: RuntimeOptions, running: AsyncDisposableStack): Pr
     throttle: new Throttle(clock, options.limits),
     log: (line) => log('gateway', line),
     faults: faults?.gateway,
+    meter,
   });
   running.defer(async () => void (await Promise.all([...gateways.values()].map((each) => each.close()))));
 
@@ -137,7 +144,10 @@ async function start(options: RuntimeOptions, running: AsyncDisposableStack): Pr
     engines: new Map(Object.entries(engines)),
     files: options.files,
     health,
-    controls: new Map(faults && [[FAULTS_PATH, new FaultControl(faults)]]),
+    controls: new Map<string, HttpEngine>([
+      [USAGE_PATH, new UsageControl(meter)],
+      ...(faults ? ([[FAULTS_PATH, new FaultControl(faults)]] as const) : []),
+    ]),
     faults: faults?.callers,
   });
 
@@ -149,7 +159,7 @@ async function start(options: RuntimeOptions, running: AsyncDisposableStack): Pr
   }
   for (const schedule of scheduleSettings(stack)) {
     const deps = {
-      invoke: callers.ofSchedule(schedule, invoke),
+      invoke: meter.ofSchedule(schedule, callers.ofSchedule(schedule, invoke)),
       clock,
       log: (line: string) => log('scheduler', line),
     };
@@ -176,6 +186,8 @@ function variables(
     AWS_SESSION_TOKEN: sessionToken,
     // By address: a name would be looked up for every new socket.
     AWS_ENDPOINT_URL: `http://127.0.0.1:${port}`,
+    // The SDK goes where a queue's URL leads anyway, and complains at every call if that is somewhere else.
+    AWS_ENDPOINT_URL_SQS: `http://localhost:${port}`,
     // There is no ~/.aws on Lambda; the one of whoever runs this must not change what functions do.
     AWS_CONFIG_FILE: devNull,
     AWS_SHARED_CREDENTIALS_FILE: devNull,
@@ -217,13 +229,16 @@ function openBuses(stack: Stack, options: Omit<BusesOptions, keyof Place>): Buse
 }
 
 /** By stage: one port has one path for each. */
-function openGateways(stages: readonly GatewaySettings[], deps: GatewayDeps): Map<string, Gateway> {
+function openGateways(
+  stages: readonly GatewaySettings[],
+  { meter, ...deps }: Omit<GatewayDeps, 'meter'> & { readonly meter: Meter },
+): Map<string, Gateway> {
   const gateways = new Map<string, Gateway>();
   for (const settings of stages) {
     if (gateways.has(settings.stage)) {
       throw new Error(`expected every stage to have a name of its own, got two named ${settings.stage}`);
     }
-    gateways.set(settings.stage, new Gateway(settings, deps));
+    gateways.set(settings.stage, new Gateway(settings, { ...deps, meter: meter.stage(settings.stage) }));
   }
   return gateways;
 }

@@ -5,6 +5,8 @@ import type { Clock } from './clock.ts';
 import { Delays } from './delays.ts';
 import { Dynalite, type IndexDescription, type TableDescription } from './dynalite.ts';
 import { answer, type HttpEngine, operationOf, parseInput, RequestError } from './http.ts';
+import { runMetered } from './meter/capacity.ts';
+import type { Meter } from './meter/meter.ts';
 import { runFaulty, type TableFaults } from './table-faults.ts';
 
 /** DynamoDB deletes expired items some time after they expire, within days (DynamoDB guide, "Time to Live"). */
@@ -27,6 +29,7 @@ export interface TablesOptions {
   readonly accountId: string;
   readonly clock: Clock;
   readonly faults?: TableFaults | undefined;
+  readonly meter?: Pick<Meter, 'consumed' | 'wrote'>;
 }
 
 type Item = Record<string, unknown>;
@@ -58,10 +61,11 @@ export class Tables implements HttpEngine {
   }
 
   static async open(options: TablesOptions): Promise<Tables> {
-    const { dataDir, region, accountId } = options;
+    const { dataDir, region, accountId, meter } = options;
+    const onWrite = meter?.wrote.bind(meter);
     const path = dataDir === undefined ? {} : { path: join(dataDir, 'dynamodb') };
     try {
-      return new Tables(await Dynalite.open({ ...path, region, accountId }), options);
+      return new Tables(await Dynalite.open({ ...path, region, accountId, onWrite }), options);
     } catch (error) {
       throw new Error(`expected to open the tables in ${dataDir}: is another Fanwire using it?`, {
         cause: error,
@@ -99,9 +103,10 @@ export class Tables implements HttpEngine {
   }
 
   #run(operation: string, input: Record<string, unknown>): Promise<unknown> {
-    const { faults } = this.#options;
-    if (!faults) return this.#dynalite.run(operation, input);
-    const run = (passed: Record<string, unknown>) => this.#dynalite.run(operation, passed);
+    const { faults, meter } = this.#options;
+    const perform = (passed: Record<string, unknown>) => this.#dynalite.run(operation, passed);
+    const run = meter ? (passed: Item) => runMetered(operation, passed, perform, meter) : perform;
+    if (!faults) return run(input);
     return runFaulty(operation, input, { faults, delays: this.#delays, run, place: this.#options });
   }
 

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { answer, type HttpEngine, operationOf, parseInput, unknownOperation } from '../http.ts';
+import type { Meter } from '../meter/meter.ts';
 import { Deliveries, type DeliveryDeps } from './delivery.ts';
-import { checkRequest, type Entry, parseEntries, type Refusal, toEvent } from './event.ts';
+import { checkRequest, type Entry, parseEntries, type Refusal, sizeOf, toEvent } from './event.ts';
 import { compilePattern, type Pattern } from './pattern.ts';
 import { parseTarget, type Target, type TargetProperties } from './target.ts';
 
@@ -16,6 +17,7 @@ export interface BusesOptions extends DeliveryDeps {
   readonly region: string;
   readonly accountId: string;
   readonly faults?: BusFaults | undefined;
+  readonly meter?: Pick<Meter, 'published'>;
 }
 
 export interface RuleDefinition {
@@ -94,14 +96,15 @@ export class Buses implements HttpEngine {
   }
 
   #put(entry: Entry): PutEventsOutput['Entries'][number] {
-    const { region, accountId, clock, log, faults } = this.#options;
+    const { region, accountId, clock, log, faults, meter } = this.#options;
     const event = toEvent(entry, { id: randomUUID(), nowMs: clock.now(), region, accountId });
     if ('ErrorCode' in event) return event;
     const { EventBusName = DEFAULT_BUS, DetailType = '' } = entry;
     const busName = nameOf(EventBusName);
     const rules = this.#rules.get(busName);
     // As on AWS: a caller cannot tell a bus that does not exist from one without rules.
-    if (!rules) log(`event ${event.id} is lost: there is no event bus ${EventBusName}`);
+    if (rules) meter?.published(busName, sizeOf(entry));
+    else log(`event ${event.id} is lost: there is no event bus ${EventBusName}`);
     for (const { matches, targets } of rules ?? []) {
       if (!matches(event.envelope)) continue;
       for (const target of targets) {

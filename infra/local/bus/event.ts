@@ -126,7 +126,7 @@ const isDeeper = (value: unknown, levels: number): boolean =>
   value !== null &&
   (levels === 0 || Object.values(value).some((member) => isDeeper(member, levels - 1)));
 
-function sizeOf({ Time, Source = '', DetailType = '', Detail = '', Resources = [] }: Entry): number {
+export function sizeOf({ Time, Source = '', DetailType = '', Detail = '', Resources = [] }: Entry): number {
   return [Source, DetailType, Detail, ...Resources].reduce(
     (bytes, text) => bytes + Buffer.byteLength(text),
     Time === undefined ? 0 : TIME_BYTES,

@@ -5,6 +5,7 @@ import type { Clock } from '../clock.ts';
 import { Delays } from '../delays.ts';
 import type { Guard } from '../iam/guard.ts';
 import type { Invoke } from '../invoke.ts';
+import type { StageMeter } from '../meter/stage.ts';
 import { type Authorize, type AuthorizerSettings, admitEverybody, createAuthorizer } from './authorizer.ts';
 import { type Closing, Connection, GOING_AWAY } from './connection.ts';
 import {
@@ -72,6 +73,8 @@ export interface GatewayDeps {
   /** Lets calls to @connections in; without it everybody. */
   readonly guard?: Pick<Guard, 'admitsConnectionsCall'>;
   readonly faults?: GatewayFaults | undefined;
+  /** Of this stage, told what AWS would bill. */
+  readonly meter?: StageMeter;
   /** Of the account, so one for all its gateways; without it each has AWS's defaults for itself. */
   readonly throttle?: Throttle;
   readonly log?: (line: string) => void;
@@ -200,7 +203,9 @@ export class Gateway {
   ): Answer {
     if (stage !== this.#source.stage) return failure(403, GatewayError.forbidden);
     if (!this.#throttle.admitsRequest()) return TOO_MANY;
-    return manageConnection(method, connectionId, this.#connections.get(connectionId), body);
+    const answer = manageConnection(method, connectionId, this.#connections.get(connectionId), body);
+    this.#deps.meter?.managed(method, answer.status, body.length);
+    return answer;
   }
 
   async #shakeHands(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
@@ -258,8 +263,10 @@ export class Gateway {
 
   async #live(connection: Connection): Promise<void> {
     this.#connections.set(connection.id, connection);
+    this.#deps.meter?.opened();
     const closing = await connection.closed;
     this.#connections.delete(connection.id);
+    this.#deps.meter?.closed();
     await this.#tellDisconnect(connection, closing);
   }
 
@@ -276,11 +283,14 @@ export class Gateway {
   /** Every message is its own invocation and waits for no other, so replies may overtake each other. */
   async #receive(connection: Connection, body: string): Promise<void> {
     const origin = this.#originOf(connection);
+    this.#deps.meter?.received(Buffer.byteLength(body));
     const reply = this.#throttle.admitsRequest()
       ? await this.#answerMessage(origin, body)
       : errorText(GatewayError.throttled, origin);
     // A client that left or does not read loses its reply; there is nobody to tell. On AWS too: [inference].
-    if (reply !== undefined) connection.send(Buffer.from(reply));
+    if (reply === undefined) return;
+    const text = Buffer.from(reply);
+    if (connection.send(text)) this.#deps.meter?.replied(text.length);
   }
 
   async #answerMessage(origin: EventOrigin, body: string): Promise<string | undefined> {

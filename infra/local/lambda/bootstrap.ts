@@ -6,6 +6,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
+import { getHeapStatistics } from 'node:v8';
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import type { Call, Reply, WorkerSettings } from './messages.ts';
 
@@ -107,7 +108,13 @@ function marshal(result: unknown): Reply {
       `Response payload size exceeded maximum allowed payload size (${RESPONSE_BYTES_MAX} bytes).`,
     );
   }
-  return { kind: 'returned', payload };
+  return { kind: 'returned', payload, heapBytes: heapBytes() };
+}
+
+/** What this thread has taken from the machine for its objects and buffers: about what an invocation needed. */
+function heapBytes(): number {
+  const { total_heap_size, external_memory, malloced_memory } = getHeapStatistics();
+  return total_heap_size + external_memory + malloced_memory;
 }
 
 function toJson(result: unknown): string {

@@ -4,6 +4,7 @@ import { Worker } from 'node:worker_threads';
 import type { Clock } from '../clock.ts';
 import { Delays } from '../delays.ts';
 import type { Invocation } from '../invoke.ts';
+import type { Meter } from '../meter/meter.ts';
 import type { Call, Reply, WorkerSettings } from './messages.ts';
 import { type Outcome, toInvocation } from './outcome.ts';
 import { environmentVariables } from './variables.ts';
@@ -28,6 +29,7 @@ export interface EnvironmentDeps {
   readonly clock: Clock;
   readonly log: (line: string) => void;
   readonly faults?: EnvironmentFaults | undefined;
+  readonly meter?: Pick<Meter, 'initialised' | 'invoked'> | undefined;
 }
 
 /** Asked and told wherever something may go wrong with an execution environment. */
@@ -59,6 +61,7 @@ export class Environment {
   readonly #worker: Worker;
   readonly #calls = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
   readonly #start: Promise<void>;
+  #isStarting = true;
   /** Of a start that a fault slows down. */
   readonly #delays: Delays;
   /** Ends the wait for the worker that is under way; afterwards it does nothing. */
@@ -89,6 +92,11 @@ export class Environment {
     return this.#ending === undefined;
   }
 
+  /** Whether its code is still being loaded, which is over within the init phase. */
+  get isStarting(): boolean {
+    return this.#isStarting;
+  }
+
   /** Handles one event, given as JSON. Not to be called again before the answer. */
   async invoke(event: string): Promise<Invocation> {
     const { clock, log, faults } = this.#deps;
@@ -114,7 +122,10 @@ export class Environment {
 
   async #startUp(fault: 'crash' | number | undefined): Promise<void> {
     if (fault === 'crash') void this.#end(1);
+    const startedAt = performance.now();
     await this.#wait(INIT_TIMEOUT_MS);
+    this.#isStarting = false;
+    this.#deps.meter?.initialised(this.#name, performance.now() - startedAt);
     if (typeof fault === 'number') await this.#delays.wait(fault);
   }
 
@@ -129,10 +140,15 @@ export class Environment {
   async #handle(call: Call): Promise<Outcome> {
     await this.#start;
     if (this.#ending) return this.#ending; // it may end right after its start, when nobody waits for its exit
+    const startedAt = performance.now();
     this.#worker.postMessage(call);
     Atomics.add(this.#calls, 0, 1);
     Atomics.notify(this.#calls, 0);
-    return this.#wait(call.timeoutMs);
+    const outcome = await this.#wait(call.timeoutMs);
+    const heapBytes = 'heapBytes' in outcome ? outcome.heapBytes : 0;
+    const isOk = outcome.kind === 'returned';
+    this.#deps.meter?.invoked(this.#name, performance.now() - startedAt, isOk, heapBytes);
+    return outcome;
   }
 
   /** Waits for the worker's next reply or its end, which a timeout brings about: so nothing runs on after it. */

@@ -14,6 +14,7 @@ export interface FunctionsDeps {
   /** Gets what the functions print, line by line, and why an invocation failed. */
   readonly log: (functionName: string, line: string) => void;
   readonly faults?: EnvironmentDeps['faults'];
+  readonly meter?: EnvironmentDeps['meter'];
 }
 
 /** Runs Lambda functions in worker threads, as Lambda runs them in its execution environments. */

@@ -26,5 +26,5 @@ export interface Call {
 /** The thread's answer: `ready` once after its start, then one for every call. After `crashed` it exits. */
 export type Reply =
   | { readonly kind: 'ready' }
-  | { readonly kind: 'returned'; readonly payload: string }
+  | { readonly kind: 'returned'; readonly payload: string; readonly heapBytes: number }
   | { readonly kind: 'threw' | 'crashed'; readonly errorType: string; readonly errorMessage: string };

@@ -1,0 +1,31 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { HttpEngine } from '../http.ts';
+import type { Meter } from './meter.ts';
+
+export const USAGE_PATH = '/_fanwire/usage';
+
+/** `GET` answers with the usage, `DELETE` too and then counts from zero. */
+export class UsageControl implements HttpEngine {
+  readonly #meter: Pick<Meter, 'report' | 'reset'>;
+
+  constructor(meter: Pick<Meter, 'report' | 'reset'>) {
+    this.#meter = meter;
+  }
+
+  handle({ method = '', headers }: IncomingMessage, _body: Buffer, response: ServerResponse): void {
+    if (method !== 'GET' && method !== 'DELETE') {
+      reply(response, 405, { message: `expected GET or DELETE, got ${method}` });
+    } else if (method === 'DELETE' && headers.origin !== undefined) {
+      // Every page in this machine's browsers reaches the port; none may set the counts back.
+      reply(response, 403, { message: `expected no web page, got one of ${headers.origin}` });
+    } else {
+      reply(response, 200, this.#meter.report());
+      if (method === 'DELETE') this.#meter.reset();
+    }
+  }
+}
+
+const reply = (response: ServerResponse, status: number, value: unknown): void =>
+  void response
+    .writeHead(status, { 'content-type': 'application/json' })
+    .end(`${JSON.stringify(value, undefined, 2)}\n`);

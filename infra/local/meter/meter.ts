@@ -1,0 +1,178 @@
+import type { Clock } from '../clock.ts';
+import type { TableDescription } from '../dynalite.ts';
+import type { Invoke } from '../invoke.ts';
+import type { TableMeter } from './capacity.ts';
+import { type Item, indexWriteUnits } from './indexes.ts';
+import { StageMeter } from './stage.ts';
+import { eventUnits, requestUnits } from './units.ts';
+import type { BusUsage, FunctionUsage, QueueUsage, ScheduleUsage, TableUsage, Usage } from './usage.ts';
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+/** What `Lambda` is billed by, and what the usage of a function begins with. */
+export interface MeteredFunction {
+  readonly name: string;
+  readonly timeoutMs: number;
+  readonly memoryMb: number;
+}
+
+export interface MeterOptions {
+  readonly clock: Clock;
+  readonly functions: readonly MeteredFunction[];
+  /** Names of queues that an event source mapping polls. */
+  readonly polledQueues: ReadonlySet<string>;
+  /** What the CDK app calls a resource, by its physical name; without one it keeps that. */
+  readonly names: ReadonlyMap<string, string>;
+}
+
+type MutableFunction = Mutable<Omit<FunctionUsage, 'gbSeconds'>>;
+type MutableQueue = Mutable<QueueUsage> & { requests: Record<string, number> };
+
+interface Counters {
+  readonly functions: Map<string, MutableFunction>;
+  readonly tables: Map<string, Map<string, Mutable<TableUsage>>>;
+  readonly queues: Map<string, MutableQueue>;
+  readonly buses: Map<string, Mutable<BusUsage>>;
+  readonly schedules: Map<string, Mutable<ScheduleUsage>>;
+}
+
+const noCounters = (): Counters => ({
+  functions: new Map(),
+  tables: new Map(),
+  queues: new Map(),
+  buses: new Map(),
+  schedules: new Map(),
+});
+
+const MS_PER_SECOND = 1000;
+const MB_PER_GB = 1024;
+
+/** Counts what the engines do as AWS would bill it. Engines tell it; it asks nobody and keeps nothing on disk. */
+export class Meter implements TableMeter {
+  readonly #options: MeterOptions;
+  readonly #functions: ReadonlyMap<string, MeteredFunction>;
+  readonly #stages = new Map<string, StageMeter>();
+  #counters = noCounters();
+  #sinceMs: number;
+
+  constructor(options: MeterOptions) {
+    this.#options = options;
+    this.#functions = new Map(options.functions.map((each) => [each.name, each]));
+    this.#sinceMs = options.clock.now();
+  }
+
+  initialised(functionName: string, ms: number): void {
+    const usage = this.#function(functionName);
+    usage.coldStarts++;
+    usage.initMs += Math.ceil(ms);
+  }
+
+  invoked(functionName: string, ms: number, isOk: boolean, heapBytes: number): void {
+    const usage = this.#function(functionName);
+    usage.invocations++;
+    if (!isOk) usage.errors++;
+    usage.durationMs += Math.ceil(ms);
+    usage.durationMaxMs = Math.max(usage.durationMaxMs, Math.ceil(ms));
+    usage.heapBytesMax = Math.max(usage.heapBytesMax, heapBytes);
+  }
+
+  /** The same log, with its bytes counted. */
+  ofLogs(log: (functionName: string, line: string) => void): (functionName: string, line: string) => void {
+    return (functionName, line) => {
+      this.#function(functionName).logBytes += Buffer.byteLength(line);
+      log(functionName, line);
+    };
+  }
+
+  consumed(table: string, operation: string, kind: 'readUnits' | 'writeUnits', units: number): void {
+    const operations = entry(this.#counters.tables, table, () => new Map<string, Mutable<TableUsage>>());
+    const usage = entry(operations, operation, () => ({ requests: 0, readUnits: 0, writeUnits: 0 }));
+    usage.requests++;
+    usage[kind] += units;
+  }
+
+  wrote(table: TableDescription, before?: Item, after?: Item): void {
+    if (!table.GlobalSecondaryIndexes?.length) return;
+    const units = indexWriteUnits(table, before, after);
+    if (units > 0) this.consumed(table.TableName, 'indexes', 'writeUnits', units);
+  }
+
+  requested(queue: string, action: string, payloadBytes = 0, isGrouped = false): void {
+    const usage = entry(
+      this.#counters.queues,
+      queue,
+      (): MutableQueue => ({
+        requests: {},
+        isFair: false,
+        isPolled: this.#options.polledQueues.has(queue),
+      }),
+    );
+    usage.requests[action] = (usage.requests[action] ?? 0) + requestUnits(payloadBytes);
+    usage.isFair ||= isGrouped;
+  }
+
+  published(bus: string, bytes: number): void {
+    const usage = entry(this.#counters.buses, bus, () => ({ events: 0, billedEvents: 0 }));
+    usage.events++;
+    usage.billedEvents += eventUnits(bytes);
+  }
+
+  /** The same schedule's way to its function, with what goes along it counted. */
+  ofSchedule({ name }: { readonly name: string }, invoke: Invoke): Invoke {
+    return (functionArn, event) => {
+      entry(this.#counters.schedules, name, () => ({ invocations: 0 })).invocations++;
+      return invoke(functionArn, event);
+    };
+  }
+
+  /** Of one stage, whose own it is to tell. */
+  stage(name: string): StageMeter {
+    return entry(this.#stages, name, () => new StageMeter(this.#options.clock));
+  }
+
+  report(): Usage {
+    const { clock } = this.#options;
+    const { functions, tables, queues, buses, schedules } = this.#counters;
+    return {
+      since: new Date(this.#sinceMs).toISOString(),
+      seconds: (clock.now() - this.#sinceMs) / MS_PER_SECOND,
+      functions: this.#named(functions, (usage) => ({ ...usage, gbSeconds: gbSeconds(usage) })),
+      tables: this.#named(tables, (operations) => Object.fromEntries(operations)),
+      queues: this.#named(queues, (usage) => ({ ...usage, requests: { ...usage.requests } })),
+      buses: this.#named(buses, (usage) => ({ ...usage })),
+      stages: this.#named(this.#stages, (stage) => stage.report()),
+      schedules: this.#named(schedules, (usage) => ({ ...usage })),
+    };
+  }
+
+  /** From now on everything is counted from zero; connections that are open stay open. */
+  reset(): void {
+    this.#counters = noCounters();
+    this.#sinceMs = this.#options.clock.now();
+    for (const stage of this.#stages.values()) stage.reset();
+  }
+
+  #function(name: string): MutableFunction {
+    const { timeoutMs = 0, memoryMb = 0 } = this.#functions.get(name) ?? {};
+    return entry(this.#counters.functions, name, () => ({
+      ...{ invocations: 0, errors: 0, coldStarts: 0, initMs: 0, durationMs: 0 },
+      ...{ durationMaxMs: 0, timeoutMs, memoryMb, heapBytesMax: 0, logBytes: 0 },
+    }));
+  }
+
+  #named<T, R>(counters: ReadonlyMap<string, T>, report: (usage: T) => R): Record<string, R> {
+    const { names } = this.#options;
+    return Object.fromEntries([...counters].map(([name, usage]) => [names.get(name) ?? name, report(usage)]));
+  }
+}
+
+const gbSeconds = ({ initMs, durationMs, memoryMb }: Omit<FunctionUsage, 'gbSeconds'>): number =>
+  ((initMs + durationMs) * memoryMb) / (MS_PER_SECOND * MB_PER_GB);
+
+function entry<T>(map: Map<string, T>, key: string, create: () => T): T {
+  const found = map.get(key);
+  if (found !== undefined) return found;
+  const made = create();
+  map.set(key, made);
+  return made;
+}
