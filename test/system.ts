@@ -13,10 +13,13 @@ export interface SystemOptions {
   readonly app?: string;
   /** Lets tests make things go wrong. */
   readonly faults?: boolean;
+  /** Lifts the throttles of an account, for measurements. */
+  readonly unthrottled?: boolean;
 }
 
 export interface System {
   readonly ready: Ready;
+  readonly pid: number;
   /** What the process has printed so far. */
   readonly output: () => string;
   /** As Ctrl-C does. */
@@ -26,7 +29,12 @@ export interface System {
 }
 
 /** Starts the whole system as `npm start` does, as a process of its own on a free port. */
-export async function startSystem({ dataDir, app, faults }: SystemOptions = {}): Promise<System> {
+export async function startSystem({
+  dataDir,
+  app,
+  faults,
+  unthrottled,
+}: SystemOptions = {}): Promise<System> {
   const directory = mkdtempSync(join(tmpdir(), 'fanwire-test-'));
   const readyFile = join(directory, 'ready.json');
   const child = spawn(
@@ -37,6 +45,7 @@ export async function startSystem({ dataDir, app, faults }: SystemOptions = {}):
       ...(dataDir === undefined ? ['--ephemeral'] : ['--data', dataDir]),
       ...(app === undefined ? [] : ['--app', app]),
       ...(faults ? ['--faults'] : []),
+      ...(unthrottled ? ['--no-throttle'] : []),
     ],
     { stdio: ['ignore', 'pipe', 'pipe'] },
   );
@@ -56,6 +65,7 @@ export async function startSystem({ dataDir, app, faults }: SystemOptions = {}):
     const ready = JSON.parse(readFileSync(readyFile, 'utf8')) as Ready;
     return {
       ready,
+      pid: child.pid as number, // it has started
       output: () => output,
       stop: () => end('SIGTERM'),
       kill: () => end('SIGKILL'),

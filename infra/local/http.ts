@@ -74,11 +74,11 @@ function reply(
   headers: OutgoingHttpHeaders,
   result: unknown,
 ): void {
-  const body = Buffer.from(JSON.stringify(result));
+  const body = JSON.stringify(result);
   response.writeHead(status, {
     ...headers,
     'content-type': `application/x-amz-json-${version}`,
-    'content-length': body.length,
+    'content-length': Buffer.byteLength(body),
   });
-  response.end(body);
+  response.end(body); // text goes out in one piece with the headers
 }

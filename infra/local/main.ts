@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { loadPage } from '../web/files.ts';
+import { UNLIMITED } from './gateway/throttle.ts';
 import { toTerminalLine } from './log.ts';
 import type { Ready } from './ready.ts';
 import { boot, type Runtime } from './runtime.ts';
@@ -18,6 +19,7 @@ const USAGE = `npm start -- [options]
   --app FILE          CDK app to run (infra/app.ts)
   --ready-file FILE   written once everything serves: JSON with URLs, names and credentials
   --faults            let PUT /_fanwire/faults make things go wrong
+  --no-throttle       lift the throttles of an account
   --quiet             print nothing but errors
   --help`;
 
@@ -33,6 +35,7 @@ function parse() {
         app: { type: 'string', default: join(import.meta.dirname, '../app.ts') },
         'ready-file': { type: 'string' },
         faults: { type: 'boolean', default: false },
+        'no-throttle': { type: 'boolean', default: false },
         quiet: { type: 'boolean', default: false },
         help: { type: 'boolean', default: false },
       },
@@ -66,6 +69,7 @@ async function run(): Promise<void> {
     },
     ...(dataDir !== undefined && { dataDir }),
     ...(options.faults && { faults: { faults: [] } }),
+    ...(options['no-throttle'] && { limits: UNLIMITED }),
   });
   stopOnSignals(runtime);
   if (options['ready-file']) writeWhole(options['ready-file'], JSON.stringify(runtime.ready, undefined, 2));

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Clock } from './clock.ts';
 import type { MessageAttribute } from './fauxqs.ts';
 import type { Invocation, Invoke } from './invoke.ts';
@@ -8,6 +9,11 @@ import type { Message, Queues } from './queues.ts';
  * machine stays at five: more would take the processor from each other, and from the deadlines of their posts.
  */
 const CONCURRENCY_MAX = 5;
+/**
+ * While a batch is under way the next one is taken when it has ended, or so much later: what comes in the meantime
+ * makes one batch. On AWS the way from the queue to the function takes as long, and has the same effect.
+ */
+const COLLECT_MS = 25;
 /** What a synchronous invocation may carry (model lambda, Invoke). */
 const PAYLOAD_BYTES_MAX = 6 * 1024 * 1024;
 
@@ -63,6 +69,7 @@ async function poll(settings: MappingSettings, deps: MappingDeps, signal: AbortS
   const concurrency = Math.min(maximumConcurrency, CONCURRENCY_MAX);
   const running = new Set<Promise<void>>();
   while (!signal.aborted) {
+    if (running.size > 0) await endOf(running);
     const messages = await gather(settings, deps, signal);
     for (const batch of batchesOf(messages.map((message) => toRecord(message, queueArn)))) {
       const run = deliver(batch, settings, deps).finally(() => running.delete(run));
@@ -72,6 +79,15 @@ async function poll(settings: MappingSettings, deps: MappingDeps, signal: AbortS
     }
   }
   await Promise.all(running);
+}
+
+/** Waits for one of them, but not for long. */
+async function endOf(running: ReadonlySet<Promise<void>>): Promise<void> {
+  const over = new AbortController();
+  // Not the engines' clock: this is about the processor of this machine.
+  const collected = delay(COLLECT_MS, undefined, { signal: over.signal });
+  await Promise.race([...running, collected.catch(() => {})]);
+  over.abort();
 }
 
 /** Takes what is there; with a batching window also what comes until it closes or the batch is full. */

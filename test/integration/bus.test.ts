@@ -113,6 +113,13 @@ describe('PutEvents', () => {
     expect(message?.messageAttributes).toEqual({});
   });
 
+  it('brings all of its events to a queue before anybody takes the first', async () => {
+    rule();
+    const taken = queues.receive(queueArn('orders'), 10, new AbortController().signal);
+    await put(...Array.from({ length: 10 }, () => entry));
+    expect(await taken).toHaveLength(10);
+  });
+
   it('takes the time that it is given, in whole seconds', async () => {
     rule();
     await put({ ...entry, Time: new Date('2020-02-03T04:05:06.789Z') });

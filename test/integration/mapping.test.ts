@@ -157,6 +157,24 @@ describe('an event source mapping', () => {
     expect(bodiesOf(await worker.call(1))).toEqual(['0', '1', '2']);
   });
 
+  it('makes one batch of what comes while another is under way', async () => {
+    start();
+    send(1);
+    const first = await worker.call(1);
+    send(2);
+    first.end(succeed());
+    expect(bodiesOf(await worker.call(2))).toEqual(['0', '1']);
+  });
+
+  it('does not wait long for a batch that is under way', async () => {
+    start();
+    send(1);
+    await worker.call(1);
+    send(1);
+    await worker.call(2);
+    expect(worker.running).toBe(2);
+  });
+
   it('makes batches larger than one ReceiveMessage', async () => {
     send(30);
     start({ batchSize: 25 });

@@ -76,3 +76,40 @@ function payloadLength(header: Buffer): number {
   if (shortLength(header) === 126) return header.readUInt16BE(2);
   return shortLength(header) === 127 ? Number(header.readBigUInt64BE(2)) : shortLength(header);
 }
+
+const CONTINUATION = 0x0;
+const TEXT = 0x1;
+const FINAL = 0x80;
+
+/**
+ * A message as a server sends it, in frames of up to so many bytes, in one piece: `ws` would hand the socket two for
+ * each frame. Frames may split a character, RFC 6455 §5.4 allows it: the client sees one message.
+ */
+export function encodeMessage(text: Buffer, frameBytesMax: number): Buffer {
+  if (text.length <= frameBytesMax) return encodeFrame(text, TEXT | FINAL);
+  const frames: Buffer[] = [];
+  for (let start = 0; start < text.length; start += frameBytesMax) {
+    const opcode = start === 0 ? TEXT : CONTINUATION;
+    const end = start + frameBytesMax;
+    frames.push(encodeFrame(text.subarray(start, end), end >= text.length ? opcode | FINAL : opcode));
+  }
+  return Buffer.concat(frames);
+}
+
+function encodeFrame(payload: Buffer, firstByte: number): Buffer {
+  const { length } = payload;
+  const headerLength = length < 126 ? 2 : length < 65_536 ? 4 : LENGTH_HEADER_BYTES_MAX;
+  const frame = Buffer.allocUnsafe(headerLength + length);
+  frame[0] = firstByte;
+  if (headerLength === 2) {
+    frame[1] = length;
+  } else if (headerLength === 4) {
+    frame[1] = 126;
+    frame.writeUInt16BE(length, 2);
+  } else {
+    frame[1] = 127;
+    frame.writeBigUInt64BE(BigInt(length), 2);
+  }
+  payload.copy(frame, headerLength);
+  return frame;
+}

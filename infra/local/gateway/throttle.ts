@@ -15,6 +15,11 @@ export const ACCOUNT_LIMITS: AccountLimits = {
   requests: { perSecond: 10_000, burst: 5_000 },
 };
 
+const MORE_THAN_ANY: Rate = { perSecond: 1e9, burst: 1e9 };
+
+/** For measurements of what is behind the throttles. */
+export const UNLIMITED: AccountLimits = { connections: MORE_THAN_ANY, requests: MORE_THAN_ANY };
+
 /** The throttles of one account: its gateways share them. */
 export class Throttle {
   readonly #connections: TokenBucket;

@@ -7,6 +7,12 @@ const ENVIRONMENTS_MAX_DEFAULT = 5;
 
 const WAITING_MAX = 1000;
 
+/**
+ * How long an event waits for a busy environment before another one is started for it. AWS would start one at once;
+ * here it takes the processor from those that are at work, which on one machine is the slower way.
+ */
+const PATIENCE_MS = 200;
+
 /** An environment that has been idle for so long is stopped, unless it is the last one. */
 const IDLE_MS = 5 * 60_000;
 
@@ -27,8 +33,9 @@ export class Pool {
   readonly #busy = new Set<Environment>();
   /** The one used last is at the end and the first to be used again, as on Lambda: so the others can go. */
   readonly #idle: Idle[] = [];
-  /** Not empty only while as many environments as there may be are busy. */
+  /** Not empty only while environments are busy: as many as there may be, or for a moment. */
   readonly #waiting: Waiting[] = [];
+  #patience: NodeJS.Timeout | undefined;
   #cancelReaping: (() => void) | undefined;
   #closed = false;
 
@@ -40,16 +47,21 @@ export class Pool {
   async invoke(event: string): Promise<Invocation> {
     if (this.#closed)
       return failure('crashed', 'ServiceException', 'expected a running engine, got a closed one');
-    const environment = this.#warm() ?? this.#cold();
-    if (environment) return this.#run(environment, event);
+    const warm = this.#warm();
+    if (warm) return this.#run(warm, event);
+    if (this.#busy.size === 0 && this.#mayStart()) return this.#run(this.#cold(), event);
     if (this.#waiting.length >= WAITING_MAX)
       return failure('crashed', 'TooManyRequestsException', 'Rate Exceeded.');
-    return new Promise((resolve) => this.#waiting.push({ event, resolve }));
+    const { promise, resolve } = Promise.withResolvers<Invocation>();
+    this.#waiting.push({ event, resolve });
+    this.#startMoreLater();
+    return promise;
   }
 
   async close(): Promise<void> {
     this.#closed = true;
     this.#cancelReaping?.();
+    clearTimeout(this.#patience);
     for (const { event, resolve } of this.#waiting.splice(0)) resolve(this.invoke(event));
     const environments = [...this.#busy, ...this.#idle.map(({ environment }) => environment)];
     await Promise.all(environments.map((environment) => environment.stop()));
@@ -62,9 +74,33 @@ export class Pool {
     return undefined;
   }
 
-  #cold(): Environment | undefined {
-    const environmentsMax = this.#settings.environmentsMax ?? ENVIRONMENTS_MAX_DEFAULT;
-    return this.#busy.size < environmentsMax ? new Environment(this.#settings, this.#deps) : undefined;
+  #cold(): Environment {
+    return new Environment(this.#settings, this.#deps);
+  }
+
+  #mayStart(): boolean {
+    return this.#busy.size < (this.#settings.environmentsMax ?? ENVIRONMENTS_MAX_DEFAULT);
+  }
+
+  #isStarting(): boolean {
+    return [...this.#busy].some((environment) => environment.isStarting);
+  }
+
+  /** By the machine's own clock: this is about its processor. */
+  #startMoreLater(): void {
+    const [first] = this.#waiting;
+    if (this.#patience !== undefined || !first || !this.#mayStart()) return;
+    this.#patience = setTimeout(() => {
+      this.#patience = undefined;
+      if (first === this.#waiting[0] && this.#mayStart() && !this.#isStarting()) this.#serveNext();
+      this.#startMoreLater();
+    }, PATIENCE_MS);
+  }
+
+  #serveNext(): void {
+    const next = this.#waiting.shift();
+    // A thread may fail to start: that is for whoever waits.
+    if (next) next.resolve((async () => this.#run(this.#warm() ?? this.#cold(), next.event))());
   }
 
   async #run(environment: Environment, event: string): Promise<Invocation> {
@@ -72,8 +108,8 @@ export class Pool {
     const invocation = await environment.invoke(event);
     this.#busy.delete(environment);
     if (environment.alive) this.#idle.push({ environment, sinceMs: this.#deps.clock.now() });
-    const next = this.#waiting.shift();
-    if (next) next.resolve(this.invoke(next.event));
+    this.#serveNext();
+    this.#startMoreLater();
     this.#reapLater();
     return invocation;
   }

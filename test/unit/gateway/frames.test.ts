@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { FrameReader } from '../../../infra/local/gateway/frames.ts';
+import { encodeMessage, FrameReader } from '../../../infra/local/gateway/frames.ts';
 import { clientFrame, type FrameParts } from '../../web-socket-frames.ts';
 
 const LIMIT = 32_768;
@@ -88,4 +88,30 @@ it('reads the same from a stream however it is cut into chunks', () => {
       expect(reader.messages).toBe(firstOver >= 0 ? firstOver : payloads.length);
     }),
   );
+});
+
+describe('a message as a server sends it', () => {
+  it.each([
+    [0, '8100'],
+    [125, '817d'],
+    [126, '817e007e'],
+    [LIMIT, '817e8000'],
+  ])('is one frame up to the limit: %i bytes', (length, header) => {
+    const message = encodeMessage(bytes(length), LIMIT);
+    expect(message.toString('hex', 0, header.length / 2)).toBe(header);
+    expect(message.subarray(header.length / 2)).toEqual(bytes(length));
+  });
+
+  it('has its length in 64 bits where 16 are too few', () => {
+    const message = encodeMessage(bytes(65_536), 100_000);
+    expect(message.toString('hex', 0, 10)).toBe('817f0000000000010000');
+  });
+
+  it('goes out in several frames beyond the limit, of which the last says so', () => {
+    const message = encodeMessage(bytes(2 * LIMIT + 1), LIMIT);
+    const second = LIMIT + 4;
+    expect(message.toString('hex', 0, 4)).toBe('017e8000');
+    expect(message.toString('hex', second, second + 4)).toBe('007e8000');
+    expect(message.subarray(2 * second).toString('hex')).toBe('800178');
+  });
 });
