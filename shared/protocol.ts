@@ -10,6 +10,12 @@ import { type Pattern, parsePattern, parseTopic, type Topic } from './topic.ts';
 export const DATA_BYTES_MAX = 127 * 1024;
 /** One PutEvents takes 10 entries. */
 export const PUBLISH_BATCH_MAX = 10;
+/** Topics that one message may be published to. */
+export const TOPICS_MAX = 100;
+/** Connections that a message may leave out. */
+export const EXCEPT_MAX = 10;
+/** A message that may be a day late has no hurry at all. */
+export const MAX_AGE_SECONDS_MAX = 86_400;
 export const ID_LENGTH_MAX = 128;
 /** EventBridge takes 1,000 levels with its envelope; JSON.stringify overflows the stack at a few thousand. */
 export const NESTING_MAX = 500;
@@ -33,18 +39,26 @@ export interface Command {
 export interface SubscriptionFrame extends Command {
   readonly topic: Pattern;
 }
-export interface Outgoing {
-  readonly topic: Topic;
+/** How a message is to be brought to its subscribers. */
+export interface PublishOptions {
+  /** In seconds: who cannot be served within this time of publishing is not served any more. */
+  readonly maxAge?: number;
+  /** Connections that do not get it. In a client's frame `self` is its own. */
+  readonly except?: readonly string[] | typeof SELF;
+}
+export const SELF = 'self';
+export interface Outgoing extends PublishOptions {
+  readonly topics: readonly Topic[];
   readonly data: unknown;
   readonly key?: string;
 }
 export interface PublishFrame extends Command {
   readonly messages: readonly Outgoing[];
-  /** The client used `messages`, so the reply lists its message ids too. */
+  /** The client used `messages` or `topics`, so the reply lists message ids too. */
   readonly batch: boolean;
 }
 export type Recipient = { readonly connectionId: string } | { readonly userId: string };
-export interface SendFrame extends Command {
+export interface SendFrame extends Command, Pick<PublishOptions, 'maxAge'> {
   readonly to: Recipient;
   readonly data: unknown;
 }
@@ -53,16 +67,32 @@ export interface Publisher {
   readonly connectionId?: string;
   readonly userId?: string;
 }
-export interface MessageFrame {
-  readonly type: 'message';
-  /** Absent on a message sent to a connection, a user or everyone. */
-  readonly topic?: Topic;
+export interface Message {
   readonly messageId: string;
   /** ISO 8601. */
   readonly publishedAt: string;
   readonly publisher: Publisher;
   readonly data: unknown;
 }
+export interface MessageFrame extends Message {
+  readonly type: 'message';
+  /** Absent on a message sent to a connection, a user or everyone. */
+  readonly topic?: Topic;
+}
+/** Messages that were on their way at the same time, in order. */
+export interface MessagesFrame {
+  readonly type: 'messages';
+  readonly topic?: Topic;
+  readonly messages: readonly Message[];
+}
+
+/** The messages that a frame brings, each as if it had come alone, in order. */
+export function messagesIn(frame: MessageFrame | MessagesFrame): MessageFrame[] {
+  if (frame.type === 'message') return [frame];
+  const { topic, messages } = frame;
+  return messages.map((message) => ({ type: 'message', ...(topic !== undefined && { topic }), ...message }));
+}
+
 export interface AckFrame extends Command {
   readonly type: 'ack';
   readonly action: Action;
@@ -109,27 +139,30 @@ export const parseSubscription =
     return { ...parseCommand(raw), topic: parsePattern(raw.topic) };
   };
 
+const OUTGOING = ['topic', 'topics', 'data', 'key', 'maxAge', 'except'];
+
 export function parsePublish(raw: Fields): PublishFrame {
   if (raw.messages === undefined) {
-    expectFields('publish', raw, ['action', 'id', 'topic', 'data', 'key']);
-    return { ...parseCommand(raw), messages: [parseOutgoing(raw)], batch: false };
+    expectFields('publish', raw, ['action', 'id', ...OUTGOING]);
+    return { ...parseCommand(raw), messages: [parseOutgoing(raw)], batch: raw.topics !== undefined };
   }
   expectFields('publish with messages', raw, ['action', 'id', 'messages']);
-  if (!Array.isArray(raw.messages)) throw badRequest('messages to be an array', raw.messages);
-  if (raw.messages.length < 1 || raw.messages.length > PUBLISH_BATCH_MAX) {
-    throw badRequest(`1 to ${PUBLISH_BATCH_MAX} messages`, raw.messages.length);
-  }
-  const messages = raw.messages.map((value: unknown) => {
+  const messages = parseList('messages', raw.messages, PUBLISH_BATCH_MAX, (value) => {
     const message = parseObject('every message to be an object', value);
-    expectFields('a message', message, ['topic', 'data', 'key']);
+    expectFields('a message', message, OUTGOING);
     return parseOutgoing(message);
   });
   return { ...parseCommand(raw), messages: withinDataLimit(messages), batch: true };
 }
 
 export const parseSend = (raw: Fields): SendFrame => {
-  expectFields('send', raw, ['action', 'id', 'to', 'data']);
-  return { ...parseCommand(raw), to: parseRecipient(raw.to), data: parseData(raw.data) };
+  expectFields('send', raw, ['action', 'id', 'to', 'data', 'maxAge']);
+  return {
+    ...parseCommand(raw),
+    to: parseRecipient(raw.to),
+    data: parseData(raw.data),
+    ...parseMaxAge(raw.maxAge),
+  };
 };
 
 /** A command without arguments. */
@@ -205,7 +238,50 @@ function parseCommand({ id }: Fields): Command {
 
 function parseOutgoing(raw: Fields): Outgoing {
   const key = parseKey(raw.key);
-  return { topic: parseTopic(raw.topic), data: parseData(raw.data), ...(key !== undefined && { key }) };
+  return {
+    topics: parseTopics(raw.topic, raw.topics),
+    data: parseData(raw.data),
+    ...(key !== undefined && { key }),
+    ...parseMaxAge(raw.maxAge),
+    ...(raw.except === SELF ? { except: SELF } : parseExcept(raw.except)),
+  };
+}
+
+/** The topics of a message: `topic` names one, `topics` several. */
+export function parseTopics(topic: unknown, topics: unknown): Topic[] {
+  if (topics === undefined) return [parseTopic(topic)];
+  if (topic !== undefined) throw badRequest('either topic or topics', { topic, topics });
+  const parsed = parseList('topics', topics, TOPICS_MAX, parseTopic);
+  return [...new Set(parsed)];
+}
+
+export function parseMaxAge(value: unknown): Pick<PublishOptions, 'maxAge'> {
+  if (value === undefined) return {};
+  if (typeof value !== 'number' || !(value > 0 && value <= MAX_AGE_SECONDS_MAX)) {
+    throw badRequest(`maxAge to be a number of seconds above 0 and up to ${MAX_AGE_SECONDS_MAX}`, value);
+  }
+  return { maxAge: value };
+}
+
+export function parseExcept(value: unknown): { readonly except?: readonly string[] } {
+  if (value === undefined) return {};
+  const except = parseList('except', value, EXCEPT_MAX, (connectionId) =>
+    parseName('except', connectionId, CONNECTION_ID),
+  );
+  return { except };
+}
+
+export function parseList<T>(
+  what: string,
+  value: unknown,
+  lengthMax: number,
+  parse: (value: unknown, index: number) => T,
+): T[] {
+  if (!Array.isArray(value)) throw badRequest(`${what} to be an array`, value);
+  if (value.length < 1 || value.length > lengthMax) {
+    throw badRequest(`1 to ${lengthMax} ${what}`, value.length);
+  }
+  return value.map(parse);
 }
 
 /** A short frame can hold much data (1e20 is written out in full), so the data is measured as it will be sent. */

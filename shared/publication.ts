@@ -4,88 +4,155 @@ import { toQueueJson } from './json.ts';
 import {
   expectFields,
   expectShallow,
-  type MessageFrame,
+  type Message,
   type Publisher,
   parseData,
+  parseExcept,
   parseKey,
+  parseList,
+  parseMaxAge,
   parseObject,
   parseRecipient,
+  parseTopics,
   type Recipient,
 } from './protocol.ts';
-import { parseTopic, type Topic } from './topic.ts';
+import type { Topic } from './topic.ts';
 
 export type Target = { readonly topic: Topic } | Recipient | { readonly everyone: true };
 
-/** A message on its way: what the `Detail` of a `fanwire.publish` event says, from a client or a back end. */
-export interface Publication {
-  readonly target: Target;
+/** Data under the id that its message gets, unless it has a key: then the key and the target decide. */
+export interface Payload {
   readonly data: unknown;
   readonly messageId: string;
+  readonly key?: string;
+}
+
+/**
+ * What the `Detail` of one `fanwire.publish` event says, from a client or a back end: messages that go, in order, to
+ * each of the targets.
+ */
+export interface Publication {
+  readonly targets: readonly Target[];
+  readonly payloads: readonly Payload[];
   /** ISO 8601. */
   readonly publishedAt: string;
   readonly publisher: Publisher;
+  /** In seconds. */
+  readonly maxAge?: number;
+  /** Connections that do not get it. */
+  readonly except?: readonly string[];
 }
 
 /** What an EventBridge event has that a detail may leave out. */
 export interface Envelope {
   readonly id: string;
+  /** ISO 8601, in whole seconds. */
   readonly time: string;
 }
 
-export const encodePublication = ({ target, ...rest }: Publication): string =>
-  toQueueJson({ ...encodeTarget(target), ...rest });
+const ENVELOPE_TIME_RESOLUTION_MS = 1_000;
+/** Messages that one event may hold. */
+const PAYLOADS_MAX = 100;
+
+/** In the simplest form that says it, because people match events with rules of their own. */
+export const encodePublication = ({ targets, payloads, ...rest }: Publication): string =>
+  toQueueJson({
+    ...encodeTargets(targets),
+    ...(payloads.length === 1 ? payloads[0] : { messages: payloads }),
+    ...rest,
+  });
+
+const FIELDS = ['topic', 'topics', 'to', 'data', 'key', 'messageId', 'messages'];
+const OPTIONS = ['publishedAt', 'publisher', 'maxAge', 'except'];
 
 /** Takes Fanwire's own details and those of back ends, which need no more than a target and data. */
 export function parsePublication(detail: unknown, envelope: Envelope): Publication {
   expectShallow(detail);
   const raw = parseObject('detail to be an object', detail);
-  expectFields('detail', raw, ['topic', 'to', 'data', 'key', 'messageId', 'publishedAt', 'publisher']);
-  const target = parseTarget(raw.topic, raw.to);
-  const key = parseKey(raw.key);
+  expectFields('detail', raw, [...FIELDS, ...OPTIONS]);
   return {
-    target,
-    data: parseData(raw.data),
-    messageId: parseOptionalString('messageId', raw.messageId) ?? messageIdOf(target, key, envelope.id),
-    publishedAt: parseOptionalString('publishedAt', raw.publishedAt) ?? envelope.time,
+    targets: parseTargets(raw),
+    payloads: parsePayloads(raw, envelope.id),
+    publishedAt: parseTime(raw.publishedAt) ?? envelope.time,
     publisher: parsePublisher(raw.publisher),
+    ...parseMaxAge(raw.maxAge),
+    ...parseExcept(raw.except),
   };
 }
 
-/** A message published again with the same key gets the same id, which is how a receiver knows it. */
-export function messageIdOf(target: Target, key: string | undefined, newId: string): string {
-  if (key === undefined) return newId;
+/** When the messages of a publication are too late; `undefined` means never. */
+export function expiryOf({ publishedAt, maxAge }: Publication, envelope: Envelope): number | undefined {
+  if (maxAge === undefined) return undefined;
+  // The bus cuts milliseconds off: a message must not be too late because of that.
+  const lost = publishedAt === envelope.time ? ENVELOPE_TIME_RESOLUTION_MS : 0;
+  return Date.parse(publishedAt) + lost + maxAge * 1000;
+}
+
+/** The messages that one of a publication's targets gets. */
+export const messagesTo = (target: Target, { targets, payloads, publishedAt, publisher }: Publication) =>
+  payloads.map(
+    (payload): Message => ({
+      messageId: messageIdOf(target, targets.indexOf(target), payload),
+      publishedAt,
+      publisher,
+      data: payload.data,
+    }),
+  );
+
+/**
+ * A message published again with the same key gets the same id, which is how a receiver knows it. The same data is
+ * one message for each of its targets, so that the ids of the others are numbered from 1.
+ */
+export function messageIdOf(
+  target: Target,
+  index: number,
+  { messageId, key }: Omit<Payload, 'data'>,
+): string {
+  if (key === undefined) return index === 0 ? messageId : `${messageId}-${index}`;
   return createHash('sha256')
     .update(`${JSON.stringify(target)}\n${key}`)
     .digest('base64url')
     .slice(0, 22);
 }
 
-export const toMessageFrame = ({
-  target,
-  data,
-  messageId,
-  publishedAt,
-  publisher,
-}: Publication): MessageFrame => ({
-  type: 'message',
-  ...('topic' in target && { topic: target.topic }),
-  messageId,
-  publishedAt,
-  publisher,
-  data,
-});
-
-const encodeTarget = (target: Target): object => {
-  if ('topic' in target) return target;
+function encodeTargets(targets: readonly Target[]): object {
+  const [target] = targets;
+  if (targets.length > 1) return { topics: targets.flatMap((each) => ('topic' in each ? each.topic : [])) };
+  if (!target || 'topic' in target) return { ...target };
   return { to: 'everyone' in target ? 'everyone' : target };
-};
+}
 
-function parseTarget(topic: unknown, to: unknown): Target {
-  if ((topic === undefined) === (to === undefined)) {
-    throw badRequest('detail to have either topic or to', { topic, to });
+type Fields = Readonly<Record<string, unknown>>;
+
+function parseTargets({ topic, topics, to }: Fields): Target[] {
+  if (to === undefined && (topic !== undefined || topics !== undefined)) {
+    return parseTopics(topic, topics).map((topic) => ({ topic }));
   }
-  if (topic !== undefined) return { topic: parseTopic(topic) };
-  return to === 'everyone' ? { everyone: true } : parseRecipient(to);
+  if (to === undefined || topic !== undefined || topics !== undefined) {
+    throw badRequest('detail to have one of topic, topics and to', { topic, topics, to });
+  }
+  return [to === 'everyone' ? { everyone: true } : parseRecipient(to)];
+}
+
+function parsePayloads(raw: Fields, eventId: string): Payload[] {
+  if (raw.messages === undefined) return [parsePayload(raw, eventId)];
+  for (const name of ['data', 'key', 'messageId']) {
+    if (raw[name] !== undefined) throw badRequest(`${name} in each of the messages`, `${name} beside them`);
+  }
+  return parseList('messages', raw.messages, PAYLOADS_MAX, (value, index) => {
+    const message = parseObject('every message to be an object', value);
+    expectFields('a message', message, ['data', 'key', 'messageId']);
+    return parsePayload(message, `${eventId}.${index}`);
+  });
+}
+
+function parsePayload(raw: Fields, newId: string): Payload {
+  const key = parseKey(raw.key);
+  return {
+    data: parseData(raw.data),
+    messageId: parseOptionalString('messageId', raw.messageId) ?? newId,
+    ...(key !== undefined && { key }),
+  };
 }
 
 function parsePublisher(value: unknown): Publisher {
@@ -95,6 +162,14 @@ function parsePublisher(value: unknown): Publisher {
   const connectionId = parseOptionalString('publisher.connectionId', raw.connectionId);
   const userId = parseOptionalString('publisher.userId', raw.userId);
   return { ...(connectionId !== undefined && { connectionId }), ...(userId !== undefined && { userId }) };
+}
+
+function parseTime(value: unknown): string | undefined {
+  const time = parseOptionalString('publishedAt', value);
+  if (time !== undefined && Number.isNaN(Date.parse(time))) {
+    throw badRequest('publishedAt to be a time in ISO 8601', time);
+  }
+  return time;
 }
 
 const STRING_LENGTH_MAX = 128;

@@ -1,10 +1,11 @@
 import { once } from 'node:events';
 import { WebSocket } from 'ws';
+import { messagesIn } from '../shared/protocol.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: a test looks at frames as they came, and a wrong shape fails it
 type Frame = any;
 
-/** A WebSocket client that keeps every frame it got, and can wait for one. */
+/** A WebSocket client that keeps every frame it got (of several messages: each as if alone), and can wait for one. */
 export class Client {
   readonly socket: WebSocket;
   readonly frames: Frame[] = [];
@@ -13,7 +14,10 @@ export class Client {
 
   private constructor(url: string) {
     this.socket = new WebSocket(url);
-    this.socket.on('message', (data) => this.#receive(JSON.parse(String(data))));
+    this.socket.on('message', (data) => {
+      const frame = JSON.parse(String(data));
+      for (const each of frame.type === 'messages' ? messagesIn(frame) : [frame]) this.#receive(each);
+    });
   }
 
   static async open(url: string): Promise<Client> {

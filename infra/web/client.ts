@@ -1,4 +1,11 @@
-import type { AckFrame, Action, ErrorFrame, MessageFrame } from '../../shared/protocol.ts';
+import {
+  type AckFrame,
+  type Action,
+  type ErrorFrame,
+  type MessageFrame,
+  type MessagesFrame,
+  messagesIn,
+} from '../../shared/protocol.ts';
 
 /** The page's side of the wire: one connection at a time, made anew when it drops. It knows nothing of the DOM. */
 
@@ -192,8 +199,9 @@ export class Client {
 
   #receive(text: string): void {
     const frame = parseFrame(text);
-    if (frame?.type === 'message') this.#handlers.onMessage(frame);
-    else if (frame?.type === 'ack') this.#pending.get(frame.id ?? '')?.resolve(frame);
+    if (frame?.type === 'message' || frame?.type === 'messages') {
+      for (const message of messagesIn(frame)) this.#handlers.onMessage(message);
+    } else if (frame?.type === 'ack') this.#pending.get(frame.id ?? '')?.resolve(frame);
     else if (frame?.type === 'error') this.#refuse(frame);
     else this.#handlers.onText(text);
   }
@@ -217,18 +225,24 @@ export class Client {
   }
 }
 
+type Frame = AckFrame | ErrorFrame | MessageFrame | MessagesFrame;
+
 /** A frame of Fanwire's, or undefined for anything else. */
-function parseFrame(text: string): AckFrame | ErrorFrame | MessageFrame | undefined {
+function parseFrame(text: string): Frame | undefined {
   let frame: unknown;
   try {
     frame = JSON.parse(text);
   } catch {
     return undefined;
   }
-  if (!isObject(frame) || (frame.type === 'message' && !isObject(frame.publisher))) return undefined;
-  // Its type says which of the three it is, and whatever else is in it is only ever shown as text.
-  return frame as unknown as AckFrame | ErrorFrame | MessageFrame;
+  if (!isObject(frame)) return undefined;
+  const messages = frame.type === 'messages' ? frame.messages : frame.type === 'message' ? [frame] : [];
+  if (!Array.isArray(messages) || !messages.every(isMessage)) return undefined;
+  // Its type says which of them it is, and whatever else is in it is only ever shown as text.
+  return frame as unknown as Frame;
 }
+
+const isMessage = (value: unknown): boolean => isObject(value) && isObject(value.publisher);
 
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null;

@@ -2,11 +2,16 @@ import { randomUUID } from 'node:crypto';
 import { EventBridgeClient } from '@aws-sdk/client-eventbridge';
 import { createBus } from '../../shared/bus.ts';
 import { loadConfig, text } from '../../shared/config.ts';
+import { lean } from '../../shared/lean.ts';
 import { parsePublish } from '../../shared/protocol.ts';
 import { route } from '../../shared/route.ts';
 import { publish } from './publish.ts';
 
 const { eventBusName } = loadConfig(process.env, { eventBusName: text('EVENT_BUS_NAME') });
-const deps = { bus: createBus(new EventBridgeClient(), eventBusName), now: Date.now, newId: randomUUID };
+const deps = {
+  bus: createBus(lean(new EventBridgeClient()), eventBusName),
+  now: Date.now,
+  newId: randomUUID,
+};
 
 export const handler = route(parsePublish, (input) => publish(input, deps));

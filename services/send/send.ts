@@ -16,11 +16,11 @@ export async function send(
   const messageId = newId();
   await bus.publish([
     {
-      target: frame.to,
-      data: frame.data,
-      messageId,
+      targets: [frame.to],
+      payloads: [{ data: frame.data, messageId }],
       publishedAt: new Date(now()).toISOString(),
       publisher: { connectionId },
+      ...(frame.maxAge !== undefined && { maxAge: frame.maxAge }),
     },
   ]);
   return ack(Action.send, frame, { messageId });

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { type MessagesFrame, messagesIn } from '../../shared/protocol.ts';
 import { Connection, Failure } from './connection.ts';
 import { Ledger, type Result } from './ledger.ts';
 import { type LoadSettings, messagesOf } from './settings.ts';
@@ -100,7 +101,10 @@ export class Clients {
   }
 
   #receive(client: number, frame: Fields): void {
-    if (frame.type === 'message') {
+    if (frame.type === 'messages') {
+      for (const message of messagesIn(frame as unknown as MessagesFrame))
+        this.#receive(client, { ...message });
+    } else if (frame.type === 'message') {
       const message = frame.topic === this.#topicOf(client) ? this.#numberOf(frame.data) : Number.NaN;
       if (!this.#ledger.received(client, message, now())) this.#ledger.failed('unexpected_message');
     } else {

@@ -25,7 +25,7 @@ describe('a publish', () => {
     const frame = { action: 'publish', id: '1', topic: 'chat/lobby', data: { text: 'hi' }, key: 'k' };
     expect(parsePublish(frame)).toEqual({
       id: '1',
-      messages: [{ topic: 'chat/lobby', data: { text: 'hi' }, key: 'k' }],
+      messages: [{ topics: ['chat/lobby'], data: { text: 'hi' }, key: 'k' }],
       batch: false,
     });
   });
@@ -35,7 +35,18 @@ describe('a publish', () => {
       { topic: 'a', data: 1 },
       { topic: 'b', data: null },
     ];
-    expect(parsePublish({ action: 'publish', messages })).toEqual({ messages, batch: true });
+    expect(parsePublish({ action: 'publish', messages })).toEqual({
+      messages: messages.map(({ topic, data }) => ({ topics: [topic], data })),
+      batch: true,
+    });
+  });
+
+  it('to several topics, with options', () => {
+    const frame = { action: 'publish', topics: ['a', 'b', 'a'], data: 1, maxAge: 2.5, except: 'self' };
+    expect(parsePublish(frame)).toEqual({
+      messages: [{ topics: ['a', 'b'], data: 1, maxAge: 2.5, except: 'self' }],
+      batch: true,
+    });
   });
 
   it.each([
@@ -43,7 +54,7 @@ describe('a publish', () => {
     [{ data: 1 }, 'expected topic to be a string, got nothing'],
     [
       { topic: 'a', data: 1, topik: 'b' },
-      'expected publish to have no fields but action, id, topic, data, key, got "topik"',
+      'expected publish to have no fields but action, id, topic, topics, data, key, maxAge, except, got "topik"',
     ],
     [
       { topic: 'a', data: 1, messages: [] },
@@ -55,8 +66,13 @@ describe('a publish', () => {
     [{ messages: [1] }, 'expected every message to be an object, got 1'],
     [
       { messages: [{ topic: 'a', data: 1, id: 2 }] },
-      'expected a message to have no fields but topic, data, key, got "id"',
+      'expected a message to have no fields but topic, topics, data, key, maxAge, except, got "id"',
     ],
+    [{ topic: 'a', topics: ['b'], data: 1 }, 'expected either topic or topics'],
+    [{ topics: 'a', data: 1 }, 'expected topics to be an array, got "a"'],
+    [{ topic: 'a', data: 1, maxAge: -1 }, 'expected maxAge to be a number of seconds above 0'],
+    [{ topic: 'a', data: 1, except: 'me' }, 'expected except to be an array, got "me"'],
+    [{ topic: 'a', data: 1, except: Array(11).fill('a') }, 'expected 1 to 10 except, got 11'],
     [{ topic: 'a', data: 1, key: '' }, 'expected key to be a string of 1 to 128 characters, got ""'],
     [{ topic: 'a', data: 1, id: 5 }, 'expected id to be a string of at most 128 characters, got 5'],
   ])('%j is refused', (fields, message) => {

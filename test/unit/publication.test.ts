@@ -2,68 +2,112 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   encodePublication,
+  expiryOf,
   messageIdOf,
+  messagesTo,
   type Publication,
   parsePublication,
-  toMessageFrame,
 } from '../../shared/publication.ts';
 import { parseTopic } from '../../shared/topic.ts';
 
 const envelope = { id: 'event-id', time: '2026-11-20T05:00:00Z' };
-const topic = parseTopic('chat/lobby');
+const lobby = { topic: parseTopic('chat/lobby') };
 
 describe('a back end publishes', () => {
   it.each([
-    [{ topic: 'chat/lobby', data: 1 }, { topic: 'chat/lobby' }],
-    [{ to: { userId: 'alice' }, data: 1 }, { userId: 'alice' }],
-    [{ to: { connectionId: 'L0SM9cOFvHcCIhw=' }, data: 1 }, { connectionId: 'L0SM9cOFvHcCIhw=' }],
-    [{ to: 'everyone', data: 1 }, { everyone: true }],
-  ])('%j', (detail, target) => {
+    [{ topic: 'chat/lobby', data: 1 }, [lobby]],
+    [{ topics: ['chat/lobby', 'news', 'news'], data: 1 }, [lobby, { topic: 'news' }]],
+    [{ to: { userId: 'alice' }, data: 1 }, [{ userId: 'alice' }]],
+    [{ to: { connectionId: 'L0SM9cOFvHcCIhw=' }, data: 1 }, [{ connectionId: 'L0SM9cOFvHcCIhw=' }]],
+    [{ to: 'everyone', data: 1 }, [{ everyone: true }]],
+  ])('%j', (detail, targets) => {
     expect(parsePublication(detail, envelope)).toEqual({
-      target,
-      data: 1,
-      messageId: 'event-id',
+      targets,
+      payloads: [{ data: 1, messageId: 'event-id' }],
       publishedAt: envelope.time,
       publisher: {},
     });
   });
 
+  it('several messages with one event, each with an id of its own', () => {
+    const detail = { topic: 'chat/lobby', messages: [{ data: 1 }, { data: 2, messageId: 'mine' }] };
+    expect(parsePublication(detail, envelope).payloads).toEqual([
+      { data: 1, messageId: 'event-id.0' },
+      { data: 2, messageId: 'mine' },
+    ]);
+  });
+
+  it('with options', () => {
+    const detail = { topic: 'chat/lobby', data: 1, maxAge: 0.5, except: ['L0SM9cOFvHcCIhw='] };
+    expect(parsePublication(detail, envelope)).toMatchObject({ maxAge: 0.5, except: ['L0SM9cOFvHcCIhw='] });
+  });
+
   it.each([
     ['x', 'expected detail to be an object'],
-    [{ data: 1 }, 'expected detail to have either topic or to'],
-    [{ topic: 'a', to: 'everyone', data: 1 }, 'expected detail to have either topic or to'],
+    [{ data: 1 }, 'expected detail to have one of topic, topics and to'],
+    [{ topic: 'a', to: 'everyone', data: 1 }, 'expected detail to have one of topic, topics and to'],
+    [{ topic: 'a', topics: ['b'], data: 1 }, 'expected either topic or topics'],
+    [{ topics: [], data: 1 }, 'expected 1 to 100 topics, got 0'],
     [{ topic: 'a' }, 'expected data to be any JSON value'],
     [{ topic: 'a', data: 1, subject: 'x' }, 'got "subject"'],
+    [{ topic: 'a', data: 1, messages: [{ data: 1 }] }, 'expected data in each of the messages'],
+    [{ topic: 'a', messages: [{ data: 1, topic: 'b' }] }, 'expected a message to have no fields but'],
+    [{ topic: 'a', messages: Array(101).fill({ data: 1 }) }, 'expected 1 to 100 messages, got 101'],
     [{ to: 'all', data: 1 }, 'expected to to be'],
     [{ topic: 'a', data: 1, publisher: 'x' }, 'expected publisher to be an object'],
     [{ topic: 'a', data: 1, messageId: '' }, 'expected messageId to be a string'],
+    [{ topic: 'a', data: 1, publishedAt: 'noon' }, 'expected publishedAt to be a time in ISO 8601'],
+    [{ topic: 'a', data: 1, maxAge: 0 }, 'expected maxAge to be a number of seconds above 0'],
+    [{ topic: 'a', data: 1, maxAge: '5' }, 'expected maxAge to be a number of seconds above 0'],
+    [{ topic: 'a', data: 1, except: 'self' }, 'expected except to be an array, got "self"'],
+    [{ topic: 'a', data: 1, except: ['a b'] }, 'expected except to be 1 to 128 characters'],
   ])('%j and is told why not', (detail, message) => {
     expect(() => parsePublication(detail, envelope)).toThrow(message);
   });
 });
 
-it('comes through the bus as it was, for every target and any data', () => {
-  const target = fc.constantFrom<Publication['target']>(
-    { topic },
-    { userId: 'alice' },
-    { connectionId: 'L0SM9cOFvHcCIhw=' },
-    { everyone: true },
+it('comes through the bus as it was, for every target, any data and any options', () => {
+  const targets = fc.constantFrom<Publication['targets']>(
+    [lobby],
+    [lobby, { topic: parseTopic('news') }],
+    [{ userId: 'alice' }],
+    [{ connectionId: 'L0SM9cOFvHcCIhw=' }],
+    [{ everyone: true }],
+  );
+  const name = fc.stringMatching(/^[a-z]{1,9}$/);
+  const payload = fc.record(
+    { data: fc.jsonValue(), messageId: name, key: name },
+    { requiredKeys: ['data', 'messageId'] },
+  );
+  const options = fc.record(
+    { maxAge: fc.integer({ min: 1, max: 100 }), except: fc.constant(['abc=']) },
+    { requiredKeys: [] },
   );
   fc.assert(
-    fc.property(target, fc.jsonValue(), (target, data) => {
-      const publisher = { connectionId: 'L0SM9cOFvHcCIhw=' };
-      const publication = { target, data, messageId: 'm', publishedAt: 'p', publisher };
-      const read = parsePublication(JSON.parse(encodePublication(publication)), envelope);
-      expect(read).toEqual(JSON.parse(JSON.stringify(publication)));
-    }),
+    fc.property(
+      targets,
+      fc.array(payload, { minLength: 1, maxLength: 5 }),
+      options,
+      (targets, payloads, options) => {
+        const publisher = { connectionId: 'L0SM9cOFvHcCIhw=' };
+        const publication = {
+          targets,
+          payloads,
+          publishedAt: '2026-11-20T05:00:00.123Z',
+          publisher,
+          ...options,
+        };
+        const read = parsePublication(JSON.parse(encodePublication(publication)), envelope);
+        expect(read).toEqual(JSON.parse(JSON.stringify(publication)));
+      },
+    ),
   );
 });
 
 it('escapes what SQS refuses', () => {
   const detail = encodePublication({
-    target: { topic },
-    data: 'a\uFFFEb\uFFFFc',
-    messageId: 'm',
+    targets: [lobby],
+    payloads: [{ data: 'a\uFFFEb\uFFFFc', messageId: 'm' }],
     publishedAt: 'p',
     publisher: {},
   });
@@ -72,19 +116,30 @@ it('escapes what SQS refuses', () => {
 });
 
 it('gives a message that is published again with its key the same id', () => {
-  const id = messageIdOf({ topic }, 'order-1', 'x');
-  expect(messageIdOf({ topic }, 'order-1', 'y')).toBe(id);
-  expect(messageIdOf({ topic }, 'order-2', 'x')).not.toBe(id);
-  expect(messageIdOf({ topic: parseTopic('chat/other') }, 'order-1', 'x')).not.toBe(id);
-  expect(messageIdOf({ topic }, undefined, 'x')).toBe('x');
-  expect(parsePublication({ topic: 'chat/lobby', data: 1, key: 'order-1' }, envelope).messageId).toBe(id);
+  const id = messageIdOf(lobby, 0, { messageId: 'x', key: 'order-1' });
+  expect(messageIdOf(lobby, 3, { messageId: 'y', key: 'order-1' })).toBe(id);
+  expect(messageIdOf(lobby, 0, { messageId: 'x', key: 'order-2' })).not.toBe(id);
+  expect(messageIdOf({ topic: parseTopic('chat/other') }, 0, { messageId: 'x', key: 'order-1' })).not.toBe(
+    id,
+  );
+  const publication = parsePublication({ topics: ['news', 'chat/lobby'], data: 1, key: 'order-1' }, envelope);
+  expect(publication.targets.flatMap((target) => messagesTo(target, publication)[0]?.messageId)[1]).toBe(id);
 });
 
-it('names the topic in the frame only if there is one', () => {
-  const message = { data: 1, messageId: 'm', publishedAt: 'p', publisher: {} };
-  expect(toMessageFrame({ ...message, target: { topic } })).toEqual({ type: 'message', topic, ...message });
-  expect(toMessageFrame({ ...message, target: { userId: 'alice' } })).toEqual({
-    type: 'message',
-    ...message,
-  });
+it('gives the message on each of several topics an id of its own', () => {
+  const publication = parsePublication({ topics: ['a', 'b', 'c'], data: 1, messageId: 'm' }, envelope);
+  const ids = publication.targets
+    .flatMap((target) => messagesTo(target, publication))
+    .map((each) => each.messageId);
+  expect(ids).toEqual(['m', 'm-1', 'm-2']);
+});
+
+it('is too late a maxAge after it was published, and no sooner because the bus cuts off milliseconds', () => {
+  const expiry = (detail: object) =>
+    expiryOf(parsePublication({ topic: 'a', data: 1, ...detail }, envelope), envelope);
+  expect(expiry({})).toBeUndefined();
+  expect(expiry({ maxAge: 2, publishedAt: '2026-11-20T05:00:00.500Z' })).toBe(
+    Date.UTC(2026, 10, 20, 5, 0, 2, 500),
+  );
+  expect(expiry({ maxAge: 2 })).toBe(Date.UTC(2026, 10, 20, 5, 0, 3));
 });
