@@ -1,0 +1,73 @@
+import { type DynamoDBClient, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
+import { ifConditionHolds } from './dynamo.ts';
+
+/**
+ * One schedule of posts for all workers: whoever takes a span of it posts within that span and nobody else does.
+ * Times are epoch milliseconds.
+ */
+export interface Budget {
+  /**
+   * Takes the next free span and answers with its start, or with undefined if that is more than `backlogMs` away.
+   */
+  take(spanMs: number, backlogMs: number): Promise<number | undefined>;
+}
+
+/** `#` cannot occur in a topic, so that the schedule may live among the topics. */
+const KEY = { topic: { S: '#posts' } };
+/** Somebody else's write can come in between; each of these makes one of the two conditions true. */
+const TRIES_MAX = 4;
+/** Far enough that no schedule reaches it. */
+const FOREVER_MS = 1e15;
+
+export function createBudget(client: Pick<DynamoDBClient, 'send'>, table: string, now: () => number): Budget {
+  const update = async (
+    expression: string,
+    condition: string,
+    values: Readonly<Record<string, number>>,
+  ): Promise<number | undefined> => {
+    const updated = await ifConditionHolds(
+      client.send(
+        new UpdateItemCommand({
+          TableName: table,
+          Key: KEY,
+          UpdateExpression: expression,
+          ConditionExpression: condition,
+          ExpressionAttributeValues: Object.fromEntries(
+            Object.entries(values).map(([name, value]) => [name, { N: value.toFixed(3) }]),
+          ),
+          ReturnValues: 'UPDATED_NEW',
+        }),
+      ),
+    );
+    return updated && Number(updated.Attributes?.freeAt?.N);
+  };
+
+  /** The schedule reaches into the future: the span goes to its end. */
+  const append = (spanMs: number, backlogMs: number) =>
+    update('SET freeAt = freeAt + :span', 'freeAt BETWEEN :now AND :latest', {
+      ':span': spanMs,
+      ':now': now(),
+      ':latest': Math.min(now() + backlogMs, FOREVER_MS),
+    });
+  /** Nobody has taken anything that is not over: the span starts now. */
+  const restart = (spanMs: number) =>
+    update('SET freeAt = :end', 'attribute_not_exists(freeAt) OR freeAt < :now', {
+      ':end': now() + spanMs,
+      ':now': now(),
+    });
+
+  let freeAtMs = 0;
+  return {
+    async take(spanMs, backlogMs) {
+      for (let tries = 0; tries < TRIES_MAX; tries++) {
+        const appends = tries % 2 === 0 ? freeAtMs > now() : freeAtMs <= now();
+        const endMs = await (appends ? append(spanMs, backlogMs) : restart(spanMs));
+        if (endMs !== undefined) {
+          freeAtMs = endMs;
+          return endMs - spanMs;
+        }
+      }
+      return undefined;
+    },
+  };
+}

@@ -1,0 +1,115 @@
+import type { Budget } from '../budget.ts';
+import { Turns } from './turns.ts';
+
+/**
+ * How urgent a post is. `quick` posts, to a few connections, may run ahead of the shared schedule, so that a message
+ * to one connection does not queue behind a broadcast; `bulk` posts take the turns that are left.
+ */
+export type Lane = 'quick' | 'bulk';
+
+/** Keeps the posts of all workers together within a budget of requests a second. */
+export interface Pace {
+  /** Announces posts, so that one lease covers many of them; a negative number takes them back. */
+  expect(lane: Lane, posts: number): void;
+  /** Waits for the next post's turn: false if that would not come before `stopAtMs`. */
+  turn(lane: Lane, stopAtMs: number): Promise<boolean>;
+  /** A post was answered with 429: from now on more slowly. */
+  slowDown(): void;
+}
+export interface PaceDeps {
+  readonly budget: Budget;
+  readonly requestsPerSecondMax: number;
+  /** Environments that may be at work at the same time. */
+  readonly environmentsMax: number;
+  readonly now: () => number;
+  readonly random: () => number;
+  /** Resolves after so many milliseconds. */
+  readonly wait: (ms: number) => Promise<void>;
+}
+
+/** A job of up to so many connections is quick. */
+const QUICK_CONNECTIONS_MAX = 200;
+export const laneOf = (connections: number): Lane =>
+  connections <= QUICK_CONNECTIONS_MAX ? 'quick' : 'bulk';
+
+/** Quick posts run ahead by up to this much: API Gateway lets through half a second's worth at once. */
+const QUICK_AHEAD_MS = 400;
+/** How far the schedule of bulk posts may reach, so that it is never far ahead of quick ones. */
+const BULK_BACKLOG_MS = 250;
+/** Share of the budget that is used without asking: for a post or two, asking would cost more than they do. */
+const UNASKED_SHARE = 0.02;
+const UNASKED_BURST_SECONDS = 1;
+/** What is left to be asked for, so that the unasked and their burst still fit. */
+const ASKED_SHARE = 1 - UNASKED_SHARE * (1 + UNASKED_BURST_SECONDS);
+
+export function createPace({ budget, requestsPerSecondMax, environmentsMax, ...deps }: PaceDeps): Pace {
+  const speed = createSpeed(deps.now);
+  const unasked = createBucket((requestsPerSecondMax * UNASKED_SHARE) / environmentsMax, deps.now);
+  const intervalMs = () => (1_000 * speed.slowness()) / (requestsPerSecondMax * ASKED_SHARE);
+  const lanes = {
+    quick: new Turns({
+      ...deps,
+      intervalMs,
+      take: (spanMs) => budget.take(spanMs, Infinity),
+      aheadMs: QUICK_AHEAD_MS,
+    }),
+    bulk: new Turns({
+      ...deps,
+      intervalMs,
+      take: (spanMs) => budget.take(spanMs, BULK_BACKLOG_MS),
+      aheadMs: 0,
+    }),
+  };
+  return {
+    expect: (lane, posts) => lanes[lane].expect(posts),
+    async turn(lane, stopAtMs) {
+      if (deps.now() < stopAtMs && unasked()) {
+        lanes[lane].expect(-1);
+        return true;
+      }
+      return lanes[lane].turn(stopAtMs);
+    },
+    slowDown: speed.slowDown,
+  };
+}
+
+/** What one 429 does, at most once in a while, and how soon it is made good again. */
+const SLOWER = 1.25;
+const SLOWER_EVERY_MS = 100;
+const SLOWNESS_MAX = 16;
+const RECOVERY_PER_SECOND = 0.9;
+
+/** Slows down by factors and speeds up again little by little, as every sender does that shares a line with others. */
+function createSpeed(now: () => number) {
+  let slowness = 1;
+  let asOfMs = now();
+  let slowedAtMs = Number.NEGATIVE_INFINITY;
+  const current = () => {
+    const seconds = Math.max(0, now() - asOfMs) / 1_000;
+    slowness = Math.max(1, slowness * RECOVERY_PER_SECOND ** seconds);
+    asOfMs = now();
+    return slowness;
+  };
+  return {
+    slowness: current,
+    slowDown() {
+      if (now() - slowedAtMs < SLOWER_EVERY_MS) return;
+      slowedAtMs = now();
+      slowness = Math.min(SLOWNESS_MAX, current() * SLOWER);
+    },
+  };
+}
+
+/** Answers whether one more fits within so many a second. */
+function createBucket(perSecond: number, now: () => number): () => boolean {
+  const burst = Math.max(1, perSecond * UNASKED_BURST_SECONDS);
+  let level = burst;
+  let asOfMs = now();
+  return () => {
+    level = Math.min(burst, level + (Math.max(0, now() - asOfMs) / 1_000) * perSecond);
+    asOfMs = now();
+    if (level < 1) return false;
+    level -= 1;
+    return true;
+  };
+}

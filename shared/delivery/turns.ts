@@ -1,0 +1,130 @@
+/** Takes `spanMs` of the shared schedule and answers with its start; undefined means ask again later. */
+export type TakeSpan = (spanMs: number) => Promise<number | undefined>;
+
+export interface TurnsDeps {
+  readonly take: TakeSpan;
+  /** Time between two posts at the pace of the moment. */
+  readonly intervalMs: () => number;
+  readonly now: () => number;
+  readonly random: () => number;
+  /** Resolves after so many milliseconds. */
+  readonly wait: (ms: number) => Promise<void>;
+  /** How much earlier than its time a turn may be used. */
+  readonly aheadMs: number;
+}
+
+/** Short enough that slowing down takes effect soon, long enough that asking costs next to nothing. */
+const LEASE_MS = 200;
+/** A turn not taken within this time is lost: turns saved up would make a burst. */
+const LATE_MS = 50;
+/** How long to wait, at most, before the schedule is asked again. */
+const BUSY_MS = 100;
+/** Timers are no finer: turns so close are taken together. */
+const GRAIN_MS = 2;
+
+interface Lease {
+  readonly size: number;
+  readonly intervalMs: number;
+  nextMs: number;
+  left: number;
+}
+
+/** Turns of one worker: leases parts of the shared schedule, as much as it expects to use, and hands them out. */
+export class Turns {
+  readonly #deps: TurnsDeps;
+  #lease: Lease = { size: 0, intervalMs: 0, nextMs: 0, left: 0 };
+  #following: Promise<Lease | undefined> | undefined;
+  /** Posts announced that have had no turn yet. */
+  #wanted = 0;
+  /** Turns of the present lease that were lost. */
+  #lost = 0;
+
+  constructor(deps: TurnsDeps) {
+    this.#deps = deps;
+  }
+
+  expect(posts: number): void {
+    this.#wanted += posts;
+  }
+
+  /** False if the turn would come at or after `stopAtMs`. */
+  async turn(stopAtMs: number): Promise<boolean> {
+    const { now, random, wait, aheadMs } = this.#deps;
+    while (now() < stopAtMs) {
+      const atMs = this.#next();
+      if (atMs !== undefined) {
+        this.#wanted -= 1;
+        const waitMs = atMs - aheadMs - now();
+        if (waitMs <= GRAIN_MS) return true;
+        if (now() + waitMs >= stopAtMs) return false;
+        await wait(waitMs);
+        return true;
+      }
+      if (!(await this.#renew())) await wait(BUSY_MS * (0.5 + random() / 2));
+    }
+    return false;
+  }
+
+  /** The time of the next turn of the lease, if it has one left. */
+  #next(): number | undefined {
+    const lease = this.#lease;
+    const { intervalMs } = lease;
+    const lost = Math.floor((this.#deps.now() - LATE_MS - lease.nextMs) / intervalMs);
+    if (lost > 0) {
+      const skipped = Math.min(lost, lease.left);
+      lease.left -= skipped;
+      lease.nextMs += skipped * intervalMs;
+      this.#lost += skipped;
+    }
+    if (lease.left === 0) return undefined;
+    const atMs = lease.nextMs;
+    lease.left -= 1;
+    lease.nextMs += intervalMs;
+    // The next lease is asked for while this one lasts, or the schedule would have a hole.
+    if (lease.left <= lease.size / 2 && this.#wanted > lease.left) this.#ask();
+    return atMs;
+  }
+
+  /** Makes the next lease the present one: false if there is none to be had just now. */
+  async #renew(): Promise<boolean> {
+    const following = this.#ask();
+    try {
+      const lease = await following;
+      // Of all who waited for it, the first puts it in place.
+      if (lease && this.#following === following) {
+        this.#lease = lease;
+        this.#lost = 0;
+      }
+      return lease !== undefined;
+    } finally {
+      if (this.#following === following) this.#following = undefined;
+    }
+  }
+
+  #ask(): Promise<Lease | undefined> {
+    if (this.#following) return this.#following;
+    const intervalMs = this.#deps.intervalMs();
+    const size = this.#size(intervalMs);
+    const following = this.#deps
+      .take(size * intervalMs)
+      .then((startMs) =>
+        startMs === undefined ? undefined : { size, intervalMs, nextMs: startMs, left: size },
+      );
+    // An error is for whoever needs the lease; until then nobody may be waiting for it.
+    following.catch(() => {});
+    this.#following = following;
+    return following;
+  }
+
+  /**
+   * As many as are wanted. A worker that uses up one lease after the other asks for twice as many, so that many small
+   * deliveries cost few requests; one that lets turns lapse asks for fewer.
+   */
+  #size(intervalMs: number): number {
+    const { size, left, nextMs } = this.#lease;
+    const isRecent = this.#deps.now() - nextMs < 2 * LATE_MS;
+    const usual = this.#lost > 0 || left > 0 ? size - this.#lost - left : 2 * size;
+    const max = Math.max(1, Math.floor(LEASE_MS / intervalMs));
+    return Math.min(max, Math.max(1, this.#wanted - left, isRecent ? usual : 0));
+  }
+}

@@ -1,0 +1,189 @@
+import { setImmediate } from 'node:timers/promises';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { Budget } from '../../shared/budget.ts';
+import { createPace, type Lane, type Pace } from '../../shared/delivery/pace.ts';
+import { ManualClock } from '../manual-clock.ts';
+
+const FOREVER = Number.POSITIVE_INFINITY;
+
+/** The schedule as the table keeps it, with the time that asking takes. */
+function createSchedule(clock: ManualClock, askMs: number): Budget & { asked: number } {
+  let freeAtMs = 0;
+  return {
+    asked: 0,
+    async take(spanMs, backlogMs) {
+      this.asked += 1;
+      await wait(clock, askMs);
+      if (freeAtMs > clock.now() + backlogMs) return undefined;
+      const startMs = Math.max(freeAtMs, clock.now());
+      freeAtMs = startMs + spanMs;
+      return startMs;
+    },
+  };
+}
+
+const wait = (clock: ManualClock, ms: number) =>
+  new Promise<void>((resolve) => void clock.after(Math.max(1, Math.round(ms)), resolve));
+
+function workersAt(requestsPerSecondMax: number, { workers = 1, askMs = 8 } = {}) {
+  const clock = new ManualClock();
+  const budget = createSchedule(clock, askMs);
+  const paces = Array.from({ length: workers }, () =>
+    createPace({
+      budget,
+      requestsPerSecondMax,
+      environmentsMax: workers,
+      now: () => clock.now(),
+      random: () => 0.5,
+      wait: (ms) => wait(clock, ms),
+    }),
+  );
+  const sent: number[] = [];
+  /** Makes posts one after the other, as fast as they may go. */
+  const post = async (pace: Pace, lane: Lane, posts: number, onPost = () => {}) => {
+    pace.expect(lane, posts);
+    for (let n = 0; n < posts && (await pace.turn(lane, FOREVER)); n++) {
+      sent.push(clock.now());
+      onPost();
+    }
+  };
+  const run = async (ms: number) => {
+    for (let passed = 0; passed < ms; passed++) {
+      await setImmediate();
+      clock.advance(1);
+    }
+    await setImmediate();
+  };
+  return { clock, budget, paces, sent, post, run };
+}
+
+/** The most that were sent within any second. */
+function busiestSecond(times: readonly number[]): number {
+  let most = 0;
+  for (let from = 0, to = 0; to < times.length; to++) {
+    while (Number(times[to]) - Number(times[from]) >= 1_000) from++;
+    most = Math.max(most, to - from + 1);
+  }
+  return most;
+}
+
+describe('the pace', () => {
+  it.each([
+    [100, 1],
+    [1_000, 1],
+    [8_000, 1],
+    [1_000, 7],
+    [8_000, 10],
+  ])('of %d requests/s is used by %d workers, and not exceeded', async (rate, workers) => {
+    const { paces, sent, post, run } = workersAt(rate, { workers });
+    for (const pace of paces) void post(pace, 'bulk', 100 * rate);
+    await run(5_000);
+    expect(busiestSecond(sent)).toBeLessThanOrEqual(rate);
+    expect(sent.length).toBeGreaterThanOrEqual(0.95 * 5 * rate);
+  });
+
+  it('is never exceeded by workers that come and go as they like', async () => {
+    const jobs = fc.array(
+      fc.record({ worker: fc.nat(4), atMs: fc.nat(2_500), posts: fc.integer({ min: 1, max: 700 }) }),
+      { minLength: 1, maxLength: 12 },
+    );
+    await fc.assert(
+      fc.asyncProperty(jobs, async (jobs) => {
+        const { clock, paces, sent, post, run } = workersAt(500, { workers: 5 });
+        for (const { worker, atMs, posts } of jobs) {
+          clock.after(atMs, () => void post(paces[worker] as Pace, 'bulk', posts));
+        }
+        await run(3_000);
+        expect(busiestSecond(sent)).toBeLessThanOrEqual(500);
+      }),
+      { numRuns: 15 },
+    );
+  });
+
+  it('lets a message to one connection pass a broadcast', async () => {
+    const { paces, sent, clock, post, run } = workersAt(1_000, { workers: 2 });
+    void post(paces[0] as Pace, 'bulk', 100_000);
+    await run(2_000);
+    const late: number[] = [];
+    for (let n = 0; n < 50; n++) {
+      const askedAt = clock.now();
+      // More than it may have unasked, so that it has to ask like everybody.
+      void post(paces[1] as Pace, 'quick', 5, () => late.push(clock.now() - askedAt));
+      await run(20);
+    }
+    expect(late).toHaveLength(250);
+    expect(Math.max(...late)).toBeLessThanOrEqual(10);
+    expect(busiestSecond(sent)).toBeLessThanOrEqual(1_000 + 250);
+  });
+
+  it('asks no more than once for many posts, and not at all for a post now and then', async () => {
+    const { budget, paces, post, run } = workersAt(8_000);
+    void post(paces[0] as Pace, 'bulk', 16_000);
+    await run(2_500);
+    expect(budget.asked).toBeLessThanOrEqual(16_000 / 1_000);
+    const before = budget.asked;
+    for (let n = 0; n < 10; n++) {
+      void post(paces[0] as Pace, 'quick', 3);
+      await run(100);
+    }
+    expect(budget.asked).toBe(before);
+  });
+
+  it('slows down where API Gateway answers 429, and finds most of what is to be had', async () => {
+    const { paces, sent, post, run, clock } = workersAt(1_000);
+    const [pace] = paces as [Pace];
+    let throttled = 0;
+    let level = 300;
+    let asOf = clock.now();
+    // A quota of 600/s with a burst of 300, as others leave it.
+    void post(pace, 'bulk', 100_000, () => {
+      level = Math.min(300, level + (clock.now() - asOf) * 0.6);
+      asOf = clock.now();
+      if (level >= 1) level -= 1;
+      else {
+        throttled += 1;
+        pace.slowDown();
+      }
+    });
+    await run(20_000);
+    expect(throttled / sent.length).toBeLessThan(0.05);
+    expect((sent.length - throttled) / 20).toBeGreaterThan(0.8 * 600);
+  });
+
+  it('says so when there will be no turn in time', async () => {
+    const { paces, clock, post, run } = workersAt(100, { workers: 2 });
+    void post(paces[0] as Pace, 'bulk', 10_000);
+    await run(500);
+    const [, pace] = paces as [Pace, Pace];
+    const stopAtMs = clock.now() + 300;
+    const turns: boolean[] = [];
+    void (async () => {
+      pace.expect('bulk', 200);
+      for (let n = 0; n < 200; n++) turns.push(await pace.turn('bulk', stopAtMs));
+    })();
+    await run(400);
+    expect(turns).toHaveLength(200);
+    expect(turns.filter((turn) => turn).length).toBeLessThan(40);
+  });
+
+  it('goes on once the schedule can be asked again', async () => {
+    const { clock, run } = workersAt(100);
+    let away = true;
+    const pace = createPace({
+      budget: { take: async () => (away ? Promise.reject(new Error('table is away')) : clock.now()) },
+      requestsPerSecondMax: 100,
+      environmentsMax: 1_000,
+      now: () => clock.now(),
+      random: () => 0.5,
+      wait: (ms) => wait(clock, ms),
+    });
+    pace.expect('bulk', 3);
+    expect(await pace.turn('bulk', FOREVER)).toBe(true);
+    await expect(pace.turn('bulk', FOREVER)).rejects.toThrow('table is away');
+    away = false;
+    const turn = pace.turn('bulk', FOREVER);
+    await run(10);
+    expect(await turn).toBe(true);
+  });
+});
