@@ -4,18 +4,31 @@ import { buildSync } from 'esbuild';
 
 const SERVICES = join(import.meta.dirname, '../services');
 
+/** Services that load a part of their code late. It becomes files of its own next to the entry. */
+const SPLIT = new Set(['fanout', 'deliver']);
+
 /**
- * Bundles every Lambda in one run of esbuild: `<directory>/<service>/index.mjs`. The SDK goes in too, because a
- * bundled one starts faster than the one of the Lambda runtime.
+ * Bundles every Lambda: `<directory>/<service>/index.mjs`. The SDK goes in too, because a bundled one starts faster
+ * than the one of the Lambda runtime.
  */
 export function bundleServices(directory: string): void {
   const services = readdirSync(SERVICES);
+  bundle(
+    directory,
+    services.filter((service) => !SPLIT.has(service)),
+  );
+  for (const service of SPLIT) bundle(join(directory, service), [service]);
+}
+
+/** One service goes into the directory itself, several into one each. */
+function bundle(directory: string, services: readonly string[]): void {
   buildSync({
     entryPoints: services.map((service) => ({
       in: join(SERVICES, service, 'lambda.ts'),
-      out: join(service, 'index'),
+      out: services.length === 1 ? 'index' : join(service, 'index'),
     })),
     outdir: directory,
+    splitting: services.length === 1,
     outExtension: { '.js': '.mjs' },
     bundle: true,
     minify: true,

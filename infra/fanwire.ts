@@ -23,8 +23,8 @@ const WORKER_VISIBILITY = Duration.seconds(6 * 90);
 /** AWS asks for at least 5, so that throttled invocations do not end as dead letters. */
 const RECEIVE_COUNT_MAX = 5;
 const INGEST_BATCH_MAX = 10;
-/** As many as a worker runs side by side. */
-const DELIVERY_BATCH_MAX = 4;
+/** Enough that a worker has other posts to make while some hang. */
+const DELIVERY_BATCH_MAX = 10;
 const SWEEP_PERIOD = Duration.minutes(1);
 
 /**
@@ -177,18 +177,34 @@ export class Fanwire extends Construct {
       CALLBACK_URL: this.stage.callbackUrl,
       DELIVERY_ATTEMPTS_MAX: String(this.#settings.deliveryAttemptsMax),
       POST_TIMEOUT_MS: String(this.#settings.postTimeoutMs),
+      POST_TRANSPORT: this.#settings.postTransport,
+      REQUESTS_PER_SECOND_MAX: String(this.#settings.requestsPerSecondMax),
+      ENVIRONMENTS_MAX: String(this.#settings.fanOutWorkersMax + this.#settings.deliveryWorkersMax),
     };
-    const fanout = this.#addWorker('Fanout', 'fanout', ingest, INGEST_BATCH_MAX, {
-      ...environment,
-      INGEST_DEAD_LETTERS_URL: ingestDeadLetters.queueUrl,
-      INLINE_MAX: String(this.#settings.inlineSubscribersMax),
+    const fanout = this.#addWorker('Fanout', 'fanout', {
+      queue: ingest,
+      batchSize: INGEST_BATCH_MAX,
+      workersMax: this.#settings.fanOutWorkersMax,
+      environment: {
+        ...environment,
+        INGEST_DEAD_LETTERS_URL: ingestDeadLetters.queueUrl,
+        INLINE_MAX: String(this.#settings.inlineSubscribersMax),
+        SHARD_SUBSCRIBERS_MAX: String(this.#settings.subscribersPerShardMax),
+      },
     });
+    fanout.allow(['dynamodb:BatchGetItem'], topics.tableArn);
     fanout.allow(['dynamodb:Query'], subscriptions.tableArn, `${connections.tableArn}/index/byUser`);
     fanout.allow(['dynamodb:Scan'], connections.tableArn);
     fanout.allow(['sqs:SendMessage'], ingestDeadLetters.queueArn);
-    const deliver = this.#addWorker('Deliver', 'deliver', delivery, DELIVERY_BATCH_MAX, environment);
+    const deliver = this.#addWorker('Deliver', 'deliver', {
+      queue: delivery,
+      batchSize: DELIVERY_BATCH_MAX,
+      workersMax: this.#settings.deliveryWorkersMax,
+      environment,
+    });
     for (const worker of [fanout, deliver]) {
-      worker.allow(['dynamodb:BatchGetItem'], topics.tableArn);
+      // The schedule of posts is there, and how many shards a topic has.
+      worker.allow(['dynamodb:UpdateItem'], topics.tableArn);
       worker.allow(['dynamodb:DeleteItem'], connections.tableArn);
       worker.allow(['dynamodb:BatchWriteItem'], subscriptions.tableArn);
       worker.allow(['sqs:SendMessage'], delivery.queueArn, deliveryDeadLetters.queueArn);
@@ -235,13 +251,7 @@ export class Fanwire extends Construct {
     return made;
   }
 
-  #addWorker(
-    id: string,
-    service: string,
-    queue: Queue,
-    batchSize: number,
-    environment: Record<string, string>,
-  ) {
+  #addWorker(id: string, service: string, { queue, batchSize, workersMax, environment }: WorkerProps) {
     const worker = new Service(this, id, {
       bundle: this.#bundle,
       service,
@@ -254,7 +264,7 @@ export class Fanwire extends Construct {
       target: worker.function,
       eventSourceArn: queue.queueArn,
       batchSize,
-      maxConcurrency: this.#settings.workersMax,
+      maxConcurrency: workersMax,
       reportBatchItemFailures: true,
     });
     return worker;
@@ -263,6 +273,13 @@ export class Fanwire extends Construct {
   #connectionsArn(method: string): string {
     return this.api.arnForExecuteApiV2(`${method}/@connections/*`, this.stage.stageName);
   }
+}
+
+interface WorkerProps {
+  readonly queue: Queue;
+  readonly batchSize: number;
+  readonly workersMax: number;
+  readonly environment: Record<string, string>;
 }
 
 const tableNames = (tables: Readonly<Record<string, Table>>): Record<string, string> =>

@@ -1,3 +1,5 @@
+import { TRANSPORTS, type TransportName } from '../shared/delivery/transports.ts';
+
 /** What users of the construct may set. Everything has a default that suits most. */
 export interface FanwireSettings {
   /** Stage of the WebSocket API, and so the path of its URL. */
@@ -6,32 +8,48 @@ export interface FanwireSettings {
   readonly subscriptionsPerConnectionMax?: number;
   /** Up to this many subscribers are served by the fan-out worker itself; more are split into delivery jobs. */
   readonly inlineSubscribersMax?: number;
+  /** A topic's subscribers are spread over so many shards that each has about half of this. */
+  readonly subscribersPerShardMax?: number;
   /** How often a frame is posted to a connection before it becomes a dead letter. */
   readonly deliveryAttemptsMax?: number;
   /** How long one post may take, in milliseconds. */
   readonly postTimeoutMs?: number;
-  /** Fan-out and delivery workers that run at the same time, each kind for itself. */
-  readonly workersMax?: number;
+  /** Posts a second of all workers together. API Gateway's quota of an account and region is 10,000, for everything. */
+  readonly requestsPerSecondMax?: number;
+  /** Fan-out workers that run at the same time. */
+  readonly fanOutWorkersMax?: number;
+  /** Delivery workers that run at the same time. One can make some thousand posts a second. */
+  readonly deliveryWorkersMax?: number;
+  /** How posts are made: over sockets of our own (fast), with undici, or as the SDK makes them. */
+  readonly postTransport?: TransportName;
 }
 
 const DEFAULTS: Required<FanwireSettings> = {
   stageName: 'prod',
   subscriptionsPerConnectionMax: 100,
   inlineSubscribersMax: 200,
+  subscribersPerShardMax: 5_000,
   deliveryAttemptsMax: 5,
   postTimeoutMs: 5_000,
-  workersMax: 50,
+  requestsPerSecondMax: 8_000,
+  fanOutWorkersMax: 50,
+  deliveryWorkersMax: 10,
+  postTransport: 'sockets',
 };
 
 /** The bounds within which the workers keep to their timeout and a connection's item to its 400 KB. */
-const BOUNDS: Record<keyof Omit<FanwireSettings, 'stageName'>, readonly [number, number]> = {
-  subscriptionsPerConnectionMax: [1, 1_000],
-  inlineSubscribersMax: [1, 500],
-  deliveryAttemptsMax: [1, 20],
-  postTimeoutMs: [50, 5_000],
-  // The bounds of an event source mapping's MaximumConcurrency.
-  workersMax: [2, 1_000],
-};
+const BOUNDS: Record<keyof Omit<FanwireSettings, 'stageName' | 'postTransport'>, readonly [number, number]> =
+  {
+    subscriptionsPerConnectionMax: [1, 1_000],
+    inlineSubscribersMax: [1, 500],
+    subscribersPerShardMax: [10, 10_000],
+    deliveryAttemptsMax: [1, 20],
+    postTimeoutMs: [50, 5_000],
+    requestsPerSecondMax: [10, 1_000_000],
+    // The bounds of an event source mapping's MaximumConcurrency.
+    fanOutWorkersMax: [2, 1_000],
+    deliveryWorkersMax: [2, 1_000],
+  };
 
 /** Fills in the defaults, or throws one error that names every setting that is out of bounds. */
 export function completeSettings(given: FanwireSettings): Required<FanwireSettings> {
@@ -43,6 +61,11 @@ export function completeSettings(given: FanwireSettings): Required<FanwireSettin
   });
   if (!/^\w{1,128}$/.test(settings.stageName)) {
     problems.push(`expected stageName to be 1 to 128 letters, digits or _, got ${settings.stageName}`);
+  }
+  if (!TRANSPORTS.includes(settings.postTransport)) {
+    problems.push(
+      `expected postTransport to be one of ${TRANSPORTS.join(', ')}, got ${settings.postTransport}`,
+    );
   }
   if (problems.length > 0) throw new Error(`Bad Fanwire settings: ${problems.join('; ')}`);
   return settings;

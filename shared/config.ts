@@ -17,6 +17,15 @@ export const positiveInteger = (name: string): Setting<number> => ({
   },
 });
 
+export const oneOf = <T extends string>(name: string, values: readonly T[]): Setting<T> => ({
+  name,
+  parse: (value) => {
+    const found = values.find((each) => each === value);
+    if (found === undefined) throw new Error(`expected one of ${values.join(', ')}, got ${value}`);
+    return found;
+  },
+});
+
 /** Reads every setting, or throws one error that names all that are missing or wrong. */
 export function loadConfig<S extends Settings>(env: Env, settings: S): Config<S> {
   const problems: string[] = [];

@@ -1,5 +1,4 @@
 import {
-  ConditionalCheckFailedException,
   DeleteItemCommand,
   type DynamoDBClient,
   GetItemCommand,
@@ -8,7 +7,7 @@ import {
   paginateScan,
   UpdateItemCommand,
 } from '@aws-sdk/client-dynamodb';
-import type { Item } from './dynamo.ts';
+import { type Item, ifConditionHolds } from './dynamo.ts';
 import type { SubscriptionRow } from './subscriptions.ts';
 import type { Pattern } from './topic.ts';
 
@@ -203,13 +202,3 @@ const rowsOf = (connectionId: string, { subscriptions }: Item): SubscriptionRow[
     pattern: pattern as Pattern,
     shard: Number(N),
   }));
-
-/** A condition that does not hold is an answer, not a failure. */
-async function ifConditionHolds<T>(request: Promise<T>): Promise<T | undefined> {
-  try {
-    return await request;
-  } catch (error) {
-    if (error instanceof ConditionalCheckFailedException) return undefined;
-    throw error;
-  }
-}

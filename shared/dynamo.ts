@@ -3,9 +3,11 @@ import {
   type AttributeValue,
   BatchGetItemCommand,
   BatchWriteItemCommand,
+  ConditionalCheckFailedException,
   type DynamoDBClient,
   type WriteRequest,
 } from '@aws-sdk/client-dynamodb';
+import { chunks } from './chunks.ts';
 
 /** A DynamoDB item or key, as the low-level client takes it: no marshalling on the hot path. */
 export type Item = Record<string, AttributeValue>;
@@ -45,8 +47,14 @@ export async function getAll(client: DynamoDBClient, table: string, keys: readon
   return items;
 }
 
-export function* chunks<T>(items: readonly T[], size: number): Generator<T[]> {
-  for (let start = 0; start < items.length; start += size) yield items.slice(start, start + size);
+/** A condition that does not hold is an answer, not a failure. */
+export async function ifConditionHolds<T>(request: Promise<T>): Promise<T | undefined> {
+  try {
+    return await request;
+  } catch (error) {
+    if (error instanceof ConditionalCheckFailedException) return undefined;
+    throw error;
+  }
 }
 
 async function untilDone<T>(requests: readonly T[], send: (rest: T[]) => Promise<T[]>): Promise<void> {

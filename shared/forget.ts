@@ -1,7 +1,6 @@
 import type { Connections } from './connections.ts';
 import type { Forget } from './delivery/run.ts';
 import type { Subscriptions } from './subscriptions.ts';
-import type { Topics } from './topics.ts';
 
 export interface RowDeps {
   readonly connections: Pick<Connections, 'close'>;
@@ -19,17 +18,11 @@ export async function forgetConnection(
   return rows !== undefined;
 }
 
-export interface ForgetDeps extends RowDeps {
-  readonly topics: Pick<Topics, 'shardsCovering'>;
-  readonly now: () => number;
-}
-
-/** Deletes every row of a connection that answered 410, on a message to `topic` if it was one. */
+/** Deletes every row of a connection that answered 410, on a message to subscribers in `shards`. */
 export const createForget =
-  (deps: ForgetDeps): Forget =>
-  async (connectionId, topic) => {
-    if ((await forgetConnection(connectionId, deps, deps.now())) || !topic) return;
+  (deps: RowDeps & { readonly now: () => number }): Forget =>
+  async (connectionId, shards) => {
+    if (await forgetConnection(connectionId, deps, deps.now())) return;
     // A subscription written while its connection was being cleaned up is on no list: it is where the post found it.
-    const shards = await deps.topics.shardsCovering(topic);
     await deps.subscriptions.delete(shards.map((shard) => ({ ...shard, connectionId })));
   };

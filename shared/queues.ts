@@ -6,10 +6,13 @@ import {
   type SQSClient,
 } from '@aws-sdk/client-sqs';
 import { type DeliveryJob, encodeJob } from './delivery/job.ts';
+import { mapLimit } from './map-limit.ts';
 
 /** Limits of one SendMessageBatch (SQS API reference). */
 const BATCH_ENTRIES_MAX = 10;
 const BATCH_BYTES_MAX = 1_048_576;
+/** The jobs of a million subscribers are 200 batches. */
+const BATCHES_IN_FLIGHT_MAX = 8;
 /** A batch answers 200 with what it did not take; after this many tries that is an error. */
 const BATCH_TRIES_MAX = 5;
 const BATCH_BACKOFF_MS = 50;
@@ -34,9 +37,11 @@ export function createDeliveryQueue(client: Pick<SQSClient, 'send'>, url: string
           DelaySeconds: delaySeconds,
         })),
       );
-      for (const batch of batches(entries.map((entry, index) => ({ ...entry, Id: String(index) })))) {
-        await sendAll(client, url, batch);
-      }
+      const numbered = entries.map((entry, index) => ({ ...entry, Id: String(index) }));
+      const sent = await mapLimit([...batches(numbered)], BATCHES_IN_FLIGHT_MAX, (batch) =>
+        sendAll(client, url, batch),
+      );
+      for (const each of sent) if (each.status === 'rejected') throw each.reason;
     },
   };
 }

@@ -1,5 +1,5 @@
 import { type DynamoDBClient, GetItemCommand, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
-import { getAll, type Item } from './dynamo.ts';
+import { getAll, type Item, ifConditionHolds } from './dynamo.ts';
 import type { Shard } from './subscriptions.ts';
 import { type Pattern, patternsCovering, type Topic } from './topic.ts';
 
@@ -9,6 +9,17 @@ import { type Pattern, patternsCovering, type Topic } from './topic.ts';
  */
 const RENEWAL_SECONDS = 3600;
 
+/** How long a number of shards that was read is good for: it only ever grows, so an old one is never wrong. */
+const FRESH_MS = 5_000;
+const KNOWN_MAX = 1_000;
+
+interface Known {
+  readonly shards: number;
+  /** The item lasts at least so long: it is never deleted before, and its expiry only moves on. */
+  readonly expiresAtSeconds: number;
+  readonly readAtMs: number;
+}
+
 /** One item for every pattern that may have subscribers: how many shards they are spread over. */
 export interface Topics {
   /** Makes sure that the item exists for as long as a subscription that ends then; answers with the number of shards. */
@@ -16,6 +27,11 @@ export interface Topics {
   /** Every shard that may hold a subscriber of `topic`, read consistently. */
   shardsCovering(topic: Topic): Promise<Shard[]>;
   shardsOf(pattern: Pattern): Promise<Shard[]>;
+  /**
+   * Spreads new subscribers of the pattern over so many shards, if they are not over more already. Nothing is moved:
+   * a shard that was there stays, so that nobody can be missed.
+   */
+  grow(pattern: Pattern, shards: number): Promise<void>;
 }
 
 export function createTopics(client: DynamoDBClient, table: string, now: () => number): Topics {
@@ -24,10 +40,22 @@ export function createTopics(client: DynamoDBClient, table: string, now: () => n
     return items.filter((item) => expiryOf(item) * 1000 > now()).flatMap(shardsIn);
   };
 
+  /** Many subscribe to the same topic one soon after the other: one of them reads its item for all. */
+  const known = new Map<Pattern, Known>();
+  const remember = (pattern: Pattern, item: Item): number => {
+    if (known.size >= KNOWN_MAX) known.clear();
+    known.set(pattern, { shards: shardCount(item), expiresAtSeconds: expiryOf(item), readAtMs: now() });
+    return shardCount(item);
+  };
+
   return {
     async ensure(pattern, expiresAtSeconds) {
+      const topic = known.get(pattern);
+      if (topic && topic.expiresAtSeconds >= expiresAtSeconds && now() - topic.readAtMs < FRESH_MS) {
+        return topic.shards;
+      }
       const { Item } = await client.send(new GetItemCommand({ TableName: table, Key: key(pattern) }));
-      if (Item && expiryOf(Item) >= expiresAtSeconds) return shardCount(Item);
+      if (Item && expiryOf(Item) >= expiresAtSeconds) return remember(pattern, Item);
       const { Attributes } = await client.send(
         new UpdateItemCommand({
           TableName: table,
@@ -40,11 +68,26 @@ export function createTopics(client: DynamoDBClient, table: string, now: () => n
           ReturnValues: 'ALL_NEW',
         }),
       );
-      return shardCount(Attributes ?? {});
+      return remember(pattern, Attributes ?? {});
     },
 
     shardsCovering: (topic) => shards(patternsCovering(topic)),
     shardsOf: (pattern) => shards([pattern]),
+
+    async grow(pattern, shards) {
+      await ifConditionHolds(
+        client.send(
+          new UpdateItemCommand({
+            TableName: table,
+            Key: key(pattern),
+            UpdateExpression: 'SET shards = :shards',
+            // An item that has expired meanwhile starts over with one shard.
+            ConditionExpression: 'shards < :shards',
+            ExpressionAttributeValues: { ':shards': { N: String(shards) } },
+          }),
+        ),
+      );
+    },
   };
 }
 

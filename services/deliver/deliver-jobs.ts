@@ -1,17 +1,45 @@
-import { decodeJob } from '../../shared/delivery/job.ts';
-import { type RunDeps, runJob } from '../../shared/delivery/run.ts';
+import { type DeliveryJob, decodeJob } from '../../shared/delivery/job.ts';
+import { type RunDeps, remarksOn, runJob } from '../../shared/delivery/run.ts';
 import type { QueueRecord } from '../../shared/events.ts';
 import { mapLimit } from '../../shared/map-limit.ts';
-import type { FailedRecord } from '../../shared/worker.ts';
+import type { WorkerResult } from '../../shared/worker.ts';
 
-/** Runs a batch of delivery jobs, each for itself. Answers with the records to hand out again. */
+/** Runs a batch of delivery jobs, each for itself; jobs for the very same connections are one. */
 export async function deliverJobs(
   records: readonly QueueRecord[],
-  deps: RunDeps & { readonly jobsInFlightMax: number },
-): Promise<FailedRecord[]> {
-  const results = await mapLimit(records, deps.jobsInFlightMax, ({ body }) => runJob(decodeJob(body), deps));
-  return records.flatMap((record, index) => {
-    const result = results[index];
-    return result?.status === 'rejected' ? { record, reason: result.reason } : [];
+  deps: RunDeps,
+  stopAtMs: number,
+): Promise<WorkerResult> {
+  const tasks = together(records.map((record) => ({ records: [record], job: decodeJob(record.body) })));
+  const results = await mapLimit(tasks, tasks.length, ({ job }) => runJob(job, deps, stopAtMs));
+  return {
+    failed: tasks.flatMap((task, index) => {
+      const result = results[index];
+      return result?.status === 'rejected'
+        ? task.records.map((record) => ({ record, reason: result.reason }))
+        : [];
+    }),
+    remarks: remarksOn(results.flatMap((result) => (result.status === 'fulfilled' ? result.value : []))),
+  };
+}
+
+interface Task {
+  readonly records: readonly QueueRecord[];
+  readonly job: DeliveryJob;
+}
+
+/**
+ * Messages to a large topic that come one soon after the other are resolved to the same connections, part by part: what
+ * waits for the same part goes out in the same frames.
+ */
+function together(tasks: readonly Task[]): Task[] {
+  const alike = Map.groupBy(tasks, ({ job: { messages: _, ...address } }) => JSON.stringify(address));
+  return [...alike.values()].flatMap((group) => {
+    const [first] = group;
+    if (!first) return [];
+    return {
+      records: group.flatMap(({ records }) => records),
+      job: { ...first.job, messages: group.flatMap(({ job }) => job.messages) },
+    };
   });
 }

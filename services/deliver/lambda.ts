@@ -1,11 +1,11 @@
 import { loadConfig } from '../../shared/config.ts';
-import { createDelivery, deliverySettings, JOBS_IN_FLIGHT_MAX } from '../../shared/delivery/wire.ts';
+import { createDelivery, deliverySettings } from '../../shared/delivery/wire.ts';
 import { worker } from '../../shared/worker.ts';
 import { deliverJobs } from './deliver-jobs.ts';
 
-const deps = {
-  ...createDelivery(loadConfig(process.env, deliverySettings)),
-  jobsInFlightMax: JOBS_IN_FLIGHT_MAX,
-};
+const deps = await createDelivery(
+  loadConfig(process.env, deliverySettings),
+  () => process.env._X_AMZN_TRACE_ID,
+);
 
-export const handler = worker((records) => deliverJobs(records, deps));
+export const handler = worker((records, stopAtMs) => deliverJobs(records, deps, stopAtMs), Date.now);

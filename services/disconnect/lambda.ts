@@ -3,6 +3,7 @@ import { loadConfig, text } from '../../shared/config.ts';
 import { createConnections } from '../../shared/connections.ts';
 import type { DisconnectEvent } from '../../shared/events.ts';
 import { forgetConnection } from '../../shared/forget.ts';
+import { lean } from '../../shared/lean.ts';
 import { lifecycle } from '../../shared/lifecycle.ts';
 import { createSubscriptions } from '../../shared/subscriptions.ts';
 
@@ -10,7 +11,7 @@ const config = loadConfig(process.env, {
   connectionsTable: text('CONNECTIONS_TABLE'),
   subscriptionsTable: text('SUBSCRIPTIONS_TABLE'),
 });
-const client = new DynamoDBClient();
+const client = lean(new DynamoDBClient());
 const deps = {
   connections: createConnections(client, config.connectionsTable, Date.now),
   subscriptions: createSubscriptions(client, config.subscriptionsTable, Date.now),

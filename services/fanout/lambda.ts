@@ -1,6 +1,12 @@
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { SQSClient } from '@aws-sdk/client-sqs';
 import { loadConfig, positiveInteger, text } from '../../shared/config.ts';
-import { createDelivery, deliverySettings, JOBS_IN_FLIGHT_MAX } from '../../shared/delivery/wire.ts';
+import { createConnections } from '../../shared/connections.ts';
+import { createDelivery, deliverySettings } from '../../shared/delivery/wire.ts';
+import { lean } from '../../shared/lean.ts';
 import { createDeadLetters } from '../../shared/queues.ts';
+import { createSubscriptions } from '../../shared/subscriptions.ts';
+import { createTopics } from '../../shared/topics.ts';
 import { worker } from '../../shared/worker.ts';
 import { fanOut } from './fan-out.ts';
 
@@ -8,13 +14,17 @@ const config = loadConfig(process.env, {
   ...deliverySettings,
   badEventsUrl: text('INGEST_DEAD_LETTERS_URL'),
   inlineMax: positiveInteger('INLINE_MAX'),
+  shardSubscribersMax: positiveInteger('SHARD_SUBSCRIBERS_MAX'),
 });
-const delivery = createDelivery(config);
+const dynamodb = lean(new DynamoDBClient());
 const deps = {
-  ...delivery,
-  badEvents: createDeadLetters(delivery.sqs, config.badEventsUrl),
+  ...(await createDelivery(config, () => process.env._X_AMZN_TRACE_ID)),
+  connections: createConnections(dynamodb, config.connectionsTable, Date.now),
+  subscriptions: createSubscriptions(dynamodb, config.subscriptionsTable, Date.now),
+  topics: createTopics(dynamodb, config.topicsTable, Date.now),
+  badEvents: createDeadLetters(lean(new SQSClient()), config.badEventsUrl),
   inlineMax: config.inlineMax,
-  groupsInFlightMax: JOBS_IN_FLIGHT_MAX,
+  shardSubscribersMax: config.shardSubscribersMax,
 };
 
-export const handler = worker((records) => fanOut(records, deps));
+export const handler = worker((records, stopAtMs) => fanOut(records, deps, stopAtMs), Date.now);

@@ -1,6 +1,7 @@
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { loadConfig, text } from '../../shared/config.ts';
 import { createConnections } from '../../shared/connections.ts';
+import { lean } from '../../shared/lean.ts';
 import { Action, parseBare } from '../../shared/protocol.ts';
 import { route } from '../../shared/route.ts';
 import { whoami } from './whoami.ts';
@@ -9,6 +10,9 @@ const { connectionsTable, endpoint } = loadConfig(process.env, {
   connectionsTable: text('CONNECTIONS_TABLE'),
   endpoint: text('CALLBACK_URL'),
 });
-const deps = { connections: createConnections(new DynamoDBClient(), connectionsTable, Date.now), endpoint };
+const deps = {
+  connections: createConnections(lean(new DynamoDBClient()), connectionsTable, Date.now),
+  endpoint,
+};
 
 export const handler = route(parseBare(Action.whoami), (input) => whoami(input, deps));

@@ -1,20 +1,29 @@
-import { chunks } from '../dynamo.ts';
+import { chunks } from '../chunks.ts';
 import { toQueueJson } from '../json.ts';
+import type { Shard } from '../subscriptions.ts';
 import type { Topic } from '../topic.ts';
 
-/** Frames for connections: each connection gets all of them, in order. A retry is a job that names only what failed. */
+/** Messages for connections: each connection gets all of them, in order. A retry is a job that names only what failed. */
 export interface DeliveryJob {
   /** Jobs of one group, a topic's for instance, cannot starve another's (SQS fair queues: at most 128 characters). */
   readonly group: string;
-  /** Absent when the frames were not published to a topic. */
+  /** Absent when the messages were not published to a topic. */
   readonly topic?: Topic;
-  readonly frames: readonly string[];
+  readonly messages: readonly JobMessage[];
   readonly connectionIds: readonly string[];
+  /** Where the subscriptions were found, so that those of a connection that is gone can be deleted. */
+  readonly shards: readonly Shard[];
   /** Which try this is, from 1. */
   readonly attempt: number;
 }
+export interface JobMessage {
+  /** A `Message`, written out: it is the same for every connection. */
+  readonly json: string;
+  /** From then on nobody is served any more. */
+  readonly expiresAtMs?: number;
+}
 
-/** One invocation posts a job of this size in a second or two. */
+/** One worker posts a job of this size in a second or two. */
 export const JOB_CONNECTIONS_MAX = 500;
 /** SQS takes 1 MiB in all; the rest is left for attributes. */
 export const JOB_BYTES_MAX = 1_000_000;
@@ -23,16 +32,16 @@ const RETRY_DELAY_MAX_SECONDS = 60;
 /** Encodes a job as queue message bodies that each fit: few enough connections, few enough bytes. */
 export function encodeJob(job: DeliveryJob): string[] {
   return [...chunks(job.connectionIds, JOB_CONNECTIONS_MAX)].flatMap((connectionIds) =>
-    splitFrames({ ...job, connectionIds }),
+    splitMessages({ ...job, connectionIds }),
   );
 }
 
-function splitFrames(job: DeliveryJob): string[] {
+function splitMessages(job: DeliveryJob): string[] {
   const body = toQueueJson(job);
-  if (job.frames.length <= 1 || Buffer.byteLength(body) <= JOB_BYTES_MAX) return [body];
-  const half = Math.ceil(job.frames.length / 2);
-  return [job.frames.slice(0, half), job.frames.slice(half)].flatMap((frames) =>
-    splitFrames({ ...job, frames }),
+  if (job.messages.length <= 1 || Buffer.byteLength(body) <= JOB_BYTES_MAX) return [body];
+  const half = Math.ceil(job.messages.length / 2);
+  return [job.messages.slice(0, half), job.messages.slice(half)].flatMap((messages) =>
+    splitMessages({ ...job, messages }),
   );
 }
 

@@ -1,11 +1,11 @@
 import { mapLimit } from '../map-limit.ts';
 import type { DeadLetters, DeliveryQueue } from '../queues.ts';
-import type { Topic } from '../topic.ts';
-import { type DeliverDeps, type Delivery, deliver, type Failure } from './deliver.ts';
+import type { Shard } from '../subscriptions.ts';
+import { type DeliverDeps, type Delivery, deliver, type Failure, type Unreached } from './deliver.ts';
 import { type DeliveryJob, encodeJob, retryDelaySeconds } from './job.ts';
 
-/** Deletes the rows of a connection that answered 410. */
-export type Forget = (connectionId: string, topic: Topic | undefined) => Promise<void>;
+/** Deletes the rows of a connection that answered 410, and those that it may have in `shards`. */
+export type Forget = (connectionId: string, shards: readonly Shard[]) => Promise<void>;
 
 export interface RunDeps extends DeliverDeps {
   readonly forget: Forget;
@@ -19,25 +19,26 @@ export interface RunDeps extends DeliverDeps {
 const FORGETS_IN_FLIGHT_MAX = 16;
 
 /**
- * Runs a job to its end: whatever is missing when this returns is a retry job or a dead letter that names exactly
- * the connections and frames it is missing for. If that cannot be written it throws, and the queue hands out the
- * whole job again: twice for some is better than never for others.
+ * Runs a job to its end, or until `stopAtMs`: whatever is missing when this returns is a job or a dead letter that
+ * names exactly the connections and messages it is missing for. If that cannot be written it throws, and the queue
+ * hands out the whole job again: twice for some is better than never for others.
  */
-export async function runJob(job: DeliveryJob, deps: RunDeps): Promise<Delivery> {
-  const delivery = await deliver(job, deps);
+export async function runJob(job: DeliveryJob, deps: RunDeps, stopAtMs: number): Promise<Delivery> {
+  const delivery = await deliver(job, deps, stopAtMs);
   const unforgotten = await forgetGone(job, delivery.gone, deps.forget);
   const failed = [...delivery.failed, ...unforgotten];
-  if (failed.length > 0) await handOn(job, failed, deps);
+  await goOn(job, delivery.unreached, deps);
+  await tryAgain(job, failed, deps);
   return { ...delivery, failed };
 }
 
 /** Rows that could not be deleted are tried again with the failed posts: the next 410 leads back here. */
 async function forgetGone(
-  { topic }: DeliveryJob,
+  { shards }: DeliveryJob,
   gone: readonly string[],
   forget: Forget,
 ): Promise<Failure[]> {
-  const results = await mapLimit(gone, FORGETS_IN_FLIGHT_MAX, (connectionId) => forget(connectionId, topic));
+  const results = await mapLimit(gone, FORGETS_IN_FLIGHT_MAX, (connectionId) => forget(connectionId, shards));
   return gone.flatMap((connectionId, index) => {
     const result = results[index];
     return result?.status === 'rejected'
@@ -46,8 +47,19 @@ async function forgetGone(
   });
 }
 
-async function handOn(job: DeliveryJob, failed: readonly Failure[], deps: RunDeps): Promise<void> {
+/** Time ran short: the next worker goes on where this one stopped, and it counts as no attempt. */
+async function goOn(job: DeliveryJob, unreached: readonly Unreached[], deps: RunDeps): Promise<void> {
+  const rest = [...Map.groupBy(unreached, ({ from }) => from)];
+  if (rest.length === 0) return;
+  await deps.deliveryQueue.add(
+    rest.map(([from, group]) => missing(job, from, group)),
+    0,
+  );
+}
+
+async function tryAgain(job: DeliveryJob, failed: readonly Failure[], deps: RunDeps): Promise<void> {
   const groups = [...Map.groupBy(failed, ({ from }) => from)];
+  if (groups.length === 0) return;
   if (job.attempt < deps.attemptsMax) {
     const retries = groups.map(([from, group]) => ({
       ...missing(job, from, group),
@@ -65,8 +77,23 @@ async function handOn(job: DeliveryJob, failed: readonly Failure[], deps: RunDep
   }
 }
 
-const missing = (job: DeliveryJob, from: number, failed: readonly Failure[]): DeliveryJob => ({
+const missing = (job: DeliveryJob, from: number, whom: readonly Unreached[]): DeliveryJob => ({
   ...job,
-  frames: job.frames.slice(from),
-  connectionIds: failed.map(({ connectionId }) => connectionId),
+  messages: job.messages.slice(from),
+  connectionIds: whom.map(({ connectionId }) => connectionId),
 });
+
+/** What an operator wants to see of deliveries: undefined when everybody has got everything. */
+export function remarksOn(deliveries: readonly Delivery[]): Readonly<Record<string, number>> | undefined {
+  const sum = (count: (delivery: Delivery) => number) =>
+    deliveries.reduce((total, delivery) => total + count(delivery), 0);
+  const missed = {
+    gone: sum(({ gone }) => gone.length),
+    failed: sum(({ failed }) => failed.length),
+    throttled: sum(({ throttled }) => throttled),
+    unreached: sum(({ unreached }) => unreached.length),
+    expired: sum(({ expired }) => expired),
+  };
+  if (Object.values(missed).every((count) => count === 0)) return undefined;
+  return { delivered: sum(({ delivered }) => delivered), ...missed };
+}

@@ -1,13 +1,10 @@
-import { ApiGatewayManagementApiClient } from '@aws-sdk/client-apigatewaymanagementapi';
-import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import { SQSClient } from '@aws-sdk/client-sqs';
-import { positiveInteger, text } from '../config.ts';
-import { createConnections } from '../connections.ts';
-import { createForget } from '../forget.ts';
-import { createDeadLetters, createDeliveryQueue } from '../queues.ts';
-import { createSubscriptions } from '../subscriptions.ts';
-import { createTopics } from '../topics.ts';
-import { createPost } from './post.ts';
+import { setTimeout as wait } from 'node:timers/promises';
+import { oneOf, positiveInteger, text } from '../config.ts';
+import { createLimit } from '../limit.ts';
+import { once } from '../once.ts';
+import { createPace } from './pace.ts';
+import type { RunDeps } from './run.ts';
+import { createPostOver, TRANSPORTS } from './transports.ts';
 
 /** What the fan-out and the delivery worker have in common. */
 export const deliverySettings = {
@@ -17,42 +14,55 @@ export const deliverySettings = {
   deliveryQueueUrl: text('DELIVERY_QUEUE_URL'),
   deadLettersUrl: text('DELIVERY_DEAD_LETTERS_URL'),
   callbackUrl: text('CALLBACK_URL'),
-  attemptsMax: positiveInteger('DELIVERY_ATTEMPTS_MAX'),
+  transport: oneOf('POST_TRANSPORT', TRANSPORTS),
   postTimeoutMs: positiveInteger('POST_TIMEOUT_MS'),
+  attemptsMax: positiveInteger('DELIVERY_ATTEMPTS_MAX'),
+  requestsPerSecondMax: positiveInteger('REQUESTS_PER_SECOND_MAX'),
+  environmentsMax: positiveInteger('ENVIRONMENTS_MAX'),
+  // Lambda sets these and gives an environment new ones only by replacing it.
+  region: text('AWS_REGION'),
+  accessKeyId: text('AWS_ACCESS_KEY_ID'),
+  secretAccessKey: text('AWS_SECRET_ACCESS_KEY'),
+  sessionToken: text('AWS_SESSION_TOKEN'),
+};
+export type DeliverySettings = {
+  readonly [K in keyof typeof deliverySettings]: ReturnType<(typeof deliverySettings)[K]['parse']>;
 };
 
-/** Jobs that an invocation works on at the same time, and posts that each of them has in flight. */
-export const JOBS_IN_FLIGHT_MAX = 4;
-export const POSTS_IN_FLIGHT_MAX = 50;
 /** One socket for every post in flight: a post that waits for a socket would be charged for the wait by its deadline. */
-const SOCKETS_MAX = JOBS_IN_FLIGHT_MAX * POSTS_IN_FLIGHT_MAX;
+const POSTS_IN_FLIGHT_MAX = 200;
 
-export function createDelivery(
-  config: {
-    readonly [K in keyof typeof deliverySettings]: ReturnType<(typeof deliverySettings)[K]['parse']>;
-  },
-) {
-  const dynamodb = new DynamoDBClient();
-  const sqs = new SQSClient();
-  const management = new ApiGatewayManagementApiClient({
-    endpoint: config.callbackUrl,
-    maxAttempts: 1,
-    requestHandler: { httpAgent: { maxSockets: SOCKETS_MAX }, httpsAgent: { maxSockets: SOCKETS_MAX } },
-  });
-  const connections = createConnections(dynamodb, config.connectionsTable, Date.now);
-  const subscriptions = createSubscriptions(dynamodb, config.subscriptionsTable, Date.now);
-  const topics = createTopics(dynamodb, config.topicsTable, Date.now);
+/** A delivery to connections that are all there needs no SDK, so that is loaded only when it is first called for. */
+export async function createDelivery(
+  config: DeliverySettings,
+  /** Lambda sets it anew for every invocation. */
+  traceId: () => string | undefined,
+): Promise<RunDeps> {
+  const { region, accessKeyId, secretAccessKey, sessionToken } = config;
+  const stores = once(async () => (await import('./stores.ts')).createStores(config));
+  const clock = { now: Date.now, random: Math.random, wait: (ms: number) => wait(ms) };
   return {
-    connections,
-    subscriptions,
-    topics,
-    post: createPost(management, config.postTimeoutMs),
-    postsInFlightMax: POSTS_IN_FLIGHT_MAX,
-    forget: createForget({ connections, subscriptions, topics, now: Date.now }),
-    deliveryQueue: createDeliveryQueue(sqs, config.deliveryQueueUrl),
-    deadLetters: createDeadLetters(sqs, config.deadLettersUrl),
-    attemptsMax: config.attemptsMax,
+    post: await createPostOver(config.transport, {
+      endpoint: config.callbackUrl,
+      region,
+      credentials: async () => ({ accessKeyId, secretAccessKey, sessionToken }),
+      socketsMax: POSTS_IN_FLIGHT_MAX,
+      timeoutMs: config.postTimeoutMs,
+      now: Date.now,
+      traceId,
+    }),
+    inFlight: createLimit(POSTS_IN_FLIGHT_MAX),
+    pace: createPace({
+      ...clock,
+      budget: { take: async (...span) => (await stores()).budget.take(...span) },
+      requestsPerSecondMax: config.requestsPerSecondMax,
+      environmentsMax: config.environmentsMax,
+    }),
+    now: Date.now,
     random: Math.random,
-    sqs,
+    forget: async (...whom) => (await stores()).forget(...whom),
+    deliveryQueue: { add: async (...jobs) => (await stores()).deliveryQueue.add(...jobs) },
+    deadLetters: { add: async (...letter) => (await stores()).deadLetters.add(...letter) },
+    attemptsMax: config.attemptsMax,
   };
 }

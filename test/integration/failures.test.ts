@@ -44,7 +44,7 @@ it('retries a failing connection alone, and gives it up with its reason', async 
   expect(letter?.MessageAttributes?.reason?.StringValue).toBe('no answer within 200 ms (attempt 3 of 3)');
   const job = decodeJob(String(letter?.Body));
   expect(job).toMatchObject({ topic: 'news', connectionIds: [failing.connectionId] });
-  expect(job.frames.map((frame) => JSON.parse(frame).data)).toEqual(['hello']);
+  expect(job.messages.map(({ json }) => JSON.parse(json).data)).toEqual(['hello']);
   await until(async () => Object.values(await backEnd.depths()).every((depth) => depth === 0));
 });
 

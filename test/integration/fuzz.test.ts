@@ -8,7 +8,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import type { Runtime } from '../../infra/local/runtime.ts';
-import { chunks } from '../../shared/dynamo.ts';
+import { chunks } from '../../shared/chunks.ts';
 import { mapLimit } from '../../shared/map-limit.ts';
 import { Client } from '../client.ts';
 import { bootLocal } from '../local.ts';

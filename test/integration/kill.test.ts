@@ -62,7 +62,7 @@ it('processes after kill -9 every message that was acknowledged before, and forg
     const id = String(ids[index]);
     const undelivered = jobs
       .filter(({ connectionIds }) => connectionIds.includes(id))
-      .flatMap(({ frames }) => frames.map((frame) => JSON.parse(frame).messageId));
+      .flatMap(({ messages }) => messages.map(({ json }) => JSON.parse(json).messageId));
     const seen = new Set([...subscriber.messages.map(({ messageId }) => messageId), ...undelivered]);
     expect(acknowledgedByThen.filter((messageId) => !seen.has(messageId))).toEqual([]);
   }

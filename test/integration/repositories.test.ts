@@ -1,6 +1,7 @@
 import { PutItemCommand } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Runtime } from '../../infra/local/runtime.ts';
+import { createBudget } from '../../shared/budget.ts';
 import { type Connections, createConnections } from '../../shared/connections.ts';
 import { createForget } from '../../shared/forget.ts';
 import { createSubscriptions, type Subscriptions } from '../../shared/subscriptions.ts';
@@ -198,14 +199,70 @@ describe('topics', () => {
     nowMs += 2 * HOUR_MS;
     expect(await topics.shardsCovering(topic)).toEqual([]);
   });
+
+  it('are read once for all who subscribe at about the same time', async () => {
+    const sent: string[] = [];
+    const send = (command: { readonly constructor: { readonly name: string } }) => {
+      sent.push(command.constructor.name);
+      return backEnd.dynamodb.send(command as never);
+    };
+    const counted = createTopics({ send } as never, String(local.ready.tables.topics), now);
+    const pattern = parsePattern(`busy-${count}`);
+    for (let n = 0; n < 5; n++) await counted.ensure(pattern, seconds(nowMs) + 10 + n);
+    expect(sent).toEqual(['GetItemCommand', 'UpdateItemCommand']);
+    nowMs += 5_000;
+    await counted.ensure(pattern, seconds(nowMs) + 10);
+    expect(sent).toHaveLength(3);
+  });
+
+  it('grow, and never shrink', async () => {
+    const pattern = parsePattern(`grow-${count}`);
+    await topics.ensure(pattern, seconds(nowMs) + 10);
+    await topics.grow(pattern, 3);
+    await topics.grow(pattern, 2);
+    nowMs += 5_000;
+    expect((await topics.shardsOf(pattern)).map(({ shard }) => shard)).toEqual([0, 1, 2]);
+    expect(await topics.ensure(pattern, seconds(nowMs) + 10)).toBe(3);
+  });
+
+  it('that nobody has subscribed to do not come to be by growing', async () => {
+    const pattern = parsePattern(`grow-${count}`);
+    await topics.grow(pattern, 3);
+    expect(await topics.shardsOf(pattern)).toEqual([]);
+  });
+});
+
+describe('the schedule of posts', () => {
+  const budget = () => createBudget(backEnd.dynamodb, String(local.ready.tables.topics), now);
+
+  it('gives everybody a span of their own, one after the other', async () => {
+    nowMs += 100 * HOUR_MS;
+    const workers = [budget(), budget(), budget()];
+    const starts = await Promise.all(workers.map((each) => each.take(10.5, Infinity)));
+    expect(starts.map((start) => Number(start) - nowMs).sort((a, b) => a - b)).toEqual([0, 10.5, 21]);
+  });
+
+  it('begins now when what was taken is over', async () => {
+    nowMs += 200 * HOUR_MS;
+    const one = budget();
+    await one.take(10, Infinity);
+    nowMs += 50;
+    expect(await budget().take(10, 0)).toBe(nowMs);
+  });
+
+  it('has nothing to give while it reaches further than one wants to wait', async () => {
+    nowMs += 300 * HOUR_MS;
+    await budget().take(1_000, Infinity);
+    expect(await budget().take(10, 999)).toBeUndefined();
+    expect(await budget().take(10, 1_000)).toBe(nowMs + 1_000);
+  });
 });
 
 it('forgets a subscription that its connection does not list, on the next 410', async () => {
   const pattern = parsePattern(`orphans/${id}`);
-  await topics.ensure(pattern, seconds(nowMs + HOUR_MS));
   const row = { pattern, shard: 0, connectionId: id };
   await subscriptions.put(row, seconds(nowMs + HOUR_MS));
-  const forget = createForget({ connections, subscriptions, topics, now });
-  await forget(id, parseTopic(`orphans/${id}`));
+  const forget = createForget({ connections, subscriptions, now });
+  await forget(id, [row]);
   expect(await collect(subscriptions.subscribers(row))).toEqual([]);
 });

@@ -4,6 +4,8 @@ import { GetQueueAttributesCommand, SendMessageCommand } from '@aws-sdk/client-s
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Clock } from '../../infra/local/clock.ts';
 import type { Runtime } from '../../infra/local/runtime.ts';
+import type { DeliveryJob } from '../../shared/delivery/job.ts';
+import { parsePattern, parseTopic } from '../../shared/topic.ts';
 import { BackEnd } from '../back-end.ts';
 import { Client } from '../client.ts';
 import { Faults, NO_FAULTS } from '../faults.ts';
@@ -108,9 +110,11 @@ async function subscriberOf(topic: string): Promise<{ client: Client; connection
 const put = (table: string, Item: NonNullable<PutItemCommand['input']['Item']>) =>
   backEnd.dynamodb.send(new PutItemCommand({ TableName: local.ready.tables[table], Item }));
 
+const idOfNobody = (): string => `${randomBytes(11).toString('base64url')}=`;
+
 /** A subscription of a connection that never was. Its own item lists it, or it is an orphan. */
 async function ghostOf(topic: string, kind?: 'orphan'): Promise<string> {
-  const id = `${randomBytes(11).toString('base64url')}=`;
+  const id = idOfNobody();
   const expiresAt = { N: String(Math.ceil(Date.now() / 1000) + 3600) };
   await put('topics', { topic: { S: topic }, shards: { N: '1' }, expiresAt });
   await put('subscriptions', { topicShard: { S: `${topic}#0` }, connectionId: { S: id }, expiresAt });
@@ -126,12 +130,21 @@ const isForgotten = async (connectionId: string): Promise<boolean> =>
 
 const publishTo = (topic: string) => backEnd.publish({ topic, data: topic });
 
+const jobFor = (topic: string, connectionIds: readonly string[], attempt: number): DeliveryJob => ({
+  group: topic,
+  topic: parseTopic(topic),
+  messages: [{ json: '{}' }],
+  connectionIds,
+  shards: [{ pattern: parsePattern(topic), shard: 0 }],
+  attempt,
+});
+
 /** A job as the fan-out makes them, but for its attempt. */
 const sendJob = (topic: string, connectionIds: readonly string[], attempt = ATTEMPTS_MAX) =>
   backEnd.sqs.send(
     new SendMessageCommand({
       QueueUrl: local.ready.queues.delivery,
-      MessageBody: JSON.stringify({ group: topic, topic, frames: [`"${topic}"`], connectionIds, attempt }),
+      MessageBody: JSON.stringify(jobFor(topic, connectionIds, attempt)),
     }),
   );
 
@@ -288,6 +301,7 @@ const failsSweep =
   };
 
 const FORBIDDEN = /^AccessDeniedException \(HTTP 403\)/;
+const UNPACED = /^AccessDeniedException: .* not authorized to perform: dynamodb:UpdateItem /;
 const unforgotten = (action: string) =>
   new RegExp(`^gone, but its rows stay: .* not authorized to perform: ${action} `);
 
@@ -306,8 +320,12 @@ const publishToCrowd = async (topic: string) => {
   for (let n = 0; n < CROWD; n++) await ghostOf(topic, 'orphan');
   await publishTo(topic);
 };
+/** As many as the fan-out serves itself, and more than may be posted to without a turn. */
+const publishToSome = async (topic: string) => {
+  for (let n = 0; n < CROWD - 1; n++) await ghostOf(topic, 'orphan');
+  await publishTo(topic);
+};
 const sendJobForGhost = async (topic: string) => sendJob(topic, [await ghostOf(topic)]);
-const sendJobForOrphan = async (topic: string) => sendJob(topic, [await ghostOf(topic, 'orphan')]);
 /** To a connection whose posts fail; the client is not closed, for that would make `$disconnect` run meanwhile. */
 const toFailing =
   (send: (topic: string, connectionId: string) => Promise<unknown>) => async (topic: string) => {
@@ -341,6 +359,7 @@ const FAILURES: Record<string, Failure> = {
   'Fanout sqs:ReceiveMessage Ingest': waitsInQueue('ingest', publishTo),
   'Fanout sqs:DeleteMessage Ingest': staysInQueue('ingest', publishTo),
   'Fanout dynamodb:BatchGetItem Topics': failsRecord('dynamodb:BatchGetItem', publishTo),
+  'Fanout dynamodb:UpdateItem Topics': buries(UNPACED, publishToSome),
   'Fanout dynamodb:Query Subscriptions': failsRecord('dynamodb:Query', publishToGhost),
   'Fanout dynamodb:Query Connections/index/byUser': failsRecord('dynamodb:Query', () =>
     backEnd.publish({ to: { userId: 'alice' }, data: 1 }),
@@ -375,7 +394,9 @@ const FAILURES: Record<string, Failure> = {
     FORBIDDEN,
     toLive((topic, id) => sendJob(topic, [id])),
   ),
-  'Deliver dynamodb:BatchGetItem Topics': buries(unforgotten('dynamodb:BatchGetItem'), sendJobForOrphan),
+  'Deliver dynamodb:UpdateItem Topics': buries(UNPACED, (topic) =>
+    sendJob(topic, Array.from({ length: CROWD }, idOfNobody)),
+  ),
   'Deliver dynamodb:DeleteItem Connections': buries(unforgotten('dynamodb:DeleteItem'), sendJobForGhost),
   'Deliver dynamodb:BatchWriteItem Subscriptions': buries(
     unforgotten('dynamodb:BatchWriteItem'),

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { deliverJobs } from '../../services/deliver/deliver-jobs.ts';
 import { deliver } from '../../shared/delivery/deliver.ts';
 import {
   type DeliveryJob,
@@ -9,23 +10,33 @@ import {
 } from '../../shared/delivery/job.ts';
 import { createPost, type PostOutcome } from '../../shared/delivery/post.ts';
 import { type RunDeps, runJob } from '../../shared/delivery/run.ts';
+import { createLimit } from '../../shared/limit.ts';
+import { parsePattern } from '../../shared/topic.ts';
+import { freePace } from '../free-pace.ts';
 
 const decoder = new TextDecoder();
 const delivered: PostOutcome = { outcome: 'delivered' };
 const gone: PostOutcome = { outcome: 'gone' };
 const failed: PostOutcome = { outcome: 'failed', reason: 'HTTP 500' };
 
+const FOREVER = Number.POSITIVE_INFINITY;
+
 /** Posts whose outcome `fate` decides; keeps what each connection got, in order. */
-function postsThat(fate: (connectionId: string, frame: string) => PostOutcome | Promise<PostOutcome>) {
+function postsThat(fate: (connectionId: string, message: string) => PostOutcome | Promise<PostOutcome>) {
   const got: Record<string, string[]> = {};
   const post = async (connectionId: string, data: Uint8Array) => {
-    const frame = decoder.decode(data);
-    const result = await fate(connectionId, frame);
-    if (result.outcome === 'delivered') got[connectionId] = [...(got[connectionId] ?? []), frame];
+    const { message } = JSON.parse(decoder.decode(data));
+    const result = await fate(connectionId, message);
+    if (result.outcome === 'delivered') got[connectionId] = [...(got[connectionId] ?? []), message];
     return result;
   };
-  return { post, got, postsInFlightMax: 2 };
+  return { post, got, inFlight: createLimit(2), pace: freePace(), now: () => 0 };
 }
+
+const turnsFor = (posts: number) => {
+  let turns = 0;
+  return async () => ++turns <= posts;
+};
 
 function workshop(fate: Parameters<typeof postsThat>[0], overrides: Partial<RunDeps> = {}) {
   const forgotten: string[] = [];
@@ -44,27 +55,41 @@ function workshop(fate: Parameters<typeof postsThat>[0], overrides: Partial<RunD
   return { deps, got, forgotten, retries, dead };
 }
 
-const job = (connectionIds: string[], frames = ['1'], attempt = 1): DeliveryJob => ({
+/** So large that every message is a frame of its own. */
+const filling = 'x'.repeat(33_000);
+const message = (name: string, expiresAtMs?: number) => ({
+  json: JSON.stringify({ message: name, filling }),
+  ...(expiresAtMs !== undefined && { expiresAtMs }),
+});
+const shards = [{ pattern: parsePattern('news'), shard: 0 }];
+const job = (connectionIds: string[], messages = ['1'], attempt = 1): DeliveryJob => ({
   group: 'news',
-  frames,
+  messages: messages.map((name) => message(name)),
   connectionIds,
+  shards,
   attempt,
 });
+const nobody = { gone: [], failed: [], unreached: [], throttled: 0, expired: 0 };
+
+const outcome = async (...args: Parameters<typeof deliver>) => {
+  const { delivered, gone, failed, unreached, throttled, expired } = await deliver(...args);
+  return { delivered, gone, failed, unreached, throttled, expired };
+};
 
 describe('deliver', () => {
-  it('gives every connection every frame in order', async () => {
+  it('gives every connection every message in order', async () => {
     const { got, ...deps } = postsThat(() => delivered);
-    const result = await deliver({ frames: ['1', '2', '3'], connectionIds: ['a', 'b', 'c'] }, deps);
-    expect(result).toEqual({ delivered: 3, gone: [], failed: [] });
+    const result = await outcome(job(['a', 'b', 'c'], ['1', '2', '3']), deps, FOREVER);
+    expect(result).toEqual({ ...nobody, delivered: 3 });
     expect(got).toEqual({ a: ['1', '2', '3'], b: ['1', '2', '3'], c: ['1', '2', '3'] });
   });
 
-  it('keeps later frames back from a connection that missed one', async () => {
-    const { got, ...deps } = postsThat((id, frame) => (id === 'b' && frame === '2' ? failed : delivered));
-    const result = await deliver({ frames: ['1', '2', '3'], connectionIds: ['a', 'b'] }, deps);
+  it('keeps later messages back from a connection that missed one', async () => {
+    const { got, ...deps } = postsThat((id, message) => (id === 'b' && message === '2' ? failed : delivered));
+    const result = await outcome(job(['a', 'b'], ['1', '2', '3']), deps, FOREVER);
     expect(result).toEqual({
+      ...nobody,
       delivered: 1,
-      gone: [],
       failed: [{ connectionId: 'b', from: 1, reason: 'HTTP 500' }],
     });
     expect(got.b).toEqual(['1']);
@@ -78,42 +103,98 @@ describe('deliver', () => {
       if (id === 'z') served.resolve();
       return delivered;
     });
-    const delivery = deliver({ frames: ['1'], connectionIds: ['slow', 'x', 'y', 'z'] }, deps);
+    const delivery = outcome(job(['slow', 'x', 'y', 'z']), deps, FOREVER);
     await served.promise;
     hang.resolve(failed);
     expect((await delivery).failed).toHaveLength(1);
     expect(Object.keys(got)).toEqual(['x', 'y', 'z']);
+  });
+
+  it('slows down for a 429', async () => {
+    let slowed = 0;
+    const { got: _, ...deps } = postsThat(() => ({ outcome: 'throttled', reason: 'HTTP 429' }));
+    const pace = { ...freePace(), slowDown: () => void slowed++ };
+    const result = await outcome(job(['a']), { ...deps, pace }, FOREVER);
+    expect(result).toMatchObject({ throttled: 1, failed: [{ connectionId: 'a', reason: 'HTTP 429' }] });
+    expect(slowed).toBe(1);
+  });
+
+  it('drops what is too late, and counts it for everybody who did not get it', async () => {
+    let nowMs = 0;
+    const { got, ...deps } = postsThat(() => {
+      nowMs += 10;
+      return delivered;
+    });
+    const messages = [message('late', 0), message('soon late', 10), message('in time')];
+    const result = await outcome(
+      { messages, connectionIds: ['a', 'b'] },
+      { ...deps, inFlight: createLimit(1), now: () => nowMs },
+      FOREVER,
+    );
+    expect(got).toEqual({ a: ['soon late', 'in time'], b: ['in time'] });
+    expect(result).toMatchObject({ delivered: 2, expired: 3 });
+  });
+
+  it('names whom it had no time for, from the message that they miss', async () => {
+    let turns = 0;
+    // Turns for a's first message, b's, and a's second; then none.
+    const pace = { ...freePace(), turn: async () => ++turns <= 3 };
+    const { got, ...deps } = postsThat(() => delivered);
+    const result = await outcome(job(['a', 'b', 'c', 'd'], ['1', '2']), { ...deps, pace }, FOREVER);
+    const missed = new Map(result.unreached.map(({ connectionId, from }) => [connectionId, from]));
+    expect([...missed.keys()].sort()).toEqual(
+      ['a', 'b', 'c', 'd'].filter((id) => (got[id]?.length ?? 0) < 2),
+    );
+    for (const [id, from] of missed) expect(from).toBe(got[id]?.length ?? 0);
+    expect(Object.values(got).flat()).toHaveLength(3);
+  });
+
+  it('fails those for whom no turn could be asked for', async () => {
+    let turns = 0;
+    const pace = {
+      ...freePace(),
+      turn: async () => {
+        if (++turns === 2) throw new Error('table is away');
+        return true;
+      },
+    };
+    const { got, ...deps } = postsThat(() => delivered);
+    const result = await outcome(job(['a', 'b', 'c']), { ...deps, pace }, FOREVER);
+    expect(got).toEqual({ a: ['1'] });
+    expect(result.failed).toEqual(
+      ['b', 'c'].map((connectionId) => ({ connectionId, from: 0, reason: 'Error: table is away' })),
+    );
   });
 });
 
 describe('runJob', () => {
   it('forgets a connection that is gone, and still reaches the others', async () => {
     const { deps, got, forgotten, retries } = workshop((id) => (id === 'b' ? gone : delivered));
-    await runJob(job(['a', 'b', 'c']), deps);
+    await runJob(job(['a', 'b', 'c']), deps, FOREVER);
     expect(Object.keys(got)).toEqual(['a', 'c']);
     expect(forgotten).toEqual(['b']);
     expect(retries).toEqual([]);
   });
 
   it('tries again with exactly the connections and frames that are missing', async () => {
-    const { deps, retries, dead } = workshop((id, frame) =>
-      (id === 'b' && frame === '2') || id === 'c' ? failed : delivered,
+    const { deps, retries, dead } = workshop((id, message) =>
+      (id === 'b' && message === '2') || id === 'c' ? failed : delivered,
     );
-    await runJob(job(['a', 'b', 'c'], ['1', '2']), deps);
+    await runJob(job(['a', 'b', 'c'], ['1', '2']), deps, FOREVER);
     expect(retries).toEqual([{ jobs: [job(['b'], ['2'], 2), job(['c'], ['1', '2'], 2)], delaySeconds: 1 }]);
     expect(dead).toEqual([]);
   });
 
   it('gives up after the last attempt, with the reason', async () => {
     const { deps, retries, dead } = workshop(() => failed);
-    await runJob(job(['a', 'b'], ['1'], 3), deps);
+    await runJob(job(['a', 'b'], ['1'], 3), deps, FOREVER);
     expect(retries).toEqual([]);
     expect(dead).toEqual([{ job: job(['a', 'b']), reason: 'HTTP 500 (attempt 3 of 3)' }]);
   });
 
   it('writes a dead letter for each reason', async () => {
     const { deps, dead } = workshop((id) => ({ outcome: 'failed', reason: id }));
-    await runJob(job(['a', 'b'], ['1'], 3), deps);
+    await runJob(job(['a', 'b'], ['1'], 3), deps, FOREVER);
     expect(dead.map(({ reason }) => reason)).toEqual(['a (attempt 3 of 3)', 'b (attempt 3 of 3)']);
   });
 
@@ -121,15 +202,26 @@ describe('runJob', () => {
     const { deps, retries } = workshop((id) => (id === 'b' ? gone : delivered), {
       forget: () => Promise.reject(new Error('throttled')),
     });
-    await runJob(job(['a', 'b']), deps);
+    await runJob(job(['a', 'b']), deps, FOREVER);
     expect(retries.flatMap(({ jobs }) => jobs)).toEqual([job(['b'], ['1'], 2)]);
+  });
+
+  it('leaves a job for whom it had no time for, at once and as the same attempt', async () => {
+    const { deps, retries } = workshop((id) => (id === 'a' ? failed : delivered), {
+      pace: { ...freePace(), turn: turnsFor(2) },
+    });
+    await runJob(job(['a', 'b', 'c', 'd'], ['1'], 2), deps, FOREVER);
+    expect(retries).toEqual([
+      { jobs: [job(['c', 'd'], ['1'], 2)], delaySeconds: 0 },
+      { jobs: [job(['a'], ['1'], 3)], delaySeconds: 2 },
+    ]);
   });
 
   it('throws if what is missing cannot be handed on, so that the queue keeps the job', async () => {
     const { deps } = workshop(() => failed, {
       deliveryQueue: { add: () => Promise.reject(new Error('queue is away')) },
     });
-    await expect(runJob(job(['a']), deps)).rejects.toThrow('queue is away');
+    await expect(runJob(job(['a']), deps, FOREVER)).rejects.toThrow('queue is away');
   });
 });
 
@@ -141,13 +233,15 @@ describe('encodeJob', () => {
     expect(jobs.flatMap(({ connectionIds }) => connectionIds)).toEqual(ids);
   });
 
-  it('splits many bytes into jobs that each fit a queue message, frames in order', () => {
-    // The worst a frame can be: quotes are escaped once in the frame and again in the job.
-    const frames = ['1', '2', '3', '4', '5'].map((n) => JSON.stringify({ n, data: '"'.repeat(63_000) }));
-    const bodies = encodeJob(job(['a'], frames));
+  it('splits many bytes into jobs that each fit a queue message, messages in order', () => {
+    // The worst a message can be: quotes are escaped once in the message and again in the job.
+    const messages = ['1', '2', '3', '4', '5'].map((n) => ({
+      json: JSON.stringify({ n, data: '"'.repeat(63_000) }),
+    }));
+    const bodies = encodeJob({ ...job(['a']), messages });
     for (const body of bodies) expect(Buffer.byteLength(body)).toBeLessThanOrEqual(JOB_BYTES_MAX);
     expect(bodies.length).toBeGreaterThan(1);
-    expect(bodies.flatMap((body) => decodeJob(body).frames)).toEqual(frames);
+    expect(bodies.flatMap((body) => decodeJob(body).messages)).toEqual(messages);
   });
 });
 
@@ -169,4 +263,47 @@ it('ends a post that never answers at its own deadline', async () => {
   const post = createPost(client as never, 20);
   expect(await post('a', new Uint8Array())).toEqual({ outcome: 'failed', reason: 'no answer within 20 ms' });
   expect(aborted).toEqual([true]);
+});
+
+describe('a batch of jobs', () => {
+  const record = (job: DeliveryJob) => ({ messageId: `${++records}`, body: JSON.stringify(job) });
+  const small = (connectionIds: string[], name: string): DeliveryJob => ({
+    ...job(connectionIds),
+    messages: [{ json: JSON.stringify({ message: name }) }],
+  });
+  let records = 0;
+
+  it('posts what is for the same connections in the same frame, in order', async () => {
+    const frames: [string, unknown][] = [];
+    const { deps } = workshop(() => delivered, {
+      post: async (id, bytes) => {
+        const { messages, message } = JSON.parse(decoder.decode(bytes));
+        frames.push([id, messages?.map((each: { message: string }) => each.message) ?? message]);
+        return delivered;
+      },
+    });
+    const jobs = [small(['a', 'b'], '1'), small(['c'], '1'), small(['a', 'b'], '2'), small(['a', 'b'], '3')];
+    expect((await deliverJobs(jobs.map(record), deps, FOREVER)).failed).toEqual([]);
+    expect(frames.sort()).toEqual([
+      ['a', ['1', '2', '3']],
+      ['b', ['1', '2', '3']],
+      ['c', '1'],
+    ]);
+  });
+
+  it('keeps first tries and retries apart', async () => {
+    const { deps, retries } = workshop(() => failed);
+    const jobs = [small(['a'], '1'), { ...small(['a'], '2'), attempt: 2 }];
+    await deliverJobs(jobs.map(record), deps, FOREVER);
+    expect(retries.flatMap(({ jobs }) => jobs.map(({ attempt }) => attempt)).sort()).toEqual([2, 3]);
+  });
+
+  it('hands out again every record of a job that could not be handed on, and no other', async () => {
+    const { deps } = workshop((id) => (id === 'a' ? failed : delivered), {
+      deliveryQueue: { add: () => Promise.reject(new Error('queue is away')) },
+    });
+    const all = [small(['a'], '1'), small(['b'], '1'), small(['a'], '2')].map(record);
+    const result = await deliverJobs(all, deps, FOREVER);
+    expect(result.failed.map(({ record }) => record)).toEqual([all[0], all[2]]);
+  });
 });

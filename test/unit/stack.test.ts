@@ -46,7 +46,8 @@ describe('the queues', () => {
   });
 
   it('never run more workers than the settings say', () => {
-    for (const { ScalingConfig } of mappings) expect(ScalingConfig.MaximumConcurrency).toBe(50);
+    const workers = mappings.map(({ ScalingConfig }) => ScalingConfig.MaximumConcurrency);
+    expect(workers.sort()).toEqual([10, 50]);
   });
 
   it('that are worked on have a dead-letter queue and are tried at least five times', () => {
@@ -112,7 +113,7 @@ describe('the functions', () => {
     const logs = ['logs:CreateLogStream', 'logs:PutLogEvents'];
     const rows = ['dynamodb:BatchWriteItem', 'dynamodb:DeleteItem'];
     const source = ['sqs:DeleteMessage', 'sqs:GetQueueAttributes', 'sqs:ReceiveMessage'];
-    const delivery = ['dynamodb:BatchGetItem', ...rows, 'execute-api:ManageConnections'];
+    const delivery = [...rows, 'dynamodb:UpdateItem', 'execute-api:ManageConnections'];
     expect(rights).toEqual({
       Connect: ['dynamodb:PutItem', ...logs],
       Disconnect: [...rows, ...logs],
@@ -125,6 +126,7 @@ describe('the functions', () => {
       DefaultRoute: logs,
       Fanout: [
         ...delivery,
+        'dynamodb:BatchGetItem',
         'dynamodb:Query',
         'dynamodb:Scan',
         ...logs,
@@ -160,10 +162,17 @@ it('answers clients on every route but the lifecycle ones', () => {
 
 it('names every setting that is out of bounds', () => {
   expect(
-    () => new Fanwire(new Stack(), 'F', { postTimeoutMs: 60_000, workersMax: 1.5, stageName: 'a/b' }),
+    () =>
+      new Fanwire(new Stack(), 'F', {
+        postTimeoutMs: 60_000,
+        fanOutWorkersMax: 1.5,
+        stageName: 'a/b',
+        postTransport: 'carrier pigeon' as never,
+      }),
   ).toThrow(
     'Bad Fanwire settings: expected postTimeoutMs to be a whole number from 50 to 5000, got 60000; ' +
-      'expected workersMax to be a whole number from 2 to 1000, got 1.5; ' +
-      'expected stageName to be 1 to 128 letters, digits or _, got a/b',
+      'expected fanOutWorkersMax to be a whole number from 2 to 1000, got 1.5; ' +
+      'expected stageName to be 1 to 128 letters, digits or _, got a/b; ' +
+      'expected postTransport to be one of sockets, undici, sdk, got carrier pigeon',
   );
 });

@@ -1,0 +1,82 @@
+import type { DeliveryJob, JobMessage } from './job.ts';
+
+/** API Gateway meters a message per 32 KB: up to there another message in the frame is free. */
+export const FRAME_BYTES_MAX = 32 * 1024;
+
+export interface Frame {
+  readonly bytes: Uint8Array;
+  /** Index in the job of the first message in it. */
+  readonly from: number;
+}
+export interface Frames {
+  readonly frames: readonly Frame[];
+  /** Messages that are too late by now. */
+  readonly expired: number;
+}
+
+/** Packs what is not too late at `nowMs` into as few frames as fit, in order. */
+export function packFrames(
+  { topic, messages }: Pick<DeliveryJob, 'topic' | 'messages'>,
+  nowMs: number,
+): Frames {
+  const address = topic === undefined ? '' : `"topic":${JSON.stringify(topic)},`;
+  const frames: Frame[] = [];
+  let pack: string[] = [];
+  let bytes = 0;
+  let from = 0;
+  let expired = 0;
+  const close = () => {
+    if (pack.length > 0) frames.push({ bytes: encode(address, pack), from });
+    pack = [];
+    bytes = address.length + WRAPPING_BYTES;
+  };
+  for (const [index, { json, expiresAtMs = Infinity }] of messages.entries()) {
+    if (expiresAtMs <= nowMs) {
+      expired += 1;
+      continue;
+    }
+    const size = Buffer.byteLength(json) + 1;
+    if (pack.length === 0 || bytes + size > FRAME_BYTES_MAX) {
+      close();
+      from = index;
+    }
+    pack.push(json);
+    bytes += size;
+  }
+  close();
+  return { frames, expired };
+}
+
+const WRAPPING_BYTES = '{"type":"messages","messages":[]}'.length;
+const encoder = new TextEncoder();
+
+function encode(address: string, [first = '', ...more]: readonly string[]): Uint8Array {
+  return encoder.encode(
+    more.length === 0
+      ? `{"type":"message",${address}${first.slice(1)}`
+      : `{"type":"messages",${address}"messages":[${[first, ...more].join(',')}]}`,
+  );
+}
+
+/** `packFrames` for many connections in turn: packs anew only when a message has become too late. */
+export function createPacker(job: Pick<DeliveryJob, 'topic' | 'messages'>): (nowMs: number) => Frames {
+  let packed: Frames | undefined;
+  let untilMs = 0;
+  return (nowMs) => {
+    if (!packed || nowMs >= untilMs) {
+      packed = packFrames(job, nowMs);
+      untilMs = Math.min(
+        Infinity,
+        ...job.messages.map(({ expiresAtMs = Infinity }) => later(expiresAtMs, nowMs)),
+      );
+    }
+    return packed;
+  };
+}
+
+const later = (expiresAtMs: number, nowMs: number): number => (expiresAtMs > nowMs ? expiresAtMs : Infinity);
+
+export const toJobMessage = (message: object, expiresAtMs: number | undefined): JobMessage => ({
+  json: JSON.stringify(message),
+  ...(expiresAtMs !== undefined && { expiresAtMs }),
+});

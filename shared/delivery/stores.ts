@@ -1,0 +1,28 @@
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { SQSClient } from '@aws-sdk/client-sqs';
+import { createBudget } from '../budget.ts';
+import { createConnections } from '../connections.ts';
+import { createForget } from '../forget.ts';
+import { lean } from '../lean.ts';
+import { createDeadLetters, createDeliveryQueue } from '../queues.ts';
+import { createSubscriptions } from '../subscriptions.ts';
+
+/** Everything of a delivery that needs an AWS SDK client, in a module of its own so that it can be loaded late. */
+export function createStores(config: {
+  readonly connectionsTable: string;
+  readonly subscriptionsTable: string;
+  readonly topicsTable: string;
+  readonly deliveryQueueUrl: string;
+  readonly deadLettersUrl: string;
+}) {
+  const dynamodb = lean(new DynamoDBClient());
+  const sqs = lean(new SQSClient());
+  const connections = createConnections(dynamodb, config.connectionsTable, Date.now);
+  const subscriptions = createSubscriptions(dynamodb, config.subscriptionsTable, Date.now);
+  return {
+    budget: createBudget(dynamodb, config.topicsTable, Date.now),
+    forget: createForget({ connections, subscriptions, now: Date.now }),
+    deliveryQueue: createDeliveryQueue(sqs, config.deliveryQueueUrl),
+    deadLetters: createDeadLetters(sqs, config.deadLettersUrl),
+  };
+}
