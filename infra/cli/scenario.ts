@@ -1,0 +1,209 @@
+import { eventUnits, messageUnits, requestUnits } from '../local/meter/units.ts';
+import type { FunctionUsage, QueueUsage, TableUsage, Usage } from '../local/meter/usage.ts';
+
+/** A steady load on topics of equal size. */
+export interface Scenario {
+  /** Of each topic; a connection subscribes to one. */
+  readonly subscribers: number;
+  readonly topics: number;
+  /** Messages a second, published to each topic by back ends. */
+  readonly rate: number;
+  /** Of a message's data. */
+  readonly bytes: number;
+  /** Messages of a topic that go out in one frame. */
+  readonly coalesced: number;
+  readonly seconds: number;
+  /** Of each connection. */
+  readonly connectionMinutes: number;
+}
+
+/** What Fanwire's code and configuration decide. */
+export const INLINE_SUBSCRIBERS_MAX = 200;
+export const JOB_CONNECTIONS_MAX = 500;
+export const INGEST_BATCH_MAX = 10;
+const DELIVERY_BATCH_MAX = 10;
+const SHARD_SUBSCRIBERS_MAX = 5_000;
+const FRAME_BYTES_MAX = 32 * 1024;
+const SEND_BATCH_MAX = 10;
+/** `chat/lobby` may be covered by itself, `chat/lobby/*` and `chat/*`. */
+const PATTERNS = 3;
+const ROUTE_MEMORY_MB = 256;
+const WORKER_MEMORY_MB = 512;
+/** A worker takes part of the shared schedule of posts for so many of them; asking costs a second write about as often. */
+const LEASE_POSTS = 1_000;
+const LEASE_WRITES = 2;
+const SWEEP_SECONDS = 60;
+/** For so long an environment of `subscribe` knows a topic that it has read. */
+const TOPIC_FRESH_SECONDS = 5;
+/** The most rows that a sweep looks at. */
+const SWEEP_ROWS_MAX = 2_000;
+
+/** Bytes beside a message's data, as counted on `chat/lobby`. */
+const EVENT_BYTES = 110;
+const ENVELOPE_BYTES = 260;
+const MESSAGE_BYTES = 190;
+const JOB_BYTES = 150;
+/** A quoted connection id and its comma. */
+const ID_BYTES = 19;
+const SUBSCRIPTION_ROW_BYTES = 66;
+const CONNECTION_ROW_BYTES = 160;
+const READ_BYTES = 4 * 1024;
+
+/** Milliseconds of warm functions: measured here or assumed, see README. A post takes 0.04 ms of a whole processor. */
+const ROUTE_MS = 10;
+const FAN_OUT_MS = 15;
+const WORKER_MS = 5;
+const POST_MS = 0.04 / (WORKER_MEMORY_MB / 1769);
+/** What a function prints an invocation: one line of JSON. */
+const WORKER_LOG_BYTES = 250;
+
+/** How a message of the scenario goes through the system. */
+export interface Work {
+  readonly connections: number;
+  readonly messages: number;
+  /** Invocations of the fan-out, each for the messages that go out together. */
+  readonly frames: number;
+  readonly posts: number;
+  readonly deliveries: number;
+  /** A frame's jobs; none if the fan-out serves its few subscribers itself. */
+  readonly jobs: number;
+  readonly jobBytes: number;
+  readonly shards: number;
+  readonly readUnits: number;
+}
+
+export function workOf(scenario: Scenario): Work {
+  const { subscribers, topics, rate, bytes, coalesced, seconds } = scenario;
+  const messages = topics * rate * seconds;
+  const frames = messages / coalesced;
+  const isSmall = subscribers <= INLINE_SUBSCRIBERS_MAX;
+  const shards =
+    subscribers <= SHARD_SUBSCRIBERS_MAX ? 1 : Math.ceil((2 * subscribers) / SHARD_SUBSCRIBERS_MAX);
+  const shardUnits = Math.ceil(((subscribers / shards) * SUBSCRIPTION_ROW_BYTES) / READ_BYTES);
+  return {
+    connections: subscribers * topics,
+    messages,
+    frames,
+    posts: frames * subscribers * postsPerFrame(coalesced, bytes),
+    deliveries: messages * subscribers,
+    jobs: isSmall ? 0 : Math.ceil(subscribers / JOB_CONNECTIONS_MAX),
+    jobBytes: JOB_BYTES + coalesced * (MESSAGE_BYTES + bytes) + JOB_CONNECTIONS_MAX * ID_BYTES,
+    shards,
+    readUnits: shards * Math.max(1, shardUnits),
+  };
+}
+
+/** Messages are packed into frames of at most 32 KB; one that is longer is several for API Gateway's meter. */
+function postsPerFrame(coalesced: number, bytes: number): number {
+  const size = MESSAGE_BYTES + bytes;
+  if (size > FRAME_BYTES_MAX) return coalesced * messageUnits(size);
+  return Math.ceil(coalesced / Math.floor(FRAME_BYTES_MAX / size));
+}
+
+/** The usage of a scenario by formula, its connections' coming and going included. */
+export function usageOf(scenario: Scenario): Usage {
+  const work = workOf(scenario);
+  const { connections, messages, frames, posts, shards, readUnits } = work;
+  const { bytes, seconds } = scenario;
+  const sends = sendsOf(work);
+  const deliveries = work.jobs === 0 ? 0 : frames * Math.ceil(work.jobs / DELIVERY_BATCH_MAX);
+  const postMs = posts * POST_MS;
+  const inline = work.jobs === 0;
+  return {
+    since: '',
+    seconds,
+    functions: {
+      connect: functionUsage(connections, ROUTE_MS, ROUTE_MEMORY_MB),
+      disconnect: functionUsage(connections, ROUTE_MS, ROUTE_MEMORY_MB),
+      subscribe: functionUsage(connections, ROUTE_MS, ROUTE_MEMORY_MB),
+      fanout: workerUsage(frames, FAN_OUT_MS, inline ? postMs : 0),
+      deliver: workerUsage(deliveries, WORKER_MS, inline ? 0 : postMs),
+      sweep: functionUsage(seconds / SWEEP_SECONDS, sweepMs(connections), ROUTE_MEMORY_MB),
+    },
+    tables: {
+      connections: {
+        PutItem: writes(connections),
+        UpdateItem: writes(connections),
+        DeleteItem: writes(connections),
+        Scan: reads(seconds / SWEEP_SECONDS, sweepUnits(connections)),
+      },
+      subscriptions: {
+        PutItem: writes(connections),
+        BatchWriteItem: writes(connections),
+        Query: reads(frames * shards, readUnits / shards),
+      },
+      topics: {
+        GetItem: reads(Math.min(connections, scenario.topics * (1 + seconds / TOPIC_FRESH_SECONDS)), 0.5),
+        BatchGetItem: reads(frames, PATTERNS),
+        UpdateItem: writes(LEASE_WRITES * Math.max(frames, posts / LEASE_POSTS)),
+      },
+    },
+    queues: {
+      ingest: queue({
+        SendMessage: messages * requestUnits(ENVELOPE_BYTES + bytes),
+        ReceiveMessage: frames * requestUnits(scenario.coalesced * (ENVELOPE_BYTES + bytes)),
+        DeleteMessageBatch: frames,
+      }),
+      delivery: queue(
+        {
+          SendMessageBatch: frames * sends,
+          ReceiveMessage:
+            deliveries * requestUnits((work.jobs / perFrame(deliveries, frames)) * work.jobBytes),
+          DeleteMessageBatch: deliveries,
+        },
+        true,
+      ),
+    },
+    buses: { bus: { events: messages, billedEvents: messages * eventUnits(EVENT_BYTES + bytes) } },
+    stages: {
+      prod: {
+        connections,
+        connectionMinutes: connections * scenario.connectionMinutes,
+        messagesIn: connections,
+        replies: connections,
+        posts,
+        refusals: 0,
+      },
+    },
+    schedules: { sweepSchedule: { invocations: seconds / SWEEP_SECONDS } },
+  };
+}
+
+/** Billed requests that send a frame's jobs, ten in one. */
+function sendsOf({ jobs, jobBytes }: Work): number {
+  const full = Math.floor(jobs / SEND_BATCH_MAX);
+  const rest = jobs % SEND_BATCH_MAX;
+  return full * requestUnits(SEND_BATCH_MAX * jobBytes) + (rest > 0 ? requestUnits(rest * jobBytes) : 0);
+}
+
+const perFrame = (deliveries: number, frames: number): number =>
+  Math.max(1, deliveries / Math.max(1, frames));
+
+const sweepUnits = (connections: number): number =>
+  Math.ceil((Math.min(connections, SWEEP_ROWS_MAX) * CONNECTION_ROW_BYTES) / READ_BYTES) / 2;
+/** 32 at a time, each about 10 ms. */
+const sweepMs = (connections: number): number => 20 + (Math.min(connections, SWEEP_ROWS_MAX) / 32) * 10;
+
+const writes = (count: number): TableUsage => ({ requests: count, readUnits: 0, writeUnits: count });
+const reads = (requests: number, unitsEach: number): TableUsage => ({
+  requests,
+  readUnits: requests * unitsEach,
+  writeUnits: 0,
+});
+const queue = (requests: QueueUsage['requests'], isFair = false): QueueUsage => ({
+  requests,
+  isFair,
+  isPolled: true,
+});
+
+const workerUsage = (invocations: number, baseMs: number, postMs: number): FunctionUsage =>
+  functionUsage(invocations, baseMs + postMs / Math.max(1, invocations), WORKER_MEMORY_MB, WORKER_LOG_BYTES);
+
+function functionUsage(invocations: number, ms: number, memoryMb: number, logBytes = 0): FunctionUsage {
+  const durationMs = invocations * ms;
+  return {
+    ...{ invocations, errors: 0, coldStarts: 0, initMs: 0, durationMs, durationMaxMs: ms, timeoutMs: 0 },
+    ...{ memoryMb, heapBytesMax: 0, logBytes: logBytes * invocations },
+    gbSeconds: (durationMs * memoryMb) / (1000 * 1024),
+  };
+}

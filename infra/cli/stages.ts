@@ -1,0 +1,53 @@
+/** Where in the flow of a message money goes. */
+export const STAGES = ['connections', 'commands', 'publish', 'fan out', 'deliver', 'idle', 'other'] as const;
+export type Stage = (typeof STAGES)[number];
+
+/** The stages that a published message goes through: they are what its delivery costs. */
+export const DELIVERY_STAGES: readonly Stage[] = ['publish', 'fan out', 'deliver'];
+
+const FUNCTIONS: Readonly<Record<string, Stage>> = {
+  authorize: 'connections',
+  connect: 'connections',
+  disconnect: 'connections',
+  publish: 'publish',
+  send: 'publish',
+  fanout: 'fan out',
+  deliver: 'deliver',
+  sweep: 'idle',
+  subscribe: 'commands',
+  unsubscribe: 'commands',
+  whoami: 'commands',
+  ping: 'commands',
+  defaultRoute: 'commands',
+  history: 'commands',
+  presence: 'commands',
+};
+
+/** The first that fits; a table without an operation is for all others. */
+const TABLES: Readonly<Record<string, Stage>> = {
+  'connections Scan': 'idle',
+  'connections Query': 'fan out',
+  'connections UpdateItem': 'commands',
+  'connections GetItem': 'commands',
+  connections: 'connections',
+  'subscriptions Query': 'fan out',
+  'subscriptions PutItem': 'commands',
+  subscriptions: 'connections',
+  'topics GetItem': 'commands',
+  // The budget of posts that the workers share is leased there; a subscriber writes it once an hour.
+  'topics UpdateItem': 'deliver',
+  topics: 'fan out',
+  messages: 'fan out',
+};
+
+const QUEUES: Readonly<Record<string, Stage>> = {
+  ingest: 'publish',
+  ingestDeadLetters: 'publish',
+  delivery: 'deliver',
+  deliveryDeadLetters: 'deliver',
+};
+
+export const stageOfFunction = (name: string): Stage => FUNCTIONS[name] ?? 'other';
+export const stageOfTable = (name: string, operation: string): Stage =>
+  TABLES[`${name} ${operation}`] ?? TABLES[name] ?? 'other';
+export const stageOfQueue = (name: string): Stage => QUEUES[name] ?? 'other';

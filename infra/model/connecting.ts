@@ -1,0 +1,47 @@
+import type { Dice } from './dice.ts';
+import { Limiter } from './limiter.ts';
+import type { Parameters } from './parameters.ts';
+import { Simulation } from './simulation.ts';
+
+/** Everybody connects and subscribes to one topic, as soon as they may. Times are milliseconds. */
+export interface Connecting {
+  /** When each is subscribed. */
+  readonly subscribedAtMs: Float64Array;
+  /** When each handshake was let in. */
+  readonly admittedAtMs: Float64Array;
+  readonly waits: { readonly connections: number; readonly partition: number; readonly tables: number };
+}
+
+/** Rows that one client writes: its connection, its list of subscriptions, its subscription. */
+const WRITES_OF_CONNECTIONS = 2;
+
+/**
+ * A client that is refused comes again; that all of them do so evenly, and none too late, is the best that can happen.
+ * A topic has one shard until a message finds it too full, so all rows of subscribers go to one partition.
+ */
+export function simulateConnecting(clients: number, parameters: Parameters, dice: Dice): Connecting {
+  const { gateway, lambda, tables } = parameters;
+  const simulation = new Simulation();
+  const subscribedAtMs = new Float64Array(clients);
+  const admittedAtMs = new Float64Array(clients);
+  const handshakes = new Limiter(gateway.connections);
+  const writes = new Limiter(tables.writeUnits);
+  const partition = new Limiter({ perSecond: tables.partitionWriteUnitsPerSecond, burst: 1 });
+  for (let client = 0; client < clients; client++) {
+    const admittedMs = handshakes.take(0);
+    admittedAtMs[client] = admittedMs;
+    simulation.at(admittedMs + dice(gateway.handshake), () => {
+      const writableMs = writes.take(simulation.now, WRITES_OF_CONNECTIONS);
+      simulation.at(writableMs + dice(lambda.route), () => {
+        const rowMs = partition.take(simulation.now);
+        subscribedAtMs[client] = rowMs + dice(tables.read);
+      });
+    });
+  }
+  simulation.run();
+  return {
+    subscribedAtMs,
+    admittedAtMs,
+    waits: { connections: handshakes.waitedMs, partition: partition.waitedMs, tables: writes.waitedMs },
+  };
+}

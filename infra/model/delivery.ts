@@ -1,0 +1,112 @@
+import type { Dice } from './dice.ts';
+import { Limiter } from './limiter.ts';
+import type { Parameters } from './parameters.ts';
+import { Simulation } from './simulation.ts';
+import { Workers } from './workers.ts';
+
+/** One message on its way to all subscribers of a topic. Times are milliseconds since it was published. */
+export interface Delivery {
+  /** When each subscriber has it, in the order of the subscribers. */
+  readonly receivedAtMs: Float64Array;
+  /** When its post began. */
+  readonly postedAtMs: Float64Array;
+  /** The fan-out's first line of code. */
+  readonly startedAtMs: number;
+  readonly resolvedAtMs: number;
+  /** The last of the jobs is in the queue; the same as above if there are none. */
+  readonly queuedAtMs: number;
+  readonly jobs: number;
+  readonly shards: number;
+  readonly environments: number;
+  readonly invocations: number;
+  /** Lambda time of all delivery workers together, cold starts included. */
+  readonly workerMs: number;
+  readonly fanOutMs: number;
+  readonly waits: Waits;
+}
+
+/** What limits cost: all posts together, the queue for want of pollers, and a reader of the fan-out. */
+export interface Waits {
+  readonly posts: number;
+  readonly processors: number;
+  readonly workers: number;
+  readonly tables: number;
+}
+
+/** A run of subscribers that one worker posts to: the first, and the one after the last. */
+export interface Job {
+  readonly from: number;
+  readonly to: number;
+}
+
+export function simulateDelivery(subscribers: number, parameters: Parameters, dice: Dice): Delivery {
+  const { bus, queue, lambda, fanwire } = parameters;
+  const simulation = new Simulation();
+  const workers = new Workers(subscribers, parameters, { simulation, dice });
+  const isInline = subscribers <= fanwire.inlineMax;
+  const invokedAtMs = dice(bus) + dice(queue.poll);
+  const startedAtMs = invokedAtMs + (lambda.warm > 0 ? 0 : dice(lambda.coldStart));
+  const reads = resolve(subscribers, startedAtMs, parameters, dice);
+  const resolvedAtMs = reads.endMs + subscribers * fanwire.subscriberCpuMs;
+  const jobs = isInline ? [] : jobsOf(subscribers, fanwire.jobConnectionsMax);
+  let queuedAtMs = resolvedAtMs;
+  if (isInline) {
+    simulation.at(resolvedAtMs, () => workers.postHere({ from: 0, to: subscribers }));
+  } else {
+    for (let sent = 0; sent < jobs.length; sent += queue.sendBatchMax) {
+      queuedAtMs += dice(queue.send);
+      const batch = jobs.slice(sent, sent + queue.sendBatchMax);
+      simulation.at(queuedAtMs, () => workers.add(batch));
+    }
+  }
+  simulation.run();
+  const inlineMs = isInline ? Math.max(0, ...workers.receivedAtMs) - resolvedAtMs : 0;
+  return {
+    ...{ receivedAtMs: workers.receivedAtMs, postedAtMs: workers.postedAtMs },
+    ...{ startedAtMs, resolvedAtMs, queuedAtMs },
+    ...{ jobs: jobs.length, shards: reads.shards, environments: workers.environments },
+    ...{ invocations: workers.invocations, workerMs: workers.busyMs },
+    fanOutMs: queuedAtMs - invokedAtMs + inlineMs + lambda.overheadMs,
+    waits: { ...workers.waits, tables: reads.waitedMs },
+  };
+}
+
+const jobsOf = (subscribers: number, size: number): Job[] =>
+  Array.from({ length: Math.ceil(subscribers / size) }, (_, index) => ({
+    from: index * size,
+    to: Math.min(subscribers, (index + 1) * size),
+  }));
+
+const READ_BYTES = 4 * 1024;
+/** A Query answers with at most 1 MB. */
+const PAGE_BYTES = 1024 * 1024;
+
+interface Reads {
+  readonly endMs: number;
+  readonly shards: number;
+  /** Of each reader. */
+  readonly waitedMs: number;
+}
+
+/** One BatchGet of the topic's items, then a Query of every shard, some at a time and each page by page. */
+function resolve(subscribers: number, startMs: number, { tables, fanwire }: Parameters, dice: Dice): Reads {
+  const { shardSubscribersMax, shardsMax, shardsInFlightMax, rowBytes } = fanwire;
+  const isSplit = subscribers > shardSubscribersMax;
+  const shards = isSplit ? Math.min(shardsMax, Math.ceil((2 * subscribers) / shardSubscribersMax)) : 1;
+  const bytes = (subscribers / shards) * rowBytes;
+  const pages = Math.max(1, Math.ceil(bytes / PAGE_BYTES));
+  const units = Math.max(1, Math.ceil(bytes / pages / READ_BYTES));
+  const limiter = new Limiter(tables.readUnits);
+  const partitionMs = (units / tables.partitionReadUnitsPerSecond) * 1_000;
+  const readers = new Float64Array(Math.min(shards, shardsInFlightMax)).fill(startMs + dice(tables.read));
+  for (let shard = 0; shard < shards; shard++) {
+    // The reader that is free first; the limiter is asked in the order of time.
+    const reader = readers.indexOf(Math.min(...readers));
+    for (let page = 0; page < pages; page++) {
+      const atMs = limiter.take(readers[reader] ?? 0, units);
+      const transferMs = bytes / pages / tables.bytesPerMs;
+      readers[reader] = atMs + dice(tables.read) + Math.max(transferMs, pages > 1 ? partitionMs : 0);
+    }
+  }
+  return { endMs: Math.max(...readers), shards, waitedMs: limiter.waitedMs / readers.length };
+}
