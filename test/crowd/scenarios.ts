@@ -1,0 +1,298 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { costOf } from '../../infra/cli/bill.ts';
+import { PRICES } from '../../infra/cli/prices.ts';
+import type { Usage } from '../../infra/local/meter/usage.ts';
+import { subscribe } from '../../services/subscribe/subscribe.ts';
+import { decodeJob } from '../../shared/delivery/job.ts';
+import { mapLimit } from '../../shared/map-limit.ts';
+import { parsePattern } from '../../shared/topic.ts';
+import { percentile } from '../bench/bench.ts';
+import { until } from '../until.ts';
+import { type Conduct, conductOf, connectionIdOf, GOOD_CONDUCT, type Report } from './conduct.ts';
+import { Crowd, type CrowdOptions } from './crowd.ts';
+
+/** Loads that need more connections than a machine can hold: a small size of each is a test, the full one a benchmark. */
+
+const TOPIC = 'news';
+/** More than any machine here can do, where pacing is not what is looked at. */
+const UNPACED = '1000000';
+
+async function inCrowd<T>(options: CrowdOptions, run: (crowd: Crowd) => Promise<T>): Promise<T> {
+  const crowd = await Crowd.gather({ ...options, env: { REQUESTS_PER_SECOND_MAX: UNPACED, ...options.env } });
+  try {
+    return await run(crowd);
+  } finally {
+    await crowd.disperse();
+  }
+}
+
+/** The first message pays for cold starts; what comes after it is measured. */
+async function warmUp(crowd: Crowd): Promise<void> {
+  await crowd.publish(TOPIC, 0);
+  await crowd.settled();
+  await crowd.reset();
+  await fetch(usageUrl(crowd), { method: 'DELETE' });
+}
+
+const usageUrl = ({ local }: Crowd): string => `${local.ready.endpoint}/_fanwire/usage`;
+
+/** The usage of a run, with the posts that went to the stub and not to the local gateway. */
+async function usageOf(crowd: Crowd, posts: number): Promise<Usage> {
+  const usage = (await (await fetch(usageUrl(crowd))).json()) as Usage;
+  const [name, stage] = Object.entries(usage.stages)[0] ?? [];
+  if (!name || !stage) throw new Error('expected a stage in the usage, got none');
+  return { ...usage, stages: { ...usage.stages, [name]: { ...stage, posts } } };
+}
+
+export interface Everybody {
+  readonly reports: readonly Report[];
+  /** The longest invocation, as a share of its timeout. */
+  readonly longestShare: number;
+  /** The largest heap of a worker's environment. */
+  readonly heapMb: number;
+  readonly dollarsPerMillion: number;
+  /** From publishing to the last one that took it. */
+  readonly lastMs: number;
+  /** Processor time is not all there is to the machine: wall time per post, all in. */
+  readonly postsPerSecond: number;
+}
+
+/** Messages one after the other to so many subscribers of one topic. */
+export const everybody = (connections: number, messages: number, fields: object = {}): Promise<Everybody> =>
+  inCrowd({ connections }, async (crowd) => {
+    await crowd.seed(TOPIC, 0, connections);
+    await warmUp(crowd);
+    const startedAt = performance.now();
+    const reports: Report[] = [];
+    for (let message = 1; message <= messages; message++) {
+      await crowd.publish(TOPIC, message, fields);
+      await crowd.settled();
+      reports.push(await crowd.report({ [message]: connections }));
+    }
+    const seconds = (performance.now() - startedAt) / 1_000;
+    const posts = Number(reports.at(-1)?.posts);
+    const usage = await usageOf(crowd, posts);
+    const workers = Object.values(usage.functions);
+    return {
+      reports,
+      longestShare: Math.max(...workers.map(({ durationMaxMs, timeoutMs }) => durationMaxMs / timeoutMs)),
+      heapMb: Math.max(...workers.map(({ heapBytesMax }) => heapBytesMax)) / 2 ** 20,
+      dollarsPerMillion: costOf(usage, PRICES).dollarsPerMillionDeliveries,
+      lastMs: Math.max(...reports.map(({ lastMs }, index) => Number(lastMs[index + 1]))),
+      postsPerSecond: posts / seconds,
+    };
+  });
+
+export interface Growth {
+  readonly missed: number;
+  readonly twice: number;
+  readonly messages: number;
+  readonly shards: number;
+}
+
+/**
+ * A topic grows from 10 subscribers while it is published to. Whoever had the reply to `subscribe` before a message
+ * was published is due that message.
+ */
+export const growth = (
+  connections: number,
+  everyMs: number,
+  env: Record<string, string> = {},
+): Promise<Growth> =>
+  inCrowd({ connections, env }, async (crowd) => {
+    const isSubscribed = new Uint8Array(connections);
+    let subscribed = 0;
+    const join = async (connection: number) => {
+      await subscribeOne(crowd, connectionIdOf(connection));
+      isSubscribed[connection] = 1;
+      while (isSubscribed[subscribed]) subscribed += 1;
+    };
+    for (let connection = 0; connection < 10; connection++) await join(connection);
+    const due: Record<number, number> = {};
+    let message = 0;
+    const publish = async () => {
+      message += 1;
+      due[message] = subscribed;
+      await crowd.publish(TOPIC, message);
+    };
+    await publish();
+    const numbers = Array.from({ length: connections - 10 }, (_, index) => index + 10);
+    let isGrowing = true;
+    const growing = mapLimit(numbers, 32, join).finally(() => {
+      isGrowing = false;
+    });
+    while (isGrowing) {
+      await Promise.race([growing, delay(everyMs)]);
+      await publish();
+    }
+    for (const join of await growing) if (join.status === 'rejected') throw join.reason;
+    await publish();
+    await crowd.settled();
+    const report = await crowd.report(due);
+    return {
+      missed: Object.values(report.missed).reduce((sum, missed) => sum + missed, 0),
+      twice: report.twice,
+      messages: message,
+      shards: (await crowd.topics().shardsOf(parsePattern(TOPIC))).length,
+    };
+  });
+
+/** The route's own function and the real tables; only the connection is not there to be looked up. */
+const subscribeOne = (crowd: Crowd, connectionId: string) =>
+  subscribe(
+    { connectionId, connectedAtMs: Date.now(), frame: { topic: parsePattern(TOPIC) } },
+    {
+      connections: { addSubscription: async (_, __, shard) => shard },
+      subscriptions: crowd.subscriptions(),
+      topics: crowd.topics(),
+      subscriptionsMax: 1,
+      random: Math.random,
+    },
+  );
+
+export interface Misconduct {
+  readonly delivered: number;
+  readonly gone: number;
+  readonly deadLettered: number;
+  readonly twice: number;
+  /** Rows that are left in the table. */
+  readonly rows: number;
+  /** Of those that answer as they should. */
+  readonly p99Ms: number;
+  /** Requests that answered connections got: one each, if nobody is served again with those that failed. */
+  readonly posts: number;
+}
+
+/** One message to a topic with connections that hang, are gone or answer 429. */
+export const misconduct = (
+  connections: number,
+  conduct: Conduct = GOOD_CONDUCT,
+  env: Record<string, string> = {},
+): Promise<Misconduct> =>
+  inCrowd(
+    { connections, conduct, env: { DELIVERY_ATTEMPTS_MAX: '3', POST_TIMEOUT_MS: '500', ...env } },
+    async (crowd) => {
+      // A small one first, for the cold starts; nobody in it is among those that are looked at.
+      await crowd.seed('warm-up', connections, connections + 1);
+      await crowd.publish('warm-up', 0);
+      await crowd.settled();
+      await crowd.reset();
+      await crowd.seed(TOPIC, 0, connections);
+      await crowd.publish(TOPIC, 1);
+      await crowd.settled();
+      const { posts, reached, twice, p99Ms } = await crowd.report();
+      const letters = (await crowd.backEnd.drain('deliveryDeadLetters')).map(({ Body }) =>
+        decodeJob(String(Body)),
+      );
+      const rows = await crowd.backEnd.rows('subscriptions', {
+        FilterExpression: 'topicShard = :shard',
+        ExpressionAttributeValues: { ':shard': { S: `${TOPIC}#0` } },
+      });
+      return {
+        delivered: Number(reached[1]),
+        gone: connections - rows.length,
+        deadLettered: letters.reduce((sum, { connectionIds }) => sum + connectionIds.length, 0),
+        twice,
+        rows: rows.length,
+        p99Ms: Number(p99Ms[1]),
+        posts,
+      };
+    },
+  );
+
+/** So many of all connections that answer like this. */
+export const countOf = (connections: number, conduct: Conduct, answer: string): number =>
+  Array.from({ length: connections }, (_, index) => conductOf(index, conduct)).filter(
+    (each) => each === answer,
+  ).length;
+
+/** One message to many, at a budget of so many requests a second. */
+export const paced = (connections: number, requestsPerSecond: number): Promise<Report> =>
+  inCrowd(
+    { connections, env: { REQUESTS_PER_SECOND_MAX: String(requestsPerSecond), ENVIRONMENTS_MAX: '10' } },
+    async (crowd) => {
+      await crowd.seed('warm-up', 0, 1_000);
+      await crowd.publish('warm-up', 0);
+      await crowd.settled();
+      await crowd.reset();
+      await crowd.seed(TOPIC, 0, connections);
+      await crowd.publish(TOPIC, 1);
+      await crowd.settled();
+      return crowd.report({ 1: connections });
+    },
+  );
+
+export interface Flood {
+  readonly quietP50Ms: number;
+  readonly quietP99Ms: number;
+  readonly floodPosts: number;
+  /** Jobs of the flood that had not had their turn when it was over. */
+  readonly stillWaiting: number;
+}
+
+/**
+ * A topic with three subscribers is published to, alone or beside a large topic whose jobs wait all the time for their
+ * turn in the budget.
+ */
+export const flood = (
+  floodMessages: number,
+  connections: number,
+  { messages, everyMs, requestsPerSecond }: { messages: number; everyMs: number; requestsPerSecond: number },
+): Promise<Flood> =>
+  inCrowd(
+    { connections, env: { REQUESTS_PER_SECOND_MAX: String(requestsPerSecond), ENVIRONMENTS_MAX: '60' } },
+    async (crowd) => {
+      await crowd.seed(TOPIC, 3, connections);
+      await crowd.seed('quiet', 0, 3);
+      for (let message = 0; message < 20; message++) await crowd.publish('quiet', 0);
+      await crowd.settled();
+      for (let message = 1; message <= floodMessages; message++)
+        await crowd.publish(TOPIC, messages + message);
+      await until(async () => (await crowd.backEnd.depth('ingest')) === 0);
+      await crowd.reset();
+      for (let message = 1; message <= messages; message++) {
+        await crowd.publish('quiet', message);
+        await delay(everyMs);
+      }
+      const { p50Ms, p99Ms, reached } = await crowd.report();
+      const ofQuiet = (times: Readonly<Record<number, number>>) =>
+        Object.entries(times).flatMap(([message, ms]) => (Number(message) <= messages ? ms : []));
+      const arrived = ofQuiet(reached).filter((connections) => connections === 3).length;
+      if (arrived < messages)
+        throw new Error(`expected ${messages} quiet messages to arrive, got ${arrived}`);
+      return {
+        quietP50Ms: percentile(ofQuiet(p50Ms), 0.5),
+        quietP99Ms: percentile(ofQuiet(p99Ms), 0.99),
+        floodPosts: Object.entries(reached).reduce(
+          (sum, [m, count]) => sum + (Number(m) > messages ? count : 0),
+          0,
+        ),
+        stillWaiting: await crowd.backEnd.depth('delivery'),
+      };
+    },
+  );
+
+/** Ten messages at once: posts for each subscriber, with one PutEvents of ten entries. */
+export const burst = (
+  connections: number,
+): Promise<{
+  readonly postsPerSubscriber: number;
+  readonly dollarsPerMillion: number;
+  readonly missed: number;
+}> =>
+  inCrowd({ connections }, async (crowd) => {
+    await crowd.seed(TOPIC, 0, connections);
+    await warmUp(crowd);
+    const numbers = Array.from({ length: 10 }, (_, index) => index + 1);
+    await crowd.backEnd.publish(
+      ...numbers.map((message) => ({ topic: TOPIC, data: { message, publishedAtMs: Date.now() } })),
+    );
+    await crowd.settled();
+    const { posts, missed } = await crowd.report(Object.fromEntries(numbers.map((n) => [n, connections])));
+    return {
+      postsPerSubscriber: posts / connections,
+      dollarsPerMillion: costOf(await usageOf(crowd, posts), PRICES, 10 * connections)
+        .dollarsPerMillionDeliveries,
+      missed: Object.values(missed).reduce((sum, each) => sum + each, 0),
+    };
+  });

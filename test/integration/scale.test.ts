@@ -1,0 +1,49 @@
+import { expect, it } from 'vitest';
+import { burst, countOf, everybody, growth, misconduct, paced } from '../crowd/scenarios.ts';
+
+it('brings a message to 5,000 subscribers of one topic, to each exactly once', async () => {
+  const { reports, longestShare, heapMb, dollarsPerMillion } = await everybody(5_000, 2);
+  for (const [index, { reached, missed, twice }] of reports.entries()) {
+    expect([reached[index + 1], missed[index + 1], twice]).toEqual([5_000, 0, 0]);
+  }
+  expect(longestShare).toBeLessThan(0.5);
+  expect(heapMb).toBeLessThan(256);
+  expect(dollarsPerMillion).toBeLessThan(1.05);
+});
+
+it('misses nobody, and serves nobody twice, while a topic grows from one shard to many', async () => {
+  const { missed, twice, shards } = await growth(1_500, 50, { SHARD_SUBSCRIBERS_MAX: '100' });
+  expect([missed, twice]).toEqual([0, 0]);
+  expect(shards).toBeGreaterThan(10);
+});
+
+it('accounts for everybody when some hang, some are gone and some answer 429', async () => {
+  const connections = 1_000;
+  const conduct = { gone: 5, hang: 1, throttled: 2, throttledTimes: 1 };
+  const [gone, hanging, throttled] = ['gone', 'hang', 'throttled'].map((each) =>
+    countOf(connections, conduct, each),
+  ) as [number, number, number];
+  const result = await misconduct(connections, conduct);
+  expect(result).toMatchObject({
+    delivered: connections - gone - hanging,
+    gone,
+    deadLettered: hanging,
+    twice: 0,
+  });
+  // Nobody was posted to again but those that failed: the throttled once more, the hanging twice more.
+  expect(result.posts).toBe(connections + throttled + 2 * hanging);
+});
+
+it('keeps to its budget of requests, and uses it', async () => {
+  const { missed, twice, busiestSecond, meanPerSecond } = await paced(2_500, 1_000);
+  expect([missed[1], twice]).toEqual([0, 0]);
+  expect(busiestSecond).toBeLessThanOrEqual(1_000);
+  expect(meanPerSecond).toBeGreaterThan(700);
+});
+
+it('brings a burst of ten messages to each subscriber in one frame', async () => {
+  const { postsPerSubscriber, missed, dollarsPerMillion } = await burst(600);
+  expect(missed).toBe(0);
+  expect(postsPerSubscriber).toBeLessThanOrEqual(1.2);
+  expect(dollarsPerMillion).toBeLessThan(0.2);
+});
