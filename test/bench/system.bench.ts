@@ -1,82 +1,206 @@
-import { BackEnd } from '../back-end.ts';
-import { Client } from '../client.ts';
+import { join } from 'node:path';
 import { startSystem } from '../system.ts';
-import { type Bench, median, percentile } from './bench.ts';
+import { Audience, type Data, type Dialect } from './audience.ts';
+import { type Bench, median, percentile, type Row, round, type Target } from './bench.ts';
+import { startClassicChat } from './classic-chat.ts';
+import { processorSeconds } from './processor-time.ts';
 
-const SUBSCRIBERS = [10, 100, 1_000];
-const WARM_UP_PUBLISHES = 20;
-const PUBLISHES = 50;
-const RUNS = 5;
-const CONNECTS_IN_FLIGHT_MAX = 50;
+/** How many subscribers, and how many publishes are in flight at once. */
+const CASES = [
+  { subscribers: 10, inFlight: [1] },
+  { subscribers: 100, inFlight: [1, 4, 16] },
+  { subscribers: 1_000, inFlight: [1, 4, 16] },
+] as const;
+const SIZE_BYTES = 200;
+const WARM_UP_MS = 1_500;
+const RUN_MS = 2_500;
+const RUNS = 3;
+const CONNECT_SECONDS_MAX = 3;
 
-async function connect(url: string, count: number, topic: string): Promise<Client[]> {
-  const clients: Client[] = [];
-  while (clients.length < count) {
-    const batch = Math.min(CONNECTS_IN_FLIGHT_MAX, count - clients.length);
-    clients.push(...(await Promise.all(Array.from({ length: batch }, () => Client.open(url)))));
-  }
-  await Promise.all(clients.map((client) => client.subscribe(topic)));
-  return clients;
+const UNPACED = join(import.meta.dirname, 'unpaced.ts');
+const FANWIRE = 'Fanwire';
+const CHAT = 'serverless-offline';
+
+/** A system under test, with its clients. */
+interface Peer {
+  readonly name: string;
+  readonly pids: readonly number[];
+  readonly audience: Audience;
+  /** In all, for opening and subscribing its connections. */
+  connectSeconds: number;
 }
 
-/** Publishes `count` times and answers with the time of every delivery. */
-async function publish(
-  backEnd: BackEnd,
-  clients: readonly Client[],
-  topic: string,
-  count: number,
-): Promise<number[]> {
-  const times: number[] = [];
-  for (let n = 0; n < count; n++) {
-    const sentAt = performance.now();
-    const data = { n, sentAt };
-    const received = clients.map((client) =>
-      client.message(data).then(() => times.push(performance.now() - sentAt)),
-    );
-    await backEnd.publish({ topic, data });
-    await Promise.all(received);
-    for (const client of clients) client.frames.length = 0;
-  }
-  return times;
+interface Run {
+  readonly deliveriesPerSecond: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  /** Of the server's processor, for each delivery. */
+  readonly cpuMicroseconds: number;
+  readonly lost: number;
 }
 
-async function measure(
-  url: string,
-  backEnd: BackEnd,
-  subscribers: number,
-): Promise<{ readonly [figure: string]: number }> {
-  const topic = `bench/${subscribers}`;
-  const clients = await connect(url, subscribers, topic);
-  await publish(backEnd, clients, topic, WARM_UP_PUBLISHES);
-  const runs: { rate: number; times: number[] }[] = [];
-  for (let run = 0; run < RUNS; run++) {
-    const startedAt = performance.now();
-    const times = await publish(backEnd, clients, topic, PUBLISHES);
-    runs.push({ rate: (times.length * 1000) / (performance.now() - startedAt), times });
-  }
-  await Promise.all(clients.map((client) => client.close()));
+interface Measured extends Run {
+  readonly system: string;
+  readonly subscribers: number;
+  readonly inFlight: number;
+}
+
+const fanwireDialect: Dialect = {
+  subscribe: JSON.stringify({ action: 'subscribe', topic: 'bench' }),
+  publish: (data) => `{"action":"publish","topic":"bench","data":${data}}`,
+  read: (text) => {
+    const frame = JSON.parse(text) as {
+      type: string;
+      data: Data;
+      messages?: readonly { readonly data: Data }[];
+    };
+    if (frame.type === 'message') return [frame.data];
+    if (frame.type === 'messages') return (frame.messages ?? []).map(({ data }) => data);
+    if (frame.type !== 'ack') throw new Error(`expected messages and acks, got ${text}`);
+    return [];
+  },
+};
+
+const chatDialect: Dialect = {
+  publish: (data) => JSON.stringify({ action: 'sendmessage', message: data }),
+  read: (text) => [JSON.parse(text) as Data],
+};
+
+async function measure({ audience, pids }: Peer, inFlight: number): Promise<Run> {
+  const before = processorSeconds(pids);
+  const { deliveriesPerSecond, timesMs, lost } = await audience.publish({
+    inFlight,
+    durationMs: RUN_MS,
+    sizeBytes: SIZE_BYTES,
+  });
   return {
-    subscribers,
-    deliveriesPerSecond: Math.round(median(runs.map(({ rate }) => rate))),
-    p50Ms: Number(median(runs.map(({ times }) => percentile(times, 0.5))).toFixed(1)),
-    p99Ms: Number(median(runs.map(({ times }) => percentile(times, 0.99))).toFixed(1)),
+    deliveriesPerSecond,
+    p50Ms: percentile(timesMs, 0.5),
+    p99Ms: percentile(timesMs, 0.99),
+    cpuMicroseconds: ((processorSeconds(pids) - before) * 1e6) / timesMs.length,
+    lost,
   };
 }
 
-/** One publish in flight: the next goes out when everybody has received. */
-export const bench: Bench = {
-  title: 'The whole local system',
-  async run() {
-    const system = await startSystem();
-    try {
-      const backEnd = new BackEnd(system.ready);
-      const rows = [];
-      for (const subscribers of SUBSCRIBERS) {
-        rows.push(await measure(system.ready.websocketUrl, backEnd, subscribers));
-      }
-      return { rows, targets: [] };
-    } finally {
-      await system.stop();
+const medianOf = (runs: readonly Run[]): Run => {
+  const figure = (name: keyof Run) => median(runs.map((run) => run[name]));
+  return {
+    deliveriesPerSecond: figure('deliveriesPerSecond'),
+    p50Ms: figure('p50Ms'),
+    p99Ms: figure('p99Ms'),
+    cpuMicroseconds: figure('cpuMicroseconds'),
+    lost: runs.reduce((sum, { lost }) => sum + lost, 0),
+  };
+};
+
+/** The systems take turns, so that whatever else the machine does happens to all of them. */
+async function compare(peers: readonly Peer[]): Promise<Measured[]> {
+  const measured: Measured[] = [];
+  for (const { subscribers, inFlight: depths } of CASES) {
+    for (const peer of peers) {
+      const startedAt = performance.now();
+      await peer.audience.growTo(subscribers);
+      peer.connectSeconds += (performance.now() - startedAt) / 1000;
     }
+    for (const inFlight of depths) {
+      // Each depth starts Lambdas of its own.
+      for (const { audience } of peers) {
+        await audience.publish({ inFlight, durationMs: WARM_UP_MS, sizeBytes: SIZE_BYTES });
+      }
+      const runs = peers.map((): Run[] => []);
+      for (let run = 0; run < RUNS; run++) {
+        for (const [index, peer] of peers.entries()) runs[index]?.push(await measure(peer, inFlight));
+      }
+      for (const [index, { name }] of peers.entries()) {
+        measured.push({ system: name, subscribers, inFlight, ...medianOf(runs[index] ?? []) });
+      }
+      console.log(`  ${subscribers} subscribers, ${inFlight} in flight`);
+    }
+  }
+  return measured;
+}
+
+function targetsOf(measured: readonly Measured[], connectSeconds: number): Target[] {
+  const ours = measured.filter(({ system }) => system === FANWIRE);
+  const theirs = measured.filter(({ system }) => system === CHAT);
+  const ratios = (figure: keyof Run) =>
+    ours.map((each, index) => ({ ...each, ratio: each[figure] / (theirs[index]?.[figure] ?? Number.NaN) }));
+  const ratioAt = (figure: keyof Run, subscribers: number, inFlight: number) =>
+    ratios(figure).find((each) => each.subscribers === subscribers && each.inFlight === inFlight)?.ratio ??
+    Number.NaN;
+  const best = (of: readonly Measured[]) =>
+    Math.max(...of.map(({ deliveriesPerSecond }) => deliveriesPerSecond));
+  const burst = best(ours.filter(({ inFlight }) => inFlight === 16)) / best(theirs);
+  const beside = (what: string) => `${what} beside ${CHAT} (ratio)`;
+  return [
+    {
+      name: beside('deliveries/s, 100 subscribers, 1 in flight,'),
+      value: round(ratioAt('deliveriesPerSecond', 100, 1), 2),
+      atLeast: 3,
+    },
+    {
+      name: beside('deliveries/s, 1000 subscribers, 1 in flight,'),
+      value: round(ratioAt('deliveriesPerSecond', 1_000, 1), 2),
+      atLeast: 6,
+    },
+    { name: beside('deliveries/s, best with 16 in flight,'), value: round(burst, 2), atLeast: 20 },
+    {
+      name: beside('p99, the worst case,'),
+      value: round(Math.max(...ratios('p99Ms').map(({ ratio }) => ratio)), 2),
+      atMost: 1,
+    },
+    ...[100, 1_000].map((subscribers) => ({
+      name: beside(`processor time of a delivery, ${subscribers} subscribers, 1 in flight,`),
+      value: round(ratioAt('cpuMicroseconds', subscribers, 1), 3),
+      atMost: 0.2,
+    })),
+    { name: 'deliveries lost', value: ours.reduce((sum, { lost }) => sum + lost, 0), atMost: 0 },
+    {
+      name: '1000 connections open and subscribed (s)',
+      value: round(connectSeconds, 2),
+      atMost: CONNECT_SECONDS_MAX,
+    },
+  ];
+}
+
+const toRow = ({ system, subscribers, inFlight, ...run }: Measured): Row => ({
+  system,
+  subscribers,
+  inFlight,
+  deliveriesPerSecond: Math.round(run.deliveriesPerSecond),
+  p50Ms: round(run.p50Ms),
+  p99Ms: round(run.p99Ms),
+  cpuMicroseconds: round(run.cpuMicroseconds),
+  lost: run.lost,
+});
+
+/** From the publishing client's frame to every subscriber's socket, with all that is in between on this machine. */
+export const bench: Bench = {
+  title: 'The whole local system, beside the classic chat on serverless-offline',
+  async run() {
+    await using running = new AsyncDisposableStack();
+    const system = await startSystem({ app: UNPACED, unthrottled: true });
+    running.defer(() => system.stop());
+    const chat = await startClassicChat();
+    running.defer(() => chat.stop());
+    const peer = (name: string, url: string, pids: readonly number[], dialect: Dialect): Peer => {
+      const audience = new Audience(url, dialect);
+      return { name, pids, audience, connectSeconds: 0 };
+    };
+    const peers = [
+      peer(FANWIRE, system.ready.websocketUrl, [system.pid], fanwireDialect),
+      peer(CHAT, chat.url, chat.pids, chatDialect),
+    ] as const;
+    const measured = await compare(peers);
+    const connects = peers.map(({ name, connectSeconds }) => ({
+      system: name,
+      connections: CASES.at(-1)?.subscribers ?? 0,
+      connectSeconds: round(connectSeconds),
+    }));
+    await peers[0].audience.close();
+    return {
+      rows: [...measured.map(toRow), ...connects],
+      targets: targetsOf(measured, peers[0].connectSeconds),
+    };
   },
 };

@@ -1,0 +1,229 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { buildSync } from 'esbuild';
+import { bundleServices } from '../../infra/bundle.ts';
+import { encodeJob } from '../../shared/delivery/job.ts';
+import { parseTopic } from '../../shared/topic.ts';
+import { type Bench, median, type Row, round, type Target } from './bench.ts';
+import type { ColdStart } from './cold-start/call.ts';
+import { install } from './install.ts';
+
+/** Fresh processes of each Lambda. */
+const ROUNDS = 9;
+const USUAL = 'usual';
+const WORKERS = new Set(['fanout', 'deliver', 'sweep']);
+const DIRECTORY = join(import.meta.dirname, 'cold-start');
+/** Packages that Fanwire does without. */
+const USUAL_PACKAGE = join(import.meta.dirname, 'usual');
+/** In what a Lambda returns. `unknown_action` is what the default route is for. */
+const FAILED = /"statusCode":[45]|\\"code\\":\\"(internal|bad_request)|"itemIdentifier"/;
+const ID = 'L0SM9cOFvHcCIhw=';
+
+const frames: Readonly<Record<string, object>> = {
+  subscribe: { action: 'subscribe', topic: 'a/b', id: '1' },
+  unsubscribe: { action: 'unsubscribe', topic: 'a/b', id: '1' },
+  publish: { action: 'publish', topic: 'a/b', data: 1, id: '1' },
+  send: { action: 'send', to: { userId: 'alice' }, data: 1, id: '1' },
+  [USUAL]: { action: 'subscribe', topic: 'a/b', id: '1' },
+};
+
+const jobs = () =>
+  encodeJob({
+    group: 'a/b',
+    topic: parseTopic('a/b'),
+    messages: [{ json: '{"topic":"a/b","data":1,"messageId":"m"}' }],
+    connectionIds: [ID],
+    shards: [],
+    attempt: 1,
+  });
+
+const publication = () =>
+  JSON.stringify({
+    id: 'e',
+    source: 'bench',
+    time: new Date().toISOString(),
+    'detail-type': 'fanwire.publish',
+    detail: { topic: 'a/b', data: 1 },
+  });
+
+const batch = (bodies: readonly string[]): object => ({
+  Records: bodies.map((body, index) => ({
+    messageId: String(index),
+    body,
+    attributes: {},
+    messageAttributes: {},
+  })),
+});
+
+function eventOf(service: string): object {
+  if (service === 'deliver') return batch(jobs());
+  if (service === 'fanout') return batch([publication()]);
+  return {
+    requestContext: {
+      connectionId: ID,
+      routeKey: service,
+      requestId: 'r',
+      connectedAt: Date.now(),
+      requestTimeEpoch: Date.now(),
+    },
+    headers: {},
+    body: JSON.stringify(frames[service] ?? { action: service, id: '1' }),
+  };
+}
+
+const environment = (port: number): NodeJS.ProcessEnv => ({
+  PATH: process.env.PATH,
+  AWS_REGION: 'us-east-1',
+  AWS_ACCESS_KEY_ID: 'local',
+  AWS_SECRET_ACCESS_KEY: 'local',
+  AWS_SESSION_TOKEN: 'local',
+  AWS_ENDPOINT_URL: `http://127.0.0.1:${port}`,
+  CALLBACK_URL: `http://127.0.0.1:${port}/prod`,
+  CONNECTIONS_TABLE: 'connections',
+  SUBSCRIPTIONS_TABLE: 'subscriptions',
+  TOPICS_TABLE: 'topics',
+  EVENT_BUS_NAME: 'bus',
+  DELIVERY_QUEUE_URL: `http://127.0.0.1:${port}/000000000000/delivery`,
+  DELIVERY_DEAD_LETTERS_URL: `http://127.0.0.1:${port}/000000000000/dead`,
+  INGEST_DEAD_LETTERS_URL: `http://127.0.0.1:${port}/000000000000/dead`,
+  DELIVERY_ATTEMPTS_MAX: '5',
+  POST_TIMEOUT_MS: '5000',
+  POST_TRANSPORT: 'sockets',
+  REQUESTS_PER_SECOND_MAX: '8000',
+  ENVIRONMENTS_MAX: '10',
+  INLINE_MAX: '200',
+  SHARD_SUBSCRIBERS_MAX: '5000',
+  SUBSCRIPTIONS_MAX: '100',
+});
+
+async function startCold(
+  bundle: string,
+  service: string,
+  port: number,
+  looksOn: boolean,
+): Promise<ColdStart> {
+  const child = fork(join(DIRECTORY, 'call.ts'), { env: environment(port), execArgv: [], silent: true });
+  const printed = outputOf(child);
+  const file = pathToFileURL(join(bundle, service, 'index.mjs')).href;
+  child.send({ file, event: eventOf(service), looksOn });
+  const [answer] = await Promise.race([once(child, 'message'), once(child, 'exit').then(() => [undefined])]);
+  const { coldStart, result } = (answer ?? {}) as { coldStart?: ColdStart; result?: unknown };
+  if (!coldStart || FAILED.test(JSON.stringify(result))) {
+    throw new Error(`expected ${service} to handle its event, got ${JSON.stringify(result)}:\n${printed()}`);
+  }
+  return coldStart;
+}
+
+function outputOf(child: ChildProcess): () => string {
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk) => (output += chunk));
+  return () => output;
+}
+
+function bundleUsual(bundle: string): void {
+  buildSync({
+    entryPoints: [join(USUAL_PACKAGE, 'route.js')],
+    outfile: join(bundle, USUAL, 'index.mjs'),
+    bundle: true,
+    minify: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node24',
+    mainFields: ['module', 'main'],
+    banner: {
+      js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
+    },
+    logLevel: 'warning',
+  });
+}
+
+const bytesIn = (directory: string): number =>
+  readdirSync(directory).reduce((sum, file) => sum + statSync(join(directory, file)).size, 0);
+const kilobytes = (bytes: number): number => round(bytes / 1000, 0);
+
+interface Measured {
+  readonly service: string;
+  readonly totalKb: number;
+  readonly loadedKb: number;
+  readonly cpuMs: number;
+  readonly wallMs: number;
+}
+
+async function measure(bundle: string, port: number): Promise<Measured[]> {
+  const services = [USUAL, ...readdirSync(bundle).filter((service) => service !== USUAL)];
+  const runs = new Map(services.map((service): [string, ColdStart[]] => [service, []]));
+  for (let number = 0; number < ROUNDS; number++) {
+    for (const [service, starts] of runs) starts.push(await startCold(bundle, service, port, false));
+  }
+  const measured: Measured[] = [];
+  for (const [service, starts] of runs) {
+    const { loadedBytes } = await startCold(bundle, service, port, true);
+    measured.push({
+      service,
+      totalKb: kilobytes(bytesIn(join(bundle, service))),
+      loadedKb: kilobytes(loadedBytes),
+      cpuMs: median(starts.map(({ cpuMs }) => cpuMs)),
+      wallMs: median(starts.map(({ wallMs }) => wallMs)),
+    });
+  }
+  return measured;
+}
+
+/** By processor time: a small Lambda has a fraction of a core, so that is what its start takes. */
+function targetsOf(measured: readonly Measured[]): Target[] {
+  const of = (name: string) => measured.find(({ service }) => service === name);
+  const usualMs = of(USUAL)?.cpuMs ?? Number.NaN;
+  const ours = measured.filter(({ service }) => service !== USUAL);
+  const slowest = ours.reduce((a, b) => (a.cpuMs > b.cpuMs ? a : b));
+  const routes = ours.filter(({ service }) => !WORKERS.has(service));
+  return [
+    {
+      name: `cold start of the slowest Lambda, ${slowest.service}, beside the usual one (ratio)`,
+      value: round(slowest.cpuMs / usualMs, 2),
+      atMost: 0.8,
+    },
+    {
+      name: 'cold start of deliver beside the usual one (ratio)',
+      value: round((of('deliver')?.cpuMs ?? Number.NaN) / usualMs, 2),
+      atMost: 0.5,
+    },
+    {
+      name: 'largest bundle of a route (KB)',
+      value: Math.max(...routes.map(({ totalKb }) => totalKb)),
+      atMost: 400,
+    },
+    {
+      name: 'what deliver loads for a delivery (KB)',
+      value: of('deliver')?.loadedKb ?? Number.NaN,
+      atMost: 360,
+    },
+  ];
+}
+
+const toRow = ({ cpuMs, wallMs, ...rest }: Measured): Row => ({
+  ...rest,
+  cpuMs: round(cpuMs),
+  wallMs: round(wallMs),
+});
+
+/** Every Lambda in a fresh process: import and first call, against an endpoint that answers at once. */
+export const bench: Bench = {
+  title: 'Cold starts, beside the bundle that is usual',
+  async run() {
+    await install(USUAL_PACKAGE);
+    using bundle = new DisposableStack();
+    const directory = mkdtempSync(join(tmpdir(), 'fanwire-bench-'));
+    bundle.defer(() => rmSync(directory, { recursive: true, force: true }));
+    bundleServices(directory);
+    bundleUsual(directory);
+    const endpoint = fork(join(DIRECTORY, 'endpoint.ts'), { execArgv: [] });
+    bundle.defer(() => void endpoint.kill());
+    const [port] = (await once(endpoint, 'message')) as [number];
+    const measured = await measure(directory, port);
+    return { rows: measured.map(toRow), targets: targetsOf(measured) };
+  },
+};

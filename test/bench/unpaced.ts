@@ -1,0 +1,6 @@
+import { App, Stack } from 'aws-cdk-lib';
+import { Fanwire } from '../../infra/fanwire.ts';
+
+// The same system as infra/app.ts, but no account's quota keeps its posts back.
+const app = new App();
+new Fanwire(new Stack(app, 'Fanwire'), 'Fanwire', { requestsPerSecondMax: 1_000_000 });
