@@ -34,8 +34,8 @@ export const laneOf = (connections: number): Lane =>
 
 /** Quick posts run ahead by up to this much: API Gateway lets through half a second's worth at once. */
 const QUICK_AHEAD_MS = 400;
-/** How far the schedule of bulk posts may reach, so that it is never far ahead of quick ones. */
-const BULK_BACKLOG_MS = 250;
+/** How far the schedule may reach before bulk posts take more of it: with what one lease adds, quick ones still pass. */
+const BULK_BACKLOG_MS = 150;
 /** Share of the budget that is used without asking: for a post or two, asking would cost more than they do. */
 const UNASKED_SHARE = 0.02;
 const UNASKED_BURST_SECONDS = 1;

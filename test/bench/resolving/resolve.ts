@@ -1,4 +1,5 @@
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { lean } from '../../../shared/lean.ts';
 import { createSubscriptions } from '../../../shared/subscriptions.ts';
 import { parsePattern } from '../../../shared/topic.ts';
 
@@ -15,7 +16,7 @@ const usually = async (projection: object): Promise<string[]> => {
   return subscribers(projection);
 };
 
-const subscriptions = createSubscriptions(new DynamoDBClient(), 'subscriptions', Date.now);
+const subscriptions = createSubscriptions(lean(new DynamoDBClient()), 'subscriptions', Date.now);
 const shard = { pattern: parsePattern('chat/lobby'), shard: 0 };
 
 const ways = {
