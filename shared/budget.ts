@@ -57,15 +57,19 @@ export function createBudget(client: Pick<DynamoDBClient, 'send'>, table: string
     });
 
   let freeAtMs = 0;
+  let hasAppended = false;
   return {
     async take(spanMs, backlogMs) {
-      for (let tries = 0; tries < TRIES_MAX; tries++) {
-        const appends = tries % 2 === 0 ? freeAtMs > now() : freeAtMs <= now();
+      // What held the last time most likely holds again: others post all the time, or nobody does.
+      let appends = hasAppended || freeAtMs > now();
+      // If neither holds, the schedule most likely reaches further than one wants to wait.
+      const triesMax = backlogMs === Infinity ? TRIES_MAX : 2;
+      for (let tries = 0; tries < triesMax; tries++, appends = !appends) {
         const endMs = await (appends ? append(spanMs, backlogMs) : restart(spanMs));
-        if (endMs !== undefined) {
-          freeAtMs = endMs;
-          return endMs - spanMs;
-        }
+        if (endMs === undefined) continue;
+        hasAppended = appends;
+        freeAtMs = endMs;
+        return endMs - spanMs;
       }
       return undefined;
     },

@@ -4,5 +4,5 @@ import type { Pace } from '../shared/delivery/pace.ts';
 export const freePace = (): Pace => ({
   expect: () => {},
   turn: async () => true,
-  slowDown: () => {},
+  answered: () => {},
 });

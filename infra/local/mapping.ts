@@ -10,10 +10,10 @@ import type { Message, Queues } from './queues.ts';
  */
 const CONCURRENCY_MAX = 5;
 /**
- * While a batch is under way the next one is taken when it has ended, or so much later: what comes in the meantime
- * makes one batch. On AWS the way from the queue to the function takes as long, and has the same effect.
+ * While a batch is under way the next one is taken when it has ended, or so long after it began: what comes in the
+ * meantime makes one batch. On AWS the way from the queue to the function takes as long, and has the same effect.
  */
-const COLLECT_MS = 25;
+const COLLECT_MS = 200;
 /** What a synchronous invocation may carry (model lambda, Invoke). */
 const PAYLOAD_BYTES_MAX = 6 * 1024 * 1024;
 
@@ -68,10 +68,12 @@ async function poll(settings: MappingSettings, deps: MappingDeps, signal: AbortS
   const { queueArn, maximumConcurrency = CONCURRENCY_MAX } = settings;
   const concurrency = Math.min(maximumConcurrency, CONCURRENCY_MAX);
   const running = new Set<Promise<void>>();
+  let startedAt = 0;
   while (!signal.aborted) {
-    if (running.size > 0) await endOf(running);
+    await endOf(running, startedAt + COLLECT_MS);
     const messages = await gather(settings, deps, signal);
     for (const batch of batchesOf(messages.map((message) => toRecord(message, queueArn)))) {
+      startedAt = performance.now();
       const run = deliver(batch, settings, deps).finally(() => running.delete(run));
       running.add(run);
       // Nothing is taken that nobody is free to handle: its visibility timeout would be running.
@@ -81,11 +83,12 @@ async function poll(settings: MappingSettings, deps: MappingDeps, signal: AbortS
   await Promise.all(running);
 }
 
-/** Waits for one of them, but not for long. */
-async function endOf(running: ReadonlySet<Promise<void>>): Promise<void> {
+/** Waits for one of them, until then. Not by the engines' clock: this is about the processor of this machine. */
+async function endOf(running: ReadonlySet<Promise<void>>, untilMs: number): Promise<void> {
+  const waitMs = untilMs - performance.now();
+  if (running.size === 0 || waitMs <= 0) return;
   const over = new AbortController();
-  // Not the engines' clock: this is about the processor of this machine.
-  const collected = delay(COLLECT_MS, undefined, { signal: over.signal });
+  const collected = delay(waitMs, undefined, { signal: over.signal });
   await Promise.race([...running, collected.catch(() => {})]);
   over.abort();
 }

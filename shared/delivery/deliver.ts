@@ -102,15 +102,13 @@ class Round implements Delivery {
   async #post(connectionId: string, bytes: Uint8Array, from: number): Promise<boolean> {
     const { post, pace } = this.#deps;
     const result = await post(connectionId, bytes);
+    pace.answered(result.outcome === 'throttled');
     if (result.outcome === 'delivered') return true;
     if (result.outcome === 'gone') {
       this.gone.push(connectionId);
       return false;
     }
-    if (result.outcome === 'throttled') {
-      this.throttled += 1;
-      pace.slowDown();
-    }
+    if (result.outcome === 'throttled') this.throttled += 1;
     this.failed.push({ connectionId, from, reason: result.reason });
     return false;
   }

@@ -13,8 +13,8 @@ export interface Pace {
   expect(lane: Lane, posts: number): void;
   /** Waits for the next post's turn: false if that would not come before `stopAtMs`. */
   turn(lane: Lane, stopAtMs: number): Promise<boolean>;
-  /** A post was answered with 429: from now on more slowly. */
-  slowDown(): void;
+  /** What posts are answered: where many get 429, the next ones come more slowly. */
+  answered(isThrottled: boolean): void;
 }
 export interface PaceDeps {
   readonly budget: Budget;
@@ -36,11 +36,17 @@ export const laneOf = (connections: number): Lane =>
 const QUICK_AHEAD_MS = 400;
 /** How far the schedule may reach before bulk posts take more of it: with what one lease adds, quick ones still pass. */
 const BULK_BACKLOG_MS = 150;
+/** Long enough that one lease does for several small deliveries. */
+const QUICK_LATE_MS = 50;
+/** Short enough that a worker that was held up does not make up for it all at once. */
+const BULK_LATE_MS = 10;
 /** Share of the budget that is used without asking: for a post or two, asking would cost more than they do. */
-const UNASKED_SHARE = 0.02;
+const UNASKED_SHARE = 0.01;
 const UNASKED_BURST_SECONDS = 1;
+/** Posts reach API Gateway a little more bunched than they left. */
+const BUNCHING_SHARE = 0.02;
 /** What is left to be asked for, so that the unasked and their burst still fit. */
-const ASKED_SHARE = 1 - UNASKED_SHARE * (1 + UNASKED_BURST_SECONDS);
+const ASKED_SHARE = 1 - UNASKED_SHARE * (1 + UNASKED_BURST_SECONDS) - BUNCHING_SHARE;
 
 export function createPace({ budget, requestsPerSecondMax, environmentsMax, ...deps }: PaceDeps): Pace {
   const speed = createSpeed(deps.now);
@@ -52,12 +58,14 @@ export function createPace({ budget, requestsPerSecondMax, environmentsMax, ...d
       intervalMs,
       take: (spanMs) => budget.take(spanMs, Infinity),
       aheadMs: QUICK_AHEAD_MS,
+      lateMs: QUICK_LATE_MS,
     }),
     bulk: new Turns({
       ...deps,
       intervalMs,
       take: (spanMs) => budget.take(spanMs, BULK_BACKLOG_MS),
       aheadMs: 0,
+      lateMs: BULK_LATE_MS,
     }),
   };
   return {
@@ -69,13 +77,19 @@ export function createPace({ budget, requestsPerSecondMax, environmentsMax, ...d
       }
       return lanes[lane].turn(stopAtMs);
     },
-    slowDown: speed.slowDown,
+    answered: speed.answered,
   };
 }
 
-/** What one 429 does, at most once in a while, and how soon it is made good again. */
+/**
+ * A 429 may also mean that one client reads too slowly, which no pace can cure. The account is over its quota where many
+ * posts of some time get one.
+ */
+const THROTTLED_SHARE = 0.05;
+const THROTTLED_MIN = 5;
+const LOOK_EVERY_MS = 100;
+/** What that does, and how soon it is made good again. */
 const SLOWER = 1.25;
-const SLOWER_EVERY_MS = 100;
 const SLOWNESS_MAX = 16;
 const RECOVERY_PER_SECOND = 0.9;
 
@@ -83,7 +97,9 @@ const RECOVERY_PER_SECOND = 0.9;
 function createSpeed(now: () => number) {
   let slowness = 1;
   let asOfMs = now();
-  let slowedAtMs = Number.NEGATIVE_INFINITY;
+  let answered = 0;
+  let throttled = 0;
+  let lookedAtMs = now();
   const current = () => {
     const seconds = Math.max(0, now() - asOfMs) / 1_000;
     slowness = Math.max(1, slowness * RECOVERY_PER_SECOND ** seconds);
@@ -92,17 +108,23 @@ function createSpeed(now: () => number) {
   };
   return {
     slowness: current,
-    slowDown() {
-      if (now() - slowedAtMs < SLOWER_EVERY_MS) return;
-      slowedAtMs = now();
-      slowness = Math.min(SLOWNESS_MAX, current() * SLOWER);
+    answered(isThrottled: boolean) {
+      answered += 1;
+      if (isThrottled) throttled += 1;
+      if (now() - lookedAtMs < LOOK_EVERY_MS) return;
+      if (throttled >= THROTTLED_MIN && throttled > THROTTLED_SHARE * answered) {
+        slowness = Math.min(SLOWNESS_MAX, current() * SLOWER);
+      }
+      answered = 0;
+      throttled = 0;
+      lookedAtMs = now();
     },
   };
 }
 
 /** Answers whether one more fits within so many a second. */
 function createBucket(perSecond: number, now: () => number): () => boolean {
-  const burst = Math.max(1, perSecond * UNASKED_BURST_SECONDS);
+  const burst = perSecond * UNASKED_BURST_SECONDS;
   let level = burst;
   let asOfMs = now();
   return () => {

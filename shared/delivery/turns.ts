@@ -11,14 +11,16 @@ export interface TurnsDeps {
   readonly wait: (ms: number) => Promise<void>;
   /** How much earlier than its time a turn may be used. */
   readonly aheadMs: number;
+  /** A turn not taken within this time is lost: turns saved up would make a burst. */
+  readonly lateMs: number;
 }
 
 /** Short enough that slowing down takes effect soon, long enough that asking costs next to nothing. */
 const LEASE_MS = 200;
-/** A turn not taken within this time is lost: turns saved up would make a burst. */
-const LATE_MS = 50;
+/** How long after a lease its size says how large the next should be. */
+const RECENT_MS = 100;
 /** How long to wait, at most, before the schedule is asked again. */
-const BUSY_MS = 100;
+const BUSY_MS = 200;
 /** Timers are no finer: turns so close are taken together. */
 const GRAIN_MS = 2;
 
@@ -69,7 +71,7 @@ export class Turns {
   #next(): number | undefined {
     const lease = this.#lease;
     const { intervalMs } = lease;
-    const lost = Math.floor((this.#deps.now() - LATE_MS - lease.nextMs) / intervalMs);
+    const lost = Math.floor((this.#deps.now() - this.#deps.lateMs - lease.nextMs) / intervalMs);
     if (lost > 0) {
       const skipped = Math.min(lost, lease.left);
       lease.left -= skipped;
@@ -122,7 +124,7 @@ export class Turns {
    */
   #size(intervalMs: number): number {
     const { size, left, nextMs } = this.#lease;
-    const isRecent = this.#deps.now() - nextMs < 2 * LATE_MS;
+    const isRecent = this.#deps.now() - nextMs < RECENT_MS;
     const usual = this.#lost > 0 || left > 0 ? size - this.#lost - left : 2 * size;
     const max = Math.max(1, Math.floor(LEASE_MS / intervalMs));
     return Math.min(max, Math.max(1, this.#wanted - left, isRecent ? usual : 0));

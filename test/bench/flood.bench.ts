@@ -1,11 +1,11 @@
 import { flood } from '../crowd/scenarios.ts';
 import { type Bench, median, type Row, round } from './bench.ts';
 
-const RUNS = 3;
+const RUNS = 5;
 const CONNECTIONS = 3_000;
 /** The budget, not this machine's processor, is what the flood uses up. */
-const LOAD = { messages: 300, everyMs: 30, requestsPerSecond: 500 };
-const FLOOD_MESSAGES = 10;
+const LOAD = { messages: 600, everyMs: 20, requestsPerSecond: 200 };
+const FLOOD_MESSAGES = 20;
 
 /** A topic with three subscribers, alone and beside a topic whose jobs wait all the time. */
 export const bench: Bench = {
@@ -17,8 +17,8 @@ export const bench: Bench = {
         const { quietP50Ms, quietP99Ms, floodPosts, stillWaiting } = await flood(messages, CONNECTIONS, LOAD);
         rows.push({
           'beside it': messages > 0 ? 'a flood' : 'nothing',
-          'p50, ms': quietP50Ms,
-          'p99, ms': quietP99Ms,
+          'p50, ms': round(quietP50Ms),
+          'p99, ms': round(quietP99Ms),
           "the flood's posts": floodPosts,
           'jobs still waiting': stillWaiting,
         });

@@ -10,9 +10,9 @@ export const GOOD_CONDUCT: Conduct = { gone: 0, hang: 0, throttled: 0, throttled
 
 export type Answer = 'taken' | 'gone' | 'hang' | 'throttled';
 
-/** Consecutive connections differ, so that every job has some of each. */
+/** Scattered, so that jobs that run side by side do not all come to their bad connections at the same time. */
 export function conductOf(connection: number, { gone, hang, throttled }: Conduct): Answer {
-  const place = connection % 100;
+  const place = (37 * connection + 13 * Math.floor(connection / 100)) % 100;
   if (place < gone) return 'gone';
   if (place < gone + hang) return 'hang';
   return place < gone + hang + throttled ? 'throttled' : 'taken';
@@ -24,6 +24,9 @@ const ID_LENGTH = 15;
 export const connectionIdOf = (connection: number): string =>
   `${String(connection).padStart(ID_LENGTH, '0')}=`;
 export const connectionOf = (connectionId: string): number => Number.parseInt(connectionId, 10);
+
+/** The same in every thread, and finer than `Date.now`. */
+export const clockMs = (): number => performance.timeOrigin + performance.now();
 
 /** What the stubbed connections are sent: which message it is, and when it was published. */
 export interface CrowdData {

@@ -14,6 +14,7 @@ import { until } from '../until.ts';
 import {
   type Conduct,
   type CrowdData,
+  clockMs,
   connectionIdOf,
   GOOD_CONDUCT,
   type Question,
@@ -94,7 +95,7 @@ export class Crowd {
 
   /** Publishes one message, numbered, with further fields of the event's detail. */
   async publish(topic: string, message: number, fields: object = {}): Promise<void> {
-    const data: CrowdData = { message, publishedAtMs: Date.now() };
+    const data: CrowdData = { message, publishedAtMs: clockMs() };
     await this.backEnd.publish({ topic, data, ...fields });
   }
 

@@ -6,6 +6,7 @@ import { percentile } from '../bench/bench.ts';
 import {
   type Conduct,
   type CrowdData,
+  clockMs,
   conductOf,
   connectionOf,
   type Question,
@@ -51,7 +52,7 @@ function take(connection: number, { message, publishedAtMs }: CrowdData): void {
     taken.set(message, of);
   }
   of.times[connection] = Number(of.times[connection]) + 1;
-  of.lateMs.push(Date.now() - publishedAtMs);
+  of.lateMs.push(clockMs() - publishedAtMs);
 }
 
 function report({ due }: Question): Report {

@@ -8,7 +8,7 @@ import { mapLimit } from '../../shared/map-limit.ts';
 import { parsePattern } from '../../shared/topic.ts';
 import { percentile } from '../bench/bench.ts';
 import { until } from '../until.ts';
-import { type Conduct, conductOf, connectionIdOf, GOOD_CONDUCT, type Report } from './conduct.ts';
+import { type Conduct, clockMs, conductOf, connectionIdOf, GOOD_CONDUCT, type Report } from './conduct.ts';
 import { Crowd, type CrowdOptions } from './crowd.ts';
 
 /** Loads that need more connections than a machine can hold: a small size of each is a test, the full one a benchmark. */
@@ -244,8 +244,12 @@ export const flood = (
     async (crowd) => {
       await crowd.seed(TOPIC, 3, connections);
       await crowd.seed('quiet', 0, 3);
-      for (let message = 0; message < 20; message++) await crowd.publish('quiet', 0);
-      await crowd.settled();
+      // Cold starts first, of the delivery worker too.
+      await crowd.seed('large', 3, 300);
+      for (const topic of ['large', ...Array.from({ length: 20 }, () => 'quiet')]) {
+        await crowd.publish(topic, 0);
+        await crowd.settled();
+      }
       for (let message = 1; message <= floodMessages; message++)
         await crowd.publish(TOPIC, messages + message);
       await until(async () => (await crowd.backEnd.depth('ingest')) === 0);
@@ -254,6 +258,7 @@ export const flood = (
         await crowd.publish('quiet', message);
         await delay(everyMs);
       }
+      await until(async () => (await crowd.backEnd.depth('ingest')) === 0);
       const { p50Ms, p99Ms, reached } = await crowd.report();
       const ofQuiet = (times: Readonly<Record<number, number>>) =>
         Object.entries(times).flatMap(([message, ms]) => (Number(message) <= messages ? ms : []));
@@ -285,7 +290,7 @@ export const burst = (
     await warmUp(crowd);
     const numbers = Array.from({ length: 10 }, (_, index) => index + 1);
     await crowd.backEnd.publish(
-      ...numbers.map((message) => ({ topic: TOPIC, data: { message, publishedAtMs: Date.now() } })),
+      ...numbers.map((message) => ({ topic: TOPIC, data: { message, publishedAtMs: clockMs() } })),
     );
     await crowd.settled();
     const { posts, missed } = await crowd.report(Object.fromEntries(numbers.map((n) => [n, connections])));

@@ -110,13 +110,15 @@ describe('deliver', () => {
     expect(Object.keys(got)).toEqual(['x', 'y', 'z']);
   });
 
-  it('slows down for a 429', async () => {
-    let slowed = 0;
-    const { got: _, ...deps } = postsThat(() => ({ outcome: 'throttled', reason: 'HTTP 429' }));
-    const pace = { ...freePace(), slowDown: () => void slowed++ };
-    const result = await outcome(job(['a']), { ...deps, pace }, FOREVER);
+  it('tells the pace of every 429', async () => {
+    const answers: boolean[] = [];
+    const { got: _, ...deps } = postsThat((id) =>
+      id === 'a' ? { outcome: 'throttled', reason: 'HTTP 429' } : delivered,
+    );
+    const pace = { ...freePace(), answered: (isThrottled: boolean) => void answers.push(isThrottled) };
+    const result = await outcome(job(['a', 'b']), { ...deps, pace }, FOREVER);
     expect(result).toMatchObject({ throttled: 1, failed: [{ connectionId: 'a', reason: 'HTTP 429' }] });
-    expect(slowed).toBe(1);
+    expect(answers.sort()).toEqual([false, true]);
   });
 
   it('drops what is too late, and counts it for everybody who did not get it', async () => {

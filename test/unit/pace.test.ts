@@ -141,15 +141,23 @@ describe('the pace', () => {
     void post(pace, 'bulk', 100_000, () => {
       level = Math.min(300, level + (clock.now() - asOf) * 0.6);
       asOf = clock.now();
-      if (level >= 1) level -= 1;
-      else {
-        throttled += 1;
-        pace.slowDown();
-      }
+      const isThrottled = level < 1;
+      if (isThrottled) throttled += 1;
+      else level -= 1;
+      pace.answered(isThrottled);
     });
     await run(20_000);
     expect(throttled / sent.length).toBeLessThan(0.05);
     expect((sent.length - throttled) / 20).toBeGreaterThan(0.8 * 600);
+  });
+
+  it('is not slowed down by a few clients that read too slowly', async () => {
+    const { paces, sent, post, run } = workersAt(1_000);
+    const [pace] = paces as [Pace];
+    let posts = 0;
+    void post(pace, 'bulk', 100_000, () => pace.answered(++posts % 50 === 0));
+    await run(5_000);
+    expect(sent.length).toBeGreaterThan(0.95 * 5_000);
   });
 
   it('says so when there will be no turn in time', async () => {
@@ -174,7 +182,7 @@ describe('the pace', () => {
     const pace = createPace({
       budget: { take: async () => (away ? Promise.reject(new Error('table is away')) : clock.now()) },
       requestsPerSecondMax: 100,
-      environmentsMax: 1_000,
+      environmentsMax: 1,
       now: () => clock.now(),
       random: () => 0.5,
       wait: (ms) => wait(clock, ms),
