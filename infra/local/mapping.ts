@@ -10,8 +10,9 @@ import type { Message, Queues } from './queues.ts';
  */
 const CONCURRENCY_MAX = 5;
 /**
- * While a batch is under way the next one is taken when it has ended, or so long after it began: what comes in the
- * meantime makes one batch. On AWS the way from the queue to the function takes as long, and has the same effect.
+ * While a batch is under way, and it was not full, the next one is taken when it has ended, or so long after it began:
+ * what comes in the meantime makes one batch. On AWS the way from the queue to the function takes as long, and has the
+ * same effect. Behind a full batch more is waiting.
  */
 const COLLECT_MS = 200;
 /** What a synchronous invocation may carry (model lambda, Invoke). */
@@ -65,13 +66,15 @@ export function startMapping(settings: MappingSettings, deps: MappingDeps): Mapp
 }
 
 async function poll(settings: MappingSettings, deps: MappingDeps, signal: AbortSignal): Promise<void> {
-  const { queueArn, maximumConcurrency = CONCURRENCY_MAX } = settings;
+  const { queueArn, batchSize, maximumConcurrency = CONCURRENCY_MAX } = settings;
   const concurrency = Math.min(maximumConcurrency, CONCURRENCY_MAX);
   const running = new Set<Promise<void>>();
   let startedAt = 0;
+  let isBacklog = false;
   while (!signal.aborted) {
-    await endOf(running, startedAt + COLLECT_MS);
+    if (!isBacklog) await endOf(running, startedAt + COLLECT_MS);
     const messages = await gather(settings, deps, signal);
+    isBacklog = messages.length === batchSize;
     for (const batch of batchesOf(messages.map((message) => toRecord(message, queueArn)))) {
       startedAt = performance.now();
       const run = deliver(batch, settings, deps).finally(() => running.delete(run));
