@@ -30,7 +30,7 @@ const PATTERNS = 3;
 const ROUTE_MEMORY_MB = 256;
 const WORKER_MEMORY_MB = 512;
 /** A worker takes part of the shared schedule of posts for so many of them; asking costs a second write about as often. */
-const LEASE_POSTS = 1_000;
+const LEASE_POSTS = 400;
 const LEASE_WRITES = 2;
 const SWEEP_SECONDS = 60;
 /** For so long an environment of `subscribe` knows a topic that it has read. */

@@ -33,9 +33,9 @@ export const laneOf = (connections: number): Lane =>
   connections <= QUICK_CONNECTIONS_MAX ? 'quick' : 'bulk';
 
 /** Quick posts run ahead by up to this much: API Gateway lets through half a second's worth at once. */
-const QUICK_AHEAD_MS = 400;
+const QUICK_AHEAD_MS = 500;
 /** How far the schedule may reach before bulk posts take more of it: with what one lease adds, quick ones still pass. */
-const BULK_BACKLOG_MS = 150;
+const BULK_BACKLOG_MS = 400;
 /** Long enough that one lease does for several small deliveries. */
 const QUICK_LATE_MS = 50;
 /** Short enough that a worker that was held up does not make up for it all at once. */
@@ -44,7 +44,7 @@ const BULK_LATE_MS = 10;
 const UNASKED_SHARE = 0.01;
 const UNASKED_BURST_SECONDS = 1;
 /** Posts reach API Gateway a little more bunched than they left. */
-const BUNCHING_SHARE = 0.02;
+const BUNCHING_SHARE = 0.027;
 /** What is left to be asked for, so that the unasked and their burst still fit. */
 const ASKED_SHARE = 1 - UNASKED_SHARE * (1 + UNASKED_BURST_SECONDS) - BUNCHING_SHARE;
 

@@ -15,8 +15,8 @@ export interface TurnsDeps {
   readonly lateMs: number;
 }
 
-/** Short enough that slowing down takes effect soon, long enough that asking costs next to nothing. */
-const LEASE_MS = 200;
+/** Short, so that many workers fit side by side into the schedule; long enough that asking costs next to nothing. */
+const LEASE_MS = 50;
 /** How long after a lease its size says how large the next should be. */
 const RECENT_MS = 100;
 /** How long to wait, at most, before the schedule is asked again. */

@@ -122,7 +122,7 @@ describe('the pace', () => {
     const { budget, paces, post, run } = workersAt(8_000);
     void post(paces[0] as Pace, 'bulk', 16_000);
     await run(2_500);
-    expect(budget.asked).toBeLessThanOrEqual(16_000 / 1_000);
+    expect(budget.asked).toBeLessThanOrEqual(16_000 / 350);
     const before = budget.asked;
     for (let n = 0; n < 10; n++) {
       void post(paces[0] as Pace, 'quick', 3);
