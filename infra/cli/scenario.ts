@@ -29,9 +29,8 @@ const SEND_BATCH_MAX = 10;
 const PATTERNS = 3;
 const ROUTE_MEMORY_MB = 256;
 const WORKER_MEMORY_MB = 512;
-/** A worker takes part of the shared schedule of posts for so many of them; asking costs a second write about as often. */
+/** A worker takes part of the shared schedule of posts for so many of them. */
 const LEASE_POSTS = 400;
-const LEASE_WRITES = 2;
 const SWEEP_SECONDS = 60;
 /** For so long an environment of `subscribe` knows a topic that it has read. */
 const TOPIC_FRESH_SECONDS = 5;
@@ -135,7 +134,7 @@ export function usageOf(scenario: Scenario): Usage {
       topics: {
         GetItem: reads(Math.min(connections, scenario.topics * (1 + seconds / TOPIC_FRESH_SECONDS)), 0.5),
         BatchGetItem: reads(frames, PATTERNS),
-        UpdateItem: writes(LEASE_WRITES * Math.max(frames, posts / LEASE_POSTS)),
+        UpdateItem: writes(Math.max(frames, posts / LEASE_POSTS)),
       },
     },
     queues: {

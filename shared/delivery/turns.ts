@@ -55,11 +55,10 @@ export class Turns {
     while (now() < stopAtMs) {
       const atMs = this.#next();
       if (atMs !== undefined) {
-        this.#wanted -= 1;
         const waitMs = atMs - aheadMs - now();
-        if (waitMs <= GRAIN_MS) return true;
         if (now() + waitMs >= stopAtMs) return false;
-        await wait(waitMs);
+        this.#wanted -= 1;
+        if (waitMs > GRAIN_MS) await wait(waitMs);
         return true;
       }
       if (!(await this.#renew())) await wait(BUSY_MS * (0.5 + random() / 2));
@@ -82,8 +81,8 @@ export class Turns {
     const atMs = lease.nextMs;
     lease.left -= 1;
     lease.nextMs += intervalMs;
-    // The next lease is asked for while this one lasts, or the schedule would have a hole.
-    if (lease.left <= lease.size / 2 && this.#wanted > lease.left) this.#ask();
+    // The next lease is asked for while this one lasts, or the schedule would have a hole; this turn is still wanted.
+    if (lease.left <= lease.size / 2 && this.#wanted - 1 > lease.left) this.#ask();
     return atMs;
   }
 

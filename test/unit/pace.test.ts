@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Budget } from '../../shared/budget.ts';
 import { createPace, type Lane, type Pace } from '../../shared/delivery/pace.ts';
+import { Turns } from '../../shared/delivery/turns.ts';
 import { ManualClock } from '../manual-clock.ts';
 
 const FOREVER = Number.POSITIVE_INFINITY;
@@ -174,6 +175,22 @@ describe('the pace', () => {
     await run(400);
     expect(turns).toHaveLength(200);
     expect(turns.filter((turn) => turn).length).toBeLessThan(40);
+  });
+
+  it('counts a post that had no turn in time once when it is taken back', async () => {
+    const spans: number[] = [];
+    const take = async (spanMs: number) => {
+      spans.push(spanMs);
+      return 1_000;
+    };
+    const deps = { intervalMs: () => 10, now: () => 0, random: () => 0, wait: async () => {} };
+    const turns = new Turns({ ...deps, take, aheadMs: 0, lateMs: 10 });
+    turns.expect(1);
+    expect(await turns.turn(500)).toBe(false);
+    turns.expect(-1);
+    turns.expect(3);
+    expect(await turns.turn(2_000)).toBe(true);
+    expect(spans).toEqual([10, 30]);
   });
 
   it('goes on once the schedule can be asked again', async () => {
