@@ -21,8 +21,8 @@ afterAll(() => target?.close());
 const CLOCK_SKEW_MS = isDeployed ? 100 : 0;
 const POLL_SECONDS = 5;
 const BACKLOG = 8;
-/** Long enough that invocations which may overlap do. */
-const BUSY_MS = isDeployed ? 1000 : 200;
+/** Long enough that invocations which may overlap do: the local pool takes its time to start another environment. */
+const BUSY_MS = isDeployed ? 1000 : 600;
 
 interface Delivery {
   readonly messageId: string;
