@@ -1,4 +1,6 @@
 import { TRANSPORTS, type TransportName } from '../shared/delivery/transports.ts';
+import type { Namespaces } from '../shared/namespaces.ts';
+import { completeNamespaces, type NamespacesSettings } from './namespaces.ts';
 
 /** What users of the construct may set. Everything has a default that suits most. */
 export interface FanwireSettings {
@@ -22,9 +24,19 @@ export interface FanwireSettings {
   readonly deliveryWorkersMax?: number;
   /** How posts are made: over sockets of our own (fast), with undici, or as the SDK makes them. */
   readonly postTransport?: TransportName;
+  /** What holds for the topics of a namespace; by default nothing is kept. */
+  readonly namespaces?: NamespacesSettings;
+  /**
+   * How old a connection is, in seconds, when the server begins to ask its client for the next one. API Gateway closes
+   * it after 7,200; with each client asked a little earlier or later, they do not all come at once.
+   */
+  readonly rolloverAfterSeconds?: number;
 }
+export type CompleteSettings = Required<Omit<FanwireSettings, 'namespaces'>> & {
+  readonly namespaces: Namespaces;
+};
 
-const DEFAULTS: Required<FanwireSettings> = {
+const DEFAULTS: Required<Omit<FanwireSettings, 'namespaces'>> = {
   stageName: 'prod',
   subscriptionsPerConnectionMax: 100,
   inlineSubscribersMax: 200,
@@ -35,25 +47,31 @@ const DEFAULTS: Required<FanwireSettings> = {
   fanOutWorkersMax: 50,
   deliveryWorkersMax: 10,
   postTransport: 'sockets',
+  rolloverAfterSeconds: 6_000,
 };
 
 /** The bounds within which the workers keep to their timeout and a connection's item to its 400 KB. */
-const BOUNDS: Record<keyof Omit<FanwireSettings, 'stageName' | 'postTransport'>, readonly [number, number]> =
-  {
-    subscriptionsPerConnectionMax: [1, 1_000],
-    inlineSubscribersMax: [1, 500],
-    subscribersPerShardMax: [10, 10_000],
-    deliveryAttemptsMax: [1, 20],
-    postTimeoutMs: [50, 5_000],
-    requestsPerSecondMax: [10, 1_000_000],
-    // The bounds of an event source mapping's MaximumConcurrency.
-    fanOutWorkersMax: [2, 1_000],
-    deliveryWorkersMax: [2, 1_000],
-  };
+const BOUNDS: Record<
+  keyof Omit<FanwireSettings, 'stageName' | 'postTransport' | 'namespaces'>,
+  readonly [number, number]
+> = {
+  subscriptionsPerConnectionMax: [1, 1_000],
+  inlineSubscribersMax: [1, 500],
+  subscribersPerShardMax: [10, 10_000],
+  deliveryAttemptsMax: [1, 20],
+  postTimeoutMs: [50, 5_000],
+  requestsPerSecondMax: [10, 1_000_000],
+  // The bounds of an event source mapping's MaximumConcurrency.
+  fanOutWorkersMax: [2, 1_000],
+  deliveryWorkersMax: [2, 1_000],
+  // After that a client that pings once in 10 minutes might not learn of it in time.
+  rolloverAfterSeconds: [1, 6_300],
+};
 
 /** Fills in the defaults, or throws one error that names every setting that is out of bounds. */
-export function completeSettings(given: FanwireSettings): Required<FanwireSettings> {
-  const settings = { ...DEFAULTS, ...given };
+export function completeSettings(given: FanwireSettings): CompleteSettings {
+  const { namespaces, problems: namespaceProblems } = completeNamespaces(given.namespaces ?? {});
+  const settings = { ...DEFAULTS, ...given, namespaces };
   const problems = Object.entries(BOUNDS).flatMap(([name, [min, max]]) => {
     const value = settings[name as keyof typeof BOUNDS];
     const fits = Number.isInteger(value) && value >= min && value <= max;
@@ -67,6 +85,7 @@ export function completeSettings(given: FanwireSettings): Required<FanwireSettin
       `expected postTransport to be one of ${TRANSPORTS.join(', ')}, got ${settings.postTransport}`,
     );
   }
+  problems.push(...namespaceProblems);
   if (problems.length > 0) throw new Error(`Bad Fanwire settings: ${problems.join('; ')}`);
   return settings;
 }

@@ -4,6 +4,8 @@ export const ErrorCode = {
   unknownAction: 'unknown_action',
   tooLarge: 'too_large',
   limitExceeded: 'limit_exceeded',
+  forbidden: 'forbidden',
+  gone: 'gone',
   unavailable: 'unavailable',
   internal: 'internal',
 } as const;
@@ -22,6 +24,13 @@ export class ClientError extends Error {
 
 export const badRequest = (expected: string, got: unknown): ClientError =>
   new ClientError(ErrorCode.badRequest, `expected ${expected}, got ${describe(got)}`);
+
+/**
+ * A frame came over a connection that has no row any more: a 410 has said that it is gone, or it is about to be. It
+ * gets no messages, and its client cannot know.
+ */
+export const givenUp = (): ClientError =>
+  new ClientError(ErrorCode.gone, 'expected an open connection, got one that was given up; connect again');
 
 /** A value as an error message shows it: short, so that a bad frame is not sent back whole. */
 export function describe(value: unknown): string {

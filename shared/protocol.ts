@@ -6,14 +6,23 @@ import { type Pattern, parsePattern, parseTopic, type Topic } from './topic.ts';
  * Free of `node:` and AWS imports, because the client SDK shares it.
  */
 
-/** API Gateway takes messages of 128 KB in both directions; 1 KB is left for what surrounds the data. */
-export const DATA_BYTES_MAX = 127 * 1024;
+/** API Gateway takes messages of 128 KB in both directions; 2 KB are left for what surrounds the data. */
+export const DATA_BYTES_MAX = 126 * 1024;
 /** One PutEvents takes 10 entries. */
 export const PUBLISH_BATCH_MAX = 10;
 /** Topics that one message may be published to. */
 export const TOPICS_MAX = 100;
 /** Connections that a message may leave out. */
 export const EXCEPT_MAX = 10;
+/** Messages that one `subscribe` replays at most. */
+export const REPLAY_MAX = 300;
+/** Messages in one page of history. */
+export const HISTORY_LIMIT_MAX = 100;
+const HISTORY_LIMIT = 50;
+/** On topics that keep history a key published again within this time is the same message. */
+export const KEY_WINDOW_MS = 5 * 60_000;
+/** Positions that one `ping` compares. */
+export const POSITIONS_MAX = 100;
 /** A message that may be a day late has no hurry at all. */
 export const MAX_AGE_SECONDS_MAX = 86_400;
 export const ID_LENGTH_MAX = 128;
@@ -25,6 +34,7 @@ export const Action = {
   unsubscribe: 'unsubscribe',
   publish: 'publish',
   send: 'send',
+  history: 'history',
   whoami: 'whoami',
   ping: 'ping',
 } as const;
@@ -39,6 +49,42 @@ export interface Command {
 export interface SubscriptionFrame extends Command {
   readonly topic: Pattern;
 }
+/** A place in the log of a topic that keeps history: just after the message with that offset. */
+export interface Position {
+  /** Names the incarnation of the log; offsets of another mean nothing. */
+  readonly epoch: string;
+  /** 0 is before the first message. */
+  readonly offset: number;
+}
+/** So many messages, or those of the last so many seconds. */
+export type Rewind = number | { readonly seconds: number };
+export interface SubscribeFrame extends SubscriptionFrame {
+  readonly rewind?: Rewind;
+  readonly position?: Position;
+}
+export interface HistoryFrame extends Command {
+  readonly topic: Topic;
+  readonly limit: number;
+  readonly reverse: boolean;
+  /** Forward only: the page begins just after it. */
+  readonly after?: Position;
+  /** In reverse only: the page begins just below this offset. */
+  readonly before?: number;
+}
+export interface TopicPosition extends Position {
+  readonly topic: Topic;
+}
+export interface PingFrame extends Command {
+  readonly positions: readonly TopicPosition[];
+}
+/** Why what came after a position cannot be had any more. */
+export type LossReason =
+  | 'epoch'
+  | 'trimmed'
+  | 'too_many'
+  | 'unknown_position'
+  | 'recovery_off'
+  | 'no_history';
 /** How a message is to be brought to its subscribers. */
 export interface PublishOptions {
   /** In seconds: who cannot be served within this time of publishing is not served any more. */
@@ -51,6 +97,10 @@ export interface Outgoing extends PublishOptions {
   readonly topics: readonly Topic[];
   readonly data: unknown;
   readonly key?: string;
+  /** A message with a version that is not above all before it is dropped. */
+  readonly version?: number;
+  /** The publisher wants to know when it is stored, and where. */
+  readonly receipt?: true;
 }
 export interface PublishFrame extends Command {
   readonly messages: readonly Outgoing[];
@@ -73,25 +123,41 @@ export interface Message {
   readonly publishedAt: string;
   readonly publisher: Publisher;
   readonly data: unknown;
+  /** On topics that keep history: 1, 2, 3, … without a hole. */
+  readonly offset?: number;
 }
-export interface MessageFrame extends Message {
-  readonly type: 'message';
+/** In place of a message at an offset that has none for this connection. */
+export interface Skipped {
+  readonly offset: number;
+  readonly skipped: true;
+}
+/** Where messages come from. */
+interface Source {
   /** Absent on a message sent to a connection, a user or everyone. */
   readonly topic?: Topic;
+  /** On topics that keep history. */
+  readonly epoch?: string;
 }
+export type MessageFrame = { readonly type: 'message' } & Source & (Message | Skipped);
 /** Messages that were on their way at the same time, in order. */
-export interface MessagesFrame {
+export interface MessagesFrame extends Source {
   readonly type: 'messages';
-  readonly topic?: Topic;
-  readonly messages: readonly Message[];
+  readonly messages: readonly (Message | Skipped)[];
 }
 
 /** The messages that a frame brings, each as if it had come alone, in order. */
 export function messagesIn(frame: MessageFrame | MessagesFrame): MessageFrame[] {
   if (frame.type === 'message') return [frame];
-  const { topic, messages } = frame;
-  return messages.map((message) => ({ type: 'message', ...(topic !== undefined && { topic }), ...message }));
+  const { messages, ...source } = frame;
+  return messages.map((message) => ({ ...source, ...message, type: 'message' }));
 }
+
+/** To the publisher of a message that wanted it: where the message is stored, or that it was too old to be. */
+export type ReceiptFrame = Command & { readonly type: 'receipt' } & Receipt;
+export type Receipt = { readonly messageId: string; readonly topic: Topic } & (
+  | Position
+  | { readonly dropped: 'stale' }
+);
 
 export interface AckFrame extends Command {
   readonly type: 'ack';
@@ -139,7 +205,48 @@ export const parseSubscription =
     return { ...parseCommand(raw), topic: parsePattern(raw.topic) };
   };
 
-const OUTGOING = ['topic', 'topics', 'data', 'key', 'maxAge', 'except'];
+export function parseSubscribe(raw: Fields): SubscribeFrame {
+  expectFields('subscribe', raw, ['action', 'id', 'topic', 'rewind', 'position']);
+  if (raw.rewind !== undefined && raw.position !== undefined) {
+    throw badRequest('either rewind or position', { rewind: raw.rewind, position: raw.position });
+  }
+  return {
+    ...parseCommand(raw),
+    topic: parsePattern(raw.topic),
+    ...(raw.rewind !== undefined && { rewind: parseRewind(raw.rewind) }),
+    ...(raw.position !== undefined && { position: parsePosition('position', raw.position) }),
+  };
+}
+
+export function parseHistory(raw: Fields): HistoryFrame {
+  expectFields('history', raw, ['action', 'id', 'topic', 'after', 'before', 'limit', 'reverse']);
+  const { limit = HISTORY_LIMIT, reverse = false } = raw;
+  if (typeof reverse !== 'boolean') throw badRequest('reverse to be true or false', reverse);
+  if (raw[reverse ? 'after' : 'before'] !== undefined) {
+    throw badRequest('before only in reverse and after only forward', raw);
+  }
+  return {
+    ...parseCommand(raw),
+    topic: parseTopic(raw.topic),
+    limit: parseInteger('limit', limit, 1, HISTORY_LIMIT_MAX),
+    reverse,
+    ...(raw.after !== undefined && { after: parsePosition('after', raw.after) }),
+    ...(raw.before !== undefined && { before: parseInteger('before', raw.before, 1) }),
+  };
+}
+
+export function parsePing(raw: Fields): PingFrame {
+  expectFields('ping', raw, ['action', 'id', 'positions']);
+  const parse = (value: unknown): TopicPosition => {
+    const { topic, ...position } = parseObject('every position to be an object', value);
+    return { topic: parseTopic(topic), ...parsePosition('every position', position) };
+  };
+  const positions =
+    raw.positions === undefined ? [] : parseList('positions', raw.positions, POSITIONS_MAX, parse);
+  return { ...parseCommand(raw), positions };
+}
+
+const OUTGOING = ['topic', 'topics', 'data', 'key', 'maxAge', 'except', 'version', 'receipt'];
 
 export function parsePublish(raw: Fields): PublishFrame {
   if (raw.messages === undefined) {
@@ -244,7 +351,44 @@ function parseOutgoing(raw: Fields): Outgoing {
     ...(key !== undefined && { key }),
     ...parseMaxAge(raw.maxAge),
     ...(raw.except === SELF ? { except: SELF } : parseExcept(raw.except)),
+    ...parseVersion(raw.version),
+    ...(parseFlag('receipt', raw.receipt) && { receipt: true }),
   };
+}
+
+export const parseVersion = (value: unknown): { readonly version?: number } =>
+  value === undefined ? {} : { version: parseInteger('version', value, 1) };
+
+function parseFlag(what: string, value: unknown): boolean {
+  if (value !== undefined && typeof value !== 'boolean')
+    throw badRequest(`${what} to be true or false`, value);
+  return value === true;
+}
+
+function parseInteger(what: string, value: unknown, min: number, max = Number.MAX_SAFE_INTEGER): number {
+  if (typeof value !== 'number' || !Number.isInteger(value) || value < min || value > max) {
+    throw badRequest(`${what} to be a whole number from ${min} to ${max}`, value);
+  }
+  return value;
+}
+
+const EPOCH_LENGTH_MAX = 64;
+
+function parsePosition(what: string, value: unknown): Position {
+  const raw = parseObject(`${what} to be {"epoch":…,"offset":…}`, value);
+  expectFields(what, raw, ['epoch', 'offset']);
+  const { epoch } = raw;
+  if (typeof epoch !== 'string' || epoch.length < 1 || epoch.length > EPOCH_LENGTH_MAX) {
+    throw badRequest(`epoch to be a string of 1 to ${EPOCH_LENGTH_MAX} characters`, epoch);
+  }
+  return { epoch, offset: parseInteger('offset', raw.offset, 0) };
+}
+
+function parseRewind(value: unknown): Rewind {
+  if (typeof value === 'number') return parseInteger('rewind', value, 1, REPLAY_MAX);
+  const raw = parseObject('rewind to be a number of messages or {"seconds":…}', value);
+  expectFields('rewind', raw, ['seconds']);
+  return { seconds: parseInteger('seconds', raw.seconds, 1, MAX_AGE_SECONDS_MAX) };
 }
 
 /** The topics of a message: `topic` names one, `topics` several. */

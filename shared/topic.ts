@@ -39,6 +39,8 @@ export function parsePattern(value: unknown): Pattern {
   return parseTopic(value) as string as Pattern;
 }
 
+export const isTopic = (pattern: Pattern): pattern is Pattern & Topic => !pattern.endsWith(WILDCARD);
+
 /** Every pattern that covers `topic`: itself, and a wildcard at each of its k segments (k + 1 in all). */
 export function patternsCovering(topic: Topic): Pattern[] {
   const segments = topic.split('/');

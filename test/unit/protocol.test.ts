@@ -5,19 +5,27 @@ import {
   Action,
   ack,
   DATA_BYTES_MAX,
+  messagesIn,
   NESTING_MAX,
   parseBare,
+  parseHistory,
   parseJsonObject,
+  parsePing,
   parsePublish,
   parseSend,
+  parseSubscribe,
   parseSubscription,
 } from '../../shared/protocol.ts';
+import { parseTopic } from '../../shared/topic.ts';
 
 const parsers = {
-  subscribe: parseSubscription(Action.subscribe),
+  subscribe: parseSubscribe,
+  unsubscribe: parseSubscription(Action.unsubscribe),
   publish: parsePublish,
   send: parseSend,
-  ping: parseBare(Action.ping),
+  history: parseHistory,
+  ping: parsePing,
+  whoami: parseBare(Action.whoami),
 };
 
 describe('a publish', () => {
@@ -49,12 +57,25 @@ describe('a publish', () => {
     });
   });
 
+  it('with a version, and a receipt wanted', () => {
+    const one = { topic: 'a', data: 1, version: 7, receipt: true };
+    expect(parsePublish({ action: 'publish', ...one }).messages).toEqual([
+      { topics: ['a'], data: 1, version: 7, receipt: true },
+    ]);
+    expect(parsePublish({ action: 'publish', messages: [one, { ...one, receipt: false }] }).messages).toEqual(
+      [
+        { topics: ['a'], data: 1, version: 7, receipt: true },
+        { topics: ['a'], data: 1, version: 7 },
+      ],
+    );
+  });
+
   it.each([
     [{ topic: 'a' }, 'expected data to be any JSON value, got nothing'],
     [{ data: 1 }, 'expected topic to be a string, got nothing'],
     [
       { topic: 'a', data: 1, topik: 'b' },
-      'expected publish to have no fields but action, id, topic, topics, data, key, maxAge, except, got "topik"',
+      'expected publish to have no fields but action, id, topic, topics, data, key, maxAge, except, version, receipt, got "topik"',
     ],
     [
       { topic: 'a', data: 1, messages: [] },
@@ -66,7 +87,7 @@ describe('a publish', () => {
     [{ messages: [1] }, 'expected every message to be an object, got 1'],
     [
       { messages: [{ topic: 'a', data: 1, id: 2 }] },
-      'expected a message to have no fields but topic, topics, data, key, maxAge, except, got "id"',
+      'expected a message to have no fields but topic, topics, data, key, maxAge, except, version, receipt, got "id"',
     ],
     [{ topic: 'a', topics: ['b'], data: 1 }, 'expected either topic or topics'],
     [{ topics: 'a', data: 1 }, 'expected topics to be an array, got "a"'],
@@ -74,6 +95,14 @@ describe('a publish', () => {
     [{ topic: 'a', data: 1, except: 'me' }, 'expected except to be an array, got "me"'],
     [{ topic: 'a', data: 1, except: Array(11).fill('a') }, 'expected 1 to 10 except, got 11'],
     [{ topic: 'a', data: 1, key: '' }, 'expected key to be a string of 1 to 128 characters, got ""'],
+    [
+      { topic: 'a', data: 1, version: 0 },
+      'expected version to be a whole number from 1 to 9007199254740991, got 0',
+    ],
+    [{ topic: 'a', data: 1, version: 1.5 }, 'expected version to be a whole number from 1 to'],
+    [{ topic: 'a', data: 1, version: '2' }, 'expected version to be a whole number from 1 to'],
+    [{ topic: 'a', data: 1, version: 2 ** 53 }, 'expected version to be a whole number from 1 to'],
+    [{ topic: 'a', data: 1, receipt: 'yes' }, 'expected receipt to be true or false, got "yes"'],
     [{ topic: 'a', data: 1, id: 5 }, 'expected id to be a string of at most 128 characters, got 5'],
   ])('%j is refused', (fields, message) => {
     expect(() => parsePublish({ action: 'publish', ...fields })).toThrow(message);
@@ -92,6 +121,147 @@ describe('a publish', () => {
     expect(() => parsePublish({ topic: 'a', data: Array(7_000).fill(1e20) })).toThrow(/bytes/);
     const half = { topic: 'a', data: 'x'.repeat(DATA_BYTES_MAX / 2) };
     expect(() => parsePublish({ messages: [half, half] })).toThrow(/bytes/);
+  });
+});
+
+const POSITION = { epoch: 'e', offset: 41 };
+const WRONG_POSITIONS: [unknown, string][] = [
+  ['start', 'to be {"epoch":…,"offset":…}, got "start"'],
+  [{ offset: 1 }, 'expected epoch to be a string of 1 to 64 characters, got nothing'],
+  [{ epoch: '', offset: 1 }, 'expected epoch to be a string of 1 to 64 characters, got ""'],
+  [{ epoch: 'x'.repeat(65), offset: 1 }, 'expected epoch to be a string of 1 to 64 characters'],
+  [{ epoch: 'e' }, 'expected offset to be a whole number from 0 to 9007199254740991, got nothing'],
+  [{ epoch: 'e', offset: -1 }, 'expected offset to be a whole number from 0 to'],
+  [{ epoch: 'e', offset: 1.5 }, 'expected offset to be a whole number from 0 to'],
+  [{ epoch: 'e', offset: 1, limit: 2 }, 'to have no fields but epoch, offset, got "limit"'],
+];
+
+describe('a subscribe', () => {
+  it.each([
+    [{}, {}],
+    [{ rewind: 1 }, { rewind: 1 }],
+    [{ rewind: 300 }, { rewind: 300 }],
+    [{ rewind: { seconds: 86_400 } }, { rewind: { seconds: 86_400 } }],
+    [{ position: POSITION }, { position: POSITION }],
+    [{ position: { epoch: 'e', offset: 0 } }, { position: { epoch: 'e', offset: 0 } }],
+  ])('with %j', (fields, parsed) => {
+    expect(parseSubscribe({ action: 'subscribe', id: '1', topic: 'chat/*', ...fields })).toEqual({
+      id: '1',
+      topic: 'chat/*',
+      ...parsed,
+    });
+  });
+
+  it.each([
+    [{ rewind: 0 }, 'expected rewind to be a whole number from 1 to 300, got 0'],
+    [{ rewind: 301 }, 'expected rewind to be a whole number from 1 to 300, got 301'],
+    [{ rewind: 1.5 }, 'expected rewind to be a whole number from 1 to 300, got 1.5'],
+    [{ rewind: '5' }, 'expected rewind to be a number of messages or {"seconds":…}, got "5"'],
+    [{ rewind: null }, 'expected rewind to be a number of messages or {"seconds":…}, got null'],
+    [{ rewind: { minutes: 5 } }, 'expected rewind to have no fields but seconds, got "minutes"'],
+    [{ rewind: {} }, 'expected seconds to be a whole number from 1 to 86400, got nothing'],
+    [{ rewind: { seconds: 86_401 } }, 'expected seconds to be a whole number from 1 to 86400, got 86401'],
+    [
+      { rewind: 1, position: POSITION },
+      'expected either rewind or position, got {"rewind":1,"position":{"epoch":"e","offset":41}}',
+    ],
+    [{ after: POSITION }, 'expected subscribe to have no fields but action, id, topic, rewind, position'],
+    ...WRONG_POSITIONS.map(([position, message]): [object, string] => [{ position }, message]),
+  ])('with %j is refused', (fields, message) => {
+    expect(() => parseSubscribe({ action: 'subscribe', topic: 'a', ...fields })).toThrow(message);
+  });
+
+  it('takes what an unsubscribe does not', () => {
+    expect(() => parsers.unsubscribe({ topic: 'a', rewind: 1 })).toThrow(
+      'expected unsubscribe to have no fields but action, id, topic, got "rewind"',
+    );
+  });
+});
+
+describe('a history', () => {
+  it.each([
+    [{}, { limit: 50, reverse: false }],
+    [
+      { limit: 100, reverse: false },
+      { limit: 100, reverse: false },
+    ],
+    [
+      { after: POSITION, limit: 1 },
+      { after: POSITION, limit: 1, reverse: false },
+    ],
+    [{ reverse: true }, { limit: 50, reverse: true }],
+    [
+      { reverse: true, before: 1 },
+      { limit: 50, reverse: true, before: 1 },
+    ],
+  ])('with %j', (fields, parsed) => {
+    expect(parseHistory({ action: 'history', topic: 'chat/a', ...fields })).toEqual({
+      topic: 'chat/a',
+      ...parsed,
+    });
+  });
+
+  it.each([
+    [{ topic: 'chat/*' }, 'expected every topic segment to be'],
+    [{ topic: undefined }, 'expected topic to be a string, got nothing'],
+    [{ limit: 0 }, 'expected limit to be a whole number from 1 to 100, got 0'],
+    [{ limit: 101 }, 'expected limit to be a whole number from 1 to 100, got 101'],
+    [{ limit: '10' }, 'expected limit to be a whole number from 1 to 100, got "10"'],
+    [{ reverse: 'yes' }, 'expected reverse to be true or false, got "yes"'],
+    [{ reverse: true, after: POSITION }, 'expected before only in reverse and after only forward, got'],
+    [{ before: 5 }, 'expected before only in reverse and after only forward, got'],
+    [{ reverse: true, before: 0 }, 'expected before to be a whole number from 1 to'],
+    [
+      { rewind: 5 },
+      'expected history to have no fields but action, id, topic, after, before, limit, reverse',
+    ],
+    ...WRONG_POSITIONS.map(([after, message]): [object, string] => [{ after }, message]),
+  ])('with %j is refused', (fields, message) => {
+    expect(() => parseHistory({ action: 'history', topic: 'chat/a', ...fields })).toThrow(message);
+  });
+});
+
+describe('a ping', () => {
+  it('with positions, or none', () => {
+    const position = { topic: 'chat/a', ...POSITION };
+    expect(parsePing({ action: 'ping', id: '1' })).toEqual({ id: '1', positions: [] });
+    expect(parsePing({ action: 'ping', positions: [position] })).toEqual({ positions: [position] });
+    expect(parsePing({ positions: Array(100).fill(position) }).positions).toHaveLength(100);
+  });
+
+  it.each([
+    [[], 'expected 1 to 100 positions, got 0'],
+    [Array(101).fill({ topic: 'a', ...POSITION }), 'expected 1 to 100 positions, got 101'],
+    [{ topic: 'a', ...POSITION }, 'expected positions to be an array'],
+    [['a'], 'expected every position to be an object, got "a"'],
+    [[POSITION], 'expected topic to be a string, got nothing'],
+    [[{ topic: 'chat/*', ...POSITION }], 'expected every topic segment to be'],
+    [[{ topic: 'a', epoch: 'e' }], 'expected offset to be a whole number from 0 to'],
+    [[{ topic: 'a', ...POSITION, more: 1 }], 'expected every position to have no fields but epoch, offset'],
+  ])('with the positions %j is refused', (positions, message) => {
+    expect(() => parsePing({ action: 'ping', positions })).toThrow(message);
+  });
+});
+
+describe('a frame of messages', () => {
+  const topic = parseTopic('chat/a');
+  const message = { messageId: 'm', publishedAt: 't', publisher: {}, data: 1 };
+
+  it('is as good as one frame for each, with what there is beside the messages', () => {
+    const messages = [
+      { ...message, offset: 1 },
+      { offset: 2, skipped: true as const },
+    ];
+    expect(messagesIn({ type: 'messages', topic, epoch: 'e', messages })).toEqual([
+      { type: 'message', topic, epoch: 'e', ...message, offset: 1 },
+      { type: 'message', topic, epoch: 'e', offset: 2, skipped: true },
+    ]);
+    expect(messagesIn({ type: 'messages', messages: [message] })).toEqual([{ type: 'message', ...message }]);
+  });
+
+  it('may be one already', () => {
+    const frame = { type: 'message' as const, topic, ...message };
+    expect(messagesIn(frame)).toEqual([frame]);
   });
 });
 
@@ -139,18 +309,27 @@ it('answers with the id of the command, and without one if it had none', () => {
 });
 
 it('meets any JSON object with a frame or a ClientError', () => {
-  const field = fc.constantFrom('action', 'id', 'topic', 'data', 'key', 'messages', 'to', 'x');
+  const field = fc.constantFrom(
+    ...['action', 'id', 'topic', 'topics', 'data', 'key', 'messages', 'to', 'maxAge', 'except', 'x'],
+    ...['version', 'receipt', 'rewind', 'position', 'after', 'before', 'limit', 'reverse', 'positions'],
+  );
+  /** What is almost right, too. */
+  const position = fc.record({ topic: fc.constant('a'), epoch: fc.constant('e'), offset: fc.integer() });
+  const value = fc.oneof(
+    fc.jsonValue(),
+    fc.boolean(),
+    fc.integer(),
+    fc.constant('chat/a'),
+    position,
+    fc.array(position),
+  );
   fc.assert(
-    fc.property(
-      fc.constantFrom(...Object.values(parsers)),
-      fc.dictionary(field, fc.jsonValue()),
-      (parse, raw) => {
-        try {
-          parse(raw);
-        } catch (error) {
-          expect(error).toBeInstanceOf(ClientError);
-        }
-      },
-    ),
+    fc.property(fc.constantFrom(...Object.values(parsers)), fc.dictionary(field, value), (parse, raw) => {
+      try {
+        parse(raw);
+      } catch (error) {
+        expect(error).toBeInstanceOf(ClientError);
+      }
+    }),
   );
 });
