@@ -1,268 +1,468 @@
-import { PutItemCommand } from '@aws-sdk/client-dynamodb';
+import {
+  CreateTableCommand,
+  type DynamoDBClient,
+  PutItemCommand,
+  paginateScan,
+} from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { Runtime } from '../../infra/local/runtime.ts';
 import { createBudget } from '../../shared/budget.ts';
 import { type Connections, createConnections } from '../../shared/connections.ts';
 import { createForget } from '../../shared/forget.ts';
+import { createHistory, type History, type Log, type Range } from '../../shared/history.ts';
+import { KEY_WINDOW_MS } from '../../shared/protocol.ts';
 import { createSubscriptions, type Subscriptions } from '../../shared/subscriptions.ts';
 import { parsePattern, parseTopic } from '../../shared/topic.ts';
 import { createTopics, type Topics } from '../../shared/topics.ts';
 import { BackEnd } from '../back-end.ts';
 import { bootLocal } from '../local.ts';
+import { MemoryDynamoDB, TABLES, type TableName } from '../memory/dynamodb.ts';
 
 const START_MS = Date.UTC(2026, 10, 20);
 const HOUR_MS = 3_600_000;
 const chat = parsePattern('chat/*');
 const lobby = parsePattern('chat/lobby');
 
-let local: Runtime;
-let backEnd: BackEnd;
-let connections: Connections;
-let subscriptions: Subscriptions;
-let topics: Topics;
-let nowMs: number;
-let id: string;
-let count = 0;
-const now = () => nowMs;
+interface Place {
+  readonly client: DynamoDBClient;
+  readonly tables: Readonly<Record<TableName, string>>;
+  stop(): Promise<void>;
+}
 
-beforeAll(async () => {
-  local = await bootLocal();
-  backEnd = new BackEnd(local.ready);
-  const { tables } = local.ready;
-  connections = createConnections(backEnd.dynamodb, String(tables.connections), now);
-  subscriptions = createSubscriptions(backEnd.dynamodb, String(tables.subscriptions), now);
-  topics = createTopics(backEnd.dynamodb, String(tables.topics), now);
-});
-afterAll(() => local?.stop());
-beforeEach(() => {
-  // Far enough in the future that nothing here has expired for the runtime itself.
-  nowMs = START_MS + 10 * 365 * 24 * HOUR_MS;
-  id = `connection-${++count}`;
-});
+/** The local cloud's tables, and those that the simulation keeps in memory: it may trust these as far as this suite goes. */
+const places: readonly (readonly [string, () => Promise<Place>])[] = [
+  ['local', bootTables],
+  [
+    'in memory',
+    async () => ({
+      client: new MemoryDynamoDB().client(),
+      tables: {
+        connections: 'connections',
+        subscriptions: 'subscriptions',
+        topics: 'topics',
+        messages: 'messages',
+      },
+      stop: async () => {},
+    }),
+  ],
+];
 
-const open = (connectionId = id, userId?: string) =>
-  connections.open({ connectionId, connectedAtMs: nowMs, ...(userId !== undefined && { userId }) });
-const collect = async (pages: AsyncIterable<string[]>) => (await Array.fromAsync(pages)).flat().sort();
-const seconds = (ms: number) => Math.ceil(ms / 1000);
-
-describe('connections', () => {
-  it('keep a repeated subscription on its first shard', async () => {
-    await open();
-    expect(await connections.addSubscription(id, lobby, 3, 2)).toBe(3);
-    expect(await connections.addSubscription(id, lobby, 5, 2)).toBe(3);
-  });
-
-  it('refuse exactly the subscription over the limit, and none that is there already', async () => {
-    await open();
-    await connections.addSubscription(id, lobby, 0, 2);
-    await connections.addSubscription(id, chat, 0, 2);
-    expect(await connections.addSubscription(id, parsePattern('news'), 0, 2)).toBe('limit_reached');
-    expect(await connections.addSubscription(id, lobby, 1, 2)).toBe(0);
-    await connections.removeSubscription(id, chat);
-    expect(await connections.addSubscription(id, parsePattern('news'), 0, 2)).toBe(0);
-  });
-
-  it('take no more than the limit however many come at once', async () => {
-    await open();
-    const results = await Promise.all(
-      Array.from({ length: 20 }, (_, n) => connections.addSubscription(id, parsePattern(`t/${n}`), 0, 7)),
+async function bootTables(): Promise<Place> {
+  const local = await bootLocal();
+  const { dynamodb: client } = new BackEnd(local.ready);
+  const { connections, subscriptions, topics, messages } = local.ready.tables;
+  const tables = { connections, subscriptions, topics, messages } as Record<TableName, string>;
+  // TODO: for as long as the template has no table for messages.
+  if (!messages) {
+    tables.messages = 'messages';
+    const attributes = TABLES.messages.keys.map((AttributeName, index) => ({
+      AttributeName,
+      KeyType: (['HASH', 'RANGE'] as const)[index],
+      AttributeType: (['S', 'N'] as const)[index],
+    }));
+    await client.send(
+      new CreateTableCommand({
+        TableName: 'messages',
+        KeySchema: attributes.map(({ AttributeName, KeyType }) => ({ AttributeName, KeyType })),
+        AttributeDefinitions: attributes.map(({ AttributeName, AttributeType }) => ({
+          AttributeName,
+          AttributeType,
+        })),
+        BillingMode: 'PAY_PER_REQUEST',
+      }),
     );
-    expect(results.filter((result) => result === 0)).toHaveLength(7);
+  }
+  return { client, tables, stop: () => local.stop() };
+}
+
+describe.each(places)('tables %s', (_, open_) => {
+  let place: Place;
+  let client: DynamoDBClient;
+  let tables: Place['tables'];
+  let connections: Connections;
+  let subscriptions: Subscriptions;
+  let topics: Topics;
+  let history: History;
+  let nowMs: number;
+  let id: string;
+  let count = 0;
+  const now = () => nowMs;
+
+  beforeAll(async () => {
+    place = await open_();
+    ({ client, tables } = place);
+    connections = createConnections(client, tables.connections, now);
+    subscriptions = createSubscriptions(client, tables.subscriptions, now);
+    topics = createTopics(client, tables.topics, now);
+    history = createHistory(client, { topicsTable: tables.topics, messagesTable: tables.messages }, now);
+  });
+  afterAll(() => place?.stop());
+  beforeEach(() => {
+    // Far enough in the future that nothing here has expired for the runtime itself.
+    nowMs = START_MS + 10 * 365 * 24 * HOUR_MS;
+    id = `connection-${++count}`;
   });
 
-  it('say so when the connection is not there', async () => {
-    expect(await connections.addSubscription(id, lobby, 0, 2)).toBe('not_connected');
-    expect(await connections.removeSubscription(id, lobby)).toBeUndefined();
-    expect(await connections.close(id)).toBeUndefined();
-  });
+  const open = (connectionId = id, userId?: string) =>
+    connections.open({ connectionId, connectedAtMs: nowMs, ...(userId !== undefined && { userId }) });
+  const collect = async (pages: AsyncIterable<string[]>) => (await Array.fromAsync(pages)).flat().sort();
+  const seconds = (ms: number) => Math.ceil(ms / 1000);
 
-  it('answer with the rows that are left when they are closed', async () => {
-    await open();
-    await connections.addSubscription(id, lobby, 1, 9);
-    await connections.addSubscription(id, chat, 0, 9);
-    const rows = await connections.close(id);
-    expect(rows).toHaveLength(2);
-    expect(rows).toEqual(
-      expect.arrayContaining([
-        { connectionId: id, pattern: lobby, shard: 1 },
-        { connectionId: id, pattern: chat, shard: 0 },
-      ]),
-    );
-    expect(await connections.close(id)).toBeUndefined();
-  });
-
-  describe('that answered 410', () => {
-    it('stay while their handshake may be pending', async () => {
+  describe('connections', () => {
+    it('keep a repeated subscription on its first shard', async () => {
       await open();
-      expect(await connections.close(id, nowMs + 29_000)).toBeUndefined();
-      expect(await connections.addSubscription(id, lobby, 0, 1)).toBe(0);
+      expect(await connections.addSubscription(id, lobby, 3, 2)).toBe(3);
+      expect(await connections.addSubscription(id, lobby, 5, 2)).toBe(3);
     });
 
-    it('go after it', async () => {
+    it('refuse exactly the subscription over the limit, and none that is there already', async () => {
       await open();
-      expect(await connections.close(id, nowMs + 30_000)).toEqual([]);
+      await connections.addSubscription(id, lobby, 0, 2);
+      await connections.addSubscription(id, chat, 0, 2);
+      expect(await connections.addSubscription(id, parsePattern('news'), 0, 2)).toBe('limit_reached');
+      expect(await connections.addSubscription(id, lobby, 1, 2)).toBe(0);
+      await connections.removeSubscription(id, chat);
+      expect(await connections.addSubscription(id, parsePattern('news'), 0, 2)).toBe(0);
     });
 
-    it('go at once if they have subscribed, for then they were open', async () => {
+    it('take no more than the limit however many come at once', async () => {
       await open();
-      await connections.addSubscription(id, lobby, 0, 1);
-      expect(await connections.close(id, nowMs + 1)).toHaveLength(1);
+      const results = await Promise.all(
+        Array.from({ length: 20 }, (_, n) => connections.addSubscription(id, parsePattern(`t/${n}`), 0, 7)),
+      );
+      expect(results.filter((result) => result === 0)).toHaveLength(7);
+    });
+
+    it('say so when the connection is not there', async () => {
+      expect(await connections.addSubscription(id, lobby, 0, 2)).toBe('not_connected');
+      expect(await connections.removeSubscription(id, lobby)).toBeUndefined();
+      expect(await connections.close(id)).toBeUndefined();
+    });
+
+    it('answer with the rows that are left when they are closed', async () => {
+      await open();
+      await connections.addSubscription(id, lobby, 1, 9);
+      await connections.addSubscription(id, chat, 0, 9);
+      const rows = await connections.close(id);
+      expect(rows).toHaveLength(2);
+      expect(rows).toEqual(
+        expect.arrayContaining([
+          { connectionId: id, pattern: lobby, shard: 1 },
+          { connectionId: id, pattern: chat, shard: 0 },
+        ]),
+      );
+      expect(await connections.close(id)).toBeUndefined();
+    });
+
+    describe('that answered 410', () => {
+      it('stay while their handshake may be pending', async () => {
+        await open();
+        expect(await connections.close(id, nowMs + 29_000)).toBeUndefined();
+        expect(await connections.addSubscription(id, lobby, 0, 1)).toBe(0);
+      });
+
+      it('go after it', async () => {
+        await open();
+        expect(await connections.close(id, nowMs + 30_000)).toEqual([]);
+      });
+
+      it('go at once if they have subscribed, for then they were open', async () => {
+        await open();
+        await connections.addSubscription(id, lobby, 0, 1);
+        expect(await connections.close(id, nowMs + 1)).toHaveLength(1);
+      });
+    });
+
+    it('are found by their user until they expire', async () => {
+      const user = `user-${id}`;
+      await open(`${id}-a`, user);
+      await open(`${id}-b`, user);
+      await open(`${id}-c`, `not-${user}`);
+      expect(await connections.userOf(`${id}-a`)).toBe(user);
+      expect(await collect(connections.ofUser(user))).toEqual([`${id}-a`, `${id}-b`]);
+      nowMs += 3 * HOUR_MS;
+      expect(await collect(connections.ofUser(user))).toEqual([]);
+    });
+
+    it('are sampled all when there are few, once each, wherever the sample starts', async () => {
+      nowMs += 1_000 * 24 * HOUR_MS; // what other tests left has expired by now
+      const mine = Array.from({ length: 30 }, (_, n) => `${id}-${n}`);
+      await Promise.all(mine.map((each) => open(each)));
+      for (const start of ['a', 'some-random-id', 'zzz']) {
+        const sample = await connections.sample(start, 100);
+        expect(sample.map(({ connectionId }) => connectionId).sort()).toEqual([...mine].sort());
+        expect(new Set(sample.map(({ connectedAtMs }) => connectedAtMs))).toEqual(new Set([nowMs]));
+        const few = await connections.sample(start, 10);
+        expect(new Set(few.map(({ connectionId }) => connectionId)).size).toBe(10);
+      }
+      expect(await collect(connections.all())).toEqual([...mine].sort());
     });
   });
 
-  it('are found by their user until they expire', async () => {
-    const user = `user-${id}`;
-    await open(`${id}-a`, user);
-    await open(`${id}-b`, user);
-    await open(`${id}-c`, `not-${user}`);
-    expect(await connections.userOf(`${id}-a`)).toBe(user);
-    expect(await collect(connections.ofUser(user))).toEqual([`${id}-a`, `${id}-b`]);
-    nowMs += 3 * HOUR_MS;
-    expect(await collect(connections.ofUser(user))).toEqual([]);
-  });
+  describe('subscriptions', () => {
+    it('are found by their shard until they expire or are deleted', async () => {
+      const shard = { pattern: parsePattern(`shards/${id}`), shard: 1 };
+      await subscriptions.put({ ...shard, connectionId: 'a' }, seconds(nowMs + HOUR_MS));
+      await subscriptions.put({ ...shard, connectionId: 'b' }, seconds(nowMs + HOUR_MS));
+      await subscriptions.put({ ...shard, shard: 2, connectionId: 'c' }, seconds(nowMs + HOUR_MS));
+      await subscriptions.put({ ...shard, connectionId: 'd' }, seconds(nowMs));
+      expect(await collect(subscriptions.subscribers(shard))).toEqual(['a', 'b']);
+      await subscriptions.delete([{ ...shard, connectionId: 'a' }]);
+      expect(await collect(subscriptions.subscribers(shard))).toEqual(['b']);
+    });
 
-  it('are sampled all when there are few, once each, wherever the sample starts', async () => {
-    nowMs += 1_000 * 24 * HOUR_MS; // what other tests left has expired by now
-    const mine = Array.from({ length: 30 }, (_, n) => `${id}-${n}`);
-    await Promise.all(mine.map((each) => open(each)));
-    for (const start of ['a', 'some-random-id', 'zzz']) {
-      const sample = await connections.sample(start, 100);
-      expect(sample.map(({ connectionId }) => connectionId).sort()).toEqual([...mine].sort());
-      expect(new Set(sample.map(({ connectedAtMs }) => connectedAtMs))).toEqual(new Set([nowMs]));
-      const few = await connections.sample(start, 10);
-      expect(new Set(few.map(({ connectionId }) => connectionId)).size).toBe(10);
-    }
-    expect(await collect(connections.all())).toEqual([...mine].sort());
-  });
-});
-
-describe('subscriptions', () => {
-  it('are found by their shard until they expire or are deleted', async () => {
-    const shard = { pattern: parsePattern(`shards/${id}`), shard: 1 };
-    await subscriptions.put({ ...shard, connectionId: 'a' }, seconds(nowMs + HOUR_MS));
-    await subscriptions.put({ ...shard, connectionId: 'b' }, seconds(nowMs + HOUR_MS));
-    await subscriptions.put({ ...shard, shard: 2, connectionId: 'c' }, seconds(nowMs + HOUR_MS));
-    await subscriptions.put({ ...shard, connectionId: 'd' }, seconds(nowMs));
-    expect(await collect(subscriptions.subscribers(shard))).toEqual(['a', 'b']);
-    await subscriptions.delete([{ ...shard, connectionId: 'a' }]);
-    expect(await collect(subscriptions.subscribers(shard))).toEqual(['b']);
-  });
-
-  it('are all found when they fill more than one page of a Query, and deleted in batches', async () => {
-    const shard = { pattern: parsePattern(`pages/${id}`), shard: 0 };
-    // Long ids, so that few fill the megabyte of a page.
-    const ids = Array.from({ length: 1_400 }, (_, n) => `${String(n).padStart(5, '0')}-${'x'.repeat(1_000)}`);
-    const expiresAt = { N: String(seconds(nowMs + HOUR_MS)) };
-    await Promise.all(
-      ids.map((connectionId) =>
-        backEnd.dynamodb.send(
-          new PutItemCommand({
-            TableName: local.ready.tables.subscriptions,
-            Item: { topicShard: { S: `${shard.pattern}#0` }, connectionId: { S: connectionId }, expiresAt },
-          }),
+    it('are all found when they fill more than one page of a Query, and deleted in batches', async () => {
+      const shard = { pattern: parsePattern(`pages/${id}`), shard: 0 };
+      // Long ids, so that few fill the megabyte of a page.
+      const ids = Array.from(
+        { length: 1_400 },
+        (_, n) => `${String(n).padStart(5, '0')}-${'x'.repeat(1_000)}`,
+      );
+      const expiresAt = { N: String(seconds(nowMs + HOUR_MS)) };
+      await Promise.all(
+        ids.map((connectionId) =>
+          client.send(
+            new PutItemCommand({
+              TableName: tables.subscriptions,
+              Item: { topicShard: { S: `${shard.pattern}#0` }, connectionId: { S: connectionId }, expiresAt },
+            }),
+          ),
         ),
-      ),
-    );
-    const pages = await Array.fromAsync(subscriptions.subscribers(shard));
-    expect(pages.length).toBeGreaterThan(1);
-    expect(pages.flat()).toEqual(ids);
-    await subscriptions.delete(ids.map((connectionId) => ({ ...shard, connectionId })));
-    expect(await collect(subscriptions.subscribers(shard))).toEqual([]);
-  });
-});
-
-describe('topics', () => {
-  it('exist as long as their subscriptions, and are written once an hour and not once a subscriber', async () => {
-    const pattern = parsePattern(`topics/${id}`);
-    const expiryOf = async () => {
-      const rows = await backEnd.rows('topics');
-      return rows.find(({ topic }) => (topic as { S: string }).S === pattern)?.expiresAt;
-    };
-    const expiresAt = seconds(nowMs) + 7_800;
-    expect(await topics.ensure(pattern, expiresAt)).toBe(1);
-    const first = await expiryOf();
-    expect(await topics.ensure(pattern, expiresAt + 3_600)).toBe(1);
-    expect(await expiryOf()).toEqual(first);
-    expect(await topics.ensure(pattern, expiresAt + 3_601)).toBe(1);
-    expect(await expiryOf()).not.toEqual(first);
+      );
+      const pages = await Array.fromAsync(subscriptions.subscribers(shard));
+      expect(pages.length).toBeGreaterThan(1);
+      expect(pages.flat()).toEqual(ids);
+      await subscriptions.delete(ids.map((connectionId) => ({ ...shard, connectionId })));
+      expect(await collect(subscriptions.subscribers(shard))).toEqual([]);
+    });
   });
 
-  it('are found with every pattern that covers them, and not once they have expired', async () => {
-    const name = `cover-${count}`;
-    const topic = parseTopic(`${name}/a/b`);
-    const expiresAt = seconds(nowMs) + 10;
-    for (const pattern of [`${name}/a/b`, `${name}/*`, `${name}/other`]) {
-      await topics.ensure(parsePattern(pattern), expiresAt);
-    }
-    const found = (await topics.shardsCovering(topic)).map(({ pattern, shard }) => `${pattern}#${shard}`);
-    expect(found.sort()).toEqual([`${name}/*#0`, `${name}/a/b#0`]);
-    nowMs += 2 * HOUR_MS;
-    expect(await topics.shardsCovering(topic)).toEqual([]);
+  describe('topics', () => {
+    it('exist as long as their subscriptions, and are written once an hour and not once a subscriber', async () => {
+      const pattern = parsePattern(`topics/${id}`);
+      const expiryOf = async () => {
+        const scan = { TableName: tables.topics, ConsistentRead: true };
+        const pages = await Array.fromAsync(paginateScan({ client }, scan));
+        const rows = pages.flatMap(({ Items = [] }) => Items);
+        return rows.find(({ topic }) => topic?.S === pattern)?.expiresAt;
+      };
+      const expiresAt = seconds(nowMs) + 7_800;
+      expect(await topics.ensure(pattern, expiresAt)).toBe(1);
+      const first = await expiryOf();
+      expect(await topics.ensure(pattern, expiresAt + 3_600)).toBe(1);
+      expect(await expiryOf()).toEqual(first);
+      expect(await topics.ensure(pattern, expiresAt + 3_601)).toBe(1);
+      expect(await expiryOf()).not.toEqual(first);
+    });
+
+    it('are found with every pattern that covers them, and not once they have expired', async () => {
+      const name = `cover-${count}`;
+      const topic = parseTopic(`${name}/a/b`);
+      const expiresAt = seconds(nowMs) + 10;
+      for (const pattern of [`${name}/a/b`, `${name}/*`, `${name}/other`]) {
+        await topics.ensure(parsePattern(pattern), expiresAt);
+      }
+      const found = (await topics.shardsCovering(topic)).map(({ pattern, shard }) => `${pattern}#${shard}`);
+      expect(found.sort()).toEqual([`${name}/*#0`, `${name}/a/b#0`]);
+      nowMs += 2 * HOUR_MS;
+      expect(await topics.shardsCovering(topic)).toEqual([]);
+    });
+
+    it('are read once for all who subscribe at about the same time', async () => {
+      const sent: string[] = [];
+      const send = (command: { readonly constructor: { readonly name: string } }) => {
+        sent.push(command.constructor.name);
+        return client.send(command as never);
+      };
+      const counted = createTopics({ send } as never, tables.topics, now);
+      const pattern = parsePattern(`busy-${count}`);
+      for (let n = 0; n < 5; n++) await counted.ensure(pattern, seconds(nowMs) + 10 + n);
+      expect(sent).toEqual(['GetItemCommand', 'UpdateItemCommand']);
+      nowMs += 5_000;
+      await counted.ensure(pattern, seconds(nowMs) + 10);
+      expect(sent).toHaveLength(3);
+    });
+
+    it('grow, and never shrink', async () => {
+      const pattern = parsePattern(`grow-${count}`);
+      await topics.ensure(pattern, seconds(nowMs) + 10);
+      await topics.grow(pattern, 3);
+      await topics.grow(pattern, 2);
+      nowMs += 5_000;
+      expect((await topics.shardsOf(pattern)).map(({ shard }) => shard)).toEqual([0, 1, 2]);
+      expect(await topics.ensure(pattern, seconds(nowMs) + 10)).toBe(3);
+    });
+
+    it('that nobody has subscribed to do not come to be by growing', async () => {
+      const pattern = parsePattern(`grow-${count}`);
+      await topics.grow(pattern, 3);
+      expect(await topics.shardsOf(pattern)).toEqual([]);
+    });
   });
 
-  it('are read once for all who subscribe at about the same time', async () => {
-    const sent: string[] = [];
-    const send = (command: { readonly constructor: { readonly name: string } }) => {
-      sent.push(command.constructor.name);
-      return backEnd.dynamodb.send(command as never);
-    };
-    const counted = createTopics({ send } as never, String(local.ready.tables.topics), now);
-    const pattern = parsePattern(`busy-${count}`);
-    for (let n = 0; n < 5; n++) await counted.ensure(pattern, seconds(nowMs) + 10 + n);
-    expect(sent).toEqual(['GetItemCommand', 'UpdateItemCommand']);
-    nowMs += 5_000;
-    await counted.ensure(pattern, seconds(nowMs) + 10);
-    expect(sent).toHaveLength(3);
+  describe('the schedule of posts', () => {
+    const budget = () => createBudget(client, tables.topics, now);
+
+    it('gives everybody a span of their own, one after the other', async () => {
+      nowMs += 100 * HOUR_MS;
+      const workers = [budget(), budget(), budget()];
+      const starts = await Promise.all(workers.map((each) => each.take(10.5, Infinity)));
+      expect(starts.map((start) => Number(start) - nowMs).sort((a, b) => a - b)).toEqual([0, 10.5, 21]);
+    });
+
+    it('begins now when what was taken is over', async () => {
+      nowMs += 200 * HOUR_MS;
+      const one = budget();
+      await one.take(10, Infinity);
+      nowMs += 50;
+      expect(await budget().take(10, 0)).toBe(nowMs);
+    });
+
+    it('has nothing to give while it reaches further than one wants to wait', async () => {
+      nowMs += 300 * HOUR_MS;
+      await budget().take(1_000, Infinity);
+      expect(await budget().take(10, 999)).toBeUndefined();
+      expect(await budget().take(10, 1_000)).toBe(nowMs + 1_000);
+    });
   });
 
-  it('grow, and never shrink', async () => {
-    const pattern = parsePattern(`grow-${count}`);
-    await topics.ensure(pattern, seconds(nowMs) + 10);
-    await topics.grow(pattern, 3);
-    await topics.grow(pattern, 2);
-    nowMs += 5_000;
-    expect((await topics.shardsOf(pattern)).map(({ shard }) => shard)).toEqual([0, 1, 2]);
-    expect(await topics.ensure(pattern, seconds(nowMs) + 10)).toBe(3);
+  it('forgets a subscription that its connection does not list, on the next 410', async () => {
+    const pattern = parsePattern(`orphans/${id}`);
+    const row = { pattern, shard: 0, connectionId: id };
+    await subscriptions.put(row, seconds(nowMs + HOUR_MS));
+    const forget = createForget({ connections, subscriptions, now });
+    await forget(id, [row]);
+    expect(await collect(subscriptions.subscribers(row))).toEqual([]);
   });
 
-  it('that nobody has subscribed to do not come to be by growing', async () => {
-    const pattern = parsePattern(`grow-${count}`);
-    await topics.grow(pattern, 3);
-    expect(await topics.shardsOf(pattern)).toEqual([]);
+  describe('logs', () => {
+    const KEEP_SECONDS = 60;
+    const topic = () => parseTopic(`log-${id}`);
+    const openLog = async (): Promise<Log> => ({ topic: topic(), ...(await history.open(topic(), 'one')) });
+    const entry = (offset: number, json?: string) => ({
+      offset,
+      atMs: nowMs,
+      ...(json !== undefined && { json }),
+    });
+    const write = (log: Log, offset: number, json?: string) =>
+      history.write(log, entry(offset, json), KEEP_SECONDS);
+    const offsets = async (log: Log, range: Range) =>
+      (await history.read(log, range)).map(({ offset }) => offset);
+
+    it('are opened once, whoever comes first', async () => {
+      expect(await history.head(topic())).toBeUndefined();
+      const opened = await Promise.all(['a', 'b', 'c'].map((epoch) => history.open(topic(), epoch)));
+      expect(new Set(opened.map(({ epoch }) => epoch)).size).toBe(1);
+      expect(opened.map(({ offset }) => offset)).toEqual([0, 0, 0]);
+      expect(await history.head(topic())).toEqual(opened[0]);
+    });
+
+    it('give everybody offsets of their own, without a hole', async () => {
+      const log = await openLog();
+      const counts = [1, 3, 2, 1, 5];
+      const taken = await Promise.all(counts.map((count) => history.allocate(log, count)));
+      const all = taken.flatMap((each, index) =>
+        Array.from({ length: Number(counts[index]) }, (_, n) => Number(each?.first) + n),
+      );
+      expect(all.sort((a, b) => a - b)).toEqual(Array.from({ length: 12 }, (_, n) => n + 1));
+      expect((await history.head(log.topic))?.offset).toBe(12);
+      expect(await history.allocate({ ...log, epoch: 'another' }, 1)).toBeUndefined();
+    });
+
+    it('are found together, without those that are not there', async () => {
+      const log = await openLog();
+      const other = parseTopic(`other-${id}`);
+      await history.open(other, 'two');
+      await history.allocate(log, 2);
+      const heads = await history.heads([log.topic, other, parseTopic('nobody')]);
+      expect(heads.map(({ topic, epoch, offset }) => [topic, epoch, offset]).sort()).toEqual([
+        [log.topic, 'one', 2],
+        [other, 'two', 0],
+      ]);
+    });
+
+    const allocateVersion = (log: Log, version: number, messageId: string) =>
+      history.allocateVersion(log, version, { messageId, publishedAtMs: nowMs });
+
+    it('take a version once and none that is older', async () => {
+      const log = await openLog();
+      expect(await allocateVersion(log, 5, 'a')).toMatchObject({ first: 1 });
+      expect(await allocateVersion(log, 5, 'b')).toBe('stale');
+      expect(await allocateVersion(log, 4, 'b')).toBe('stale');
+      // The same message again: its first offset may have become a tombstone.
+      expect(await allocateVersion(log, 5, 'a')).toMatchObject({ first: 2 });
+      // A key can be used again later, for another message.
+      nowMs += KEY_WINDOW_MS + 1;
+      expect(await allocateVersion(log, 5, 'a')).toBe('stale');
+      expect(await allocateVersion(log, 6, 'b')).toMatchObject({ first: 3 });
+      expect(await allocateVersion({ ...log, epoch: 'another' }, 7, 'c')).toBeUndefined();
+    });
+
+    it('let the first writer decide an offset', async () => {
+      const log = await openLog();
+      const written = await Promise.all(['"a"', undefined, '"b"'].map((json) => write(log, 1, json)));
+      expect(written.filter(Boolean)).toHaveLength(1);
+      const decided = ['"a"', undefined, '"b"'][written.indexOf(true)];
+      expect((await history.entry(log, 1))?.json).toBe(decided);
+      expect(await history.entry(log, 2)).toBeUndefined();
+    });
+
+    it('let the first one claim an offset for a message, and nobody replace what is not there', async () => {
+      const log = await openLog();
+      const claim = { offset: 1, origin: 'event', publishedAtMs: nowMs, atMs: nowMs };
+      expect(await history.claim(log, 'm', claim)).toBe(true);
+      expect(await history.claim(log, 'm', { ...claim, offset: 2 })).toBe(false);
+      expect(await history.claim(log, 'm', { ...claim, offset: 3 }, 2)).toBe(false);
+      expect(await history.claim(log, 'm', { ...claim, offset: 3 }, 1)).toBe(true);
+      expect(await history.claims(log, ['m', 'nobody'])).toEqual(new Map([['m', { ...claim, offset: 3 }]]));
+    });
+
+    it('are read from an offset on, up or down, at most so many', async () => {
+      const log = await openLog();
+      for (const offset of [1, 2, 3, 5, 10, 11]) await write(log, offset, `"${offset}"`);
+      expect(await offsets(log, { from: 1, limit: 100 })).toEqual([1, 2, 3, 5, 10, 11]);
+      expect(await offsets(log, { from: 3, limit: 2 })).toEqual([3, 5]);
+      expect(await offsets(log, { from: 10, descending: true, limit: 3 })).toEqual([10, 5, 3]);
+      expect(await offsets(log, { from: 12, limit: 3 })).toEqual([]);
+      expect(await offsets({ ...log, epoch: 'another' }, { from: 1, limit: 3 })).toEqual([]);
+    });
+
+    it('keep what an entry says', async () => {
+      const log = await openLog();
+      const whole = {
+        ...entry(1, '{"a":1}'),
+        previousAtMs: nowMs - 5,
+        expiresAtMs: nowMs + 5,
+        except: ['x'],
+      };
+      await history.write(log, whole, KEEP_SECONDS);
+      expect(await history.entry(log, 1)).toEqual(whole);
+      expect(await history.read(log, { from: 1, limit: 1 })).toEqual([whole]);
+    });
+
+    it('have the newest message as their last value, whatever comes late', async () => {
+      const log = await openLog();
+      expect(await history.last(log)).toBeUndefined();
+      await history.putLast(log, entry(9, '"nine"'));
+      await history.putLast(log, entry(10, '"ten"'));
+      await history.putLast(log, entry(8, '"eight"'));
+      expect(await history.last(log)).toMatchObject({ offset: 10, json: '"ten"' });
+      expect(await history.last({ ...log, epoch: 'another' })).toBeUndefined();
+    });
+
+    it('begin anew with another epoch when nobody has published for long', async () => {
+      const log = await openLog();
+      await allocateVersion(log, 5, 'a');
+      await history.putLast(log, entry(1, '"old"'));
+      nowMs += 31 * 24 * HOUR_MS;
+      expect(await history.head(log.topic)).toBeUndefined();
+      expect(await history.allocate(log, 1)).toBeUndefined();
+      const { epoch, offset } = await history.open(log.topic, 'two');
+      expect({ epoch, offset }).toEqual({ epoch: 'two', offset: 0 });
+      const next = { topic: log.topic, epoch };
+      expect(await history.last(next)).toBeUndefined();
+      expect(await allocateVersion(next, 1, 'b')).toMatchObject({ first: 1 });
+      await history.putLast(next, entry(1, '"new"'));
+      expect(await history.last(next)).toMatchObject({ json: '"new"' });
+    });
   });
-});
-
-describe('the schedule of posts', () => {
-  const budget = () => createBudget(backEnd.dynamodb, String(local.ready.tables.topics), now);
-
-  it('gives everybody a span of their own, one after the other', async () => {
-    nowMs += 100 * HOUR_MS;
-    const workers = [budget(), budget(), budget()];
-    const starts = await Promise.all(workers.map((each) => each.take(10.5, Infinity)));
-    expect(starts.map((start) => Number(start) - nowMs).sort((a, b) => a - b)).toEqual([0, 10.5, 21]);
-  });
-
-  it('begins now when what was taken is over', async () => {
-    nowMs += 200 * HOUR_MS;
-    const one = budget();
-    await one.take(10, Infinity);
-    nowMs += 50;
-    expect(await budget().take(10, 0)).toBe(nowMs);
-  });
-
-  it('has nothing to give while it reaches further than one wants to wait', async () => {
-    nowMs += 300 * HOUR_MS;
-    await budget().take(1_000, Infinity);
-    expect(await budget().take(10, 999)).toBeUndefined();
-    expect(await budget().take(10, 1_000)).toBe(nowMs + 1_000);
-  });
-});
-
-it('forgets a subscription that its connection does not list, on the next 410', async () => {
-  const pattern = parsePattern(`orphans/${id}`);
-  const row = { pattern, shard: 0, connectionId: id };
-  await subscriptions.put(row, seconds(nowMs + HOUR_MS));
-  const forget = createForget({ connections, subscriptions, now });
-  await forget(id, [row]);
-  expect(await collect(subscriptions.subscribers(row))).toEqual([]);
 });
