@@ -1,3 +1,5 @@
+import { type Namespaces, parseNamespaces } from './namespaces.ts';
+
 type Env = Readonly<Record<string, string | undefined>>;
 interface Setting<T> {
   readonly name: string;
@@ -16,6 +18,8 @@ export const positiveInteger = (name: string): Setting<number> => ({
     return Number(value);
   },
 });
+
+export const namespaces: Setting<Namespaces> = { name: 'NAMESPACES', parse: parseNamespaces };
 
 export const oneOf = <T extends string>(name: string, values: readonly T[]): Setting<T> => ({
   name,

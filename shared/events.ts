@@ -35,6 +35,10 @@ export interface RouteResult {
 export interface QueueRecord {
   readonly messageId: string;
   readonly body: string;
+  readonly attributes?: {
+    /** A number. */
+    readonly ApproximateReceiveCount: string;
+  };
 }
 export interface QueueEvent {
   readonly Records: readonly QueueRecord[];

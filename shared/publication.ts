@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
-import { badRequest } from './errors.ts';
+import { badRequest, ClientError, ErrorCode } from './errors.ts';
 import { toQueueJson } from './json.ts';
+import { keepsHistory, type Namespaces, namespaceOf } from './namespaces.ts';
 import {
+  DATA_BYTES_MAX,
   expectFields,
   expectShallow,
   type Message,
@@ -14,6 +16,7 @@ import {
   parseObject,
   parseRecipient,
   parseTopics,
+  parseVersion,
   type Recipient,
 } from './protocol.ts';
 import type { Topic } from './topic.ts';
@@ -25,6 +28,13 @@ export interface Payload {
   readonly data: unknown;
   readonly messageId: string;
   readonly key?: string;
+  /** See `Outgoing`. */
+  readonly version?: number;
+}
+/** Who wants to know where a message is stored, and the id of the command that it came with. */
+export interface ReceiptTo {
+  readonly connectionId: string;
+  readonly id?: string;
 }
 
 /**
@@ -41,6 +51,7 @@ export interface Publication {
   readonly maxAge?: number;
   /** Connections that do not get it. */
   readonly except?: readonly string[];
+  readonly receipt?: ReceiptTo;
 }
 
 /** What an EventBridge event has that a detail may leave out. */
@@ -62,8 +73,9 @@ export const encodePublication = ({ targets, payloads, ...rest }: Publication): 
     ...rest,
   });
 
-const FIELDS = ['topic', 'topics', 'to', 'data', 'key', 'messageId', 'messages'];
-const OPTIONS = ['publishedAt', 'publisher', 'maxAge', 'except'];
+const PAYLOAD = ['data', 'key', 'messageId', 'version'];
+const FIELDS = ['topic', 'topics', 'to', 'messages', ...PAYLOAD];
+const OPTIONS = ['publishedAt', 'publisher', 'maxAge', 'except', 'receipt'];
 
 /** Takes Fanwire's own details and those of back ends, which need no more than a target and data. */
 export function parsePublication(detail: unknown, envelope: Envelope): Publication {
@@ -77,7 +89,33 @@ export function parsePublication(detail: unknown, envelope: Envelope): Publicati
     publisher: parsePublisher(raw.publisher),
     ...parseMaxAge(raw.maxAge),
     ...parseExcept(raw.except),
+    ...parseReceipt(raw.receipt),
   };
+}
+
+/** What the namespaces of its topics forbid. */
+export function expectAllowed({ targets, payloads, receipt }: Publication, namespaces: Namespaces): void {
+  for (const target of targets) {
+    const namespace = 'topic' in target ? namespaceOf(target.topic, namespaces) : undefined;
+    if (!(namespace && keepsHistory(namespace))) {
+      const what = receipt
+        ? 'a receipt'
+        : payloads.some(({ version }) => version !== undefined) && 'a version';
+      if (what) throw badRequest(`${what} only of messages to topics that keep history`, target);
+    }
+    if (namespace && namespace.dataBytesMax < DATA_BYTES_MAX) {
+      for (const { data } of payloads) expectBytes(data, namespace.dataBytesMax);
+    }
+  }
+}
+
+function expectBytes(data: unknown, bytesMax: number): void {
+  const bytes = Buffer.byteLength(JSON.stringify(data));
+  if (bytes <= bytesMax) return;
+  throw new ClientError(
+    ErrorCode.tooLarge,
+    `expected at most ${bytesMax} bytes of data in this namespace, got ${bytes}`,
+  );
 }
 
 /** When the messages of a publication are too late; `undefined` means never. */
@@ -136,12 +174,12 @@ function parseTargets({ topic, topics, to }: Fields): Target[] {
 
 function parsePayloads(raw: Fields, eventId: string): Payload[] {
   if (raw.messages === undefined) return [parsePayload(raw, eventId)];
-  for (const name of ['data', 'key', 'messageId']) {
+  for (const name of PAYLOAD) {
     if (raw[name] !== undefined) throw badRequest(`${name} in each of the messages`, `${name} beside them`);
   }
   return parseList('messages', raw.messages, PAYLOADS_MAX, (value, index) => {
     const message = parseObject('every message to be an object', value);
-    expectFields('a message', message, ['data', 'key', 'messageId']);
+    expectFields('a message', message, PAYLOAD);
     return parsePayload(message, `${eventId}.${index}`);
   });
 }
@@ -152,7 +190,17 @@ function parsePayload(raw: Fields, newId: string): Payload {
     data: parseData(raw.data),
     messageId: parseOptionalString('messageId', raw.messageId) ?? newId,
     ...(key !== undefined && { key }),
+    ...parseVersion(raw.version),
   };
+}
+
+function parseReceipt(value: unknown): { readonly receipt?: ReceiptTo } {
+  if (value === undefined) return {};
+  const raw = parseObject('receipt to be {"connectionId":…,"id":…}', value);
+  expectFields('receipt', raw, ['connectionId', 'id']);
+  const to = parseRecipient({ connectionId: raw.connectionId }) as { readonly connectionId: string };
+  const id = parseOptionalString('receipt.id', raw.id);
+  return { receipt: { ...to, ...(id !== undefined && { id }) } };
 }
 
 function parsePublisher(value: unknown): Publisher {

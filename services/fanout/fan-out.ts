@@ -1,12 +1,13 @@
 import type { Delivery } from '../../shared/delivery/deliver.ts';
-import { toJobMessage } from '../../shared/delivery/frames.ts';
 import { type RunDeps, remarksOn, runJob } from '../../shared/delivery/run.ts';
 import { badRequest, ClientError } from '../../shared/errors.ts';
 import type { QueueRecord } from '../../shared/events.ts';
 import { mapLimit } from '../../shared/map-limit.ts';
+import type { Namespaces } from '../../shared/namespaces.ts';
 import { parseObject } from '../../shared/protocol.ts';
 import {
   type Envelope,
+  expectAllowed,
   expiryOf,
   messagesTo,
   type Publication,
@@ -15,10 +16,11 @@ import {
 } from '../../shared/publication.ts';
 import type { DeadLetters } from '../../shared/queues.ts';
 import type { FailedRecord, WorkerResult } from '../../shared/worker.ts';
-import { type Entry, jobsFor } from './jobs.ts';
+import { jobsFor } from './jobs.ts';
+import { type PrepareDeps, type Prepared, prepare, type Share, type ShareDraft } from './prepare.ts';
 import { type ResolveDeps, resolve, type Slice } from './resolve.ts';
 
-export interface FanOutDeps extends ResolveDeps, RunDeps {
+export interface FanOutDeps extends ResolveDeps, PrepareDeps, RunDeps {
   /** Where events go that no later try can make sense of. */
   readonly badEvents: DeadLetters;
   /** Up to this many subscribers are served here and now; more are split into delivery jobs. */
@@ -34,12 +36,8 @@ interface Inbound {
   readonly publication: Publication;
   readonly expiresAtMs: number | undefined;
 }
-/** What a batch has for one target. */
-interface Share {
+interface Resolved extends Prepared {
   readonly target: Target;
-  readonly entries: readonly (Entry & { readonly record: QueueRecord })[];
-}
-interface Resolved extends Share {
   readonly slices: readonly Slice[];
 }
 
@@ -52,7 +50,7 @@ export async function fanOut(
   deps: FanOutDeps,
   stopAtMs: number,
 ): Promise<WorkerResult> {
-  const { inbound, failed } = await parseAll(records, deps.badEvents);
+  const { inbound, failed } = await parseAll(records, deps);
   const parts = await Promise.all(
     independent(sharesOf(inbound)).map((shares) => deliverPart(shares, deps, stopAtMs)),
   );
@@ -63,28 +61,43 @@ export async function fanOut(
 }
 
 function sharesOf(inbound: readonly Inbound[]): Share[] {
-  const entries = inbound.flatMap(({ record, publication, expiresAtMs }) =>
-    publication.targets.flatMap((target) =>
-      messagesTo(target, publication).map((message) => ({
-        target,
-        record,
-        message: toJobMessage(message, expiresAtMs),
-        except: publication.except ?? [],
-      })),
-    ),
+  const drafts = inbound.flatMap(({ record, publication, expiresAtMs }) =>
+    publication.targets.flatMap((target) => draftsFor(target, { record, publication, expiresAtMs })),
   );
-  return [...Map.groupBy(entries, ({ target }) => JSON.stringify(target)).values()].flatMap((group) =>
-    group[0] ? { target: group[0].target, entries: group } : [],
+  return [...Map.groupBy(drafts, ({ target }) => JSON.stringify(target)).values()].flatMap((group) =>
+    group[0] ? { target: group[0].target, drafts: group } : [],
   );
+}
+
+function draftsFor(
+  target: Target,
+  { record, publication, expiresAtMs }: Inbound,
+): (ShareDraft & { readonly target: Target })[] {
+  const { payloads, except, receipt } = publication;
+  const isRedelivered = Number(record.attributes?.ApproximateReceiveCount ?? 1) > 1;
+  return messagesTo(target, publication).map((message, index) => {
+    const { messageId = '', key, version } = payloads[index] ?? {};
+    return {
+      target,
+      record,
+      message,
+      origin: messageId,
+      mayBeRepeated: key !== undefined || isRedelivered,
+      ...(version !== undefined && { version }),
+      ...(expiresAtMs !== undefined && { expiresAtMs }),
+      ...(except && { except }),
+      ...(receipt && { receipt }),
+    };
+  });
 }
 
 /** Parts of a batch that have no record in common. */
 function independent(shares: readonly Share[]): Share[][] {
   let parts: Share[][] = [];
   for (const share of shares) {
-    const records = new Set(share.entries.map(({ record }) => record));
+    const records = new Set(share.drafts.map(({ record }) => record));
     const { tied = [], apart = [] } = Object.groupBy(parts, (part) =>
-      part.some(({ entries }) => entries.some(({ record }) => records.has(record))) ? 'tied' : 'apart',
+      part.some(({ drafts }) => drafts.some(({ record }) => records.has(record))) ? 'tied' : 'apart',
     );
     parts = [...apart, [...tied.flat(), share]];
   }
@@ -96,10 +109,13 @@ interface Part {
   readonly failed: readonly FailedRecord[];
 }
 
-/** Everybody is known before anybody is served, so that a failed read leaves nothing half delivered. */
+/**
+ * Everything is stored before anybody is looked for, so that whoever subscribes meanwhile finds it in the log if not in
+ * the feed; and everybody is known before anybody is served, so that a failed read leaves nothing half delivered.
+ */
 async function deliverPart(shares: readonly Share[], deps: FanOutDeps, stopAtMs: number): Promise<Part> {
   const { resolved, failed } = await resolveAll(shares, deps);
-  const results = await mapLimit(resolved, TARGETS_IN_FLIGHT_MAX, (share) => serve(share, deps, stopAtMs));
+  const results = await mapLimit(resolved, TARGETS_IN_FLIGHT_MAX, (each) => serve(each, deps, stopAtMs));
   const unserved = resolved.flatMap(({ entries }, index) => failuresOf(entries, results[index]));
   return {
     failed: distinct([...failed, ...unserved]),
@@ -112,42 +128,42 @@ async function resolveAll(
   shares: readonly Share[],
   deps: FanOutDeps,
 ): Promise<{ readonly resolved: readonly Resolved[]; readonly failed: readonly FailedRecord[] }> {
-  const reads = await mapLimit(shares, TARGETS_IN_FLIGHT_MAX, ({ target }) => resolve(target, deps));
-  const failed = shares.flatMap(({ entries }, index) => failuresOf(entries, reads[index]));
+  const reads = await mapLimit(shares, TARGETS_IN_FLIGHT_MAX, (share) => resolveShare(share, deps));
+  const failed = shares.flatMap(({ drafts }, index) => failuresOf(drafts, reads[index]));
   const failedRecords = new Set(failed.map(({ record }) => record));
-  const resolved = shares.flatMap(({ target, entries }, index) => {
-    const read = reads[index];
-    if (read?.status !== 'fulfilled') return [];
-    return {
-      target,
-      entries: entries.filter(({ record }) => !failedRecords.has(record)),
-      slices: read.value,
-    };
+  const resolved = reads.flatMap((read) => {
+    if (read.status !== 'fulfilled') return [];
+    const { entries, ...rest } = read.value;
+    return { ...rest, entries: entries.filter(({ record }) => !failedRecords.has(record)) };
   });
   return { resolved, failed };
 }
 
+async function resolveShare(share: Share, deps: FanOutDeps): Promise<Resolved> {
+  const { target } = share;
+  const prepared = await prepare(share, deps);
+  return { target, ...prepared, slices: prepared.entries.length === 0 ? [] : await resolve(target, deps) };
+}
+
 async function serve(
-  { target, entries, slices }: Resolved,
+  { target, epoch, entries, receipts, slices }: Resolved,
   deps: FanOutDeps,
   stopAtMs: number,
 ): Promise<Delivery[]> {
-  if (entries.length === 0) return [];
-  const jobs = jobsFor(target, entries, slices);
+  const jobs = entries.length === 0 ? [] : jobsFor(target, epoch, entries, slices);
   const connections = jobs.reduce((sum, { connectionIds }) => sum + connectionIds.length, 0);
-  if (connections > deps.inlineMax) {
-    await deps.deliveryQueue.add(jobs, 0);
-    return [];
-  }
+  const isInline = connections <= deps.inlineMax;
+  if (!isInline) await deps.deliveryQueue.add(jobs, 0);
   const inlineStopMs = Math.min(stopAtMs, deps.now() + INLINE_WAIT_MS);
-  return Promise.all(jobs.map((job) => runJob(job, deps, inlineStopMs)));
+  const here = [...receipts, ...(isInline ? jobs : [])];
+  return Promise.all(here.map((job) => runJob(job, deps, inlineStopMs)));
 }
 
 const failuresOf = (
-  entries: Share['entries'],
+  parts: readonly Pick<ShareDraft, 'record'>[],
   result: PromiseSettledResult<unknown> | undefined,
 ): FailedRecord[] =>
-  result?.status === 'rejected' ? entries.map(({ record }) => ({ record, reason: result.reason })) : [];
+  result?.status === 'rejected' ? parts.map(({ record }) => ({ record, reason: result.reason })) : [];
 
 const distinct = (failed: readonly FailedRecord[]): FailedRecord[] => [
   ...new Map(failed.map((each) => [each.record, each])).values(),
@@ -159,11 +175,14 @@ interface Parsed {
 }
 
 /** A bad event becomes a dead letter with its reason, and harms no other event of its batch. */
-async function parseAll(records: readonly QueueRecord[], badEvents: DeadLetters): Promise<Parsed> {
+async function parseAll(
+  records: readonly QueueRecord[],
+  { badEvents, namespaces }: Pick<FanOutDeps, 'badEvents' | 'namespaces'>,
+): Promise<Parsed> {
   const inbound: Inbound[] = [];
   const failed: FailedRecord[] = [];
   for (const record of records) {
-    const parsed = parseRecord(record);
+    const parsed = parseRecord(record, namespaces);
     if (!(parsed instanceof ClientError)) inbound.push(parsed);
     else {
       const { message } = parsed;
@@ -173,10 +192,11 @@ async function parseAll(records: readonly QueueRecord[], badEvents: DeadLetters)
   return { inbound, failed };
 }
 
-function parseRecord(record: QueueRecord): Inbound | ClientError {
+function parseRecord(record: QueueRecord, namespaces: Namespaces): Inbound | ClientError {
   try {
     const { detail, ...envelope } = parseEvent(record.body);
     const publication = parsePublication(detail, envelope);
+    expectAllowed(publication, namespaces);
     return { record, publication, expiresAtMs: expiryOf(publication, envelope) };
   } catch (error) {
     if (error instanceof ClientError) return error;

@@ -6,21 +6,31 @@ import type { Slice } from './resolve.ts';
 export interface Entry {
   readonly message: JobMessage;
   readonly except: readonly string[];
+  /** What those get in its place. */
+  readonly skipped?: JobMessage;
 }
 
 /** The jobs that bring messages to connections: each connection gets its messages from one job, in order. */
-export function jobsFor(target: Target, entries: readonly Entry[], slices: readonly Slice[]): DeliveryJob[] {
+export function jobsFor(
+  target: Target,
+  epoch: string | undefined,
+  entries: readonly Entry[],
+  slices: readonly Slice[],
+): DeliveryJob[] {
   const excepted = new Set(entries.flatMap(({ except }) => except));
   const job = {
     group: groupOf(target),
     ...('topic' in target && { topic: target.topic }),
+    ...(epoch !== undefined && { epoch }),
     attempt: 1,
   };
   const messages = entries.map(({ message }) => message);
   const jobs = split(slices, (id) => !excepted.has(id)).map((part) => ({ ...job, messages, ...part }));
   // Whoever is left out of one message still gets the others, in their order.
   const apart = [...excepted].flatMap((id) => {
-    const theirs = entries.filter(({ except }) => !except.includes(id)).map(({ message }) => message);
+    const theirs = entries.flatMap(({ message, except, skipped }) =>
+      except.includes(id) ? (skipped ?? []) : message,
+    );
     if (theirs.length === 0) return [];
     return split(slices, (other) => other === id).map((part) => ({ ...job, messages: theirs, ...part }));
   });

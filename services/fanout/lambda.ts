@@ -1,8 +1,10 @@
+import { randomUUID } from 'node:crypto';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { SQSClient } from '@aws-sdk/client-sqs';
-import { loadConfig, positiveInteger, text } from '../../shared/config.ts';
+import { loadConfig, namespaces, positiveInteger, text } from '../../shared/config.ts';
 import { createConnections } from '../../shared/connections.ts';
 import { createDelivery, deliverySettings } from '../../shared/delivery/wire.ts';
+import { createHistory } from '../../shared/history.ts';
 import { lean } from '../../shared/lean.ts';
 import { createDeadLetters } from '../../shared/queues.ts';
 import { createSubscriptions } from '../../shared/subscriptions.ts';
@@ -12,6 +14,8 @@ import { fanOut } from './fan-out.ts';
 
 const config = loadConfig(process.env, {
   ...deliverySettings,
+  messagesTable: text('MESSAGES_TABLE'),
+  namespaces,
   badEventsUrl: text('INGEST_DEAD_LETTERS_URL'),
   inlineMax: positiveInteger('INLINE_MAX'),
   shardSubscribersMax: positiveInteger('SHARD_SUBSCRIBERS_MAX'),
@@ -22,6 +26,10 @@ const deps = {
   connections: createConnections(dynamodb, config.connectionsTable, Date.now),
   subscriptions: createSubscriptions(dynamodb, config.subscriptionsTable, Date.now),
   topics: createTopics(dynamodb, config.topicsTable, Date.now),
+  history: createHistory(dynamodb, config, Date.now),
+  namespaces: config.namespaces,
+  epochs: new Map(),
+  newId: randomUUID,
   badEvents: createDeadLetters(lean(new SQSClient()), config.badEventsUrl),
   inlineMax: config.inlineMax,
   shardSubscribersMax: config.shardSubscribersMax,

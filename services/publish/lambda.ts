@@ -1,15 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import { EventBridgeClient } from '@aws-sdk/client-eventbridge';
 import { createBus } from '../../shared/bus.ts';
-import { loadConfig, text } from '../../shared/config.ts';
+import { loadConfig, namespaces, text } from '../../shared/config.ts';
 import { lean } from '../../shared/lean.ts';
 import { parsePublish } from '../../shared/protocol.ts';
 import { route } from '../../shared/route.ts';
 import { publish } from './publish.ts';
 
-const { eventBusName } = loadConfig(process.env, { eventBusName: text('EVENT_BUS_NAME') });
+const config = loadConfig(process.env, { eventBusName: text('EVENT_BUS_NAME'), namespaces });
 const deps = {
-  bus: createBus(lean(new EventBridgeClient()), eventBusName),
+  bus: createBus(lean(new EventBridgeClient()), config.eventBusName),
+  namespaces: config.namespaces,
   now: Date.now,
   newId: randomUUID,
 };

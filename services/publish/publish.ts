@@ -1,30 +1,42 @@
 import type { Bus } from '../../shared/bus.ts';
+import { ClientError, describe, ErrorCode } from '../../shared/errors.ts';
+import { type Namespaces, namespaceOf } from '../../shared/namespaces.ts';
 import { type AckFrame, Action, ack, type PublishFrame, SELF } from '../../shared/protocol.ts';
-import { messagesTo, type Publication } from '../../shared/publication.ts';
+import { expectAllowed, messagesTo, type Publication } from '../../shared/publication.ts';
 import type { RouteInput } from '../../shared/route.ts';
 
 export interface PublishDeps {
   readonly bus: Bus;
   readonly now: () => number;
   readonly newId: () => string;
+  readonly namespaces: Namespaces;
 }
 
 /** Puts messages on the bus and waits for nothing else: no subscriber can delay a publisher. */
 export async function publish(
   { connectionId, frame }: RouteInput<PublishFrame>,
-  { bus, now, newId }: PublishDeps,
+  { bus, now, newId, namespaces }: PublishDeps,
 ): Promise<AckFrame> {
   const publishedAt = new Date(now()).toISOString();
   const publications = frame.messages.map(
-    ({ topics, data, key, maxAge, except }): Publication => ({
+    ({ topics, data, key, version, maxAge, except, receipt }): Publication => ({
       targets: topics.map((topic) => ({ topic })),
-      payloads: [{ data, messageId: newId(), ...(key !== undefined && { key }) }],
+      payloads: [
+        {
+          data,
+          messageId: newId(),
+          ...(key !== undefined && { key }),
+          ...(version !== undefined && { version }),
+        },
+      ],
       publishedAt,
       publisher: { connectionId },
       ...(maxAge !== undefined && { maxAge }),
       ...(except && { except: except === SELF ? [connectionId] : except }),
+      ...(receipt && { receipt: { connectionId, ...(frame.id && { id: frame.id }) } }),
     }),
   );
+  for (const publication of publications) expectMayPublish(publication, namespaces);
   await bus.publish(together(publications));
   const messageIds = publications.flatMap((publication) =>
     publication.targets
@@ -32,6 +44,18 @@ export async function publish(
       .map(({ messageId }) => messageId),
   );
   return ack(Action.publish, frame, frame.batch ? { messageIds } : { messageId: messageIds[0] });
+}
+
+function expectMayPublish(publication: Publication, namespaces: Namespaces): void {
+  for (const target of publication.targets) {
+    if ('topic' in target && !namespaceOf(target.topic, namespaces).clientPublish) {
+      throw new ClientError(
+        ErrorCode.forbidden,
+        `expected a topic that clients may publish to, got ${describe(target.topic)}`,
+      );
+    }
+  }
+  expectAllowed(publication, namespaces);
 }
 
 /**

@@ -32,7 +32,7 @@ export interface DeliverDeps {
   readonly now: () => number;
 }
 
-type Job = Pick<DeliveryJob, 'topic' | 'messages' | 'connectionIds'>;
+type Job = Pick<DeliveryJob, 'topic' | 'epoch' | 'type' | 'messages' | 'connectionIds'>;
 
 /**
  * Posts every message to every connection: to one connection one frame after the other, to many at the same time.

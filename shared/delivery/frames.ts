@@ -14,19 +14,20 @@ export interface Frames {
   readonly expired: number;
 }
 
+type Packable = Pick<DeliveryJob, 'topic' | 'epoch' | 'type' | 'messages'>;
+
 /** Packs what is not too late at `nowMs` into as few frames as fit, in order. */
-export function packFrames(
-  { topic, messages }: Pick<DeliveryJob, 'topic' | 'messages'>,
-  nowMs: number,
-): Frames {
-  const address = topic === undefined ? '' : `"topic":${JSON.stringify(topic)},`;
+export function packFrames({ topic, epoch, type, messages }: Packable, nowMs: number): Frames {
+  const address =
+    (topic === undefined ? '' : `"topic":${JSON.stringify(topic)},`) +
+    (epoch === undefined ? '' : `"epoch":${JSON.stringify(epoch)},`);
   const frames: Frame[] = [];
   let pack: string[] = [];
   let bytes = 0;
   let from = 0;
   let expired = 0;
   const close = () => {
-    if (pack.length > 0) frames.push({ bytes: encode(address, pack), from });
+    if (pack.length > 0) frames.push({ bytes: encode(type, address, pack), from });
     pack = [];
     bytes = address.length + WRAPPING_BYTES;
   };
@@ -36,7 +37,7 @@ export function packFrames(
       continue;
     }
     const size = Buffer.byteLength(json) + 1;
-    if (pack.length === 0 || bytes + size > FRAME_BYTES_MAX) {
+    if (pack.length === 0 || type !== undefined || bytes + size > FRAME_BYTES_MAX) {
       close();
       from = index;
     }
@@ -50,16 +51,20 @@ export function packFrames(
 const WRAPPING_BYTES = '{"type":"messages","messages":[]}'.length;
 const encoder = new TextEncoder();
 
-function encode(address: string, [first = '', ...more]: readonly string[]): Uint8Array {
+function encode(
+  type: DeliveryJob['type'],
+  address: string,
+  [first = '', ...more]: readonly string[],
+): Uint8Array {
   return encoder.encode(
     more.length === 0
-      ? `{"type":"message",${address}${first.slice(1)}`
+      ? `{"type":"${type ?? 'message'}",${address}${first.slice(1)}`
       : `{"type":"messages",${address}"messages":[${[first, ...more].join(',')}]}`,
   );
 }
 
 /** `packFrames` for many connections in turn: packs anew only when a message has become too late. */
-export function createPacker(job: Pick<DeliveryJob, 'topic' | 'messages'>): (nowMs: number) => Frames {
+export function createPacker(job: Packable): (nowMs: number) => Frames {
   let packed: Frames | undefined;
   let untilMs = 0;
   return (nowMs) => {

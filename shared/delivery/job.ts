@@ -9,6 +9,10 @@ export interface DeliveryJob {
   readonly group: string;
   /** Absent when the messages were not published to a topic. */
   readonly topic?: Topic;
+  /** Of the topic's log, if it keeps one: the messages have offsets. */
+  readonly epoch?: string;
+  /** What kind of frame it is if not messages: one frame for each, then. */
+  readonly type?: 'receipt';
   readonly messages: readonly JobMessage[];
   readonly connectionIds: readonly string[];
   /** Where the subscriptions were found, so that those of a connection that is gone can be deleted. */

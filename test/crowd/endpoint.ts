@@ -33,8 +33,8 @@ function answer(connection: number, body: string, response: ServerResponse): voi
   if (how === 'throttled' && isRefused(connection)) {
     return void response.writeHead(429, { 'x-amzn-errortype': 'LimitExceededException' }).end();
   }
-  for (const { data } of messagesIn(JSON.parse(body) as MessageFrame | MessagesFrame)) {
-    take(connection, data as CrowdData);
+  for (const message of messagesIn(JSON.parse(body) as MessageFrame | MessagesFrame)) {
+    if ('data' in message) take(connection, message.data as CrowdData);
   }
   response.writeHead(200).end();
 }

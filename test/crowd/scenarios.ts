@@ -2,13 +2,14 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { costOf } from '../../infra/cli/bill.ts';
 import { PRICES } from '../../infra/cli/prices.ts';
 import type { Usage } from '../../infra/local/meter/usage.ts';
-import { subscribe } from '../../services/subscribe/subscribe.ts';
+import { type SubscribeDeps, subscribe } from '../../services/subscribe/subscribe.ts';
 import { decodeJob } from '../../shared/delivery/job.ts';
 import { mapLimit } from '../../shared/map-limit.ts';
 import { parsePattern } from '../../shared/topic.ts';
 import { percentile } from '../bench/bench.ts';
 import { until } from '../until.ts';
 import { type Conduct, clockMs, conductOf, connectionIdOf, GOOD_CONDUCT, type Report } from './conduct.ts';
+import { namespacesOf } from '../namespaces.ts';
 import { Crowd, type CrowdOptions } from './crowd.ts';
 
 /** Loads that need more connections than a machine can hold: a small size of each is a test, the full one a benchmark. */
@@ -140,6 +141,15 @@ export const growth = (
     };
   });
 
+/** What only topics that keep history use. */
+const withoutHistory = {
+  history: {} as SubscribeDeps['history'],
+  namespaces: namespacesOf(),
+  newId: () => '',
+  now: Date.now,
+  wait: async () => {},
+};
+
 /** The route's own function and the real tables; only the connection is not there to be looked up. */
 const subscribeOne = (crowd: Crowd, connectionId: string) =>
   subscribe(
@@ -150,6 +160,7 @@ const subscribeOne = (crowd: Crowd, connectionId: string) =>
       topics: crowd.topics(),
       subscriptionsMax: 1,
       random: Math.random,
+      ...withoutHistory,
     },
   );
 

@@ -11,7 +11,7 @@ import {
 import { createPost, type PostOutcome } from '../../shared/delivery/post.ts';
 import { type RunDeps, runJob } from '../../shared/delivery/run.ts';
 import { createLimit } from '../../shared/limit.ts';
-import { parsePattern } from '../../shared/topic.ts';
+import { parsePattern, parseTopic } from '../../shared/topic.ts';
 import { freePace } from '../free-pace.ts';
 
 const decoder = new TextDecoder();
@@ -290,6 +290,43 @@ describe('a batch of jobs', () => {
       ['a', ['1', '2', '3']],
       ['b', ['1', '2', '3']],
       ['c', '1'],
+    ]);
+  });
+
+  it('says which log messages are of, and mixes no two', async () => {
+    const frames: string[] = [];
+    const { deps } = workshop(() => delivered, {
+      post: async (_, bytes) => {
+        frames.push(decoder.decode(bytes));
+        return delivered;
+      },
+    });
+    const of = (epoch: string, name: string) => ({
+      ...small(['a'], name),
+      topic: parseTopic('chat/a'),
+      epoch,
+    });
+    await deliverJobs([of('old', '1'), of('new', '1'), of('new', '2')].map(record), deps, FOREVER);
+    expect(frames.sort()).toEqual([
+      '{"type":"message","topic":"chat/a","epoch":"old","message":"1"}',
+      '{"type":"messages","topic":"chat/a","epoch":"new","messages":[{"message":"1"},{"message":"2"}]}',
+    ]);
+  });
+
+  it('sends each receipt in a frame of its own', async () => {
+    const frames: string[] = [];
+    const { deps } = workshop(() => delivered, {
+      post: async (_, bytes) => {
+        frames.push(decoder.decode(bytes));
+        return delivered;
+      },
+    });
+    const receipt = (name: string): DeliveryJob => ({ ...small(['a'], name), type: 'receipt' });
+    await deliverJobs([receipt('1'), small(['a'], '2'), receipt('3')].map(record), deps, FOREVER);
+    expect(frames.sort()).toEqual([
+      '{"type":"message","message":"2"}',
+      '{"type":"receipt","message":"1"}',
+      '{"type":"receipt","message":"3"}',
     ]);
   });
 

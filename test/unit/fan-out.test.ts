@@ -7,6 +7,8 @@ import { createLimit } from '../../shared/limit.ts';
 import type { Shard } from '../../shared/subscriptions.ts';
 import { type Pattern, parsePattern, patternsCovering } from '../../shared/topic.ts';
 import { freePace } from '../free-pace.ts';
+import { namespacesOf } from '../namespaces.ts';
+import { type AtStep, dies, once, TopicLog } from '../topic-log.ts';
 
 const decoder = new TextDecoder();
 
@@ -18,6 +20,13 @@ async function* brokenPages(): AsyncIterable<string[]> {
   yield ['a1'];
   throw new Error('throttled');
 }
+
+/** Volatile topics have none. */
+const NO_HISTORY = new Proxy({} as FanOutDeps['history'], {
+  get: (_, name) => {
+    throw new Error(`expected no use of a history, got ${String(name)}`);
+  },
+});
 
 const FOREVER = Number.POSITIVE_INFINITY;
 
@@ -65,6 +74,10 @@ function houseOf(subscribers: Record<string, string[]>, overrides: Partial<FanOu
     deadLetters: { add: async () => {} },
     badEvents: { add: async (body, reason) => void bad.push({ body, reason }) },
     attemptsMax: 3,
+    history: NO_HISTORY,
+    namespaces: namespacesOf(),
+    epochs: new Map(),
+    newId: () => 'id',
     inlineMax: 4,
     random: () => 0,
     ...overrides,
@@ -319,5 +332,182 @@ describe('a batch', () => {
     const { deps } = houseOf({}, { badEvents: { add: () => Promise.reject(new Error('queue is away')) } });
     const wrong = record({ data: 1 });
     expect(await run([wrong], deps)).toEqual([{ record: wrong, reason: new Error('queue is away') }]);
+  });
+});
+
+describe('a message to a topic that keeps history', () => {
+  /** A topic with these subscribers, the frames they get, and the log. */
+  function historyHouse(
+    subscribers: string[],
+    { atStep, ...overrides }: Partial<FanOutDeps> & { atStep?: AtStep } = {},
+  ) {
+    const log = new TopicLog();
+    // biome-ignore lint/suspicious/noExplicitAny: frames as they came
+    const frames: Record<string, any[]> = {};
+    const { deps, bad, jobs } = houseOf(
+      { 'chat/lobby': subscribers },
+      {
+        history: log.history(atStep),
+        namespaces: namespacesOf({ chat: log.namespace }),
+        post: async (connectionId, frame): Promise<PostOutcome> => {
+          frames[connectionId] = [...(frames[connectionId] ?? []), JSON.parse(decoder.decode(frame))];
+          return { outcome: 'delivered' };
+        },
+        now: log.now,
+        newId: log.newEpoch,
+        ...overrides,
+      },
+    );
+    return { deps, bad, jobs, frames, log };
+  }
+  const toLobby = (data: unknown, more: object = {}) => record({ topic: 'chat/lobby', data, ...more });
+  const again = (record: QueueRecord): QueueRecord => ({
+    ...record,
+    attributes: { ApproximateReceiveCount: '2' },
+  });
+
+  it('has its offset, and the epoch of the log', async () => {
+    const { deps, frames } = historyHouse(['a']);
+    await run([toLobby(1)], deps);
+    await run([toLobby(2), toLobby(3)], deps);
+    const fields = { messageId: expect.any(String), publishedAt: '2026-11-20T05:00:00Z', publisher: {} };
+    expect(frames.a).toEqual([
+      { type: 'message', topic: 'chat/lobby', epoch: 'epoch-1', ...fields, offset: 1, data: 1 },
+      {
+        type: 'messages',
+        topic: 'chat/lobby',
+        epoch: 'epoch-1',
+        messages: [
+          { ...fields, offset: 2, data: 2 },
+          { ...fields, offset: 3, data: 3 },
+        ],
+      },
+    ]);
+  });
+
+  it('is in the log before anybody is looked for', async () => {
+    const seen: unknown[] = [];
+    const { deps, log } = historyHouse(['a']);
+    const topics: FanOutDeps['topics'] = {
+      ...deps.topics,
+      shardsCovering: async (topic) => {
+        seen.push(await log.contents());
+        return deps.topics.shardsCovering(topic);
+      },
+    };
+    await run([toLobby(1, { messageId: 'm' })], { ...deps, topics });
+    expect(seen).toEqual([['m']]);
+  });
+
+  it('says so to those that it leaves out, who would wait for its offset else', async () => {
+    const { deps, frames } = historyHouse(['a', 'b']);
+    await run([toLobby(1, { except: ['b'] })], deps);
+    await run([toLobby(2), toLobby(3, { except: ['b', 'c'] })], deps);
+    const source = { topic: 'chat/lobby', epoch: 'epoch-1' };
+    expect(frames.b?.[0]).toEqual({ type: 'message', ...source, offset: 1, skipped: true });
+    expect(frames.b?.[1]).toEqual({
+      type: 'messages',
+      ...source,
+      messages: [expect.objectContaining({ offset: 2, data: 2 }), { offset: 3, skipped: true }],
+    });
+    expect(frames.a?.map(({ data }) => data)).toEqual([1, undefined]);
+    expect(Object.keys(frames)).toEqual(['a', 'b']);
+  });
+
+  it('is delivered again when it comes again, with the same offset', async () => {
+    const { deps, frames, log } = historyHouse(['a']);
+    const one = toLobby(1);
+    await run([one], deps);
+    await run([again(one), toLobby(2)], deps);
+    expect(frames.a?.[1].messages.map(({ offset, data }: Record<string, unknown>) => [offset, data])).toEqual(
+      [
+        [1, 1],
+        [2, 2],
+      ],
+    );
+    expect(await log.contents()).toHaveLength(2);
+  });
+
+  it('is brought by whoever had its key first, and by nobody else', async () => {
+    const { deps, frames } = historyHouse(['a']);
+    await run([toLobby('first', { key: 'k' })], deps);
+    await run([toLobby('second', { key: 'k' })], deps);
+    expect(frames.a?.map(({ data }) => data)).toEqual(['first']);
+  });
+
+  it('comes in the order of its offset among those that had theirs before', async () => {
+    const { deps, frames } = historyHouse(['a']);
+    const [one, two] = [toLobby(1), toLobby(2)];
+    await run([one], deps);
+    await run([two, again(one)], deps);
+    expect(frames.a?.[1].messages.map(({ data }: { data: unknown }) => data)).toEqual([1, 2]);
+  });
+
+  it('that is stale reaches nobody', async () => {
+    const { deps, frames } = historyHouse(['a']);
+    await run([toLobby('new', { version: 2 }), toLobby('old', { version: 1 })], deps);
+    expect(frames.a?.map(({ data }) => data)).toEqual(['new']);
+  });
+
+  it('is acknowledged to its publisher with a receipt, wherever it is stored', async () => {
+    const { deps, frames } = historyHouse([]);
+    const receipt = { connectionId: 'publisher', id: '7' };
+    const message = { messageId: 'm', receipt };
+    await run([toLobby(1, { ...message, version: 2 })], deps);
+    await run([toLobby(2, { messageId: 'n', version: 1, receipt: { connectionId: 'publisher' } })], deps);
+    const keyed = (messageId: string) => ({ key: 'k', messageId, receipt });
+    await run([toLobby(3, keyed('x')), toLobby(4, keyed('y'))], deps);
+    const topic = 'chat/lobby';
+    const stored = { type: 'receipt', id: '7', messageId: expect.any(String), topic, epoch: 'epoch-1' };
+    expect(frames.publisher).toEqual([
+      { ...stored, messageId: 'm', offset: 1 },
+      { type: 'receipt', messageId: 'n', topic, dropped: 'stale' },
+      { ...stored, offset: 2 },
+      { ...stored, offset: 2 },
+    ]);
+    expect(frames.publisher?.[2].messageId).toBe(frames.publisher?.[3].messageId);
+  });
+
+  it('to several topics has a receipt for each', async () => {
+    const { deps, frames } = historyHouse([]);
+    const receipt = { connectionId: 'publisher' };
+    await run([record({ topics: ['chat/lobby', 'chat/other'], data: 1, receipt })], deps);
+    expect(frames.publisher?.map(({ topic, offset }) => [topic, offset]).sort()).toEqual([
+      ['chat/lobby', 1],
+      ['chat/other', 1],
+    ]);
+  });
+
+  it('that could not be stored comes again, with all the other topics of its record, and no others', async () => {
+    const { deps, frames } = historyHouse(['a'], { atStep: once('before write', dies) });
+    const both = record({ topics: ['chat/lobby', 'news'], data: 1 });
+    const other = record({ topic: 'chat/other', data: 2, receipt: { connectionId: 'publisher' } });
+    const failed = await run([both, other], deps);
+    expect(failed.map(({ record }) => record)).toEqual([both]);
+    expect(Object.keys(frames)).toEqual(['publisher']);
+    expect(await run([again(both)], deps)).toEqual([]);
+    expect(frames.a).toMatchObject([{ data: 1, offset: 1 }]);
+  });
+
+  it('is a dead letter if its namespace does not allow it', async () => {
+    const { deps, bad, log } = historyHouse(['a']);
+    await run(
+      [record({ topic: 'news', data: 1, version: 1 }), record({ to: 'everyone', data: 1, version: 1 })],
+      deps,
+    );
+    expect(bad.map(({ reason }) => reason)).toEqual([
+      'expected a version only of messages to topics that keep history, got {"topic":"news"}',
+      'expected a version only of messages to topics that keep history, got {"everyone":true}',
+    ]);
+    expect(await log.contents()).toEqual([]);
+  });
+
+  it('travels with its epoch in delivery jobs, too', async () => {
+    const { deps, jobs } = historyHouse(['a', 'b', 'c', 'd', 'e']);
+    await run([toLobby(1, { except: ['e'] })], deps);
+    expect(jobs).toMatchObject([
+      { epoch: 'epoch-1', connectionIds: ['a', 'b', 'c', 'd'] },
+      { epoch: 'epoch-1', connectionIds: ['e'], messages: [{ json: '{"offset":1,"skipped":true}' }] },
+    ]);
   });
 });

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   encodePublication,
+  expectAllowed,
   expiryOf,
   messageIdOf,
   messagesTo,
@@ -9,6 +10,7 @@ import {
   parsePublication,
 } from '../../shared/publication.ts';
 import { parseTopic } from '../../shared/topic.ts';
+import { namespacesOf } from '../namespaces.ts';
 
 const envelope = { id: 'event-id', time: '2026-11-20T05:00:00Z' };
 const lobby = { topic: parseTopic('chat/lobby') };
@@ -42,6 +44,21 @@ describe('a back end publishes', () => {
     expect(parsePublication(detail, envelope)).toMatchObject({ maxAge: 0.5, except: ['L0SM9cOFvHcCIhw='] });
   });
 
+  it('with versions, each message its own', () => {
+    const detail = { topic: 'chat/lobby', messages: [{ data: 1, version: 3 }, { data: 2 }] };
+    expect(parsePublication(detail, envelope).payloads).toEqual([
+      { data: 1, messageId: 'event-id.0', version: 3 },
+      { data: 2, messageId: 'event-id.1' },
+    ]);
+  });
+
+  it('with a receipt for a connection', () => {
+    const receipt = { connectionId: 'L0SM9cOFvHcCIhw=', id: '7' };
+    const parsed = (receipt: object) => parsePublication({ topic: 'a', data: 1, receipt }, envelope).receipt;
+    expect(parsed(receipt)).toEqual(receipt);
+    expect(parsed({ connectionId: receipt.connectionId })).toEqual({ connectionId: receipt.connectionId });
+  });
+
   it.each([
     ['x', 'expected detail to be an object'],
     [{ data: 1 }, 'expected detail to have one of topic, topics and to'],
@@ -60,9 +77,75 @@ describe('a back end publishes', () => {
     [{ topic: 'a', data: 1, maxAge: 0 }, 'expected maxAge to be a number of seconds above 0'],
     [{ topic: 'a', data: 1, maxAge: '5' }, 'expected maxAge to be a number of seconds above 0'],
     [{ topic: 'a', data: 1, except: 'self' }, 'expected except to be an array, got "self"'],
+    [{ topic: 'a', data: 1, version: 0 }, 'expected version to be a whole number from 1 to'],
+    [
+      { topic: 'a', version: 1, messages: [{ data: 1 }] },
+      'expected version in each of the messages, got "version beside them"',
+    ],
+    [{ topic: 'a', data: 1, receipt: true }, 'expected receipt to be {"connectionId":…,"id":…}, got true'],
+    [{ topic: 'a', data: 1, receipt: {} }, 'expected to to name either a connectionId or a userId'],
+    [
+      { topic: 'a', data: 1, receipt: { connectionId: 'c', to: 1 } },
+      'expected receipt to have no fields but',
+    ],
+    [
+      { topic: 'a', data: 1, receipt: { connectionId: 'c', id: 7 } },
+      'expected receipt.id to be a string of 1 to 128 characters, got 7',
+    ],
     [{ topic: 'a', data: 1, except: ['a b'] }, 'expected except to be 1 to 128 characters'],
   ])('%j and is told why not', (detail, message) => {
     expect(() => parsePublication(detail, envelope)).toThrow(message);
+  });
+});
+
+describe('a namespace forbids', () => {
+  const namespaces = namespacesOf({
+    chat: { history: { messages: 10, seconds: 60 } },
+    small: { history: { messages: 10, seconds: 60 }, dataBytesMax: 10 },
+  });
+  const check = (detail: object) => expectAllowed(parsePublication(detail, envelope), namespaces);
+  const receipt = { connectionId: 'L0SM9cOFvHcCIhw=' };
+
+  it('nothing that suits it', () => {
+    check({ topic: 'chat/lobby', data: 'x'.repeat(100), version: 1, receipt });
+    check({ topics: ['chat/lobby', 'news'], data: 1, key: 'k' });
+    check({ topic: 'small', data: 'x'.repeat(8), version: 1 });
+    check({ to: 'everyone', data: 'x'.repeat(100) });
+  });
+
+  it.each([
+    [
+      { topic: 'news', version: 1 },
+      'a version only of messages to topics that keep history, got {"topic":"news"}',
+    ],
+    [
+      { topic: 'news', receipt },
+      'a receipt only of messages to topics that keep history, got {"topic":"news"}',
+    ],
+    [{ topics: ['chat/a', 'news'], receipt }, 'a receipt only of messages to topics that keep history'],
+    [{ to: { userId: 'alice' }, version: 1 }, 'a version only of messages to topics that keep history'],
+    [{ to: 'everyone', receipt }, 'a receipt only of messages to topics that keep history'],
+  ])('%j', (detail, message) => {
+    expect(() => check({ ...detail, data: 1 })).toThrow(`expected ${message}`);
+  });
+
+  it('more data than it takes, in UTF-8, of each message', () => {
+    const tooLarge = expect.objectContaining({
+      code: 'too_large',
+      message: 'expected at most 10 bytes of data in this namespace, got 11',
+    });
+    const codeOf = (detail: object): unknown => {
+      try {
+        return check(detail);
+      } catch (error) {
+        return error;
+      }
+    };
+    expect(codeOf({ topic: 'small', data: 'x'.repeat(9) })).toEqual(tooLarge);
+    expect(codeOf({ topic: 'small', data: 'éééé.' })).toEqual(tooLarge);
+    expect(codeOf({ topics: ['chat/a', 'small'], data: 'x'.repeat(9) })).toEqual(tooLarge);
+    expect(codeOf({ topic: 'small', messages: [{ data: 1 }, { data: 'x'.repeat(9) }] })).toEqual(tooLarge);
+    check({ topic: 'small', messages: [{ data: 'xxxxx' }, { data: 'xxxxx' }] });
   });
 });
 
@@ -76,11 +159,15 @@ it('comes through the bus as it was, for every target, any data and any options'
   );
   const name = fc.stringMatching(/^[a-z]{1,9}$/);
   const payload = fc.record(
-    { data: fc.jsonValue(), messageId: name, key: name },
+    { data: fc.jsonValue(), messageId: name, key: name, version: fc.integer({ min: 1 }) },
     { requiredKeys: ['data', 'messageId'] },
   );
   const options = fc.record(
-    { maxAge: fc.integer({ min: 1, max: 100 }), except: fc.constant(['abc=']) },
+    {
+      maxAge: fc.integer({ min: 1, max: 100 }),
+      except: fc.constant(['abc=']),
+      receipt: fc.constantFrom({ connectionId: 'abc=' }, { connectionId: 'abc=', id: '7' }),
+    },
     { requiredKeys: [] },
   );
   fc.assert(

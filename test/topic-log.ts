@@ -1,0 +1,152 @@
+import { type Draft, type Sequenced, sequence } from '../services/fanout/sequence.ts';
+import { createHistory, type Head, type History, type Log } from '../shared/history.ts';
+import type { HistoryNamespace } from '../shared/namespaces.ts';
+import type { ReplayDeps, View } from '../shared/replay.ts';
+import { parseTopic, type Topic } from '../shared/topic.ts';
+import { LAG_MAX_MS, type MakeRequest, MemoryDynamoDB } from './memory/dynamodb.ts';
+import { namespacesOf } from './namespaces.ts';
+
+/** A moment at which something can be done to a worker or a reader: between any two of its requests there is one. */
+export type Step = `${'before' | 'after'} ${keyof History}`;
+/** Called at every step of whoever has it. Who rejects dies there. */
+export type AtStep = (step: Step) => unknown;
+
+/** What dead workers die of. */
+export class Death extends Error {
+  override readonly name = 'Death';
+}
+export const dies = (): never => {
+  throw new Death('expected to live, got killed');
+};
+/** Does it at the first such step, and never again. */
+export const once = (at: Step, act: () => unknown): AtStep => {
+  let isDone = false;
+  return (step) => {
+    if (step !== at || isDone) return undefined;
+    isDone = true;
+    return act();
+  };
+};
+
+export interface LogSettings {
+  /** What a topic keeps; messages and seconds are plenty by default. */
+  readonly messages?: number;
+  readonly seconds?: number;
+  readonly lastValue?: boolean;
+  /** Entries in one read: 1 MB on AWS. */
+  readonly pageItemsMax?: number;
+}
+
+/** Whoever forgot to read consistently reads what was there long ago. */
+const stale: MakeRequest = async (_, perform) => perform(LAG_MAX_MS);
+
+type Worker = (...drafts: readonly Draft[]) => Promise<Sequenced[]>;
+
+/** The log of one topic in tables in memory, at a time that only a test moves. */
+export class TopicLog {
+  readonly topic: Topic = parseTopic('chat/lobby');
+  readonly namespace: HistoryNamespace;
+  readonly tables: MemoryDynamoDB;
+  nowMs = Date.UTC(2026, 10, 20, 5);
+  #epochs = 0;
+
+  constructor({
+    messages = 1_000,
+    seconds = 3_600,
+    lastValue = false,
+    pageItemsMax = 1_000,
+  }: LogSettings = {}) {
+    const { chat } = namespacesOf({ chat: { history: { messages, seconds }, lastValue } });
+    this.namespace = chat as HistoryNamespace;
+    this.tables = new MemoryDynamoDB({ now: this.now, pageItemsMax });
+  }
+
+  readonly now = (): number => this.nowMs;
+  readonly newEpoch = (): string => `epoch-${++this.#epochs}`;
+
+  /** The repository, as somebody has it to whom something may be done at each step. */
+  history(atStep: AtStep = () => {}, makeRequest: MakeRequest = stale): History {
+    const client = this.tables.client(makeRequest);
+    const history = createHistory(client, { topicsTable: 'topics', messagesTable: 'messages' }, this.now);
+    return new Proxy(history, {
+      get: (target, name: keyof History) => {
+        const method = target[name] as (...args: unknown[]) => Promise<unknown>;
+        return async (...args: unknown[]) => {
+          await atStep(`before ${name}`);
+          const result = await method(...args);
+          await atStep(`after ${name}`);
+          return result;
+        };
+      },
+    });
+  }
+
+  /** One that knows no epoch yet, and remembers the one it finds. */
+  worker(atStep?: AtStep, makeRequest?: MakeRequest): Worker {
+    const { now, newEpoch: newId } = this;
+    const deps = { history: this.history(atStep, makeRequest), epochs: new Map<Topic, string>(), newId, now };
+    return (...drafts) => sequence(this.topic, drafts, this.namespace, deps);
+  }
+
+  /** A worker that has just started gets this, and lives. */
+  publish(...drafts: readonly Draft[]): Promise<Sequenced[]> {
+    return this.worker()(...drafts);
+  }
+
+  /** A message that has its id for data, published now. */
+  draft(messageId: string, changes: Partial<Draft> = {}): Draft {
+    const publishedAt = new Date(this.nowMs).toISOString();
+    return {
+      message: { messageId, publishedAt, publisher: {}, data: messageId },
+      origin: messageId,
+      mayBeRepeated: false,
+      ...changes,
+    };
+  }
+
+  /** A publication of the message with this key. */
+  keyed(key: string, origin: string, changes: Partial<Draft> = {}): Draft {
+    return this.draft(key, { origin, mayBeRepeated: true, ...changes });
+  }
+
+  async log(): Promise<Log> {
+    return { topic: this.topic, epoch: (await this.head()).epoch };
+  }
+
+  head(): Promise<Head> {
+    return this.history().open(this.topic, this.newEpoch());
+  }
+
+  /** What a reader starts with. */
+  async view(connectionId = 'reader'): Promise<View> {
+    const head = await this.head();
+    const { topic, namespace } = this;
+    return { log: { topic, epoch: head.epoch }, head, namespace, connectionId };
+  }
+
+  /** A reader's means. It waits by moving the clock. */
+  reading(atStep?: AtStep, makeRequest?: MakeRequest): ReplayDeps {
+    const wait = async (ms: number) => {
+      this.nowMs += ms;
+    };
+    return { history: this.history(atStep, makeRequest), now: this.now, wait };
+  }
+
+  /** By offset from 1 to the head: a message's id, `null` for a tombstone, `undefined` for what is not decided. */
+  async contents(): Promise<(string | null | undefined)[]> {
+    const { epoch, offset } = await this.head();
+    const contents: (string | null | undefined)[] = Array.from({ length: offset });
+    for (const item of this.tables.items('messages')) {
+      if (item.log?.S !== `${this.topic}#${epoch}`) continue;
+      const { N } = item.offset ?? {};
+      contents[Number(N) - 1] = item.json?.S === undefined ? null : JSON.parse(item.json.S).messageId;
+    }
+    return contents;
+  }
+}
+
+export const redelivered = (draft: Draft): Draft => ({ ...draft, mayBeRepeated: true });
+
+/** Where a message is, and what the worker takes it for: `stored 3`. */
+export const outcomes = (all: readonly Sequenced[]): string[] =>
+  all.map((each) => (each.outcome === 'stale' ? each.outcome : `${each.outcome} ${each.entry.offset}`));

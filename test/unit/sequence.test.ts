@@ -1,0 +1,461 @@
+import { describe, expect, it } from 'vitest';
+import { HEAD_TTL_SECONDS } from '../../shared/heads.ts';
+import { KEY_WINDOW_MS } from '../../shared/protocol.ts';
+import { readAfter } from '../../shared/replay.ts';
+import { type AtStep, dies, once, outcomes, redelivered, type Step, TopicLog } from '../topic-log.ts';
+
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
+const FIVE_MINUTES_MS = 5 * MINUTE_MS;
+
+/** Reads everything, which decides what is not decided. */
+async function readAll(log: TopicLog): Promise<unknown> {
+  const view = await log.view();
+  return readAfter({ epoch: view.log.epoch, offset: 0 }, 100, view, log.reading());
+}
+
+/** A worker that dies there, with this message. */
+async function killed(log: TopicLog, at: Step, draft = log.draft('a')): Promise<void> {
+  await expect(log.worker(once(at, dies))(draft)).rejects.toThrow('got killed');
+}
+
+describe('messages', () => {
+  it('get offsets from 1 in their order, and are in the log with them', async () => {
+    const log = new TopicLog();
+    const drafts = ['a', 'b', 'c'].map((id) => log.draft(id));
+    const sequenced = await log.publish(...drafts);
+    expect(outcomes(sequenced)).toEqual(['stored 1', 'stored 2', 'stored 3']);
+    expect(outcomes(await log.publish(log.draft('d')))).toEqual(['stored 4']);
+    expect(await log.contents()).toEqual(['a', 'b', 'c', 'd']);
+    const [, second] = sequenced;
+    const entry = await log.history().entry(await log.log(), 2);
+    expect(second).toMatchObject({ epoch: 'epoch-1', entry });
+    const { messageId, ...rest } = log.draft('b').message;
+    expect(entry?.json).toBe(JSON.stringify({ messageId, offset: 2, ...rest }));
+  });
+
+  it('keep who does not get them, and from when on nobody does', async () => {
+    const log = new TopicLog();
+    const expiresAtMs = log.nowMs + 5;
+    await log.publish(log.draft('a', { except: ['x', 'y'], expiresAtMs }), log.draft('b', { except: [] }));
+    const read = await log.history().read(await log.log(), { from: 1, limit: 2 });
+    expect(read[0]).toMatchObject({ except: ['x', 'y'], expiresAtMs });
+    expect(read[1]).not.toHaveProperty('except');
+  });
+
+  it('say when the offset below theirs was taken', async () => {
+    const log = new TopicLog();
+    await log.publish(log.draft('a'));
+    const firstAtMs = log.nowMs;
+    log.nowMs += 7;
+    await log.publish(log.draft('b'), log.draft('c'));
+    const read = await log.history().read(await log.log(), { from: 2, limit: 2 });
+    expect(read.map(({ previousAtMs }) => previousAtMs)).toEqual([firstAtMs, log.nowMs]);
+  });
+
+  it('with the same id in a batch are one', async () => {
+    const log = new TopicLog();
+    const drafts = [log.draft('a'), log.keyed('k', 'one'), log.draft('a'), log.keyed('k', 'two')];
+    expect(outcomes(await log.publish(...drafts))).toEqual([
+      'stored 1',
+      'stored 2',
+      'repeated 1',
+      'repeated 2',
+    ]);
+    expect(await log.contents()).toEqual(['a', 'k']);
+  });
+
+  it('of topics that are not the same know nothing of each other', async () => {
+    const log = new TopicLog();
+    const other = log.history();
+    const { epoch } = await other.open('chat/other' as never, 'epoch-of-other');
+    expect(await other.allocate({ topic: 'chat/other' as never, epoch }, 5)).toMatchObject({ first: 1 });
+    expect(outcomes(await log.publish(log.draft('a')))).toEqual(['stored 1']);
+  });
+});
+
+describe('a worker that dies', () => {
+  it.each<[Step, (string | null | undefined)[], string]>([
+    ['before allocate', ['b', 'a'], 'stored 2'],
+    ['after allocate', [undefined, 'b', 'a'], 'stored 3'],
+    ['before claim', [undefined, 'b', 'a'], 'stored 3'],
+    ['after claim', ['a', 'b'], 'stored 1'],
+    ['before write', ['a', 'b'], 'stored 1'],
+    ['after write', ['a', 'b'], 'stored 1'],
+  ])('%s leaves %j, once the message has come again', async (at, contents, outcome) => {
+    const log = new TopicLog();
+    const draft = log.draft('a');
+    await killed(log, at, draft);
+    await log.publish(log.draft('b'));
+    // To be delivered by whoever has it now: nobody knows how far the other one got.
+    expect(outcomes(await log.publish(redelivered(draft)))).toEqual([outcome]);
+    expect(outcomes(await log.publish(redelivered(draft)))).toEqual([outcome]);
+    expect(await log.contents()).toEqual(contents);
+  });
+
+  it('after it has allocated leaves a hole that a reader fills, and the message comes after', async () => {
+    const log = new TopicLog();
+    const draft = log.draft('a');
+    await killed(log, 'after allocate', draft);
+    log.nowMs += MINUTE_MS;
+    await readAll(log);
+    expect(await log.contents()).toEqual([null]);
+    expect(outcomes(await log.publish(redelivered(draft)))).toEqual(['stored 2']);
+    expect(await log.contents()).toEqual([null, 'a']);
+  });
+
+  it('after it has claimed loses the offset to a reader that does not wait so long', async () => {
+    const log = new TopicLog();
+    const draft = log.draft('a');
+    await killed(log, 'after claim', draft);
+    log.nowMs += MINUTE_MS;
+    await readAll(log);
+    for (let times = 0; times < 2; times++) {
+      expect(outcomes(await log.publish(redelivered(draft)))).toEqual(['stored 2']);
+    }
+    expect(await log.contents()).toEqual([null, 'a']);
+  });
+
+  it('in the middle of a batch leaves every message its place', async () => {
+    const log = new TopicLog();
+    const drafts = ['a', 'b', 'c'].map((id) => log.draft(id));
+    let claims = 0;
+    const atStep: AtStep = (step) => (step === 'after claim' && ++claims === 2 ? dies() : undefined);
+    await expect(log.worker(atStep)(...drafts)).rejects.toThrow('got killed');
+    expect(outcomes(await log.publish(...drafts.map(redelivered)))).toEqual(
+      [1, 2, 3].map((offset) => `stored ${offset}`),
+    );
+    expect(await log.contents()).toEqual(['a', 'b', 'c']);
+  });
+});
+
+describe('a slow worker', () => {
+  it('that a reader did not wait for takes another offset', async () => {
+    const log = new TopicLog();
+    const slow = log.worker(
+      once('before write', async () => {
+        await log.publish(log.draft('b'));
+        await readAll(log);
+      }),
+    );
+    expect(outcomes(await slow(log.draft('a')))).toEqual(['stored 3']);
+    expect(await log.contents()).toEqual([null, 'b', 'a']);
+    expect(outcomes(await log.publish(redelivered(log.draft('a'))))).toEqual(['stored 3']);
+  });
+
+  it('that is always overtaken gives up, and leaves the message to the next try', async () => {
+    const log = new TopicLog();
+    const always: AtStep = async (step) => {
+      if (step !== 'before write') return;
+      log.nowMs += MINUTE_MS;
+      await readAll(log);
+    };
+    const draft = log.draft('a');
+    await expect(log.worker(always)(draft)).rejects.toThrow(
+      'expected to settle message a in 8 tries, got overtaken each time',
+    );
+    expect(await log.contents()).toEqual([...Array(7).fill(null), undefined]);
+    expect(outcomes(await log.publish(redelivered(draft)))).toEqual(['stored 8']);
+  });
+
+  it('whose message comes again meanwhile agrees with the other one about its offset', async () => {
+    const log = new TopicLog();
+    const draft = log.draft('a');
+    for (const at of ['after allocate', 'after claim', 'before write'] as const) {
+      const fast: string[] = [];
+      const slow = log.worker(
+        once(at, async () => fast.push(...outcomes(await log.publish(redelivered(draft))))),
+      );
+      expect(outcomes(await slow(draft))).toEqual(fast);
+    }
+    expect((await log.contents()).filter((id) => id !== null)).toEqual(['a']);
+  });
+
+  it('whose claim was taken without an answer goes on with it', async () => {
+    const log = new TopicLog();
+    // The SDK tries again, and its condition fails: the first try was done.
+    const worker = log.worker(
+      once('before claim', async () => {
+        const atMs = log.nowMs;
+        await log
+          .history()
+          .claim(await log.log(), 'a', { offset: 1, origin: 'a', publishedAtMs: atMs, atMs });
+      }),
+    );
+    expect(outcomes(await worker(log.draft('a')))).toEqual(['stored 1']);
+    expect(await log.contents()).toEqual(['a']);
+  });
+
+  it('that cannot write one message of a batch loses none of them', async () => {
+    const log = new TopicLog();
+    const drafts = ['a', 'b', 'c'].map((id) => log.draft(id));
+    const worker = log.worker(once('before write', dies));
+    await expect(worker(...drafts)).rejects.toThrow();
+    expect(await log.contents()).toEqual([undefined, 'b', 'c']);
+    expect(outcomes(await worker(...drafts.map(redelivered)))).toEqual(['stored 1', 'stored 2', 'stored 3']);
+  });
+});
+
+describe('a key', () => {
+  it('is one message within five minutes, whoever publishes it, and another one after', async () => {
+    const log = new TopicLog();
+    expect(KEY_WINDOW_MS).toBe(FIVE_MINUTES_MS);
+    expect(outcomes(await log.publish(log.keyed('k', 'one')))).toEqual(['stored 1']);
+    log.nowMs += FIVE_MINUTES_MS;
+    expect(outcomes(await log.publish(log.keyed('k', 'two')))).toEqual(['repeated 1']);
+    log.nowMs += 1;
+    expect(outcomes(await log.publish(log.keyed('k', 'three')))).toEqual(['stored 2']);
+    log.nowMs += FIVE_MINUTES_MS;
+    expect(outcomes(await log.publish(log.keyed('k', 'four')))).toEqual(['repeated 2']);
+    expect(await log.contents()).toEqual(['k', 'k']);
+  });
+
+  it('is the same message when it comes again after nine minutes: it was published when it was', async () => {
+    const log = new TopicLog();
+    const draft = log.keyed('k', 'one');
+    await killed(log, 'after write', draft);
+    log.nowMs += 9 * MINUTE_MS;
+    expect(outcomes(await log.publish(redelivered(draft)))).toEqual(['stored 1']);
+    expect(await log.contents()).toEqual(['k']);
+  });
+
+  it('that comes late is never newer than one published after it', async () => {
+    const log = new TopicLog();
+    const late = log.keyed('k', 'one');
+    log.nowMs += 6 * MINUTE_MS;
+    await log.publish(log.keyed('k', 'two'));
+    expect(outcomes(await log.publish(late))).toEqual(['repeated 1']);
+    expect(await log.contents()).toEqual(['k']);
+  });
+
+  it('is one message of however many workers have it at the same time, and all agree', async () => {
+    const STEPS = [
+      'after claims',
+      'after allocate',
+      'before claim',
+      'after claim',
+      'before write',
+      'after write',
+    ];
+    for (const at of STEPS as Step[]) {
+      const log = new TopicLog();
+      const other: string[] = [];
+      const slow = log.worker(
+        once(at, async () => other.push(...outcomes(await log.publish(log.keyed('k', 'fast'))))),
+      );
+      const own = outcomes(await slow(log.keyed('k', 'slow')));
+      const all = [...own, ...other].map((each) => each.split(' '));
+      expect([at, all.map(([outcome]) => outcome).sort()]).toEqual([at, ['repeated', 'stored']]);
+      expect(new Set(all.map(([, offset]) => offset)).size).toBe(1);
+      expect((await log.contents()).filter((id) => id === 'k')).toHaveLength(1);
+    }
+  });
+
+  it('leaves no hole where it was about to be stored a second time', async () => {
+    const log = new TopicLog();
+    const slow = log.worker(once('after allocate', () => log.publish(log.keyed('k', 'fast'))));
+    await slow(log.keyed('k', 'slow'));
+    expect(await log.contents()).toEqual([null, 'k']);
+  });
+
+  it('whose message is still being written takes its place from a worker that has died', async () => {
+    const log = new TopicLog();
+    await killed(log, 'after claim', log.keyed('k', 'dead'));
+    expect(outcomes(await log.publish(log.keyed('k', 'alive')))).toEqual(['stored 2']);
+    expect(outcomes(await log.publish(log.keyed('k', 'dead')))).toEqual(['repeated 2']);
+    expect(await log.contents()).toEqual([null, 'k']);
+  });
+});
+
+describe('a message that comes again', () => {
+  it('after its entry has expired is where it was all the same', async () => {
+    const log = new TopicLog({ seconds: 1 });
+    const draft = log.draft('a');
+    await log.publish(draft);
+    log.nowMs += 5 * HOUR_MS;
+    // TTL deletes late.
+    for (const sweep of [false, true]) {
+      if (sweep) log.tables.expire(log.nowMs);
+      expect(outcomes(await log.publish(redelivered(draft)))).toEqual(['stored 1']);
+    }
+    expect((await log.head()).offset).toBe(1);
+  });
+});
+
+describe('a version', () => {
+  const versioned = (log: TopicLog, id: string, version: number) => log.draft(id, { version });
+
+  it('that is not above all before it is stale', async () => {
+    const log = new TopicLog();
+    const publish = async (id: string, version: number) =>
+      outcomes(await log.publish(versioned(log, id, version)));
+    expect(await publish('five', 5)).toEqual(['stored 1']);
+    expect(await publish('five again', 5)).toEqual(['stale']);
+    expect(await publish('four', 4)).toEqual(['stale']);
+    expect(await publish('seven', 7)).toEqual(['stored 2']);
+    expect(await log.contents()).toEqual(['five', 'seven']);
+  });
+
+  it('is compared with those before it in its batch, and with none of the messages that have none', async () => {
+    const log = new TopicLog();
+    const drafts = [versioned(log, 'b', 2), log.draft('x'), versioned(log, 'a', 1), versioned(log, 'c', 3)];
+    expect(outcomes(await log.publish(...drafts))).toEqual(['stored 1', 'stored 2', 'stale', 'stored 3']);
+    expect(await log.contents()).toEqual(['b', 'x', 'c']);
+  });
+
+  it.each<Step>(['after allocateVersion', 'after claim', 'after write'])(
+    'that comes again after its worker died %s is not lost',
+    async (at) => {
+      const log = new TopicLog();
+      const draft = versioned(log, 'five', 5);
+      await killed(log, at, draft);
+      expect(outcomes(await log.publish(redelivered(draft)))).toEqual([
+        at === 'after allocateVersion' ? 'stored 2' : 'stored 1',
+      ]);
+      expect(outcomes(await log.publish(versioned(log, 'another five', 5)))).toEqual(['stale']);
+    },
+  );
+
+  it('that comes again when there is a newer one is where it was, or stale if it was nowhere', async () => {
+    for (const [at, outcome] of [
+      ['after allocateVersion', 'stale'],
+      ['after claim', 'stored 1'],
+    ] as const) {
+      const log = new TopicLog();
+      const draft = versioned(log, 'five', 5);
+      await killed(log, at, draft);
+      await log.publish(versioned(log, 'six', 6));
+      expect(outcomes(await log.publish(redelivered(draft)))).toEqual([outcome]);
+    }
+  });
+
+  it('that a reader did not wait for is stale if there is a newer one by then', async () => {
+    const log = new TopicLog();
+    const slow = log.worker(
+      once('before write', async () => {
+        await log.publish(versioned(log, 'six', 6));
+        await readAll(log);
+      }),
+    );
+    expect(outcomes(await slow(versioned(log, 'five', 5)))).toEqual(['stale']);
+    expect(await log.contents()).toEqual([null, 'six']);
+  });
+
+  it('that comes twice is not stale the second time, though there is a newer one', async () => {
+    const log = new TopicLog();
+    const draft = versioned(log, 'five', 5);
+    await log.publish(draft);
+    await log.publish(versioned(log, 'six', 6));
+    // The bus delivers at least once: nothing tells the two apart.
+    expect(outcomes(await log.publish(draft))).toEqual(['stored 1']);
+    expect(await log.contents()).toEqual(['five', 'six']);
+  });
+
+  it('never goes back, not with the key of the newest either', async () => {
+    const log = new TopicLog();
+    const published: string[] = [];
+    for (const version of [5, 4, 5, 6]) {
+      const draft = log.keyed('k', `version ${version}, at ${log.nowMs}`, { version });
+      published.push(...outcomes(await log.publish(draft)));
+      log.nowMs += 2 * FIVE_MINUTES_MS;
+    }
+    expect(published).toEqual(['stored 1', 'stale', 'stale', 'stored 2']);
+  });
+
+  it('that was dropped stays so for whoever has the same key, within five minutes', async () => {
+    const log = new TopicLog();
+    await log.publish(versioned(log, 'other', 5));
+    const keyed = (origin: string, version: number) => log.keyed('k', origin, { version });
+    expect(outcomes(await log.publish(keyed('one', 4)))).toEqual(['stale']);
+    expect(outcomes(await log.publish(keyed('two', 6)))).toEqual(['stale']);
+    log.nowMs += FIVE_MINUTES_MS + 1;
+    expect(outcomes(await log.publish(keyed('three', 6)))).toEqual(['stored 2']);
+  });
+});
+
+describe('a log', () => {
+  const FORGOTTEN_MS = (HEAD_TTL_SECONDS + 1) * 1000;
+
+  it('that has been replaced is left by whoever knew it', async () => {
+    const log = new TopicLog();
+    const old = log.worker();
+    await old(log.draft('a'));
+    log.nowMs += FORGOTTEN_MS;
+    await log.publish(log.draft('b'));
+    for (const [id, offset] of [
+      ['c', 2],
+      ['d', 3],
+    ] as const) {
+      const [sequenced] = await old(log.draft(id));
+      expect(sequenced).toMatchObject({ outcome: 'stored', epoch: 'epoch-2', entry: { offset } });
+    }
+    expect(await log.contents()).toEqual(['b', 'c', 'd']);
+  });
+
+  it('that has been forgotten begins anew, versions too', async () => {
+    const log = new TopicLog();
+    const worker = log.worker();
+    await worker(log.draft('five', { version: 5 }));
+    log.nowMs += FORGOTTEN_MS;
+    expect(outcomes(await worker(log.draft('one', { version: 1 })))).toEqual(['stored 1']);
+  });
+
+  it('is the topic’s up to the last moment, and not a moment longer', async () => {
+    for (const [laterMs, epoch] of [
+      [-1, 'epoch-1'],
+      [0, 'epoch-2'],
+    ] as const) {
+      for (const startMs of [0, 300]) {
+        const log = new TopicLog();
+        log.nowMs += startMs;
+        const worker = log.worker();
+        await worker(log.draft('a', { version: 1 }));
+        log.nowMs = Math.ceil(log.nowMs / 1000) * 1000 + HEAD_TTL_SECONDS * 1000 + laterMs;
+        const [sequenced] = await worker(log.draft('b', { version: 2 }));
+        expect(sequenced).toMatchObject({ outcome: 'stored', epoch });
+      }
+    }
+  });
+
+  it('that is replaced again and again is given up', async () => {
+    const log = new TopicLog();
+    const always: AtStep = (step) => {
+      if (step === 'after open') log.nowMs += FORGOTTEN_MS;
+    };
+    await expect(log.worker(always)(log.draft('a'))).rejects.toThrow(
+      'expected the log of chat/lobby to stay the same, got a new one 8 times',
+    );
+  });
+});
+
+describe('a last value', () => {
+  const lastOf = async (log: TopicLog) => {
+    const json = (await log.history().last(await log.log()))?.json;
+    return json && JSON.parse(json).messageId;
+  };
+
+  it('is the newest message, whichever worker is done last', async () => {
+    const log = new TopicLog({ lastValue: true });
+    await log.publish(log.draft('a'), log.draft('b'));
+    expect(await lastOf(log)).toBe('b');
+    const slow = log.worker(once('before putLast', () => log.publish(log.draft('d'))));
+    await slow(log.draft('c'));
+    expect(await log.contents()).toEqual(['a', 'b', 'c', 'd']);
+    expect(await lastOf(log)).toBe('d');
+  });
+
+  it('comes with the message when that comes again', async () => {
+    const log = new TopicLog({ lastValue: true });
+    const draft = log.draft('a');
+    await killed(log, 'before putLast', draft);
+    expect(await lastOf(log)).toBeUndefined();
+    await log.publish(redelivered(draft));
+    expect(await lastOf(log)).toBe('a');
+  });
+
+  it('is not kept where nobody asked for it', async () => {
+    const log = new TopicLog();
+    await log.publish(log.draft('a'));
+    expect(await lastOf(log)).toBeUndefined();
+  });
+});
