@@ -12,7 +12,7 @@ import { Queue, QueueEncryption, type QueueProps } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import { bundleServices } from './bundle.ts';
 import { Service } from './service.ts';
-import { completeSettings, type FanwireSettings } from './settings.ts';
+import { type CompleteSettings, completeSettings, type FanwireSettings } from './settings.ts';
 
 /** The longest that API Gateway waits is 29 s; a route that takes 10 s is lost anyway. */
 const ROUTE_TIMEOUT = Duration.seconds(10);
@@ -36,9 +36,9 @@ export class Fanwire extends Construct {
   readonly stage: WebSocketStage;
   /** Back ends publish with PutEvents on this bus: grant them `events:PutEvents`. */
   readonly eventBus: EventBus;
-  readonly #settings: Required<FanwireSettings>;
+  readonly #settings: CompleteSettings;
   readonly #bundle: string;
-  readonly #tables: Record<'connections' | 'subscriptions' | 'topics', Table>;
+  readonly #tables: Record<'connections' | 'subscriptions' | 'topics' | 'messages', Table>;
   readonly #queues: Record<'ingest' | 'ingestDeadLetters' | 'delivery' | 'deliveryDeadLetters', Queue>;
 
   constructor(scope: Construct, id: string, settings: FanwireSettings = {}) {
@@ -65,13 +65,13 @@ export class Fanwire extends Construct {
   }
 
   #createTables() {
-    const table = (id: string, partitionKey: string, sortKey?: string) =>
+    const table = (id: string, partitionKey: string, sortKey?: string, sortType = AttributeType.STRING) =>
       new Table(this, id, {
         partitionKey: { name: partitionKey, type: AttributeType.STRING },
-        ...(sortKey && { sortKey: { name: sortKey, type: AttributeType.STRING } }),
+        ...(sortKey && { sortKey: { name: sortKey, type: sortType } }),
         billingMode: BillingMode.PAY_PER_REQUEST,
         timeToLiveAttribute: 'expiresAt',
-        // Rows of connections, none of which outlives its connection.
+        // Nothing in them is kept for long: connections live 2 hours, and a history is no archive.
         removalPolicy: RemovalPolicy.DESTROY,
       });
     const connections = table('Connections', 'connectionId');
@@ -86,6 +86,7 @@ export class Fanwire extends Construct {
       connections,
       subscriptions: table('Subscriptions', 'topicShard', 'connectionId'),
       topics: table('Topics', 'topic'),
+      messages: table('Messages', 'log', 'offset', AttributeType.NUMBER),
     };
   }
 
@@ -133,14 +134,29 @@ export class Fanwire extends Construct {
   }
 
   #addSubscriptionRoutes() {
-    const { connections, subscriptions, topics } = this.#tables;
+    const { connections, subscriptions, topics, messages } = this.#tables;
     const subscribe = this.#addRoute('Subscribe', 'subscribe', 'subscribe', {
       ...tableNames(this.#tables),
+      NAMESPACES: this.#namespaces,
       SUBSCRIPTIONS_MAX: String(this.#settings.subscriptionsPerConnectionMax),
     });
     subscribe.allow(['dynamodb:GetItem', 'dynamodb:UpdateItem'], topics.tableArn, connections.tableArn);
     subscribe.allow(['dynamodb:PutItem'], subscriptions.tableArn);
-    const unsubscribe = this.#addRoute('Unsubscribe', 'unsubscribe', 'unsubscribe', tableNames(this.#tables));
+    const history = this.#addRoute('History', 'history', 'history', {
+      ...tableNames({ topics, messages }),
+      NAMESPACES: this.#namespaces,
+    });
+    history.allow(['dynamodb:GetItem', 'dynamodb:UpdateItem'], topics.tableArn);
+    for (const reader of [subscribe, history]) {
+      // A reader that finds an offset undecided decides it.
+      reader.allow(['dynamodb:GetItem', 'dynamodb:Query', 'dynamodb:PutItem'], messages.tableArn);
+    }
+    const unsubscribe = this.#addRoute(
+      'Unsubscribe',
+      'unsubscribe',
+      'unsubscribe',
+      tableNames({ connections, subscriptions, topics }),
+    );
     unsubscribe.allow(['dynamodb:UpdateItem'], connections.tableArn);
     unsubscribe.allow(['dynamodb:BatchWriteItem'], subscriptions.tableArn);
     unsubscribe.allow(['dynamodb:BatchGetItem'], topics.tableArn);
@@ -151,27 +167,35 @@ export class Fanwire extends Construct {
       ['Publish', 'publish'],
       ['Send', 'send'],
     ] as const) {
-      const route = this.#addRoute(id, service, service, { EVENT_BUS_NAME: this.eventBus.eventBusName });
+      const route = this.#addRoute(id, service, service, {
+        EVENT_BUS_NAME: this.eventBus.eventBusName,
+        ...(service === 'publish' && { NAMESPACES: this.#namespaces }),
+      });
       route.allow(['events:PutEvents'], this.eventBus.eventBusArn);
     }
   }
 
   #addSmallRoutes() {
-    const { connections } = this.#tables;
+    const { connections, topics } = this.#tables;
     const whoami = this.#addRoute('Whoami', 'whoami', 'whoami', {
       ...tableNames({ connections }),
       CALLBACK_URL: this.stage.callbackUrl,
     });
     whoami.allow(['dynamodb:GetItem'], connections.tableArn);
-    this.#addRoute('Ping', 'ping', 'ping');
+    const ping = this.#addRoute('Ping', 'ping', 'ping', {
+      ...tableNames({ connections, topics }),
+      ROLLOVER_AFTER_SECONDS: String(this.#settings.rolloverAfterSeconds),
+    });
+    ping.allow(['dynamodb:GetItem'], connections.tableArn);
+    ping.allow(['dynamodb:BatchGetItem'], topics.tableArn);
     this.#addRoute('DefaultRoute', '$default', 'default');
   }
 
   #addWorkers() {
-    const { connections, subscriptions, topics } = this.#tables;
+    const { connections, subscriptions, topics, messages } = this.#tables;
     const { ingest, ingestDeadLetters, delivery, deliveryDeadLetters } = this.#queues;
     const environment = {
-      ...tableNames(this.#tables),
+      ...tableNames({ connections, subscriptions, topics }),
       DELIVERY_QUEUE_URL: delivery.queueUrl,
       DELIVERY_DEAD_LETTERS_URL: deliveryDeadLetters.queueUrl,
       CALLBACK_URL: this.stage.callbackUrl,
@@ -187,12 +211,18 @@ export class Fanwire extends Construct {
       workersMax: this.#settings.fanOutWorkersMax,
       environment: {
         ...environment,
+        ...tableNames({ messages }),
+        NAMESPACES: this.#namespaces,
         INGEST_DEAD_LETTERS_URL: ingestDeadLetters.queueUrl,
         INLINE_MAX: String(this.#settings.inlineSubscribersMax),
         SHARD_SUBSCRIBERS_MAX: String(this.#settings.subscribersPerShardMax),
       },
     });
-    fanout.allow(['dynamodb:BatchGetItem'], topics.tableArn);
+    fanout.allow(['dynamodb:BatchGetItem', 'dynamodb:GetItem'], topics.tableArn);
+    if (Object.values(this.#settings.namespaces).some(({ lastValue }) => lastValue)) {
+      fanout.allow(['dynamodb:PutItem'], topics.tableArn);
+    }
+    fanout.allow(['dynamodb:BatchGetItem', 'dynamodb:GetItem', 'dynamodb:PutItem'], messages.tableArn);
     fanout.allow(['dynamodb:Query'], subscriptions.tableArn, `${connections.tableArn}/index/byUser`);
     fanout.allow(['dynamodb:Scan'], connections.tableArn);
     fanout.allow(['sqs:SendMessage'], ingestDeadLetters.queueArn);
@@ -268,6 +298,10 @@ export class Fanwire extends Construct {
       reportBatchItemFailures: true,
     });
     return worker;
+  }
+
+  get #namespaces(): string {
+    return JSON.stringify(this.#settings.namespaces);
   }
 
   #connectionsArn(method: string): string {

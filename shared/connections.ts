@@ -43,6 +43,8 @@ export interface Connections {
    * With `goneAtMs` (a 410 said so) an item whose handshake may still be pending at that time stays.
    */
   close(connectionId: string, goneAtMs?: number): Promise<SubscriptionRow[] | undefined>;
+  /** Whether there is an item, read consistently. */
+  has(connectionId: string): Promise<boolean>;
   userOf(connectionId: string): Promise<string | undefined>;
   /** Connection ids of a user, in pages. */
   ofUser(userId: string): AsyncIterable<string[]>;
@@ -59,6 +61,18 @@ export function createConnections(client: DynamoDBClient, table: string, now: ()
     FilterExpression: 'expiresAt > :now',
     ExpressionAttributeValues: { ':now': { N: String(Math.floor(now() / 1000)) } },
   });
+
+  const has = async (connectionId: string): Promise<boolean> => {
+    const { Item } = await client.send(
+      new GetItemCommand({
+        TableName: table,
+        Key: key(connectionId),
+        ConsistentRead: true,
+        ProjectionExpression: 'connectionId',
+      }),
+    );
+    return Item !== undefined;
+  };
 
   return {
     async open({ connectionId, userId, connectedAtMs }) {
@@ -96,15 +110,7 @@ export function createConnections(client: DynamoDBClient, table: string, now: ()
         ),
       );
       if (updated) return shardOf(updated.Attributes, pattern) ?? shard;
-      const { Item } = await client.send(
-        new GetItemCommand({
-          TableName: table,
-          Key: key(connectionId),
-          ConsistentRead: true,
-          ProjectionExpression: 'connectionId',
-        }),
-      );
-      return Item ? 'limit_reached' : 'not_connected';
+      return (await has(connectionId)) ? 'limit_reached' : 'not_connected';
     },
 
     async removeSubscription(connectionId, pattern) {
@@ -143,6 +149,8 @@ export function createConnections(client: DynamoDBClient, table: string, now: ()
       );
       return deleted?.Attributes && rowsOf(connectionId, deleted.Attributes);
     },
+
+    has,
 
     async userOf(connectionId) {
       const { Item } = await client.send(

@@ -34,9 +34,10 @@ const TABLES: Readonly<Record<string, Stage>> = {
   'subscriptions PutItem': 'commands',
   subscriptions: 'connections',
   'topics GetItem': 'commands',
-  // The budget of posts that the workers share is leased there; a subscriber writes it once an hour.
+  // The budget of posts that the workers share is leased there, and offsets are taken; a subscriber writes once an hour.
   'topics UpdateItem': 'deliver',
   topics: 'fan out',
+  'messages Query': 'commands',
   messages: 'fan out',
 };
 

@@ -1,5 +1,23 @@
-import { Action, ack, parseBare } from '../../shared/protocol.ts';
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { loadConfig, positiveInteger, text } from '../../shared/config.ts';
+import { createConnections } from '../../shared/connections.ts';
+import { createHeads } from '../../shared/heads.ts';
+import { lean } from '../../shared/lean.ts';
+import { parsePing } from '../../shared/protocol.ts';
 import { route } from '../../shared/route.ts';
+import { ping } from './ping.ts';
 
-/** Tells a client that the way to a Lambda and back works, and keeps the connection from idling out. */
-export const handler = route(parseBare(Action.ping), ({ frame }) => ack(Action.ping, frame));
+const config = loadConfig(process.env, {
+  connectionsTable: text('CONNECTIONS_TABLE'),
+  topicsTable: text('TOPICS_TABLE'),
+  rolloverAfterSeconds: positiveInteger('ROLLOVER_AFTER_SECONDS'),
+});
+const client = lean(new DynamoDBClient());
+const deps = {
+  connections: createConnections(client, config.connectionsTable, Date.now),
+  heads: createHeads(client, config.topicsTable, Date.now),
+  rolloverAfterMs: config.rolloverAfterSeconds * 1000,
+  now: Date.now,
+};
+
+export const handler = route(parsePing, (input) => ping(input, deps));

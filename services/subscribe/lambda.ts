@@ -1,8 +1,11 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as wait } from 'node:timers/promises';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import { loadConfig, positiveInteger, text } from '../../shared/config.ts';
+import { loadConfig, namespaces, positiveInteger, text } from '../../shared/config.ts';
 import { createConnections } from '../../shared/connections.ts';
+import { createHistory } from '../../shared/history.ts';
 import { lean } from '../../shared/lean.ts';
-import { Action, parseSubscription } from '../../shared/protocol.ts';
+import { parseSubscribe } from '../../shared/protocol.ts';
 import { route } from '../../shared/route.ts';
 import { createSubscriptions } from '../../shared/subscriptions.ts';
 import { createTopics } from '../../shared/topics.ts';
@@ -12,15 +15,22 @@ const config = loadConfig(process.env, {
   connectionsTable: text('CONNECTIONS_TABLE'),
   subscriptionsTable: text('SUBSCRIPTIONS_TABLE'),
   topicsTable: text('TOPICS_TABLE'),
+  messagesTable: text('MESSAGES_TABLE'),
   subscriptionsMax: positiveInteger('SUBSCRIPTIONS_MAX'),
+  namespaces,
 });
 const client = lean(new DynamoDBClient());
 const deps = {
   connections: createConnections(client, config.connectionsTable, Date.now),
   subscriptions: createSubscriptions(client, config.subscriptionsTable, Date.now),
   topics: createTopics(client, config.topicsTable, Date.now),
+  history: createHistory(client, config, Date.now),
+  namespaces: config.namespaces,
   subscriptionsMax: config.subscriptionsMax,
   random: Math.random,
+  newId: randomUUID,
+  now: Date.now,
+  wait: (ms: number) => wait(ms),
 };
 
-export const handler = route(parseSubscription(Action.subscribe), (input) => subscribe(input, deps));
+export const handler = route(parseSubscribe, (input) => subscribe(input, deps));

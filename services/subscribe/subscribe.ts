@@ -1,26 +1,66 @@
 import { CONNECTION_TTL_SECONDS, type Connections } from '../../shared/connections.ts';
-import { ClientError, ErrorCode } from '../../shared/errors.ts';
-import { type AckFrame, Action, ack, type SubscriptionFrame } from '../../shared/protocol.ts';
+import { ClientError, describe, ErrorCode, givenUp } from '../../shared/errors.ts';
+import type { History } from '../../shared/history.ts';
+import { keepsHistory, type Namespace, type Namespaces, namespaceOf } from '../../shared/namespaces.ts';
+import { type AckFrame, Action, ack, type SubscribeFrame } from '../../shared/protocol.ts';
+import type { ReplayDeps } from '../../shared/replay.ts';
 import type { RouteInput } from '../../shared/route.ts';
 import type { Subscriptions } from '../../shared/subscriptions.ts';
+import { isTopic, type Pattern } from '../../shared/topic.ts';
 import type { Topics } from '../../shared/topics.ts';
+import { catchUp } from './catch-up.ts';
 
-export interface SubscribeDeps {
+export interface SubscribeDeps extends ReplayDeps {
   readonly connections: Pick<Connections, 'addSubscription'>;
   readonly subscriptions: Pick<Subscriptions, 'put'>;
   readonly topics: Pick<Topics, 'ensure'>;
+  readonly history: ReplayDeps['history'] & Pick<History, 'open' | 'last'>;
+  readonly namespaces: Namespaces;
   readonly subscriptionsMax: number;
   readonly random: () => number;
+  readonly newId: () => string;
+}
+
+/** Writes the subscription, and only then reads the log: whatever is written to it later finds the subscription. */
+export async function subscribe(input: RouteInput<SubscribeFrame>, deps: SubscribeDeps): Promise<AckFrame> {
+  const { connectionId, frame } = input;
+  const { topic: pattern, position, rewind } = frame;
+  const namespace = namespaceOf(pattern, deps.namespaces);
+  expectAllowed(pattern, namespace);
+  if (isTopic(pattern) && keepsHistory(namespace)) {
+    await addRow(input, deps);
+    const caughtUp = await catchUp(pattern, frame, namespace, connectionId, deps);
+    return ack(Action.subscribe, frame, { topic: pattern, ...caughtUp });
+  }
+  if (rewind !== undefined) {
+    throw new ClientError(
+      ErrorCode.badRequest,
+      `expected rewind only on a topic that keeps history, got ${describe(pattern)}`,
+    );
+  }
+  await addRow(input, deps);
+  return ack(Action.subscribe, frame, {
+    topic: pattern,
+    ...(position && { recovered: false, reason: 'no_history' }),
+  });
+}
+
+function expectAllowed(pattern: Pattern, { wildcards }: Namespace): void {
+  if (wildcards || isTopic(pattern)) return;
+  throw new ClientError(
+    ErrorCode.forbidden,
+    `expected a topic, because its namespace has no wildcards, got ${describe(pattern)}`,
+  );
 }
 
 /**
  * The topic's item comes first, because the fan-out looks for subscribers only where there is one; the subscription
  * row comes last, because it is what makes messages arrive.
  */
-export async function subscribe(
-  { connectionId, connectedAtMs, frame }: RouteInput<SubscriptionFrame>,
+async function addRow(
+  { connectionId, connectedAtMs, frame }: RouteInput<SubscribeFrame>,
   { connections, subscriptions, topics, subscriptionsMax, random }: SubscribeDeps,
-): Promise<AckFrame> {
+): Promise<void> {
   const pattern = frame.topic;
   const expiresAtSeconds = Math.ceil(connectedAtMs / 1000) + CONNECTION_TTL_SECONDS;
   const shards = await topics.ensure(pattern, expiresAtSeconds);
@@ -36,12 +76,6 @@ export async function subscribe(
       `expected at most ${subscriptionsMax} subscriptions on a connection, got one more`,
     );
   }
-  if (shard === 'not_connected') {
-    throw new ClientError(
-      ErrorCode.unavailable,
-      'expected an open connection, got one that is closing; connect again',
-    );
-  }
+  if (shard === 'not_connected') throw givenUp();
   await subscriptions.put({ pattern, shard, connectionId }, expiresAtSeconds);
-  return ack(Action.subscribe, frame, { topic: pattern });
 }

@@ -8,4 +8,5 @@ new Fanwire(new Stack(app, 'Fanwire'), 'Fanwire', {
   postTimeoutMs: 200,
   inlineSubscribersMax: 5,
   subscriptionsPerConnectionMax: 3,
+  namespaces: { state: { history: { messages: 100, seconds: 3_600 }, lastValue: true } },
 });

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { App, Stack } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
 import { describe, expect, it } from 'vitest';
+import { stageOfFunction, stageOfQueue, stageOfTable } from '../../infra/cli/stages.ts';
 import { Fanwire } from '../../infra/fanwire.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: a template is plain JSON
@@ -15,6 +16,11 @@ const logicalId = (ref: Ref): string => ('Ref' in ref ? ref.Ref : ref['Fn::GetAt
 const app = new App({ outdir: mkdtempSync(join(tmpdir(), 'fanwire-stack-')) });
 const stack = new Stack(app, 'Stack');
 new Fanwire(stack, 'Fanwire');
+/** The same with a namespace that has everything. */
+const fullStack = new Stack(app, 'Full');
+new Fanwire(fullStack, 'Fanwire', {
+  namespaces: { state: { history: { messages: 10, seconds: 60 }, lastValue: true } },
+});
 const template = Template.fromStack(stack);
 
 /** Properties of every resource of a type, with its logical id as `id`. */
@@ -25,10 +31,31 @@ const properties = (ref: Ref): Json => template.toJSON().Resources[logicalId(ref
 const queues = resources('AWS::SQS::Queue');
 const mappings = resources('AWS::Lambda::EventSourceMapping');
 const functions = resources('AWS::Lambda::Function');
+const tables = resources('AWS::DynamoDB::Table');
 /** Every statement of every role's policies, with the role's logical id. */
 const statements: Json[] = resources('AWS::IAM::Policy').flatMap(({ PolicyDocument, Roles }) =>
   PolicyDocument.Statement.map((statement: Json) => ({ role: logicalId(Roles[0]), ...statement })),
 );
+
+/** `Fanout topics: GetItem UpdateItem`: what each role may do with the items of each table. */
+function tableRightsIn(of: Template): string[] {
+  const found = new Map<string, Set<string>>();
+  for (const { Properties } of Object.values(of.findResources('AWS::IAM::Policy')) as Json[]) {
+    const role = logicalId(Properties.Roles[0]).replace(/^Fanwire|Role[0-9A-F]{8}$/g, '');
+    for (const { Action, Resource } of Properties.PolicyDocument.Statement) {
+      for (const resource of [Resource].flat()) {
+        const [, table] =
+          /"Fanwire(Connections|Subscriptions|Topics|Messages)[0-9A-F]{8}"/.exec(JSON.stringify(resource)) ??
+          [];
+        if (table === undefined) continue;
+        const actions = found.get(`${role} ${table}`) ?? new Set();
+        for (const action of [Action].flat()) actions.add(action.replace('dynamodb:', ''));
+        found.set(`${role} ${table}`, actions);
+      }
+    }
+  }
+  return [...found].map(([who, actions]) => `${who}: ${[...actions].sort().join(' ')}`).sort();
+}
 
 describe('the queues', () => {
   // AWS asks for six times the function timeout, or a slow batch is delivered twice.
@@ -78,10 +105,8 @@ it('sends an event that the ingest queue does not take to a dead-letter queue', 
 });
 
 describe('the tables', () => {
-  const tables = resources('AWS::DynamoDB::Table');
-
   it('forget what has expired, and cost nothing while nobody is there', () => {
-    expect(tables).toHaveLength(3);
+    expect(tables).toHaveLength(4);
     for (const { TimeToLiveSpecification, BillingMode } of tables) {
       expect(TimeToLiveSpecification).toEqual({ AttributeName: 'expiresAt', Enabled: true });
       expect(BillingMode).toBe('PAY_PER_REQUEST');
@@ -114,18 +139,23 @@ describe('the functions', () => {
     const rows = ['dynamodb:BatchWriteItem', 'dynamodb:DeleteItem'];
     const source = ['sqs:DeleteMessage', 'sqs:GetQueueAttributes', 'sqs:ReceiveMessage'];
     const delivery = [...rows, 'dynamodb:UpdateItem', 'execute-api:ManageConnections'];
+    /** Of a topic's log: where it ends, and what is in it. */
+    const reader = ['dynamodb:GetItem', 'dynamodb:UpdateItem', 'dynamodb:GetItem', 'dynamodb:Query'];
+    const writer = ['dynamodb:GetItem', 'dynamodb:BatchGetItem', 'dynamodb:GetItem', 'dynamodb:PutItem'];
     expect(rights).toEqual({
       Connect: ['dynamodb:PutItem', ...logs],
       Disconnect: [...rows, ...logs],
-      Subscribe: ['dynamodb:GetItem', 'dynamodb:PutItem', 'dynamodb:UpdateItem', ...logs],
+      Subscribe: [...reader, 'dynamodb:PutItem', 'dynamodb:PutItem', ...logs].sort(),
       Unsubscribe: ['dynamodb:BatchGetItem', 'dynamodb:BatchWriteItem', 'dynamodb:UpdateItem', ...logs],
+      History: [...reader, 'dynamodb:PutItem', ...logs].sort(),
       Publish: ['events:PutEvents', ...logs],
       Send: ['events:PutEvents', ...logs],
       Whoami: ['dynamodb:GetItem', ...logs],
-      Ping: logs,
+      Ping: ['dynamodb:BatchGetItem', 'dynamodb:GetItem', ...logs],
       DefaultRoute: logs,
       Fanout: [
         ...delivery,
+        ...writer,
         'dynamodb:BatchGetItem',
         'dynamodb:Query',
         'dynamodb:Scan',
@@ -138,6 +168,42 @@ describe('the functions', () => {
       Sweep: [...rows, 'dynamodb:Scan', 'execute-api:ManageConnections', ...logs].sort(),
       Scheduler: ['lambda:InvokeFunction'],
     });
+  });
+
+  it('may do exactly this with each table', () => {
+    expect(tableRightsIn(template)).toEqual([
+      'Connect Connections: PutItem',
+      'Deliver Connections: DeleteItem',
+      'Deliver Subscriptions: BatchWriteItem',
+      'Deliver Topics: UpdateItem',
+      'Disconnect Connections: DeleteItem',
+      'Disconnect Subscriptions: BatchWriteItem',
+      'Fanout Connections: DeleteItem Query Scan',
+      'Fanout Messages: BatchGetItem GetItem PutItem',
+      'Fanout Subscriptions: BatchWriteItem Query',
+      'Fanout Topics: BatchGetItem GetItem UpdateItem',
+      'History Messages: GetItem PutItem Query',
+      'History Topics: GetItem UpdateItem',
+      'Ping Connections: GetItem',
+      'Ping Topics: BatchGetItem',
+      'Subscribe Connections: GetItem UpdateItem',
+      'Subscribe Messages: GetItem PutItem Query',
+      'Subscribe Subscriptions: PutItem',
+      'Subscribe Topics: GetItem UpdateItem',
+      'Sweep Connections: DeleteItem Scan',
+      'Sweep Subscriptions: BatchWriteItem',
+      'Unsubscribe Connections: UpdateItem',
+      'Unsubscribe Subscriptions: BatchWriteItem',
+      'Unsubscribe Topics: BatchGetItem',
+      'Whoami Connections: GetItem',
+    ]);
+  });
+
+  it('may write last values only where a namespace keeps them', () => {
+    const more = tableRightsIn(Template.fromStack(fullStack)).filter(
+      (right) => !tableRightsIn(template).includes(right),
+    );
+    expect(more).toEqual(['Fanout Topics: BatchGetItem GetItem PutItem UpdateItem']);
   });
 
   it('have no right to everything of a service, and none to every resource', () => {
@@ -160,6 +226,30 @@ it('answers clients on every route but the lifecycle ones', () => {
   }
 });
 
+it('has a stage of the bill for everything that costs money', () => {
+  /** As the meter names them: `ingestDeadLetters`. */
+  const namesOf = (list: Json[]): string[] =>
+    list.map(({ id }) => {
+      const name = id.replace(/^Fanwire/, '').replace(/(Function)?[0-9A-F]{8}$/, '');
+      return name.charAt(0).toLowerCase() + name.slice(1);
+    });
+  const staged = [
+    ...namesOf(functions).map((name) => [name, stageOfFunction(name)]),
+    ...namesOf(tables).flatMap((name) =>
+      ['GetItem', 'PutItem', 'Query'].map((operation) => [name, stageOfTable(name, operation)]),
+    ),
+    ...namesOf(queues).map((name) => [name, stageOfQueue(name)]),
+  ];
+  expect(staged.filter(([, stage]) => stage === 'other')).toEqual([]);
+  expect(Object.fromEntries(staged)).toMatchObject({
+    history: 'commands',
+    messages: 'commands',
+    ping: 'commands',
+  });
+  expect(stageOfTable('messages', 'PutItem')).toBe('fan out');
+  expect(stageOfTable('topics', 'PutItem')).toBe('fan out');
+});
+
 it('names every setting that is out of bounds', () => {
   expect(
     () =>
@@ -168,11 +258,13 @@ it('names every setting that is out of bounds', () => {
         fanOutWorkersMax: 1.5,
         stageName: 'a/b',
         postTransport: 'carrier pigeon' as never,
+        namespaces: { chat: { recovery: true } },
       }),
   ).toThrow(
     'Bad Fanwire settings: expected postTimeoutMs to be a whole number from 50 to 5000, got 60000; ' +
       'expected fanOutWorkersMax to be a whole number from 2 to 1000, got 1.5; ' +
       'expected stageName to be 1 to 128 letters, digits or _, got a/b; ' +
-      'expected postTransport to be one of sockets, undici, sdk, got carrier pigeon',
+      'expected postTransport to be one of sockets, undici, sdk, got carrier pigeon; ' +
+      'namespace chat: recovery needs a history to recover from, got none',
   );
 });

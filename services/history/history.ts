@@ -1,0 +1,30 @@
+import type { History } from '../../shared/history.ts';
+import { historyNamespaceOf, type Namespaces } from '../../shared/namespaces.ts';
+import { type AckFrame, Action, ack, type HistoryFrame } from '../../shared/protocol.ts';
+import { type ReplayDeps, readAfter, readBack, readFromOldest, toReply } from '../../shared/replay.ts';
+import type { RouteInput } from '../../shared/route.ts';
+
+export interface HistoryDeps extends ReplayDeps {
+  readonly history: ReplayDeps['history'] & Pick<History, 'open'>;
+  readonly namespaces: Namespaces;
+  readonly newId: () => string;
+}
+
+/** A page of what a topic has kept. */
+export async function history(
+  { connectionId, frame }: RouteInput<HistoryFrame>,
+  deps: HistoryDeps,
+): Promise<AckFrame> {
+  const { topic, limit, reverse, after, before } = frame;
+  const namespace = historyNamespaceOf(topic, deps.namespaces);
+  const head = await deps.history.open(topic, deps.newId());
+  const log = { topic, epoch: head.epoch };
+  const view = { log, head, namespace, connectionId };
+  const reply = (detail: object) => ack(Action.history, frame, { topic, ...detail });
+  if (reverse) return reply(toReply(log, await readBack(before, limit, view, deps)));
+  if (!after) return reply(toReply(log, await readFromOldest(limit, view, deps)));
+  const page = await readAfter(after, limit, view, deps);
+  return typeof page === 'string'
+    ? reply({ epoch: head.epoch, offset: head.offset, messages: [], recovered: false, reason: page })
+    : reply({ ...toReply(log, page), recovered: true });
+}

@@ -1,0 +1,24 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as wait } from 'node:timers/promises';
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { loadConfig, namespaces, text } from '../../shared/config.ts';
+import { createHistory } from '../../shared/history.ts';
+import { lean } from '../../shared/lean.ts';
+import { parseHistory } from '../../shared/protocol.ts';
+import { route } from '../../shared/route.ts';
+import { history } from './history.ts';
+
+const config = loadConfig(process.env, {
+  topicsTable: text('TOPICS_TABLE'),
+  messagesTable: text('MESSAGES_TABLE'),
+  namespaces,
+});
+const deps = {
+  history: createHistory(lean(new DynamoDBClient()), config, Date.now),
+  namespaces: config.namespaces,
+  newId: randomUUID,
+  now: Date.now,
+  wait: (ms: number) => wait(ms),
+};
+
+export const handler = route(parseHistory, (input) => history(input, deps));

@@ -1,0 +1,46 @@
+import type { Connections } from '../../shared/connections.ts';
+import { givenUp } from '../../shared/errors.ts';
+import type { Heads } from '../../shared/heads.ts';
+import { type AckFrame, Action, ack, type PingFrame } from '../../shared/protocol.ts';
+import type { RouteInput } from '../../shared/route.ts';
+
+export interface PingDeps {
+  readonly connections: Pick<Connections, 'has'>;
+  readonly heads: Pick<Heads, 'heads'>;
+  readonly rolloverAfterMs: number;
+  readonly now: () => number;
+}
+
+/** Of clients that connected at the same moment each is asked for its next connection at another one. */
+const ROLLOVER_JITTER = 0.1;
+
+/** Says that the connection is alive here, too, which of the client's positions are behind, and whether the end is near. */
+export async function ping(
+  { connectionId, connectedAtMs, frame }: RouteInput<PingFrame>,
+  { connections, heads, rolloverAfterMs, now }: PingDeps,
+): Promise<AckFrame> {
+  const [isKnown, behind] = await Promise.all([connections.has(connectionId), positionsBehind(frame, heads)]);
+  if (!isKnown) throw givenUp();
+  const dueAtMs = connectedAtMs + rolloverAfterMs * (1 + ROLLOVER_JITTER * shareOf(connectionId));
+  return ack(Action.ping, frame, {
+    ...(behind.length > 0 && { behind }),
+    ...(now() >= dueAtMs && { rollover: true }),
+  });
+}
+
+async function positionsBehind({ positions }: PingFrame, heads: PingDeps['heads']) {
+  if (positions.length === 0) return [];
+  const found = await heads.heads([...new Set(positions.map(({ topic }) => topic))]);
+  const newest = new Map(found.map(({ topic, epoch, offset }) => [topic, { topic, epoch, offset }]));
+  return positions.flatMap(({ topic, epoch, offset }) => {
+    const head = newest.get(topic);
+    return head && (head.epoch !== epoch || head.offset > offset) ? head : [];
+  });
+}
+
+/** Between 0 and 1, always the same for a connection. */
+function shareOf(connectionId: string): number {
+  let hash = 0;
+  for (const character of connectionId) hash = (Math.imul(hash, 31) + character.charCodeAt(0)) >>> 0;
+  return hash / 2 ** 32;
+}

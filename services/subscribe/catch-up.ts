@@ -1,0 +1,68 @@
+import type { HistoryNamespace } from '../../shared/namespaces.ts';
+import { type LossReason, type Position, REPLAY_MAX, type SubscribeFrame } from '../../shared/protocol.ts';
+import { messagesIn, type Page, readAfter, rewind, toReply, type View } from '../../shared/replay.ts';
+import type { Topic } from '../../shared/topic.ts';
+import type { SubscribeDeps } from './subscribe.ts';
+
+/** Where the subscriber stands once it has what this holds: its live feed goes on from there. */
+export interface CaughtUp extends Position {
+  readonly messages?: readonly unknown[];
+  /** There is more to replay: `history` has it. */
+  readonly more?: true;
+  readonly recovered?: boolean;
+  readonly reason?: LossReason;
+}
+
+/** What a subscriber has missed, or wants to see of what came before it. */
+export async function catchUp(
+  topic: Topic,
+  wanted: Pick<SubscribeFrame, 'position' | 'rewind'>,
+  namespace: HistoryNamespace,
+  connectionId: string,
+  deps: Pick<SubscribeDeps, 'history' | 'newId' | 'now' | 'wait'>,
+): Promise<CaughtUp> {
+  const head = await deps.history.open(topic, deps.newId());
+  const log = { topic, epoch: head.epoch };
+  const view = { log, head, namespace, connectionId };
+  if (wanted.position) return recover(wanted.position, view, deps);
+  if (wanted.rewind !== undefined) return toReply(log, await rewind(wanted.rewind, view, deps));
+  if (namespace.lastValue) return toReply(log, await lastValue(view, deps));
+  return { epoch: head.epoch, offset: head.offset };
+}
+
+async function recover(
+  position: Position,
+  view: View,
+  deps: Pick<SubscribeDeps, 'history' | 'now' | 'wait'>,
+): Promise<CaughtUp> {
+  const { log, head, namespace } = view;
+  const lost = (reason: LossReason): CaughtUp => ({
+    epoch: log.epoch,
+    offset: head.offset,
+    recovered: false,
+    reason,
+  });
+  if (!namespace.recovery) return lost('recovery_off');
+  if (position.epoch === log.epoch && head.offset - position.offset > REPLAY_MAX) return lost('too_many');
+  const page = await readAfter(position, REPLAY_MAX, view, deps);
+  return typeof page === 'string' ? lost(page) : { ...toReply(log, page), recovered: true };
+}
+
+/** The newest message, also when it is older than the history goes back. */
+async function lastValue(view: View, deps: Pick<SubscribeDeps, 'history' | 'now' | 'wait'>): Promise<Page> {
+  const page = await rewind(1, view, deps);
+  if (page.messages.length > 0) return page;
+  const [last, newest] = await Promise.all([
+    deps.history.last(view.log),
+    // Too old, but not deleted yet: its writer may have died before it was noted as the last.
+    deps.history.read(view.log, { from: page.offset, descending: true, limit: NEWEST_MAX }),
+  ]);
+  const entry = [...newest, ...(last ? [last] : [])]
+    // One that is newer than the page comes live.
+    .filter(({ json, offset }) => json !== undefined && offset <= page.offset)
+    .toSorted((a, b) => b.offset - a.offset)[0];
+  return entry ? { ...page, messages: messagesIn([entry], view, deps) } : page;
+}
+
+/** So many tombstones in a row are not to be expected. */
+const NEWEST_MAX = 10;

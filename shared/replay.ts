@@ -1,0 +1,359 @@
+import { ENTRY_MARGIN_SECONDS, type Head, type History, type Log, type LogEntry } from './history.ts';
+import { mapLimit } from './map-limit.ts';
+import type { HistoryNamespace } from './namespaces.ts';
+import { type LossReason, type Position, REPLAY_MAX, type Rewind } from './protocol.ts';
+
+/**
+ * Reads what a topic has kept, as one connection may have it. No page passes over an offset that is not decided: one
+ * that was allocated and not written becomes a tombstone here, and its writer has to take another.
+ */
+export interface ReplayDeps {
+  readonly history: Pick<History, 'entry' | 'read' | 'write'>;
+  readonly now: () => number;
+  readonly wait: (ms: number) => Promise<unknown>;
+}
+export interface View {
+  readonly log: Log;
+  /** Read before the log is, so that everything up to it has been allocated. */
+  readonly head: Head;
+  readonly namespace: HistoryNamespace;
+  readonly connectionId: string;
+}
+export interface Page {
+  /** Messages, written out, in the order asked for. */
+  readonly messages: readonly string[];
+  /** How far the page goes: an offset up to there without a message has none for this connection. */
+  readonly offset: number;
+  readonly more: boolean;
+}
+
+/** A page as replies have it. */
+export const toReply = ({ epoch }: Log, { messages, offset, more }: Page) => ({
+  epoch,
+  offset,
+  ...(messages.length > 0 && { messages: messages.map((json): unknown => JSON.parse(json)) }),
+  ...(more && { more }),
+});
+
+/** A page fits one reply: API Gateway takes messages of 128 KB. */
+const PAGE_BYTES_MAX = 100_000;
+/** Entries in one read: few enough that it is not much more than a page. */
+const READ_MAX = 100;
+/** A rewind is read as a whole, and sent in pages. */
+const REWIND_BYTES_MAX = 1_000_000;
+/** A worker writes within milliseconds of allocating; after these waits it has most likely died. */
+const SETTLE_WAITS_MS = [20, 40, 80];
+/** A worker that allocated before that has most likely died, too. */
+const SETTLED_AFTER_MS = 10_000;
+const SETTLES_IN_FLIGHT_MAX = 16;
+/** More than workers can have in flight. */
+const HOLES_MAX = 1_000;
+/** Half of what entries are kept beyond their time; the other half is for clocks that differ. */
+const SURE_MS = (ENTRY_MARGIN_SECONDS * 1000) / 2;
+
+/** What comes after a position, or why it cannot be had without a loss. */
+export async function readAfter(
+  { epoch, offset }: Position,
+  limit: number,
+  view: View,
+  deps: ReplayDeps,
+): Promise<Page | LossReason> {
+  const { log, head } = view;
+  if (epoch !== log.epoch) return 'epoch';
+  if (offset > head.offset) return 'unknown_position';
+  if (offset < floorOf(view)) return 'trimmed';
+  if (offset === head.offset) return { messages: [], offset, more: false };
+  const up = await readUp(offset, limit, view, deps);
+  const isLost =
+    up.holes.some((hole) => !isSure(hole, view, deps)) ||
+    up.found.some((entry) => !isKept(entry, view, deps));
+  return isLost ? 'trimmed' : pageUp(up, view, deps);
+}
+
+/** From the oldest message that is kept. */
+export async function readFromOldest(limit: number, view: View, deps: ReplayDeps): Promise<Page> {
+  // Some of it may have become too old by now, or always was by another worker's clock: it is read all the same.
+  const { after, found, holes, ...up } = await readUp(await newestTooOld(view, deps), limit, view, deps);
+  const gone = holes.findLast((hole) => !isSure(hole, view, deps))?.offset ?? after;
+  const isThere = ({ offset }: Hole): boolean => offset > gone;
+  return pageUp(
+    { ...up, after: gone, found: found.filter(isThere), holes: holes.filter(isThere) },
+    view,
+    deps,
+  );
+}
+
+/** In descending order, from just below `before`. */
+export async function readBack(
+  before: number | undefined,
+  limit: number,
+  view: View,
+  deps: ReplayDeps,
+): Promise<Page> {
+  const from = Math.min(view.head.offset, (before ?? Infinity) - 1);
+  const limits = { messages: limit, bytes: PAGE_BYTES_MAX, sinceMs: -Infinity };
+  const { entries, isWhole } = await readDown(from, limits, view, deps);
+  const page = fitting(entries.toReversed());
+  return {
+    messages: messagesIn(page, view, deps),
+    offset: page.at(-1)?.offset ?? from + 1,
+    more: !isWhole || page.length < entries.length,
+  };
+}
+
+/** The newest messages, in ascending order. */
+export async function rewind(wanted: Rewind, view: View, deps: ReplayDeps): Promise<Page> {
+  const limits =
+    typeof wanted === 'number'
+      ? { messages: wanted, sinceMs: -Infinity }
+      : { messages: REPLAY_MAX, sinceMs: deps.now() - wanted.seconds * 1000 };
+  const { entries, newest } = await readDown(
+    view.head.offset,
+    { ...limits, bytes: REWIND_BYTES_MAX },
+    view,
+    deps,
+  );
+  const page = fitting(entries);
+  const isCut = page.length < entries.length;
+  return {
+    messages: messagesIn(page, view, deps),
+    offset: isCut ? (page.at(-1)?.offset ?? newest) : newest,
+    more: isCut,
+  };
+}
+
+interface Up {
+  /** The offset that it begins after. */
+  readonly after: number;
+  readonly count: number;
+  readonly found: readonly LogEntry[];
+  readonly holes: readonly Hole[];
+  /** There is nothing above. */
+  readonly isLast: boolean;
+}
+
+/** Entries just after an offset, so many at most, and what is missing between them. */
+async function readUp(after: number, limit: number, view: View, deps: ReplayDeps): Promise<Up> {
+  const count = Math.min(limit, READ_MAX);
+  // The entry at the position itself says how old what follows can be.
+  const read = await deps.history.read(view.log, { from: after, limit: count + 1 });
+  const at = read[0]?.offset === after ? read[0] : undefined;
+  const found = (at ? read.slice(1) : read).slice(0, count);
+  const isLast = found.length < count && (await isEnd(read, view, deps));
+  const marks = [at ?? startOf(view, after), ...found, ...(isLast ? [endOf(view)] : [])];
+  return { after, count, found, holes: holesBetween(marks), isLast };
+}
+
+async function pageUp(
+  { after, count, found, holes, isLast }: Up,
+  view: View,
+  deps: ReplayDeps,
+): Promise<Page> {
+  // What was allocated just now is on its way, and comes by itself.
+  const settleTo = isSettled(view, deps) ? Infinity : (found.at(-1)?.offset ?? after);
+  const settled = await settleAll(
+    holes.filter((hole) => hole.offset < settleTo),
+    view,
+    deps,
+  );
+  const entries = inOrder([...found, ...settled]);
+  const page = fitting(entries.slice(0, count));
+  return {
+    messages: messagesIn(page, view, deps),
+    offset: page.at(-1)?.offset ?? after,
+    more: !isLast || page.length < entries.length,
+  };
+}
+
+/** Whether nothing comes after what was read. A read that brings less than was asked for may have been cut off at 1 MB. */
+async function isEnd(
+  read: readonly LogEntry[],
+  { log, head }: View,
+  { history }: ReplayDeps,
+): Promise<boolean> {
+  const last = read.at(-1);
+  if (!last || last.offset >= head.offset) return true;
+  return (await history.read(log, { from: last.offset + 1, limit: 1 })).length === 0;
+}
+
+interface DownLimits {
+  readonly messages: number;
+  readonly bytes: number;
+  readonly sinceMs: number;
+}
+interface Down {
+  /** In ascending order. */
+  readonly entries: readonly LogEntry[];
+  /** Nothing above it has been read. */
+  readonly newest: number;
+  /** There is nothing below. */
+  readonly isWhole: boolean;
+}
+
+/** Entries from `from` downwards, as many as are wanted. */
+async function readDown(from: number, limits: DownLimits, view: View, deps: ReplayDeps): Promise<Down> {
+  const { found, below, top } = await collectDown(from, limits, view, deps);
+  const isWhole = below !== undefined;
+  const marks = [...(below ? [below] : []), ...found, ...markAbove(from, found, view)];
+  const holes = holesBetween(marks);
+  // What is below a hole that is not sure is not known to be the next.
+  const unsure = holes.findLast((hole) => !isSure(hole, view, deps))?.offset ?? 0;
+  const isAbove = ({ offset }: Hole): boolean => offset > unsure;
+  const sure = holes.filter(isAbove);
+  if (found.length === 0 && from === view.head.offset && !isSettled(view, deps)) {
+    // Nothing can be read but what is on its way: it comes by itself.
+    return { entries: [], newest: top ?? (sure[0] ? sure[0].offset - 1 : from), isWhole };
+  }
+  const entries = inOrder([...found.filter(isAbove), ...(await settleAll(sure, view, deps))]);
+  return { entries: newestOf(entries, limits.messages), newest: top ?? from, isWhole };
+}
+
+async function collectDown(
+  from: number,
+  limits: DownLimits,
+  view: View,
+  deps: ReplayDeps,
+): Promise<{
+  readonly found: LogEntry[];
+  readonly below: Mark | undefined;
+  readonly top: number | undefined;
+}> {
+  const found: LogEntry[] = [];
+  let top: number | undefined;
+  let [messages, bytes] = [0, 0];
+  for (let next = from; next > floorOf(view); ) {
+    const entries = await deps.history.read(view.log, { from: next, descending: true, limit: READ_MAX });
+    top ??= entries[0]?.offset;
+    for (const entry of entries) {
+      const isWanted = entry.json === undefined || entry.atMs > limits.sinceMs;
+      if (entry.offset <= floorOf(view) || !isWanted || !isKept(entry, view, deps)) {
+        return { found, below: entry, top };
+      }
+      if (messages === limits.messages || bytes >= limits.bytes) return { found, below: undefined, top };
+      found.unshift(entry);
+      messages += entry.json === undefined ? 0 : 1;
+      bytes += entry.json?.length ?? 0;
+      next = entry.offset - 1;
+    }
+    if (entries.length === 0) break;
+  }
+  return { found, below: startOf(view, floorOf(view)), top };
+}
+
+/** An offset that is decided, or one end of a log: it says how old the offsets beside it can be. */
+type Mark = Pick<LogEntry, 'offset' | 'atMs' | 'previousAtMs'>;
+/** An offset that is not there. It was allocated at `atMs` or later. */
+type Hole = Pick<LogEntry, 'offset' | 'atMs'>;
+
+/** The beginning of the log says how old the first offset can be; elsewhere nothing is known. */
+const startOf = ({ head }: View, offset: number): Mark => ({
+  offset,
+  atMs: offset === 0 ? head.createdAtMs : -Infinity,
+});
+const endOf = ({ head }: View): Mark => ({
+  offset: head.offset + 1,
+  atMs: head.allocatedAtMs,
+  previousAtMs: head.allocatedAtMs,
+});
+
+/** Where entries from `from` downwards end above. At the end of the log that is the newest, if there is one. */
+function markAbove(from: number, found: readonly LogEntry[], view: View): Mark[] {
+  if (from < view.head.offset) return [{ offset: from + 1, atMs: -Infinity }];
+  return found.length > 0 ? [] : [endOf(view)];
+}
+
+/** In ascending order, as the marks are. */
+function holesBetween(marks: readonly Mark[]): Hole[] {
+  return marks.slice(1).flatMap((above, index) => {
+    const below = marks[index] as Mark; // the one before
+    const missing = Math.max(0, above.offset - below.offset - 1);
+    // If so many are missing they have gone, and one is enough to say so.
+    if (missing > HOLES_MAX) return [{ offset: above.offset - 1, atMs: -Infinity }];
+    return Array.from({ length: missing }, (_, n) => {
+      const offset = below.offset + 1 + n;
+      const isNext = offset === above.offset - 1 && above.previousAtMs !== undefined;
+      return { offset, atMs: Math.max(below.atMs, isNext ? Number(above.previousAtMs) : -Infinity) };
+    });
+  });
+}
+
+/** Whether a hole was always one: what was written there would be there still. */
+const isSure = ({ atMs }: Hole, { namespace }: View, { now }: ReplayDeps): boolean =>
+  atMs + namespace.history.seconds * 1000 + SURE_MS > now();
+
+const isSettled = ({ head }: View, { now }: ReplayDeps): boolean =>
+  head.allocatedAtMs + SETTLED_AFTER_MS <= now();
+
+/** Finds out what became of holes, or decides that they are tombstones. */
+async function settleAll(holes: readonly Hole[], view: View, deps: ReplayDeps): Promise<LogEntry[]> {
+  const settled = await mapLimit(holes, SETTLES_IN_FLIGHT_MAX, (hole) => settle(hole, view, deps));
+  return settled.map((result) => {
+    if (result.status === 'rejected') throw result.reason;
+    return result.value;
+  });
+}
+
+async function settle(hole: Hole, view: View, { history, now, wait }: ReplayDeps): Promise<LogEntry> {
+  const { log, namespace } = view;
+  for (const ms of isSettled(view, { history, now, wait }) ? [] : SETTLE_WAITS_MS) {
+    await wait(ms);
+    const entry = await history.entry(log, hole.offset);
+    if (entry) return entry;
+  }
+  // As old as it can be, so that it says nothing wrong of the offsets above it.
+  if (await history.write(log, hole, namespace.history.seconds)) return hole;
+  const entry = await history.entry(log, hole.offset);
+  if (!entry) throw new Error(`expected offset ${hole.offset} of ${log.topic} to be decided, got nothing`);
+  return entry;
+}
+
+/** The last offset that is of no use any more: ages follow offsets, so that a few reads find it. */
+async function newestTooOld(view: View, deps: ReplayDeps): Promise<number> {
+  let [low, high] = [floorOf(view) + 1, view.head.offset];
+  for (let probe = low; low <= high; probe = Math.floor((low + high) / 2)) {
+    const [entry] = await deps.history.read(view.log, { from: probe, limit: 1 });
+    if (!entry || isYoung(entry, view, deps)) high = probe - 1;
+    else low = entry.offset + 1;
+  }
+  return low - 1;
+}
+
+/** More than `history.messages` ago. */
+const floorOf = ({ head, namespace }: View): number => Math.max(0, head.offset - namespace.history.messages);
+const isYoung = ({ atMs }: LogEntry, { namespace }: View, { now }: ReplayDeps): boolean =>
+  atMs + namespace.history.seconds * 1000 > now();
+/** A tombstone is as good as on the first day. */
+const isKept = (entry: LogEntry, view: View, deps: ReplayDeps): boolean =>
+  entry.json === undefined || isYoung(entry, view, deps);
+
+const inOrder = (entries: readonly LogEntry[]): LogEntry[] => entries.toSorted((a, b) => a.offset - b.offset);
+
+/** So many messages at the end, and what is between them. */
+function newestOf(entries: readonly LogEntry[], messages: number): LogEntry[] {
+  const kept: LogEntry[] = [];
+  for (const entry of entries.toReversed()) {
+    if (entry.json !== undefined && messages-- === 0) break;
+    kept.unshift(entry);
+  }
+  return kept;
+}
+
+/** As many of the first entries as fit a page: at least one. */
+function fitting(entries: readonly LogEntry[]): LogEntry[] {
+  let bytes = 0;
+  const end = entries.findIndex(({ json = '' }, index) => {
+    bytes += Buffer.byteLength(json);
+    return index > 0 && bytes > PAGE_BYTES_MAX;
+  });
+  return end < 0 ? [...entries] : entries.slice(0, end);
+}
+
+/** What of it this connection is meant to get, and is not too late. */
+export const messagesIn = (
+  entries: readonly LogEntry[],
+  { connectionId }: View,
+  { now }: ReplayDeps,
+): string[] =>
+  entries.flatMap(({ json, except = [], expiresAtMs = Infinity }) =>
+    json === undefined || except.includes(connectionId) || expiresAtMs <= now() ? [] : json,
+  );

@@ -1,0 +1,214 @@
+import { describe, expect, it } from 'vitest';
+import { history } from '../../services/history/history.ts';
+import { type SubscribeDeps, subscribe } from '../../services/subscribe/subscribe.ts';
+import type { Namespace } from '../../shared/namespaces.ts';
+import { parseHistory, parseSubscribe } from '../../shared/protocol.ts';
+import { namespacesOf } from '../namespaces.ts';
+import { type AtStep, dies, type LogSettings, once, TopicLog } from '../topic-log.ts';
+
+/** A topic with a log, to which one connection subscribes. Everything is done in the order of `steps`. */
+function houseOf(settings: LogSettings = {}, changes: Partial<Namespace> = {}) {
+  const log = new TopicLog(settings);
+  const steps: string[] = [];
+  const namespaces = namespacesOf({ chat: { ...log.namespace, ...changes } });
+  const atStep: AtStep = (step) => step.startsWith('before') && steps.push(step.slice('before '.length));
+  const deps: SubscribeDeps = {
+    ...log.reading(),
+    history: log.history(atStep),
+    connections: { addSubscription: async () => 0 },
+    subscriptions: { put: async () => void steps.push('row') },
+    topics: { ensure: async () => 1 },
+    namespaces,
+    subscriptionsMax: 10,
+    random: () => 0,
+    newId: log.newEpoch,
+  };
+  const input = { connectionId: 'reader', connectedAtMs: log.nowMs };
+  return {
+    log,
+    steps,
+    subscribe: (fields: object = {}) =>
+      subscribe({ ...input, frame: parseSubscribe({ topic: log.topic, ...fields }) }, deps),
+    history: (fields: object = {}) =>
+      history({ ...input, frame: parseHistory({ topic: log.topic, ...fields }) }, deps),
+  };
+}
+const publish = (log: TopicLog, ...ids: string[]) => log.publish(...ids.map((id) => log.draft(id)));
+// biome-ignore lint/suspicious/noExplicitAny: a reply as it goes out
+const idsIn = ({ messages }: any): unknown =>
+  messages?.map(({ messageId }: { messageId: string }) => messageId);
+
+describe('a subscribe to a topic that keeps history', () => {
+  it('is answered with where the live feed starts', async () => {
+    const { log, subscribe } = houseOf();
+    const where = { topic: 'chat/lobby', epoch: 'epoch-1' };
+    expect(await subscribe({ id: '7' })).toEqual({
+      ...{ type: 'ack', id: '7', action: 'subscribe', ...where, offset: 0 },
+    });
+    await publish(log, 'a', 'b');
+    expect(await subscribe()).toEqual({ type: 'ack', action: 'subscribe', ...where, offset: 2 });
+  });
+
+  // Or a message that is stored in between would be neither in the replay nor in the feed.
+  it('has its row before the log is looked at', async () => {
+    for (const fields of [{}, { rewind: 5 }, { position: { epoch: 'epoch-1', offset: 0 } }]) {
+      const { log, steps, subscribe } = houseOf({ lastValue: true });
+      await publish(log, 'a');
+      await subscribe(fields);
+      expect(steps.slice(0, 2)).toEqual(['row', 'open']);
+      expect(steps).toContain('read');
+    }
+  });
+
+  it('replays what was asked for', async () => {
+    const { log, subscribe } = houseOf();
+    await publish(log, 'a', 'b', 'c');
+    expect(await subscribe({ rewind: 2 })).toMatchObject({ offset: 3, epoch: 'epoch-1' });
+    expect(idsIn(await subscribe({ rewind: 2 }))).toEqual(['b', 'c']);
+    expect(idsIn(await subscribe({ rewind: { seconds: 5 } }))).toEqual(['a', 'b', 'c']);
+    const reply = await subscribe({ position: { epoch: 'epoch-1', offset: 1 } });
+    expect([idsIn(reply), reply.recovered, reply.offset]).toEqual([['b', 'c'], true, 3]);
+    expect(await subscribe({ position: { epoch: 'epoch-1', offset: 3 } })).toEqual({
+      ...{ type: 'ack', action: 'subscribe', topic: 'chat/lobby', epoch: 'epoch-1' },
+      ...{ offset: 3, recovered: true },
+    });
+  });
+
+  it.each<[string, LogSettings, Partial<Namespace>, object]>([
+    ['epoch', {}, {}, { epoch: 'another', offset: 5 }],
+    ['trimmed', { messages: 5 }, {}, { epoch: 'epoch-1', offset: 100 }],
+    ['too_many', {}, {}, { epoch: 'epoch-1', offset: 9 }],
+    ['unknown_position', {}, {}, { epoch: 'epoch-1', offset: 311 }],
+    ['recovery_off', {}, { recovery: false }, { epoch: 'epoch-1', offset: 310 }],
+  ])('that cannot go on says why: %s', async (reason, settings, changes, position) => {
+    const { log, subscribe } = houseOf(settings, changes);
+    await publish(log, ...Array.from({ length: 310 }, (_, n) => `m${n}`));
+    expect(await subscribe({ position })).toEqual({
+      ...{ type: 'ack', action: 'subscribe', topic: 'chat/lobby', epoch: 'epoch-1' },
+      ...{ offset: 310, recovered: false, reason },
+    });
+  });
+
+  it('takes up to 300 messages, in pages', async () => {
+    const { log, subscribe } = houseOf();
+    await publish(log, ...Array.from({ length: 310 }, (_, n) => `m${n}`));
+    const reply = await subscribe({ position: { epoch: 'epoch-1', offset: 10 } });
+    expect(reply).toMatchObject({ recovered: true, more: true, offset: 110 });
+  });
+});
+
+describe('the last value', () => {
+  const lastTo = async ({ subscribe }: ReturnType<typeof houseOf>) => {
+    const reply = await subscribe();
+    return [idsIn(reply), reply.offset];
+  };
+
+  it('comes with the subscribe, and what was asked for comes instead of it', async () => {
+    const house = houseOf({ lastValue: true });
+    expect(await lastTo(house)).toEqual([undefined, 0]);
+    await publish(house.log, 'a', 'b');
+    expect(await lastTo(house)).toEqual([['b'], 2]);
+    expect(idsIn(await house.subscribe({ rewind: 2 }))).toEqual(['a', 'b']);
+    expect(idsIn(await house.subscribe({ position: { epoch: 'epoch-1', offset: 2 } }))).toBeUndefined();
+  });
+
+  it('comes however old it is', async () => {
+    const house = houseOf({ lastValue: true, seconds: 60 });
+    await publish(house.log, 'a', 'b');
+    house.log.nowMs += 10 * 3_600_000;
+    house.log.tables.expire(house.log.nowMs);
+    expect(await lastTo(house)).toEqual([['b'], 2]);
+    expect(idsIn(await house.history())).toBeUndefined();
+  });
+
+  it('is the newest message, not a hole', async () => {
+    const house = houseOf({ lastValue: true });
+    await publish(house.log, 'a');
+    await expect(house.log.worker(once('after claim', dies))(house.log.draft('lost'))).rejects.toThrow();
+    expect(await lastTo(house)).toEqual([['a'], 1]);
+    house.log.nowMs += 10_000;
+    expect(await lastTo(house)).toEqual([['a'], expect.any(Number)]);
+  });
+
+  it('does not come to whom it was not meant for, and not when it is too late', async () => {
+    for (const more of [{ except: ['reader'] }, { expiresAtMs: Date.UTC(2026, 10, 20, 5) }]) {
+      const house = houseOf({ lastValue: true });
+      await house.log.publish(house.log.draft('a'), house.log.draft('b', more));
+      expect(await lastTo(house)).toEqual([undefined, 2]);
+    }
+  });
+
+  it('comes only where the namespace says so', async () => {
+    const house = houseOf();
+    await publish(house.log, 'a');
+    expect(await lastTo(house)).toEqual([undefined, 1]);
+  });
+});
+
+describe('a subscribe where nothing is kept', () => {
+  it('says so to whom wants to go on, and refuses a rewind', async () => {
+    const { subscribe } = houseOf();
+    for (const topic of ['news', 'chat/*']) {
+      expect(await subscribe({ topic })).toEqual({ type: 'ack', action: 'subscribe', topic });
+      expect(await subscribe({ topic, position: { epoch: 'e', offset: 1 } })).toEqual({
+        ...{ type: 'ack', action: 'subscribe', topic, recovered: false, reason: 'no_history' },
+      });
+      await expect(subscribe({ topic, rewind: 1 })).rejects.toThrow(
+        `expected rewind only on a topic that keeps history, got "${topic}"`,
+      );
+    }
+  });
+
+  it('leaves no row when it is refused', async () => {
+    const { steps, subscribe } = houseOf({}, { wildcards: false });
+    await expect(subscribe({ topic: 'news', rewind: 1 })).rejects.toThrow();
+    await expect(subscribe({ topic: 'chat/*' })).rejects.toMatchObject({
+      code: 'forbidden',
+      message: 'expected a topic, because its namespace has no wildcards, got "chat/*"',
+    });
+    expect(steps).toEqual([]);
+    await subscribe({ topic: 'news/*' });
+    expect(steps).toEqual(['row']);
+  });
+});
+
+describe('a history', () => {
+  it('of a topic that nobody has published to is empty', async () => {
+    const { history } = houseOf();
+    const where = { type: 'ack', action: 'history', topic: 'chat/lobby', epoch: 'epoch-1' };
+    expect(await history()).toEqual({ ...where, offset: 0 });
+    expect(await history({ reverse: true })).toEqual({ ...where, offset: 1 });
+  });
+
+  it('goes forward from the oldest or a position, and backward from the newest or an offset', async () => {
+    const { log, history } = houseOf();
+    await publish(log, 'a', 'b', 'c');
+    const shown = async (fields: object) => {
+      const { offset, more, recovered, reason, ...reply } = await history(fields);
+      return [idsIn(reply), offset, more, recovered, reason];
+    };
+    const after = { epoch: 'epoch-1', offset: 1 };
+    expect(await shown({ limit: 2 })).toEqual([['a', 'b'], 2, true, undefined, undefined]);
+    expect(await shown({ after, limit: 1 })).toEqual([['b'], 2, true, true, undefined]);
+    expect(await shown({ after })).toEqual([['b', 'c'], 3, undefined, true, undefined]);
+    expect(await shown({ reverse: true, limit: 2 })).toEqual([['c', 'b'], 2, true, undefined, undefined]);
+    expect(await shown({ reverse: true, before: 2 })).toEqual([['a'], 1, undefined, undefined, undefined]);
+    expect(await shown({ after: { epoch: 'x', offset: 1 } })).toEqual([[], 3, undefined, false, 'epoch']);
+    expect(await shown({ after: { ...after, offset: 4 } })).toEqual([
+      ...[[], 3, undefined, false],
+      'unknown_position',
+    ]);
+  });
+
+  it('is no recovery: it is there where recovery is off', async () => {
+    const { log, history } = houseOf({}, { recovery: false });
+    await publish(log, 'a');
+    expect(await history({ after: { epoch: 'epoch-1', offset: 0 } })).toMatchObject({ recovered: true });
+  });
+
+  it('is refused where there is none', async () => {
+    await expect(houseOf().history({ topic: 'news' })).rejects.toThrow(
+      'expected a topic that keeps history, got "news"',
+    );
+  });
+});
