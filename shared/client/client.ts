@@ -1,0 +1,304 @@
+import type { MessageFrame, MessagesFrame, Position, Recipient, Rewind, TopicPosition } from '../protocol.ts';
+import { patternsCovering, type Topic } from '../topic.ts';
+import { Connection, type State, type StateChange } from './connection.ts';
+import { Emitter } from './emitter.ts';
+import { FanwireError } from './errors.ts';
+import { Feed, RECENT_MAX } from './feed.ts';
+import type { Consumer } from './inbox.ts';
+import type { Settings } from './options.ts';
+import { type Published, Publisher, type PublishOptions, type Stored } from './publisher.ts';
+import { Recent } from './recent.ts';
+import { Requests } from './requests.ts';
+import type { Session } from './session.ts';
+import { Subscription } from './subscription.ts';
+import { type Ack, entriesOf, type Frame, type Message, messagesOf, type Page, toJson } from './wire.ts';
+
+export interface Events {
+  readonly state: StateChange;
+  /** Sent to this connection, its user or everyone: it has no topic. */
+  readonly message: Message;
+  /** What nobody waits for, or what the application threw. Without a handler it goes to the console. */
+  readonly error: FanwireError;
+}
+
+export interface SubscribeOptions<T = unknown> extends Consumer<T> {
+  /** So many of the newest messages, or those of the last so many seconds, come first. Not with `position`. */
+  readonly rewind?: Rewind;
+  /** Everything after this position comes first, or `onRecovery` says why not. */
+  readonly position?: Position;
+}
+
+export interface HistoryOptions {
+  /** Forward from here. */
+  readonly after?: Position;
+  /** In reverse from below this offset. */
+  readonly before?: number;
+  /** 1 to 100; 50 unless given. */
+  readonly limit?: number;
+  readonly reverse?: boolean;
+}
+
+export interface HistoryPage<T = unknown> extends Position {
+  readonly messages: readonly Message<T>[];
+  /** Go on `after` this page's position, or in reverse `before` its offset. */
+  readonly more: boolean;
+  /** With `after`: whether everything after it is still there. If not, `messages` is empty. */
+  readonly recovered?: boolean;
+  readonly reason?: string;
+}
+
+export interface Identity {
+  readonly connectionId: string;
+  readonly userId?: string;
+  /** Where to post to this connection. */
+  readonly endpoint?: string;
+}
+
+/** See `connect`. */
+export class Client {
+  readonly #settings: Settings;
+  readonly #connection: Connection;
+  readonly #publisher: Publisher;
+  readonly #requests: Requests;
+  readonly #events = new Emitter<Events>();
+  /** By topic or pattern. There are no empty sets. */
+  readonly #feeds = new Map<string, Set<Feed>>();
+  /** During a rollover a message to the user comes on both connections. */
+  readonly #recentDirect = new Recent(RECENT_MAX);
+
+  constructor(settings: Settings) {
+    this.#settings = settings;
+    this.#publisher = new Publisher(settings, this.#session);
+    this.#requests = new Requests(settings, this.#session);
+    this.#connection = new Connection(settings, {
+      onState: (change) => this.#onState(change),
+      onFrame: (frame) => this.#onFrame(frame),
+      onError: this.#events.report,
+      onRollover: (next) => this.#join(next),
+      onBehind: (positions) => this.#onBehind(positions),
+      quietPositions: () => this.#quietPositions(),
+    });
+    this.#connection.start();
+  }
+
+  get state(): State {
+    return this.#connection.state;
+  }
+
+  /** Why it is `disconnected` or `closed`. */
+  get reason(): FanwireError | undefined {
+    return this.#connection.reason;
+  }
+
+  /** Gives a function that takes the handler off again. */
+  on<E extends keyof Events>(event: E, handler: (argument: Events[E]) => unknown): () => void {
+    return this.#events.on(event, handler);
+  }
+
+  /**
+   * Subscribes to a topic, or with `/*` at its end to everything below it, until `unsubscribe`, across all drops. On
+   * topics with history each message comes once and in order. Subscriptions to the same topic know nothing of each
+   * other: each has its own position and replay.
+   *
+   * @example
+   * const lobby = client.subscribe('chat/lobby', { rewind: 10, onMessage: ({ data }) => show(data) });
+   */
+  subscribe<T = unknown>(topic: string, options: SubscribeOptions<T> = {}): Subscription<T> {
+    const feedOptions = { ...(options as SubscribeOptions), position: bare(options.position) };
+    const feed = new Feed(topic, feedOptions, {
+      settings: this.#settings,
+      session: this.#session,
+      onError: this.#events.report,
+      onRefused: (error) => {
+        this.#remove(feed);
+        feed.end(error);
+        this.#events.report(error);
+      },
+    });
+    if (this.state === 'closed') {
+      feed.end(this.reason);
+    } else {
+      this.#add(feed);
+      for (const session of this.#connection.sessions) feed.join(session);
+    }
+    return new Subscription<T>(feed, () => this.#leave(feed));
+  }
+
+  /**
+   * Resolves once the message is on the bus, from where it is not lost on its way to those who are connected; with
+   * `stored` once it has its place in the topic's history. Waits for a connection, and tries again after a drop.
+   */
+  publish(topic: string, data: unknown, options: PublishOptions & { readonly stored: true }): Promise<Stored>;
+  publish(topic: string, data: unknown, options?: PublishOptions): Promise<Published>;
+  async publish(topic: string, data: unknown, options: PublishOptions = {}): Promise<Published | Stored> {
+    this.#expectOpen();
+    return this.#publisher.publish(topic, data, options);
+  }
+
+  /** To every connection of a user, or to one connection. Not tried again: it has no key that would keep it one message. */
+  async send(to: Recipient, data: unknown, options: Pick<PublishOptions, 'maxAge'> = {}): Promise<Published> {
+    const { messageId } = await this.#request({ action: 'send', to, data, ...options });
+    return { messageId: String(messageId) };
+  }
+
+  /** A page of what the topic has had. */
+  async history<T = unknown>(topic: string, options: HistoryOptions = {}): Promise<HistoryPage<T>> {
+    const after = bare(options.after);
+    const page = (await this.#request({ action: 'history', topic, ...options, after })) as Page;
+    const { epoch, offset, more = false, recovered, reason } = page;
+    return {
+      messages: entriesOf(topic, page) as unknown as Message<T>[],
+      epoch,
+      offset,
+      more,
+      ...(recovered !== undefined && { recovered }),
+      ...(reason && { reason }),
+    };
+  }
+
+  async whoami(): Promise<Identity> {
+    const { connectionId, userId, endpoint } = await this.#request({ action: 'whoami' });
+    return {
+      connectionId: String(connectionId),
+      ...(userId !== undefined && { userId }),
+      ...(endpoint !== undefined && { endpoint }),
+    };
+  }
+
+  /** Gives the live connection a fresh token. Without one there is nothing to do: the next connection asks anyway. */
+  async refresh(): Promise<void> {
+    const token = await this.#settings.token?.();
+    if (token !== undefined && this.#session()) await this.#request({ action: 'authenticate', token });
+  }
+
+  /** For good. Everything that still waits is rejected, and every subscription ends. */
+  close(): void {
+    this.#connection.close(new FanwireError('closed', 'the client was closed'));
+  }
+
+  readonly #session = (): Session | undefined => this.#connection.session;
+
+  #onState(change: StateChange): void {
+    const { state, reason } = change;
+    if (state === 'connected') this.#resume();
+    if (state === 'disconnected') this.#suspend();
+    if (state === 'closed' && reason) this.#end(reason);
+    this.#events.emit('state', change);
+  }
+
+  #resume(): void {
+    const session = this.#session();
+    if (session) this.#join(session);
+    this.#publisher.pump();
+    this.#requests.flush();
+  }
+
+  #suspend(): void {
+    for (const feed of this.#allFeeds()) feed.suspend();
+    this.#publisher.suspend();
+  }
+
+  #end(reason: FanwireError): void {
+    this.#publisher.close(reason);
+    this.#requests.close(reason);
+    const feeds = this.#allFeeds();
+    this.#feeds.clear();
+    for (const feed of feeds) feed.end(reason.code === 'closed' ? undefined : reason);
+  }
+
+  #onFrame(frame: Frame): void {
+    switch (frame.type) {
+      case 'message':
+      case 'messages':
+        this.#onMessages(frame);
+        break;
+      case 'receipt':
+        this.#publisher.receipt(frame);
+        break;
+      case undefined:
+        // From API Gateway. Whose answer it is will be known when that one is late.
+        this.#events.report(new FanwireError('internal', String(frame.message), { cause: frame }));
+    }
+  }
+
+  #onMessages(frame: MessageFrame | MessagesFrame): void {
+    for (const message of messagesOf(frame)) {
+      const { topic, messageId } = message;
+      if (topic !== undefined) {
+        for (const feed of this.#feedsCovering(topic)) feed.receive(message);
+      } else if (this.#recentDirect.add(messageId)) {
+        this.#events.emit('message', message);
+      }
+    }
+  }
+
+  /** The server sends a message once to a connection, however many of its subscriptions cover the topic. */
+  #feedsCovering(topic: string): Feed[] {
+    return patternsCovering(topic as Topic).flatMap((pattern) => [...(this.#feeds.get(pattern) ?? [])]);
+  }
+
+  #allFeeds(): Feed[] {
+    return [...this.#feeds.values()].flatMap((feeds) => [...feeds]);
+  }
+
+  #join(session: Session): void {
+    for (const feed of this.#allFeeds()) feed.join(session);
+  }
+
+  #add(feed: Feed): void {
+    const feeds = this.#feeds.get(feed.topic) ?? new Set();
+    this.#feeds.set(feed.topic, feeds.add(feed));
+  }
+
+  /** Whether it was the topic's last. */
+  #remove(feed: Feed): boolean {
+    const feeds = this.#feeds.get(feed.topic);
+    if (!feeds?.delete(feed) || feeds.size > 0) return false;
+    return this.#feeds.delete(feed.topic);
+  }
+
+  #leave(feed: Feed): void {
+    if (!this.#remove(feed)) return;
+    const { topic } = feed;
+    for (const { lanes } of this.#connection.sessions) {
+      lanes.add(topic, {
+        command: () => (this.#feeds.has(topic) ? undefined : toJson({ action: 'unsubscribe', topic })),
+        onAck: () => {},
+        onRefused: this.#events.report,
+      });
+    }
+  }
+
+  /** The lowest of each epoch of a topic. */
+  #quietPositions(): TopicPosition[] {
+    const positions = new Map<string, TopicPosition>();
+    for (const feed of this.#allFeeds()) {
+      const position = feed.quietPosition();
+      if (!position) continue;
+      const log = `${feed.topic} ${position.epoch}`;
+      const known = positions.get(log);
+      if (known && known.offset <= position.offset) continue;
+      positions.set(log, { topic: feed.topic as Topic, ...position });
+    }
+    return [...positions.values()];
+  }
+
+  #onBehind(positions: readonly TopicPosition[]): void {
+    for (const { topic, epoch, offset } of positions) {
+      for (const feed of this.#feeds.get(topic) ?? []) feed.saw({ epoch, offset });
+    }
+  }
+
+  #request(command: object): Promise<Ack> {
+    this.#expectOpen();
+    return this.#requests.send(command);
+  }
+
+  #expectOpen(): void {
+    if (this.state === 'closed') throw this.reason;
+  }
+}
+
+/** A page of history is a position, too, but the server takes no more than that. */
+const bare = (position: Position | undefined): Position | undefined =>
+  position && { epoch: position.epoch, offset: position.offset };

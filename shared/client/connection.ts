@@ -1,0 +1,240 @@
+import type { TopicPosition } from '../protocol.ts';
+import { backoffMs } from './backoff.ts';
+import { FanwireError } from './errors.ts';
+import { type HeartbeatHooks, startHeartbeat } from './heartbeat.ts';
+import type { Settings } from './options.ts';
+import { Session, type SessionHooks } from './session.ts';
+import { Timers } from './timers.ts';
+
+/** From opening the next connection to having every subscription on it. */
+const ROLLOVER_MS_MAX = 60_000;
+/** A replaced connection stays this long, because messages may still be on their way to it. */
+const LINGER_MS = 5000;
+/** As often again, for as long as it owes an answer. */
+const LINGERS_MAX = 6;
+
+export type State = 'connecting' | 'connected' | 'disconnected' | 'closed';
+
+export interface StateChange {
+  readonly state: State;
+  /** Why it is `disconnected` or `closed`. */
+  readonly reason?: FanwireError;
+  /** Until the next try. Absent while the network is away: then it waits for that. */
+  readonly retryInMs?: number;
+}
+
+export interface ConnectionHooks
+  extends Pick<SessionHooks, 'onFrame' | 'onError'>,
+    Pick<HeartbeatHooks, 'quietPositions'> {
+  readonly onState: (change: StateChange) => void;
+  readonly onBehind: (positions: readonly TopicPosition[]) => void;
+  /** Another connection is open beside the current one. It takes over once its lanes are empty. */
+  readonly onRollover: (next: Session) => void;
+}
+
+/**
+ * Keeps one connection, through drops, the network's absence, and the two hours after which API Gateway ends it.
+ *
+ *     connecting -> connected -> disconnected -> connecting …
+ *     any -> closed
+ */
+export class Connection {
+  readonly #settings: Settings;
+  readonly #hooks: ConnectionHooks;
+  readonly #timers: Timers;
+  #state: State = 'connecting';
+  #reason: FanwireError | undefined;
+  /** The one in use, or being opened. None while disconnected or closed. */
+  #session: Session | undefined;
+  /** The one that will take over. Only while connected. */
+  #next: Session | undefined;
+  /** The one that it took over from, as long as it lingers. */
+  #retired: Session | undefined;
+  #failures = 0;
+  #rolloverFailures = 0;
+  /** The next try is some way off, or there is to be none. */
+  #isRolloverPut = false;
+  #stopHeartbeat = () => {};
+
+  constructor(settings: Settings, hooks: ConnectionHooks) {
+    this.#settings = settings;
+    this.#hooks = hooks;
+    this.#timers = new Timers(settings);
+  }
+
+  get state(): State {
+    return this.#state;
+  }
+
+  get reason(): FanwireError | undefined {
+    return this.#reason;
+  }
+
+  /** Where commands go. */
+  get session(): Session | undefined {
+    return this.#state === 'connected' ? this.#session : undefined;
+  }
+
+  /** Where every subscription has to be. */
+  get sessions(): Session[] {
+    return [this.session, this.#next].filter((session) => session?.isOpen === true) as Session[];
+  }
+
+  start(): void {
+    const { network } = this.#settings;
+    network?.addEventListener('offline', this.#goOffline);
+    network?.addEventListener('online', this.#goOnline);
+    this.#open();
+  }
+
+  close(reason: FanwireError): void {
+    if (this.#state === 'closed') return;
+    const { network } = this.#settings;
+    network?.removeEventListener('offline', this.#goOffline);
+    network?.removeEventListener('online', this.#goOnline);
+    this.#become({ state: 'closed', reason });
+    this.#endAll(reason);
+  }
+
+  readonly #goOffline = (): void => {
+    const reason = new FanwireError('offline', 'expected a network, got none');
+    this.#become({ state: 'disconnected', reason });
+    this.#endAll(reason);
+  };
+
+  readonly #goOnline = (): void => {
+    if (this.#state === 'disconnected') this.#reconnect();
+  };
+
+  #reconnect(): void {
+    this.#timers.clear();
+    this.#become({ state: 'connecting' });
+    if (this.#state === 'connecting') this.#open();
+  }
+
+  #open(): void {
+    this.#session = this.#newSession();
+    this.#session.start();
+  }
+
+  #newSession(): Session {
+    const session: Session = new Session(this.#settings, {
+      ...this.#hooks,
+      onOpen: () => this.#opened(session),
+      onIdle: () => this.#promoteIfReady(session),
+      onEnd: (reason) => this.#ended(session, reason),
+    });
+    return session;
+  }
+
+  #opened(session: Session): void {
+    if (session === this.#session) {
+      this.#watch(session);
+      this.#become({ state: 'connected' });
+    } else {
+      this.#hooks.onRollover(session);
+      this.#promoteIfReady(session);
+    }
+  }
+
+  #ended(session: Session, reason: FanwireError): void {
+    if (session === this.#session) this.#lost(session, reason);
+    else if (session === this.#next) this.#putRollover(reason);
+    else if (session === this.#retired) this.#retired = undefined;
+  }
+
+  #lost(session: Session, reason: FanwireError): void {
+    if (!reason.temporary) {
+      this.close(reason);
+      return;
+    }
+    if (session.proven) this.#failures = 0;
+    this.#session = undefined;
+    this.#endNext(reason);
+    const retryInMs = backoffMs(this.#failures++, this.#settings);
+    this.#timers.after(retryInMs, () => this.#reconnect());
+    this.#become({ state: 'disconnected', reason, retryInMs });
+  }
+
+  #become(change: StateChange): void {
+    this.#state = change.state;
+    this.#reason = change.reason;
+    this.#hooks.onState(change);
+  }
+
+  #endNext(reason: FanwireError): void {
+    const next = this.#next;
+    this.#next = undefined;
+    this.#timers.clear();
+    this.#isRolloverPut = false;
+    this.#rolloverFailures = 0;
+    next?.end(reason);
+  }
+
+  #endAll(reason: FanwireError): void {
+    const current = [this.#session, this.#retired];
+    this.#session = undefined;
+    this.#retired = undefined;
+    this.#endNext(reason);
+    for (const session of current) session?.end(reason);
+  }
+
+  #watch(session: Session): void {
+    this.#stopHeartbeat();
+    this.#stopHeartbeat = startHeartbeat(session, this.#settings, {
+      ...this.#hooks,
+      onPong: ({ behind, rollover }) => {
+        if (behind) this.#hooks.onBehind(behind);
+        if (rollover && session === this.session) this.#rollOver();
+      },
+    });
+  }
+
+  #rollOver(): void {
+    if (this.#next || this.#isRolloverPut) return;
+    const next = this.#newSession();
+    this.#next = next;
+    // It has no heartbeat yet that would find it dead.
+    next.timers.after(ROLLOVER_MS_MAX, () => {
+      if (next === this.#next) next.end(new FanwireError('timeout', 'expected to have moved over, did not'));
+    });
+    next.start();
+  }
+
+  /** The current connection goes on as long as it can. */
+  #putRollover(reason: FanwireError): void {
+    this.#next = undefined;
+    this.#isRolloverPut = true;
+    if (!reason.temporary) {
+      // Not tried again: the end of the current connection will be the end of the client.
+      this.#hooks.onError(reason);
+      return;
+    }
+    this.#timers.after(backoffMs(this.#rolloverFailures++, this.#settings), () => {
+      this.#isRolloverPut = false;
+      this.#rollOver();
+    });
+  }
+
+  #promoteIfReady(next: Session): void {
+    if (next !== this.#next || !next.lanes.idle) return;
+    const old = this.#session;
+    this.#session = next;
+    this.#next = undefined;
+    this.#rolloverFailures = 0;
+    this.#watch(next);
+    this.#retired?.end(REPLACED);
+    this.#retired = old;
+    old?.lanes.close();
+    if (old) linger(old, LINGERS_MAX);
+  }
+}
+
+const REPLACED = new FanwireError('disconnected', 'another connection has taken over');
+
+function linger(old: Session, left: number): void {
+  old.timers.after(LINGER_MS, () => {
+    if (left > 0 && !old.commands.idle) linger(old, left - 1);
+    else old.end(REPLACED);
+  });
+}

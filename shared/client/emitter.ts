@@ -1,0 +1,35 @@
+import { call } from './call.ts';
+import type { FanwireError } from './errors.ts';
+
+type Handler<A> = (argument: A) => unknown;
+
+/** Who wants to hear of what. */
+export class Emitter<Events extends { readonly error: FanwireError }> {
+  readonly #handlers = new Map<keyof Events, Set<Handler<never>>>();
+
+  on<E extends keyof Events>(event: E, handler: Handler<Events[E]>): () => void {
+    // Wrapped, so that the same function may be given twice.
+    const own: Handler<Events[E]> = (argument) => handler(argument);
+    const handlers = this.#handlersOf(event);
+    handlers.add(own);
+    return () => handlers.delete(own);
+  }
+
+  emit<E extends keyof Events>(event: E, argument: Events[E]): void {
+    for (const handler of [...this.#handlersOf(event)]) call(handler, argument, this.report);
+  }
+
+  /** An error that nobody listens to is not lost: it goes to the console. */
+  readonly report = (error: FanwireError): void => {
+    const handlers = [...this.#handlersOf('error')];
+    if (handlers.length === 0) console.error(error);
+    // A handler of errors that fails must not be told about it.
+    for (const handler of handlers) call(handler, error, console.error);
+  };
+
+  #handlersOf<E extends keyof Events>(event: E): Set<Handler<Events[E]>> {
+    const handlers = this.#handlers.get(event) ?? new Set();
+    this.#handlers.set(event, handlers);
+    return handlers as Set<Handler<Events[E]>>;
+  }
+}

@@ -1,0 +1,47 @@
+import type { ErrorCode as ServerCode } from '../errors.ts';
+
+/** What the server answers with, and what the client finds out by itself. */
+export type FanwireErrorCode =
+  | ServerCode
+  | 'timeout'
+  | 'disconnected'
+  | 'offline'
+  | 'queue_full'
+  | 'closed'
+  | 'bad_frame'
+  | 'handler_failed';
+
+/** What may work when it is tried again as it is. */
+const TEMPORARY: readonly FanwireErrorCode[] = [
+  'unavailable',
+  'gone',
+  'internal',
+  'timeout',
+  'disconnected',
+  'offline',
+  'queue_full',
+];
+
+export interface FanwireErrorOptions extends ErrorOptions {
+  /** Unless given, the code decides. */
+  readonly temporary?: boolean;
+}
+
+/**
+ * Everything that the client reports or rejects with.
+ *
+ * @example A `token` callback that knows that another try is useless. The client then closes for good.
+ * throw new FanwireError('forbidden', 'signed out');
+ */
+export class FanwireError extends Error {
+  override readonly name = 'FanwireError';
+  readonly code: FanwireErrorCode;
+  /** Whether the same may work later. */
+  readonly temporary: boolean;
+
+  constructor(code: FanwireErrorCode, message: string, options: FanwireErrorOptions = {}) {
+    super(message, options);
+    this.code = code;
+    this.temporary = options.temporary ?? TEMPORARY.includes(code);
+  }
+}

@@ -1,0 +1,272 @@
+import { type Position, REPLAY_MAX, type Rewind } from '../protocol.ts';
+import { FanwireError } from './errors.ts';
+import { type Consumer, Inbox, type Recovery } from './inbox.ts';
+import { Reading, type ReadingDeps } from './reading.ts';
+import { Recent } from './recent.ts';
+import type { Session } from './session.ts';
+import { isSame, Stream } from './stream.ts';
+import { Timers } from './timers.ts';
+import { type Ack, isPage, type LogEntry, type Message, type Page, toJson } from './wire.ts';
+
+/** Entries that came before what is missing below them. What finds no room is read from history later. */
+const HELD_MAX = 1000;
+/** Ids by which a message without a position is known when it comes again. */
+export const RECENT_MAX = 500;
+
+export type SubscriptionState = 'subscribing' | 'subscribed' | 'unsubscribed';
+
+export interface FeedOptions extends Consumer {
+  readonly rewind?: Rewind | undefined;
+  readonly position?: Position | undefined;
+}
+
+export interface FeedHooks extends Omit<ReadingDeps, 'timers' | 'entriesMax'> {
+  readonly onError: (error: FanwireError) => void;
+  /** The server will not have this subscription. */
+  readonly onRefused: (error: FanwireError) => void;
+}
+
+/** One subscription's talk with the server: subscribes, again after every drop, and has gaps filled. */
+export class Feed {
+  readonly topic: string;
+  readonly inbox: Inbox;
+  readonly ready: Promise<void>;
+  readonly #ready = Promise.withResolvers<void>();
+  readonly #isPattern: boolean;
+  readonly #options: FeedOptions;
+  readonly #hooks: FeedHooks;
+  readonly #timers: Timers;
+  /** Messages that have no position, or one that means nothing here because the topic is a pattern. */
+  readonly #recent = new Recent(RECENT_MAX);
+  #stream = new Stream<LogEntry>(HELD_MAX);
+  #state: SubscriptionState = 'subscribing';
+  #error: FanwireError | undefined;
+  #wasSubscribed = false;
+  /** The application is to hear with the next answer whether anything was missed. */
+  #owesReport: boolean;
+  #reading: Reading | undefined;
+  #cancelWatch: (() => void) | undefined;
+  /** Repairs in a row that found nothing: what is missing has not been decided yet. */
+  #fruitless = 0;
+  /** Messages were left out because the application had too many before it. */
+  #isStalled = false;
+  /** How often the heartbeat has looked since something came, or the server was asked. */
+  #quietChecks = 0;
+
+  constructor(topic: string, options: FeedOptions, hooks: FeedHooks) {
+    this.topic = topic;
+    this.#isPattern = topic.endsWith('*');
+    this.#options = options;
+    this.#hooks = hooks;
+    this.#timers = new Timers(hooks.settings);
+    this.#owesReport = options.position !== undefined;
+    this.inbox = new Inbox(options, hooks.settings.bufferMax, {
+      onError: hooks.onError,
+      onEmpty: () => this.#resume(),
+    });
+    this.ready = this.#ready.promise;
+    // Nobody has to wait for it: that it was refused is told in other ways, too.
+    this.ready.catch(() => {});
+  }
+
+  get state(): SubscriptionState {
+    return this.#state;
+  }
+
+  get error(): FanwireError | undefined {
+    return this.#error;
+  }
+
+  get position(): Position | undefined {
+    const { pending } = this.inbox;
+    return pending ? pending.before : (this.#stream.position ?? this.#options.position);
+  }
+
+  get #hasEnded(): boolean {
+    return this.#state === 'unsubscribed';
+  }
+
+  /** Subscribes on this connection: the first one, the one after a drop, or one beside that will take over. */
+  join({ lanes }: Session): void {
+    const { topic } = this;
+    let from: Position | undefined;
+    lanes.add(topic, {
+      command: () => {
+        if (this.#hasEnded) return undefined;
+        from = this.#stream.position ?? this.#options.position;
+        const rewind = from || this.#wasSubscribed ? undefined : this.#options.rewind;
+        return toJson({ action: 'subscribe', topic, position: from, rewind });
+      },
+      onAck: (ack) => this.#joined(from, ack),
+      onRefused: this.#hooks.onRefused,
+    });
+  }
+
+  /** The connection is gone. */
+  suspend(): void {
+    this.#stopRepairs();
+    this.#owesReport ||= this.#wasSubscribed;
+    this.#state = 'subscribing';
+  }
+
+  receive(message: Message | LogEntry): void {
+    if (this.#hasEnded) return;
+    if (!isLogEntry(message) || this.#isPattern) {
+      // A message to several topics may have one id for all of them.
+      const isNew = this.#recent.add(`${message.topic} ${message.messageId}`);
+      if (isNew && message.messageId !== undefined) this.inbox.offer(message);
+      return;
+    }
+    this.#quietChecks = 0;
+    if (this.inbox.isFull) {
+      this.#isStalled = true;
+      this.#stream.saw(message);
+    } else {
+      this.inbox.push(this.#stream.add(message));
+      this.#watchGap();
+    }
+  }
+
+  /** The server says that the log ends there. */
+  saw(newest: Position): void {
+    this.#stream.saw(newest);
+    this.#watchGap();
+  }
+
+  /** For the heartbeat: where it stands, if it was quiet for a whole period between two checks. */
+  quietPosition(): Position | undefined {
+    if (++this.#quietChecks < 2 || this.#state !== 'subscribed' || this.#reading) return undefined;
+    this.#quietChecks = 0;
+    return this.#stream.position;
+  }
+
+  end(error?: FanwireError): void {
+    if (this.#hasEnded) return;
+    this.#state = 'unsubscribed';
+    this.#error = error;
+    this.#stopRepairs();
+    this.inbox.end(error);
+    this.#ready.reject(error ?? new FanwireError('closed', 'unsubscribed before the server had answered'));
+  }
+
+  #joined(from: Position | undefined, ack: Ack): void {
+    if (this.#hasEnded) return;
+    if (!isPage(ack)) this.#joinedLive(from);
+    else if (ack.recovered === false) this.#lost(from, ack, ack.reason);
+    else this.#read(from, ack, REPLAY_MAX);
+  }
+
+  /** A pattern, or a topic without history: what was missed is gone. */
+  #joinedLive(from: Position | undefined): void {
+    if (this.#stream.position) this.#stream = new Stream(HELD_MAX);
+    this.#subscribed();
+    this.#give([], { recovered: false, reason: 'no_history', ...(from && { from }) });
+  }
+
+  #read(from: Position | undefined, first: Page, entriesMax: number): void {
+    this.#stopRepairs();
+    const reading = new Reading(
+      this.topic,
+      { ...this.#hooks, timers: this.#timers, entriesMax },
+      {
+        onRead: (to, entries, isCut) => this.#recovered(from, to, entries, isCut),
+        onLost: (page) => this.#lost(from, page, page.reason),
+        // What comes live may be had all the same.
+        onRefused: (after, { code }) => this.#lost(from, this.#stream.beyondGap ?? after, code),
+      },
+    );
+    this.#reading = reading;
+    reading.take(first);
+  }
+
+  #recovered(asked: Position | undefined, to: Position, entries: readonly LogEntry[], isCut: boolean): void {
+    // Live messages may have taken it further than where it was asked from.
+    const from = this.#stream.position ?? asked;
+    const ready = this.#stream.cover(asked, to, entries);
+    if (!isSame(from, this.#stream.position)) this.#fruitless = 0;
+    this.#isStalled ||= isCut;
+    if (isCut) this.#stream.saw({ epoch: to.epoch, offset: to.offset + 1 });
+    this.#subscribed();
+    const now = this.#stream.position ?? to;
+    this.#give(
+      ready,
+      from ? { recovered: true, from, to: now } : { recovered: false, reason: 'no_history', to },
+    );
+  }
+
+  #lost(asked: Position | undefined, { epoch, offset }: Position, reason: Recovery['reason']): void {
+    const to = { epoch, offset };
+    const from = this.#stream.position ?? asked;
+    const ready = this.#stream.lose(asked, to);
+    this.#subscribed();
+    if (ready) {
+      this.#owesReport = true;
+      this.#give(ready, { recovered: false, ...(reason && { reason }), ...(from && { from }), to });
+    } else if (from && !this.#stream.gap) {
+      this.#give([], { recovered: true, from, to: from });
+    } else {
+      this.#watchGap();
+    }
+  }
+
+  #subscribed(): void {
+    this.#stopRepairs();
+    this.#state = 'subscribed';
+    this.#wasSubscribed = true;
+    this.#ready.resolve();
+  }
+
+  #give(ready: readonly LogEntry[], recovery: Recovery): void {
+    const isOwed = this.#owesReport;
+    this.#owesReport = false;
+    this.inbox.push(ready, isOwed ? recovery : undefined);
+    this.#watchGap();
+  }
+
+  /** What is missing may still be on its way. If it does not come, it is asked for. */
+  #watchGap(): void {
+    if (!this.#stream.gap) this.#fruitless = 0;
+    if (!this.#mayRepair) {
+      this.#cancelWatch?.();
+      this.#cancelWatch = undefined;
+      return;
+    }
+    if (this.#cancelWatch) return;
+    const { gapMs, backoffMsMax } = this.#hooks.settings;
+    const { position } = this.#stream;
+    this.#cancelWatch = this.#timers.after(Math.min(gapMs * 2 ** this.#fruitless, backoffMsMax), () => {
+      this.#cancelWatch = undefined;
+      if (isSame(position, this.#stream.position)) this.#repair();
+      else this.#watchGap();
+    });
+  }
+
+  get #mayRepair(): boolean {
+    return this.#state === 'subscribed' && this.#stream.gap && !this.#reading && !this.inbox.isFull;
+  }
+
+  #repair(): void {
+    const { position } = this.#stream;
+    if (!position || !this.#mayRepair) return;
+    this.#fruitless++;
+    const nothingYet: Page = { type: 'ack', ...position, more: true };
+    this.#read(position, nothingYet, this.#hooks.settings.bufferMax);
+  }
+
+  /** The application has caught up. */
+  #resume(): void {
+    const wasStalled = this.#isStalled;
+    this.#isStalled = false;
+    if (wasStalled) this.#repair();
+    this.#watchGap();
+  }
+
+  #stopRepairs(): void {
+    this.#timers.clear();
+    this.#cancelWatch = undefined;
+    this.#reading?.stop();
+    this.#reading = undefined;
+  }
+}
+
+const isLogEntry = (message: Message | LogEntry): message is LogEntry => message.epoch !== undefined;

@@ -1,0 +1,75 @@
+import { HISTORY_LIMIT_MAX, type Position } from '../protocol.ts';
+import { backoffMs } from './backoff.ts';
+import { FanwireError } from './errors.ts';
+import type { Settings } from './options.ts';
+import type { Session } from './session.ts';
+import type { Timers } from './timers.ts';
+import { entriesOf, type LogEntry, type Page, toJson } from './wire.ts';
+
+export interface ReadingDeps {
+  /** Entries that are read before any of them is given out. */
+  readonly entriesMax: number;
+  readonly settings: Settings;
+  readonly timers: Timers;
+  /** Where commands go now. */
+  readonly session: () => Session | undefined;
+}
+
+/** One of them is called, once, unless the reading is stopped. */
+export interface ReadingHooks {
+  /** These are all entries up to the position. If `isCut`, there are still more after it. */
+  readonly onRead: (to: Position, entries: readonly LogEntry[], isCut: boolean) => void;
+  readonly onLost: (page: Page) => void;
+  readonly onRefused: (after: Position, error: FanwireError) => void;
+}
+
+/**
+ * Reads a log on from a page that says there is more. All of it or nothing: a later page may say that the log no longer
+ * reaches back, and then the earlier ones must not have been given out.
+ */
+export class Reading {
+  readonly #topic: string;
+  readonly #deps: ReadingDeps;
+  readonly #hooks: ReadingHooks;
+  readonly #entries: LogEntry[] = [];
+  #failures = 0;
+  #isStopped = false;
+
+  constructor(topic: string, deps: ReadingDeps, hooks: ReadingHooks) {
+    this.#topic = topic;
+    this.#deps = deps;
+    this.#hooks = hooks;
+  }
+
+  /** Together with its timers. */
+  stop(): void {
+    this.#isStopped = true;
+  }
+
+  take(page: Page): void {
+    const { epoch, offset, more = false } = page;
+    this.#entries.push(...entriesOf(this.#topic, page));
+    if (more && this.#entries.length < this.#deps.entriesMax) this.#ask({ epoch, offset });
+    else this.#hooks.onRead({ epoch, offset }, this.#entries, more);
+  }
+
+  #ask(after: Position): void {
+    const json = toJson({ action: 'history', topic: this.#topic, after, limit: HISTORY_LIMIT_MAX });
+    // Without a connection it ends here: subscribing again on the next one starts another reading.
+    this.#deps.session()?.commands.send(json, (reply) => {
+      if (this.#isStopped) return;
+      if (reply instanceof FanwireError) this.#failed(after, reply);
+      else if (reply.recovered === false) this.#hooks.onLost(reply as Page);
+      else this.take(reply as Page);
+    });
+  }
+
+  #failed(after: Position, error: FanwireError): void {
+    if (!error.temporary) {
+      this.#hooks.onRefused(after, error);
+      return;
+    }
+    const { timers, settings } = this.#deps;
+    timers.after(backoffMs(this.#failures++, settings), () => this.#ask(after));
+  }
+}

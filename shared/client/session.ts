@@ -1,0 +1,136 @@
+import { Commands } from './commands.ts';
+import { FanwireError } from './errors.ts';
+import { Lanes } from './lanes.ts';
+import type { Settings, WebSocketLike } from './options.ts';
+import { Timers } from './timers.ts';
+import { type Frame, parseFrame } from './wire.ts';
+
+export interface SessionHooks {
+  readonly onOpen: () => void;
+  /** A frame that answers no command. */
+  readonly onFrame: (frame: Frame) => void;
+  /** Nothing is left to do in the lanes. */
+  readonly onIdle: () => void;
+  readonly onError: (error: FanwireError) => void;
+  /** Called once, before whoever waits for an answer gets the reason instead. */
+  readonly onEnd: (reason: FanwireError) => void;
+}
+
+/** One connection, from the first thought of it to its end. It never comes back; the next one is another session. */
+export class Session {
+  readonly timers: Timers;
+  readonly commands: Commands;
+  readonly lanes: Lanes;
+  /** How many frames have come: any of them is a sign of life. */
+  received = 0;
+  /** When the last one came, or the connection was opened. */
+  receivedAtMs = 0;
+  /** Whether the server has carried out a command. Until then an open connection is no sign that things are well. */
+  proven = false;
+  isOpen = false;
+  readonly #settings: Settings;
+  readonly #hooks: SessionHooks;
+  #socket: WebSocketLike | undefined;
+  #over = false;
+  #cancelTimeout = () => {};
+
+  constructor(settings: Settings, hooks: SessionHooks) {
+    this.#settings = settings;
+    this.#hooks = hooks;
+    this.timers = new Timers(settings);
+    this.commands = new Commands(settings, (text) => this.#socket?.send(text));
+    this.lanes = new Lanes(this.commands, settings, this.timers, hooks.onIdle);
+  }
+
+  start(): void {
+    const { url, token, connectTimeoutMs } = this.#settings;
+    this.#cancelTimeout = this.timers.after(connectTimeoutMs, () => {
+      this.end(new FanwireError('timeout', `expected a connection within ${connectTimeoutMs} ms, got none`));
+    });
+    if (typeof url === 'string' && !token) {
+      this.#dial(url);
+      return;
+    }
+    endpoint(this.#settings).then(
+      (it) => this.#dial(it),
+      (error) => this.end(error),
+    );
+  }
+
+  end(reason: FanwireError): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.isOpen = false;
+    this.timers.clear();
+    this.lanes.close();
+    this.#socket?.close();
+    this.#hooks.onEnd(reason);
+    const code = reason.code === 'closed' ? 'closed' : 'disconnected';
+    this.commands.end(new FanwireError(code, reason.message, { cause: reason }));
+  }
+
+  #dial(url: string): void {
+    if (this.#over) return;
+    try {
+      this.#socket = new this.#settings.WebSocket(url);
+    } catch (cause) {
+      // Not said with the URL, which may have a token in it.
+      this.end(new FanwireError('bad_request', 'expected the URL of a WebSocket', { cause }));
+      return;
+    }
+    this.#socket.onopen = () => {
+      if (this.#over) return;
+      this.#cancelTimeout();
+      this.isOpen = true;
+      this.receivedAtMs = this.#settings.now();
+      this.#hooks.onOpen();
+    };
+    this.#socket.onmessage = ({ data }) => this.#receive(String(data));
+    this.#socket.onclose = ({ code }) => this.end(closedBy(this.isOpen, code));
+    // A close follows, and says as much.
+    this.#socket.onerror = () => {};
+  }
+
+  #receive(text: string): void {
+    if (this.#over) return;
+    this.received++;
+    this.receivedAtMs = this.#settings.now();
+    let frame: Frame;
+    try {
+      frame = parseFrame(text);
+    } catch (error) {
+      this.#hooks.onError(error as FanwireError);
+      return;
+    }
+    if (frame.type === 'ack') {
+      this.proven = true;
+      // One that nobody waits for any more came after its time.
+      this.commands.settle(frame.id, frame);
+    } else if (frame.type === 'error') {
+      const error = new FanwireError(frame.code, frame.message);
+      // The server has given up this connection, and says what to do: take another.
+      if (error.code === 'gone') this.end(error);
+      else if (!this.commands.settle(frame.id, error)) this.#hooks.onError(error);
+    } else {
+      this.#hooks.onFrame(frame);
+    }
+  }
+}
+
+const closedBy = (wasOpen: boolean, code: unknown): FanwireError =>
+  new FanwireError(
+    'disconnected',
+    `expected ${wasOpen ? 'no end of the connection' : 'a connection'}, got a close with ${code}`,
+  );
+
+/** Where to connect. The one place that knows how a token gets there. */
+async function endpoint({ url, token }: Settings): Promise<string> {
+  try {
+    const base = typeof url === 'function' ? await url() : url;
+    if (!token) return base;
+    return `${base}${base.includes('?') ? '&' : '?'}token=${encodeURIComponent(await token())}`;
+  } catch (cause) {
+    if (cause instanceof FanwireError) throw cause;
+    throw new FanwireError('unavailable', 'expected a URL and a token, got an error', { cause });
+  }
+}

@@ -1,0 +1,135 @@
+import type { Position } from '../protocol.ts';
+
+/** What is at an offset: something to deliver, or nothing for this connection. */
+export interface Entry extends Position {
+  readonly skipped?: boolean;
+}
+
+/**
+ * Puts the log of one topic back in order: whatever comes, in whatever order and however often, each entry is given
+ * out once, in order of offsets, from the position on. It does nothing by itself: when there is a gap, its owner asks
+ * the server and tells it what the server said, which is `cover` or `lose`.
+ */
+export class Stream<E extends Entry> {
+  readonly #heldMax: number;
+  /** Everything up to here has been given out, was skipped, or was reported as lost. Unknown before the first answer. */
+  #position: Position | undefined;
+  /** The epoch before this one: what comes late from there is of no use. */
+  #past: string | undefined;
+  /** Came before what is missing below it: beyond the position, or of another epoch. */
+  readonly #held = new Map<string, E>();
+  /** The highest offset known of each epoch. Those that the position has reached are not in it. */
+  readonly #newest = new Map<string, number>();
+
+  constructor(heldMax: number) {
+    this.#heldMax = heldMax;
+  }
+
+  get position(): Position | undefined {
+    return this.#position;
+  }
+
+  /** Whether there is something that has not come, or another epoch, which means that the log began anew. */
+  get gap(): boolean {
+    return this.#position !== undefined && this.#newest.size > 0;
+  }
+
+  /** Just below the first entry that could be given out if what is missing below it cannot be had. */
+  get beyondGap(): Position | undefined {
+    const newest = [...this.#newest].at(-1);
+    if (!newest) return undefined;
+    const [epoch, offset] = newest;
+    const held = [...this.#held.values()].filter((entry) => entry.epoch === epoch);
+    return { epoch, offset: Math.min(offset, ...held.map((entry) => entry.offset - 1)) };
+  }
+
+  /** There is an entry at this position. */
+  saw(position: Position): void {
+    if (!this.#isBeyond(position)) return;
+    const { epoch, offset } = position;
+    this.#newest.set(epoch, Math.max(offset, this.#newest.get(epoch) ?? 0));
+  }
+
+  /** A live entry, in no particular order. Gives what can be given out now. */
+  add(entry: E): E[] {
+    if (!this.#isBeyond(entry)) return [];
+    this.saw(entry);
+    const isNext = this.#position !== undefined && keyOf(entry) === keyAfter(this.#position);
+    if (isNext || this.#held.size < this.#heldMax) this.#held.set(keyOf(entry), entry);
+    return this.#drain();
+  }
+
+  /** The server said: these are all that there are after `from`, or from where a replay began, up to `to`. */
+  cover(from: Position | undefined, to: Position, entries: readonly E[]): E[] {
+    if (this.#position && !isUpTo(from, this.#position)) {
+      // Nothing says that they follow on the position, so they are no better than live ones.
+      this.saw(to);
+      return entries.flatMap((entry) => this.add(entry));
+    }
+    const fresh = entries.filter((entry) => this.#isBeyond(entry) && !entry.skipped);
+    this.#moveTo(this.#isBeyond(to) ? to : (this.#position ?? to));
+    return [...fresh, ...this.#drain()];
+  }
+
+  /**
+   * The server said: what came after `from` cannot be had, the log goes on after `to`. Gives what can be given out
+   * from there on, or undefined if nothing was lost, because the stream has got further than `from` without it.
+   */
+  lose(from: Position | undefined, to: Position): E[] | undefined {
+    if (this.#position && !isSame(from, this.#position)) {
+      this.saw(to);
+      return undefined;
+    }
+    if (from && from.epoch !== to.epoch) this.#past = from.epoch;
+    this.#moveTo(to);
+    // Whatever else was said to exist is older than the server's word.
+    this.#newest.clear();
+    for (const entry of this.#held.values()) this.saw(entry);
+    return this.#drain();
+  }
+
+  #isBeyond({ epoch, offset }: Position): boolean {
+    if (epoch === this.#past) return false;
+    return this.#position?.epoch !== epoch || offset > this.#position.offset;
+  }
+
+  /** On the server's word, which settles what is to be thought of other epochs, too. */
+  #moveTo({ epoch, offset }: Position): void {
+    this.#position = { epoch, offset };
+    for (const [key, entry] of this.#held) {
+      if (entry.epoch !== epoch || entry.offset <= offset) this.#held.delete(key);
+    }
+    for (const other of this.#newest.keys()) {
+      if (other !== epoch) this.#newest.delete(other);
+    }
+  }
+
+  /** Moves on over what follows without a gap. */
+  #drain(): E[] {
+    if (!this.#position) return [];
+    const ready: E[] = [];
+    for (let next = this.#takeNext(this.#position); next; next = this.#takeNext(this.#position)) {
+      this.#position = { epoch: next.epoch, offset: next.offset };
+      if (!next.skipped) ready.push(next);
+    }
+    const { epoch, offset } = this.#position;
+    if ((this.#newest.get(epoch) ?? 0) <= offset) this.#newest.delete(epoch);
+    return ready;
+  }
+
+  #takeNext(position: Position): E | undefined {
+    const key = keyAfter(position);
+    const entry = this.#held.get(key);
+    this.#held.delete(key);
+    return entry;
+  }
+}
+
+const keyOf = ({ epoch, offset }: Position): string => `${offset} ${epoch}`;
+const keyAfter = ({ epoch, offset }: Position): string => keyOf({ epoch, offset: offset + 1 });
+
+export const isSame = (a: Position | undefined, b: Position | undefined): boolean =>
+  a?.epoch === b?.epoch && a?.offset === b?.offset;
+
+const isUpTo = (a: Position | undefined, b: Position): boolean =>
+  a !== undefined && a.epoch === b.epoch && a.offset <= b.offset;

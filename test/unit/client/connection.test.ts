@@ -1,0 +1,422 @@
+import { describe, expect, it } from 'vitest';
+import { backoffMs } from '../../../shared/client/backoff.ts';
+import { Clock } from './clock.ts';
+import { connected, listen, outcomeOf, range, world } from './harness.ts';
+
+describe('the backoff', () => {
+  it('is anything from the least wait to a bound that doubles up to the most', () => {
+    const bounds = (failures: number) =>
+      [0, 1].map((chance) =>
+        backoffMs(failures, { random: () => chance, backoffMsMin: 500, backoffMsMax: 20_000 }),
+      );
+    expect([0, 1, 2, 5, 2000].map(bounds)).toEqual([
+      [500, 1000],
+      [500, 2000],
+      [500, 4000],
+      [500, 20_000],
+      [500, 20_000],
+    ]);
+  });
+});
+
+describe('the state', () => {
+  it('goes from connecting to connected, and round again after a drop', async () => {
+    const { client, server, clock, states } = world();
+    expect(client.state).toBe('connecting');
+    await clock.advance(50);
+    server.socket.cut(1001);
+    expect(client.state).toBe('disconnected');
+    expect(client.reason).toMatchObject({ code: 'disconnected', temporary: true });
+    await clock.advance(2000);
+    expect(states.map(({ state, reason, retryInMs }) => [state, reason?.code, retryInMs])).toEqual([
+      ['connected', undefined, undefined],
+      ['disconnected', 'disconnected', 750],
+      ['connecting', undefined, undefined],
+      ['connected', undefined, undefined],
+    ]);
+    expect(client.reason).toBeUndefined();
+  });
+
+  it('waits longer with every failure, until a connection has proven itself', async () => {
+    const { client, server, clock, states } = world();
+    const waits = () => states.map(({ retryInMs }) => retryInMs).filter((ms) => ms !== undefined);
+    for (let n = 0; n < 3; n++) {
+      await clock.advance(20_000);
+      server.socket.cut();
+    }
+    expect(waits()).toEqual([750, 1250, 2250]);
+    await clock.advance(20_000);
+    client.whoami();
+    await clock.advance(50);
+    server.socket.cut();
+    expect(waits()).toEqual([750, 1250, 2250, 750]);
+  });
+
+  it('is left by a connection that the server has given up, for a new one', async () => {
+    const { client, server, clock, states, errors } = await connected();
+    const { data, recoveries } = listen(client, 'log/a');
+    await clock.advance(50);
+    server.onCommand = (_, socket) => (socket === server.sockets[0] ? { error: 'gone' } : undefined);
+    const asked = outcomeOf(client.whoami());
+    server.publish('log/a', 1);
+    server.socket.topics.clear();
+    server.publish('log/a', 2);
+    await clock.advance(2000);
+    expect(asked.error).toMatchObject({ code: 'disconnected', temporary: true });
+    expect(states[1]).toMatchObject({ state: 'disconnected', reason: { code: 'gone' } });
+    expect(client.state).toBe('connected');
+    expect(data).toEqual([1, 2]);
+    expect(recoveries).toMatchObject([{ recovered: true }]);
+    expect(errors).toEqual([]);
+  });
+
+  it('gives up a connect that takes too long', async () => {
+    const { clock, server, states } = world({}, (it) => {
+      it.onConnect = () => 'hang';
+    });
+    await clock.advance(9_999);
+    expect(states).toEqual([]);
+    await clock.advance(1);
+    expect(states[0]).toMatchObject({ state: 'disconnected', reason: { code: 'timeout' } });
+    expect(server.sockets.length).toBe(1);
+  });
+
+  it('gives up a callback that takes too long, and ignores what it says later', async () => {
+    let answer = (_: string) => {};
+    const { clock, server, states } = world({
+      url: () =>
+        new Promise((resolve) => {
+          answer = resolve;
+        }),
+    });
+    await clock.advance(10_000);
+    expect(states[0]).toMatchObject({ state: 'disconnected', reason: { code: 'timeout' } });
+    answer('wss://late');
+    await clock.advance(1);
+    expect(server.sockets).toEqual([]);
+  });
+
+  it('closes at once for what is no URL', () => {
+    class Refusing {
+      constructor() {
+        throw new SyntaxError('no URL');
+      }
+    }
+    const { client } = world({ WebSocket: Refusing as never });
+    expect(client.state).toBe('closed');
+    expect(client.reason?.code).toBe('bad_request');
+  });
+
+  it('is left for good by close', async () => {
+    const { client, server, clock, network, states } = await connected();
+    const pending = outcomeOf(client.whoami());
+    client.close();
+    client.close();
+    network.say('online');
+    await clock.advance(60_000);
+    expect(states.map(({ state }) => state)).toEqual(['connected', 'closed']);
+    expect(pending.error?.code).toBe('closed');
+    expect(outcomeOf(client.publish('a', 1))).toBeDefined();
+    await expect(client.publish('a', 1)).rejects.toMatchObject({ code: 'closed', temporary: false });
+    await expect(client.whoami()).rejects.toMatchObject({ code: 'closed' });
+    expect(server.openSockets).toEqual([]);
+    expect(clock.waiting).toBe(0);
+    expect(network.listeners).toBe(0);
+  });
+
+  it.each(['connected', 'disconnected', 'connecting'])(
+    'may be left by a close when it becomes %s',
+    async (when) => {
+      const { client, clock, server } = world();
+      client.on('state', ({ state }) => state === when && client.close());
+      await clock.advance(50);
+      server.socket.cut();
+      await clock.advance(60_000);
+      expect(client.state).toBe('closed');
+      expect(server.openSockets).toEqual([]);
+      expect(clock.waiting).toBe(0);
+    },
+  );
+});
+
+describe('the network', () => {
+  it('is not waited for with tries: offline drops, online tries at once', async () => {
+    const { client, server, clock, network, states } = await connected();
+    network.say('offline');
+    expect(states.at(-1)).toMatchObject({ state: 'disconnected', reason: { code: 'offline' } });
+    await clock.advance(600_000);
+    expect(server.sockets.length).toBe(1);
+    network.say('online');
+    await clock.advance(20);
+    expect(client.state).toBe('connected');
+    network.say('online');
+    await clock.advance(20);
+    expect(server.sockets.length).toBe(2);
+  });
+
+  it('ends a wait when it comes back', async () => {
+    const { client, clock, network, server } = world({}, (it) => {
+      it.onConnect = (_, attempt) => (attempt < 6 ? 'refuse' : 'open');
+    });
+    for (let n = 0; n < 5; n++) {
+      await clock.advance(20);
+      expect(client.state).toBe('disconnected');
+      network.say('online');
+    }
+    await clock.advance(20);
+    expect(client.state).toBe('connected');
+    await clock.advance(30_000);
+    expect(server.sockets.length).toBe(6);
+  });
+
+  it('leaves a socket behind whose last words nobody hears', async () => {
+    const { server, clock, network, direct } = await connected();
+    const { onmessage } = server.socket;
+    network.say('offline');
+    onmessage?.({ data: '{"type":"message","messageId":"m","publishedAt":"","publisher":{},"data":"late"}' });
+    await clock.advance(50);
+    expect(direct).toEqual([]);
+  });
+});
+
+describe('the heartbeat', () => {
+  it('pings when nothing has come for a period, and only then', async () => {
+    const { client, server, clock } = await connected();
+    listen(client, 'live/a');
+    await clock.advance(29_000);
+    server.publish('live/a', 1);
+    await clock.advance(29_000);
+    expect(server.commandsOf('ping')).toEqual([]);
+    await clock.advance(3000);
+    expect(server.commandsOf('ping')).toMatchObject([{ action: 'ping' }]);
+    await clock.advance(30_000);
+    expect(server.commandsOf('ping').length).toBe(2);
+  });
+
+  it('pings now and then in any traffic, because only a pong tells of a rollover', async () => {
+    const { client, server, clock } = await connected();
+    listen(client, 'live/a');
+    for (let n = 0; n < 61; n++) {
+      server.publish('live/a', n);
+      await clock.advance(10_000);
+    }
+    expect(server.commandsOf('ping').length).toBe(2);
+  });
+
+  it('has the positions of quiet topics checked, whatever else comes', async () => {
+    const { client, server, clock } = await connected();
+    const { data } = listen(client, 'log/a');
+    listen(client, 'log/b');
+    listen(client, 'live/a');
+    await clock.advance(50);
+    server.onLive = ({ topic }) => (topic === 'log/a' ? 'lost' : undefined);
+    server.publish('log/a', 1);
+    for (let n = 0; n < 40; n++) {
+      server.publish('log/b', n);
+      server.publish('live/a', n);
+      await clock.advance(1000);
+    }
+    expect(server.commandsOf('ping')).toMatchObject([{ positions: [{ topic: 'log/a', offset: 0 }] }]);
+    expect(server.commandsOf('history').length).toBe(1);
+    expect(data).toEqual([1]);
+  });
+
+  it.each(range(0, 30))(
+    'heals within a period what is lost after %d s, just after something came',
+    async (s) => {
+      const { client, server, clock } = await connected();
+      const { data } = listen(client, 'log/a');
+      await clock.advance(50 + s * 1000);
+      server.publish('log/a', 1);
+      await clock.advance(10);
+      server.onLive = () => 'lost';
+      server.publish('log/a', 2);
+      await clock.advance(30_000);
+      expect(data).toEqual([1, 2]);
+    },
+  );
+
+  it('finds out that the server has given up the connection, and takes another', async () => {
+    const { client, server, clock, states } = await connected();
+    const { sub } = listen(client, 'live/a');
+    await clock.advance(50);
+    server.onCommand = (_, socket) => (socket === server.sockets[0] ? { error: 'gone' } : undefined);
+    await clock.advance(32_000);
+    expect(states[1]).toMatchObject({ state: 'disconnected', reason: { code: 'gone', temporary: true } });
+    expect([server.openSockets, sub.state]).toEqual([[server.sockets[1]], 'subscribed']);
+  });
+
+  it('gives a message that a ping told of the time to arrive', async () => {
+    const { client, server, clock } = await connected();
+    const { data } = listen(client, 'log/a');
+    await clock.advance(50);
+    server.onLive = () => ({ afterMs: 800 });
+    await clock.advance(29_800);
+    server.publish('log/a', 1);
+    await clock.advance(5000);
+    expect(server.commandsOf('ping').length).toBe(1);
+    expect(data).toEqual([1]);
+    expect(server.commandsOf('history')).toEqual([]);
+  });
+
+  it('checks a hundred positions with a ping, and the lowest of a topic', async () => {
+    const { client, server, clock } = await connected();
+    for (const n of range(1, 230)) listen(client, `log/${n}`);
+    const slow = client.subscribe('log/1', { rewind: 1 });
+    await clock.advance(2000);
+    expect(slow.state).toBe('subscribed');
+    await clock.advance(35_000);
+    expect(server.commandsOf('ping').map(({ positions }) => positions.length)).toEqual([100, 100, 30]);
+  });
+
+  it('is not put off by a clock that is put back', async () => {
+    let backMs = 0;
+    const clock = new Clock();
+    const { states, server } = await connected({ now: () => clock.now() - backMs }, () => {}, clock);
+    backMs = 3_600_000;
+    server.socket.isFrozen = true;
+    await clock.advance(60_000);
+    expect(states[1]).toMatchObject({ state: 'disconnected', reason: { code: 'timeout' } });
+  });
+
+  it('says nothing of a ping that got no answer because the connection ended', async () => {
+    const { server, clock, errors } = await connected();
+    server.onCommand = () => 'lost';
+    await clock.advance(30_050);
+    expect(server.commandsOf('ping').length).toBe(1);
+    server.socket.cut();
+    expect(errors).toEqual([]);
+  });
+
+  it('reports a ping that is refused, once', async () => {
+    const { server, clock, errors } = await connected();
+    server.onCommand = () => ({ error: 'limit_exceeded' });
+    await clock.advance(35_000);
+    expect(errors.map(({ code }) => code)).toEqual(['limit_exceeded']);
+  });
+});
+
+describe('commands', () => {
+  it('wait for a connection, but not for ever', async () => {
+    const { client, clock, server } = world({}, (it) => {
+      it.onConnect = (_, attempt) => (attempt < 3 ? 'refuse' : 'open');
+    });
+    const identity = client.whoami();
+    await clock.advance(10_000);
+    expect(await identity).toEqual({ connectionId: server.socket.connectionId, endpoint: 'https://x/prod' });
+    server.onConnect = () => 'refuse';
+    server.socket.cut();
+    const late = outcomeOf(client.send({ userId: 'a' }, 1));
+    await clock.advance(30_000);
+    expect(late.error).toMatchObject({ code: 'disconnected', temporary: true });
+  });
+
+  it('are rejected if the connection ends before their answer: a send must not be sent twice', async () => {
+    const { client, clock, server } = await connected();
+    server.onCommand = () => 'reply lost';
+    const sent = outcomeOf(client.send({ connectionId: 'x' }, 'hi', { maxAge: 5 }));
+    await clock.advance(50);
+    server.socket.cut();
+    await clock.advance(60_000);
+    expect(sent.error?.code).toBe('disconnected');
+    expect(server.commandsOf('send')).toEqual([
+      { id: '1', action: 'send', to: { connectionId: 'x' }, data: 'hi', maxAge: 5 },
+    ]);
+  });
+
+  it('are rejected with the error of the server, or when no answer comes', async () => {
+    const { client, clock, server, errors } = await connected();
+    server.onCommand = ({ action }) => (action === 'send' ? 'gateway error' : undefined);
+    const volatile = outcomeOf(client.history('live/a'));
+    const unanswered = outcomeOf(client.send({ userId: 'a' }, 1));
+    await clock.advance(29_000);
+    expect(volatile.error).toMatchObject({ code: 'bad_request', temporary: false });
+    expect(unanswered).toEqual({});
+    expect(errors).toMatchObject([{ code: 'internal', message: 'Internal server error' }]);
+    await clock.advance(2000);
+    expect(unanswered.error).toMatchObject({ code: 'timeout', temporary: true });
+  });
+
+  it('are at most 16 at a time, and pings do not wait behind them', async () => {
+    const { client, clock, server, states } = await connected({ commandTimeoutMs: 100_000 });
+    server.onCommand = ({ action }) => (action === 'subscribe' ? { replyAfterMs: 35_000 } : undefined);
+    for (const n of range(1, 60)) listen(client, `live/${n}`);
+    await clock.advance(34_000);
+    expect(server.commandsOf('subscribe').length).toBe(16);
+    expect(server.commandsOf('ping').length).toBe(1);
+    await clock.advance(1100);
+    expect(server.commandsOf('subscribe').length).toBe(32);
+    await clock.advance(105_000);
+    expect(server.commandsOf('subscribe').length).toBe(60);
+    expect(states.length).toBe(1);
+  });
+
+  it('are at most so many without an answer', async () => {
+    const { client, clock } = world({ queueMax: 2 });
+    const all = [1, 2, 3].map(() => outcomeOf(client.whoami()));
+    await clock.advance(1);
+    expect(all.map(({ error }) => error?.code)).toEqual([undefined, undefined, 'queue_full']);
+    await clock.advance(50);
+    expect(all.map(({ value }) => value?.connectionId)).toEqual(['c1', 'c1', undefined]);
+    await expect(Promise.race([client.whoami(), clock.advance(50)])).resolves.toBeDefined();
+  });
+
+  it('must fit into a frame of less than 32 KB', async () => {
+    const { client, clock, states } = await connected();
+    const around = '{"id":"1","action":"send","to":{"userId":"a"},"data":""}'.length;
+    const fits = outcomeOf(client.send({ userId: 'a' }, 'x'.repeat(32 * 1024 - 1 - around)));
+    const isOver = outcomeOf(client.send({ userId: 'a' }, 'x'.repeat(32 * 1024 - around)));
+    await clock.advance(50);
+    expect(fits.value).toBeDefined();
+    expect(isOver.error).toMatchObject({ code: 'too_large', temporary: false });
+    expect(states.length).toBe(1);
+  });
+
+  it('are tried again for a subscription, as long as the error is temporary', async () => {
+    const { client, clock, server } = await connected();
+    let tries = 0;
+    server.onCommand = () => (++tries < 4 ? { error: 'internal' } : undefined);
+    const { sub } = listen(client, 'log/a');
+    await clock.advance(10_000);
+    expect(tries).toBe(4);
+    expect(sub.state).toBe('subscribed');
+  });
+
+  it('gives a fresh token to a live connection', async () => {
+    let tokens = 0;
+    const { client, clock, server } = await connected({ token: () => `t${++tokens}` });
+    const refreshed = outcomeOf(client.refresh());
+    await clock.advance(50);
+    expect(server.commandsOf('authenticate')).toMatchObject([{ token: 't2' }]);
+    expect('value' in refreshed).toBe(true);
+  });
+});
+
+describe('frames that are none', () => {
+  it('are reported, and do no harm', async () => {
+    const { client, clock, server, errors, states } = await connected();
+    const { data } = listen(client, 'log/a');
+    await clock.advance(50);
+    for (const text of [
+      'hello',
+      '[1]',
+      'null',
+      '{"type":"messages"}',
+      '{"type":"error","id":"99","code":"internal"}',
+    ]) {
+      server.socket.deliverText(text);
+    }
+    for (const text of ['{"type":"presence"}', '{"type":"ack","id":"99"}']) server.socket.deliverText(text);
+    server.publish('log/a', 1);
+    await clock.advance(50);
+    expect(errors.map(({ code }) => code)).toEqual([
+      'bad_frame',
+      'bad_frame',
+      'bad_frame',
+      'bad_frame',
+      'internal',
+    ]);
+    expect(data).toEqual([1]);
+    expect(states.length).toBe(1);
+  });
+});

@@ -1,0 +1,87 @@
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { Emitter } from '../../../shared/client/emitter.ts';
+import { FanwireError, type FanwireErrorCode } from '../../../shared/client/index.ts';
+import { Recent } from '../../../shared/client/recent.ts';
+import { Timers } from '../../../shared/client/timers.ts';
+import { Clock } from './clock.ts';
+
+describe('an error', () => {
+  it('is temporary or not by its code, unless it is said', () => {
+    const temporary: FanwireErrorCode[] = [
+      'unavailable',
+      'internal',
+      'timeout',
+      'disconnected',
+      'offline',
+      'queue_full',
+    ];
+    const final: FanwireErrorCode[] = ['forbidden', 'bad_request', 'too_large', 'limit_exceeded', 'closed'];
+    for (const code of temporary) expect(new FanwireError(code, 'x').temporary).toBe(true);
+    for (const code of final) expect(new FanwireError(code, 'x').temporary).toBe(false);
+    expect(new FanwireError('forbidden', 'for now', { temporary: true }).temporary).toBe(true);
+  });
+});
+
+describe('ids seen of late', () => {
+  it('are so many and no more', () => {
+    const recent = new Recent(2);
+    expect(['a', 'b', 'a', 'c', 'b', 'a'].map((id) => recent.add(id))).toEqual([
+      true,
+      true,
+      false,
+      true,
+      false,
+      true,
+    ]);
+  });
+});
+
+describe('timers', () => {
+  it('end together, those that still run', async () => {
+    const clock = new Clock();
+    const cleared: unknown[] = [];
+    const timers = new Timers({ setTimeout: clock.setTimeout, clearTimeout: (timer) => cleared.push(timer) });
+    const ran: string[] = [];
+    timers.after(10, () => ran.push('a'));
+    timers.after(20, () => ran.push('b'));
+    await clock.advance(15);
+    timers.clear();
+    expect(ran).toEqual(['a']);
+    expect(cleared.length).toBe(1);
+  });
+});
+
+describe('handlers', () => {
+  afterEach(() => vi.restoreAllMocks());
+
+  it('may be taken off, and given twice', () => {
+    const emitter = new Emitter<{ error: FanwireError; it: number }>();
+    const seen: number[] = [];
+    const note = (n: number) => seen.push(n);
+    const off = emitter.on('it', note);
+    emitter.on('it', note);
+    emitter.emit('it', 1);
+    off();
+    emitter.emit('it', 2);
+    expect(seen).toEqual([1, 1, 2]);
+  });
+
+  it('do not stop each other, and an error that nobody handles goes to the console', () => {
+    const said = vi.spyOn(console, 'error').mockImplementation(() => {});
+    const emitter = new Emitter<{ error: FanwireError; it: number }>();
+    const seen: number[] = [];
+    const mine = new Error('mine');
+    emitter.on('it', () => {
+      throw mine;
+    });
+    emitter.on('it', (n) => seen.push(n));
+    emitter.emit('it', 1);
+    expect(seen).toEqual([1]);
+    expect(said.mock.calls).toMatchObject([[{ code: 'handler_failed', cause: mine }]]);
+    emitter.on('error', () => {
+      throw mine;
+    });
+    emitter.emit('it', 2);
+    expect(said.mock.calls.length).toBe(2);
+  });
+});
