@@ -1,5 +1,10 @@
-import type { MessageFrame } from '../../shared/protocol.ts';
-import { Client, type State, type TopicState } from './client.ts';
+import {
+  type Client,
+  connect,
+  FanwireError,
+  type Message,
+  type StateChange,
+} from '../../shared/client/index.ts';
 
 /** The demo page: shows what the client says and turns what a person does into commands. It only ever sets text. */
 
@@ -9,17 +14,16 @@ const FOLLOW_PIXELS_MAX = 16;
 /** What Fanwire takes as `?userId=`; any other name travels in the messages alone. */
 const USER_ID = /^[A-Za-z0-9_.~:@-]+$/;
 const LOBBY = 'chat/lobby';
-const STATES: Record<State['name'], string> = {
-  disconnected: 'Disconnected',
+/** What somebody who comes in sees of what was said before. */
+const REWIND = 10;
+const STATES: Record<StateChange['state'], string> = {
   connecting: 'Connecting…',
   connected: 'Connected',
-  waiting: 'Connection lost',
+  disconnected: 'Connection lost',
+  closed: 'Disconnected',
 };
-const TOPIC_NOTES: Record<TopicState, string> = {
-  joining: ' (not joined yet)',
-  joined: '',
-  leaving: ' (leaving)',
-};
+const TOPIC_NOTES = { joining: ' (not joined yet)', joined: '' };
+type TopicState = keyof typeof TOPIC_NOTES;
 
 // index.html has every one of these ids.
 const byId = <E extends HTMLElement>(id: string) => document.getElementById(id) as E;
@@ -34,34 +38,42 @@ const toInput = byId<HTMLInputElement>('to');
 const topicInput = byId<HTMLInputElement>('topic');
 const topicList = byId<HTMLUListElement>('topics');
 
-const topicItems = new Map<string, { readonly item: HTMLElement; readonly label: HTMLElement }>();
-let ownConnectionId: string | undefined;
+interface Joined {
+  readonly item: HTMLElement;
+  readonly label: HTMLElement;
+  /** Ends the subscription; there is none while nobody is connected. */
+  leave: () => void;
+}
 
-const client = new Client({
-  onChange(state, topics) {
-    showState(state);
-    showTopics(topics);
-  },
-  onMessage: showMessage,
-  onText: (text) => appendLine({ topic: 'to you', sender: 'unknown', text }),
-  onError: showError,
-});
+/** What the person wants to be in, connected or not. */
+const topics = new Map<string, Joined>();
+/** Ids of messages that were sent from here. */
+const ownMessages = new Set<string>();
+let client: Client | undefined;
 
 nameInput.value = `guest-${Math.random().toString(36).slice(2, 6)}`;
-attempt(() => client.join(LOBBY));
+join(LOBBY);
 
 onSubmit('identity', async () => {
-  if (connectButton.value === 'disconnect') return client.disconnect();
-  client.connect(await findUrl(nameInput.value));
+  if (client) return client.close();
+  client = connect({ url: await findUrl(nameInput.value) });
+  client.on('state', showState);
+  client.on('message', showMessage);
+  client.on('error', showReport);
+  showState({ state: client.state });
+  for (const topic of topics.keys()) subscribe(topic);
 });
 
-onSubmit('join', () => client.join(topicInput.value));
+onSubmit('join', async () => join(topicInput.value));
 
 onSubmit('send', async () => {
   const text = messageInput.value;
   messageInput.value = '';
   try {
-    await client.publish(toInput.value, { name: nameInput.value, text });
+    if (!client) throw new Error('expected a connection to publish on, got none');
+    const { messageId } = await client.publish(toInput.value, { name: nameInput.value, text });
+    ownMessages.add(messageId);
+    markOwn(messageId);
   } catch (error) {
     // The text stays to be sent again, unless the next one is being written already.
     messageInput.value ||= text;
@@ -100,49 +112,90 @@ async function findUrl(userId: string): Promise<string> {
   return url.href;
 }
 
-function showState(state: State): void {
-  ownConnectionId = state.name === 'connected' ? state.connectionId : undefined;
-  const wait = state.name === 'waiting' ? `; next try in ${Math.ceil(state.retryInMs / 1000)} s` : '';
-  stateLine.textContent = STATES[state.name] + wait;
-  connectionId.textContent = ownConnectionId ?? '';
-  const off = state.name === 'disconnected';
-  connectButton.value = off ? 'connect' : 'disconnect';
-  connectButton.textContent = off ? 'Connect' : 'Disconnect';
+function showState({ state, retryInMs }: StateChange): void {
+  const wait = retryInMs === undefined ? '' : `; next try in ${Math.ceil(retryInMs / 1000)} s`;
+  stateLine.textContent = STATES[state] + wait;
+  const isOff = state === 'closed';
+  if (isOff) client = undefined;
+  connectButton.textContent = isOff ? 'Connect' : 'Disconnect';
   // The connection was made in this name.
-  nameInput.readOnly = !off;
+  nameInput.readOnly = !isOff;
+  connectionId.textContent = '';
+  if (state === 'connected') attempt(showConnectionId);
+  else for (const topic of topics.keys()) showTopic(topic, 'joining');
 }
 
-function showTopics(topics: ReadonlyMap<string, TopicState>): void {
-  for (const [topic, { item }] of topicItems) {
-    if (topics.has(topic)) continue;
-    item.remove();
-    topicItems.delete(topic);
-  }
-  for (const [topic, state] of topics) {
-    const { item, label } = topicItems.get(topic) ?? addTopic(topic);
-    item.dataset.state = state;
-    label.textContent = topic + TOPIC_NOTES[state];
-  }
+async function showConnectionId(): Promise<void> {
+  const identity = await client?.whoami();
+  connectionId.textContent = identity?.connectionId ?? '';
 }
 
-function addTopic(topic: string) {
-  const leave = element('button', '', 'Leave');
-  leave.setAttribute('aria-label', `Leave ${topic}`);
-  leave.addEventListener('click', () => {
+function join(topic: string): void {
+  if (topics.has(topic)) return;
+  topics.set(topic, addTopic(topic));
+  showTopic(topic, 'joining');
+  if (client) subscribe(topic);
+}
+
+function subscribe(topic: string): void {
+  const joined = topics.get(topic);
+  if (!client || !joined) return;
+  const rewind = topic.startsWith('chat/') && !topic.endsWith('/*') ? { rewind: REWIND } : {};
+  const show = () => showTopic(topic, 'joined');
+  const subscription = client.subscribe(topic, { ...rewind, onMessage: showMessage, onRecovery: show });
+  joined.leave = () => subscription.unsubscribe();
+  attempt(async () => {
+    try {
+      await subscription.ready;
+      show();
+    } catch (error) {
+      if (subscription.error) remove(topic);
+      // That the person has left or disconnected is no news.
+      if (!(error instanceof FanwireError && error.code === 'closed')) throw error;
+    }
+  });
+}
+
+function leave(topic: string): void {
+  topics.get(topic)?.leave();
+  remove(topic);
+}
+
+function remove(topic: string): void {
+  topics.get(topic)?.item.remove();
+  topics.delete(topic);
+}
+
+function showTopic(topic: string, state: TopicState): void {
+  const joined = topics.get(topic);
+  if (!joined) return;
+  joined.item.dataset.state = state;
+  joined.label.textContent = topic + TOPIC_NOTES[state];
+}
+
+function addTopic(topic: string): Joined {
+  const button = element('button', '', 'Leave');
+  button.setAttribute('aria-label', `Leave ${topic}`);
+  button.addEventListener('click', () => {
     // The button is about to go, and the focus should not go with it.
     topicInput.focus();
-    attempt(() => client.leave(topic));
+    leave(topic);
   });
   const label = element('span', '');
   const item = element('li', '');
-  item.append(label, leave);
+  item.append(label, button);
   topicList.append(item);
-  const added = { item, label };
-  topicItems.set(topic, added);
-  return added;
+  return { item, label, leave: () => {} };
 }
 
-function showMessage({ topic, publishedAt, publisher, data }: MessageFrame): void {
+/** Whoever may call `@connections` can post what they like to this page. */
+function showReport(error: FanwireError): void {
+  if (error.code === 'bad_frame')
+    appendLine({ topic: 'to you', sender: 'unknown', text: String(error.cause) });
+  else showError(error);
+}
+
+function showMessage({ topic, messageId, publishedAt, publisher, data }: Message): void {
   const said = isSaid(data) ? data : undefined;
   appendLine({
     topic: topic ?? 'to you',
@@ -150,6 +203,7 @@ function showMessage({ topic, publishedAt, publisher, data }: MessageFrame): voi
     // A name is what its sender says; the connection id is what Fanwire says.
     sender: said?.name ?? publisher.userId ?? publisher.connectionId ?? 'a back end',
     senderId: publisher.connectionId,
+    messageId,
     text: said?.text ?? (typeof data === 'string' ? data : JSON.stringify(data)),
   });
 }
@@ -167,23 +221,39 @@ interface Line {
   readonly topic: string;
   readonly sender: string;
   readonly senderId?: string | undefined;
+  readonly messageId?: string;
   readonly text: string;
   /** ISO 8601. */
   readonly at?: string;
 }
 
-function appendLine({ topic, sender, senderId, text, at = new Date().toISOString() }: Line): void {
+function appendLine({
+  topic,
+  sender,
+  senderId,
+  messageId = '',
+  text,
+  at = new Date().toISOString(),
+}: Line): void {
   const isFollowing = log.scrollHeight - log.scrollTop - log.clientHeight < FOLLOW_PIXELS_MAX;
   const time = element('time', '', new Date(at).toLocaleTimeString());
   time.dateTime = at;
   const from = element('span', 'sender', sender);
   if (senderId) from.title = senderId;
-  const isOwn = senderId !== undefined && senderId === ownConnectionId;
-  const line = element('p', isOwn ? 'own' : '');
+  const line = element('p', '');
+  line.dataset.messageId = messageId;
   line.append(time, ' ', element('span', 'topic', topic), ' ', from, ' ', element('span', 'text', text));
   log.append(line);
+  if (ownMessages.has(messageId)) markOwn(messageId);
   while (log.childElementCount > LOG_LINES_MAX) log.firstElementChild?.remove();
   if (isFollowing) log.scrollTop = log.scrollHeight;
+}
+
+/** A message can come before its sender knows its id. */
+function markOwn(messageId: string): void {
+  for (const line of log.children) {
+    if (line instanceof HTMLElement && line.dataset.messageId === messageId) line.className = 'own';
+  }
 }
 
 function element<K extends keyof HTMLElementTagNameMap>(

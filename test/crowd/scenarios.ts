@@ -7,9 +7,9 @@ import { decodeJob } from '../../shared/delivery/job.ts';
 import { mapLimit } from '../../shared/map-limit.ts';
 import { parsePattern } from '../../shared/topic.ts';
 import { percentile } from '../bench/bench.ts';
+import { namespacesOf } from '../namespaces.ts';
 import { until } from '../until.ts';
 import { type Conduct, clockMs, conductOf, connectionIdOf, GOOD_CONDUCT, type Report } from './conduct.ts';
-import { namespacesOf } from '../namespaces.ts';
 import { Crowd, type CrowdOptions } from './crowd.ts';
 
 /** Loads that need more connections than a machine can hold: a small size of each is a test, the full one a benchmark. */
