@@ -34,6 +34,7 @@ npm run cost -- [scenario]                     what a steady load would cost, be
   --coalesced N           messages of a topic that go out in one frame, 1 to ${INGEST_BATCH_MAX} (1)
   --seconds N             (3600)
   --connection-minutes N  of each connection (as long as --seconds)
+  --history               the topics keep history
 
 npm run cost -- --plan N                       how soon N subscribers have a message, and what keeps them waiting
   --posts-per-second N    budget of posts, if AWS has raised the account's quota (7680)
@@ -109,6 +110,7 @@ function scenarioOf(values: Readonly<Record<string, unknown>>): Scenario {
   const minutes = values['connection-minutes'];
   return {
     ...numbers,
+    ...(values.history === true && { history: true }),
     connectionMinutes:
       minutes === undefined
         ? numbers.seconds / 60
@@ -125,6 +127,7 @@ function read(args: readonly string[]) {
         ...{ subscribers: text, topics: text, rate: text, bytes: text, coalesced: text, seconds: text },
         'connection-minutes': text,
         ...{ 'posts-per-second': text, 'connections-per-second': text, workers: text },
+        history: { type: 'boolean' },
         json: { type: 'boolean' },
         help: { type: 'boolean' },
       },

@@ -15,6 +15,8 @@ export interface Scenario {
   readonly seconds: number;
   /** Of each connection. */
   readonly connectionMinutes: number;
+  /** Whether the topics keep history. */
+  readonly history?: boolean;
 }
 
 /** What Fanwire's code and configuration decide. */
@@ -47,10 +49,15 @@ const ID_BYTES = 19;
 const SUBSCRIPTION_ROW_BYTES = 66;
 const CONNECTION_ROW_BYTES = 160;
 const READ_BYTES = 4 * 1024;
+const WRITE_BYTES = 1024;
+/** Of an entry in a topic's log, beside the message. */
+const ENTRY_BYTES = 120;
 
 /** Milliseconds of warm functions: measured here or assumed, see README. A post takes 0.04 ms of a whole processor. */
 const ROUTE_MS = 10;
 const FAN_OUT_MS = 15;
+/** Allocate, claim and write, one after the other. */
+const SEQUENCE_MS = 15;
 const WORKER_MS = 5;
 const POST_MS = 0.04 / (WORKER_MEMORY_MB / 1769);
 /** What a function prints an invocation: one line of JSON. */
@@ -115,7 +122,7 @@ export function usageOf(scenario: Scenario): Usage {
       connect: functionUsage(connections, ROUTE_MS, ROUTE_MEMORY_MB),
       disconnect: functionUsage(connections, ROUTE_MS, ROUTE_MEMORY_MB),
       subscribe: functionUsage(connections, ROUTE_MS, ROUTE_MEMORY_MB),
-      fanout: workerUsage(frames, FAN_OUT_MS, inline ? postMs : 0),
+      fanout: workerUsage(frames, FAN_OUT_MS + (scenario.history ? SEQUENCE_MS : 0), inline ? postMs : 0),
       deliver: workerUsage(deliveries, WORKER_MS, inline ? 0 : postMs),
       sweep: functionUsage(seconds / SWEEP_SECONDS, sweepMs(connections), ROUTE_MEMORY_MB),
     },
@@ -134,8 +141,9 @@ export function usageOf(scenario: Scenario): Usage {
       topics: {
         GetItem: reads(Math.min(connections, scenario.topics * (1 + seconds / TOPIC_FRESH_SECONDS)), 0.5),
         BatchGetItem: reads(frames, PATTERNS),
-        UpdateItem: writes(Math.max(frames, posts / LEASE_POSTS)),
+        UpdateItem: writes(Math.max(frames, posts / LEASE_POSTS) + (scenario.history ? frames : 0)),
       },
+      ...(scenario.history && { messages: { PutItem: logWrites(messages, bytes) } }),
     },
     queues: {
       ingest: queue({
@@ -182,6 +190,13 @@ const sweepUnits = (connections: number): number =>
   Math.ceil((Math.min(connections, SWEEP_ROWS_MAX) * CONNECTION_ROW_BYTES) / READ_BYTES) / 2;
 /** 32 at a time, each about 10 ms. */
 const sweepMs = (connections: number): number => 20 + (Math.min(connections, SWEEP_ROWS_MAX) / 32) * 10;
+
+/** A message claims its offset, and is written there. */
+const logWrites = (messages: number, bytes: number): TableUsage => ({
+  requests: 2 * messages,
+  readUnits: 0,
+  writeUnits: messages * (1 + Math.ceil((ENTRY_BYTES + MESSAGE_BYTES + bytes) / WRITE_BYTES)),
+});
 
 const writes = (count: number): TableUsage => ({ requests: count, readUnits: 0, writeUnits: count });
 const reads = (requests: number, unitsEach: number): TableUsage => ({

@@ -72,6 +72,16 @@ describe('a bill', () => {
     expect(two.dollars - one.dollars).toBeCloseTo(0.25, 9);
   });
 
+  it('has three writes for a small message that is kept, and more for a large one', () => {
+    const writes = (changes: Partial<Scenario>) =>
+      Object.values(usageOf(scenario(changes)).tables)
+        .flatMap((operations) => Object.values(operations))
+        .reduce((sum, { writeUnits }) => sum + writeUnits, 0) / 3_600;
+    expect(writes({ history: true }) - writes({})).toBeCloseTo(3, 9);
+    const large = { bytes: 10_000 };
+    expect(writes({ ...large, history: true }) - writes(large)).toBeCloseTo(13, 9);
+  });
+
   it('takes the posts for deliveries unless it is told', () => {
     const usage = usageOf(scenario({ coalesced: 10 }));
     expect(costOf(usage, PRICES).deliveries).toBe(360_000);
