@@ -259,14 +259,36 @@ describe('the heartbeat', () => {
     expect(server.commandsOf('history')).toEqual([]);
   });
 
-  it('checks a hundred positions with a ping, and the lowest of a topic', async () => {
+  it('checks a hundred positions with a ping', async () => {
     const { client, server, clock } = await connected();
     for (const n of range(1, 230)) listen(client, `log/${n}`);
-    const slow = client.subscribe('log/1', { rewind: 1 });
-    await clock.advance(2000);
-    expect(slow.state).toBe('subscribed');
     await clock.advance(35_000);
     expect(server.commandsOf('ping').map(({ positions }) => positions.length)).toEqual([100, 100, 30]);
+  });
+
+  it.each([true, false])(
+    'checks the lowest position of a topic (the slow one first: %s)',
+    async (isFirst) => {
+      const { client, server, clock } = await connected({ bufferMax: 2 });
+      if (isFirst) client.subscribe('log/a');
+      listen(client, 'log/a');
+      if (!isFirst) client.subscribe('log/a');
+      await clock.advance(50);
+      for (const n of range(1, 5)) {
+        server.publish('log/a', n);
+        await clock.advance(50);
+      }
+      await clock.advance(31_000);
+      expect(server.commandsOf('ping')).toMatchObject([{ positions: [{ topic: 'log/a', offset: 2 }] }]);
+    },
+  );
+
+  it('pings about once in a period for a quiet topic', async () => {
+    const { client, server, clock } = await connected();
+    listen(client, 'log/a');
+    await clock.advance(10 * 30_000);
+    expect(server.commandsOf('ping').length).toBeGreaterThan(8);
+    expect(server.commandsOf('ping').length).toBeLessThan(12);
   });
 
   it('is not put off by a clock that is put back', async () => {
