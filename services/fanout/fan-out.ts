@@ -204,7 +204,7 @@ function parseRecord(record: QueueRecord, namespaces: Namespaces): Inbound | Cli
   }
 }
 
-/** An envelope is EventBridge's own work and trusted; its detail is anybody's, and so is what else is in the queue. */
+/** An envelope is EventBridge's own work; its detail is anybody's, and so is what else is in the queue. */
 function parseEvent(body: string): Envelope & { readonly detail: unknown } {
   let event: unknown;
   try {
@@ -212,5 +212,9 @@ function parseEvent(body: string): Envelope & { readonly detail: unknown } {
   } catch {
     throw badRequest('an EventBridge event', body);
   }
-  return parseObject('an EventBridge event', event) as unknown as Envelope & { readonly detail: unknown };
+  const { id, time, detail } = parseObject('an EventBridge event', event);
+  if (typeof id !== 'string' || typeof time !== 'string' || Number.isNaN(Date.parse(time))) {
+    throw badRequest('an EventBridge event with an id and a time', { id, time });
+  }
+  return { id, time, detail };
 }

@@ -54,6 +54,35 @@ export async function sequence(
   namespace: HistoryNamespace,
   deps: SequenceDeps,
 ): Promise<Sequenced[]> {
+  const sequenced = new Map<Draft, Sequenced>();
+  for (const round of roundsOf(drafts)) {
+    const results = await sequenceRound(topic, round, namespace, deps);
+    for (const [index, draft] of round.entries()) sequenced.set(draft, results[index] as Sequenced);
+  }
+  return drafts.map((draft) => sequenced.get(draft) as Sequenced); // each was in a round
+}
+
+/** A queue that had to wait may bring a key twice that was published again so late that it is another message. */
+function roundsOf(drafts: readonly Draft[]): Draft[][] {
+  const rounds: Draft[][] = [];
+  for (let rest = drafts; rest.length > 0; ) {
+    const firsts = firstOfEach(rest);
+    const { round = [], later = [] } = Object.groupBy(rest, (draft) => {
+      const first = firsts.get(idOf(draft)) ?? draft;
+      return first === draft || isWithinWindow(publishedAtMs(first), draft) ? 'round' : 'later';
+    });
+    rounds.push(round);
+    rest = later;
+  }
+  return rounds;
+}
+
+async function sequenceRound(
+  topic: Topic,
+  drafts: readonly Draft[],
+  namespace: HistoryNamespace,
+  deps: SequenceDeps,
+): Promise<Sequenced[]> {
   for (let tries = 0; tries < TRIES_MAX; tries++) {
     const log = { topic, epoch: await epochOf(topic, deps) };
     const sequenced = await new Sequencer(log, namespace, deps).run(drafts);
@@ -237,6 +266,7 @@ class Sequencer {
 }
 
 const idOf = ({ message }: Draft): string => message.messageId;
+const publishedAtMs = ({ message }: Draft): number => Date.parse(message.publishedAt);
 
 function firstOfEach(drafts: readonly Draft[]): Map<string, Draft> {
   const firsts = new Map<string, Draft>();
@@ -248,8 +278,11 @@ function firstOfEach(drafts: readonly Draft[]): Map<string, Draft> {
  * Whether the claim is this message's: its own, or that of the same key published not much earlier. What was published
  * before the claim is never new, only late.
  */
-const isHeld = (claim: Claim | undefined, { message }: Draft): boolean =>
-  claim !== undefined && Date.parse(message.publishedAt) <= claim.publishedAtMs + KEY_WINDOW_MS;
+const isHeld = (claim: Claim | undefined, draft: Draft): boolean =>
+  claim !== undefined && isWithinWindow(claim.publishedAtMs, draft);
+
+const isWithinWindow = (ofFirstMs: number, draft: Draft): boolean =>
+  publishedAtMs(draft) <= ofFirstMs + KEY_WINDOW_MS;
 
 function entryFor(
   { message, expiresAtMs, except }: Draft,

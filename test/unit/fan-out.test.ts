@@ -261,12 +261,15 @@ describe('a batch', () => {
     ]);
   });
 
-  it.each(['no JSON', 'null', '7'])('is not harmed by a record that is no event at all: %s', async (body) => {
-    const { deps, got, bad } = houseOf({ news: ['a'] });
-    expect(await run([{ messageId: 'm', body }, record({ topic: 'news', data: 1 })], deps)).toEqual([]);
-    expect(got).toEqual([['a', 1]]);
-    expect(bad).toEqual([{ body, reason: expect.stringMatching(/^expected an EventBridge event/) }]);
-  });
+  it.each(['no JSON', 'null', '7', '{"detail":{}}', '{"id":"e","time":"noon"}'])(
+    'is not harmed by a record that is no event at all: %s',
+    async (body) => {
+      const { deps, got, bad } = houseOf({ news: ['a'] });
+      expect(await run([{ messageId: 'm', body }, record({ topic: 'news', data: 1 })], deps)).toEqual([]);
+      expect(got).toEqual([['a', 1]]);
+      expect(bad).toEqual([{ body, reason: expect.stringMatching(/^expected an EventBridge event/) }]);
+    },
+  );
 
   it('hands out again only the records that could not be resolved, and serves nobody of them', async () => {
     const { deps, got } = houseOf(

@@ -228,6 +228,23 @@ describe('a key', () => {
     expect(await log.contents()).toEqual(['k']);
   });
 
+  it('is two messages if it was published twice, far apart, and a queue brings both at once', async () => {
+    const log = new TopicLog();
+    const [one, retry, other] = [log.keyed('k', 'one'), log.keyed('k', 'retry'), log.draft('a')];
+    log.nowMs += FIVE_MINUTES_MS + 1;
+    const two = log.keyed('k', 'two');
+    expect(outcomes(await log.publish(one, two, retry, other))).toEqual([
+      'stored 1',
+      'stored 3',
+      'repeated 1',
+      'stored 2',
+    ]);
+    expect(outcomes(await log.publish(redelivered(one), redelivered(two)))).toEqual([
+      'repeated 3',
+      'stored 3',
+    ]);
+  });
+
   it('is one message of however many workers have it at the same time, and all agree', async () => {
     const STEPS = [
       'after claims',
