@@ -1,8 +1,6 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { boot, type Runtime, type RuntimeOptions } from '../infra/local/runtime.ts';
-import { type Assembly, synthesise } from '../infra/local/synth.ts';
+import type { Assembly } from '../infra/local/synth.ts';
+import { assemblyOf } from './assemblies.ts';
 
 export interface LocalOptions
   extends Partial<
@@ -11,34 +9,41 @@ export interface LocalOptions
   readonly app?: string;
   /** Changes the template that the app has made, before it is booted. */
   readonly edit?: (resources: TemplateResources) => void;
+  /**
+   * Runs what the app has scheduled. The sweep runs first when the system starts, waits half a minute if it sees a
+   * connection that is just coming or going, and makes a stop wait.
+   */
+  readonly schedules?: boolean;
 }
 
 /** By logical id, which begins with the path in the app: `FanwireIngestPolicyFA5A7E9D`. */
 // biome-ignore lint/suspicious/noExplicitAny: a test knows what it changes, and fails if it does not
 export type TemplateResources = Record<string, { Type: string; Properties: any }>;
 
-/** Synthesised once for all tests of a file. */
-const assemblies = new Map<string, Promise<Assembly>>();
-
-function assemblyOf(app: string): Promise<Assembly> {
-  const made = assemblies.get(app);
-  if (made) return made;
-  const directory = mkdtempSync(join(tmpdir(), 'fanwire-test-'));
-  process.once('exit', () => rmSync(directory, { recursive: true, force: true }));
-  const assembly = synthesise(join(import.meta.dirname, '..', app), directory);
-  assemblies.set(app, assembly);
-  return assembly;
+/** The environment variables of a function of Fanwire's, by the id of its construct, to be changed. */
+export function variablesOf(resources: TemplateResources, id: string): Record<string, string> {
+  const [name = ''] = Object.keys(resources).filter((key) => key.startsWith(`Fanwire${id}Function`));
+  return resources[name]?.Properties.Environment.Variables;
 }
 
 /** Boots the system inside the test's own process, for tests that reach into it. */
 export async function bootLocal({
   app = 'infra/app.ts',
   edit,
+  schedules = false,
   ...options
 }: LocalOptions = {}): Promise<Runtime> {
-  const made = await assemblyOf(app);
-  const assembly = edit ? edited(made, edit) : made;
+  const assembly = edited(await assemblyOf(app), (resources) => {
+    if (!schedules) disableSchedules(resources);
+    edit?.(resources);
+  });
   return boot({ assembly, port: 0, files: new Map(), log: () => {}, ...options });
+}
+
+function disableSchedules(resources: TemplateResources): void {
+  for (const { Type, Properties } of Object.values(resources)) {
+    if (Type === 'AWS::Scheduler::Schedule') Properties.State = 'DISABLED';
+  }
 }
 
 function edited(assembly: Assembly, edit: (resources: TemplateResources) => void): Assembly {

@@ -4,13 +4,18 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, watch } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Ready } from '../infra/local/ready.ts';
+import type { Assembly } from '../infra/local/synth.ts';
+import { assemblyOf } from './assemblies.ts';
 
 const MAIN = join(import.meta.dirname, '../infra/local/main.ts');
+const SYNTHESISED = join(import.meta.dirname, 'apps/synthesised.ts');
 
 export interface SystemOptions {
   /** Where state is kept; without it none is. */
   readonly dataDir?: string;
   readonly app?: string;
+  /** The app is synthesised as with every start, and not once for all tests. */
+  readonly afresh?: boolean;
   /** Lets tests make things go wrong. */
   readonly faults?: boolean;
   /** Lifts the throttles of an account, for measurements. */
@@ -28,26 +33,33 @@ export interface System {
   kill(): Promise<void>;
 }
 
+/** Runs `npm start`, with an app that has been synthesised if there is one. */
+export const spawnMain = (args: readonly string[], assembly?: Assembly) =>
+  spawn(process.execPath, [MAIN, ...args, ...(assembly ? ['--app', SYNTHESISED] : [])], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...(assembly && { FANWIRE_TEST_ASSEMBLY: assembly.directory }) },
+  });
+
 /** Starts the whole system as `npm start` does, as a process of its own on a free port. */
 export async function startSystem({
   dataDir,
   app,
+  afresh,
   faults,
   unthrottled,
 }: SystemOptions = {}): Promise<System> {
+  const assembly = afresh ? undefined : await assemblyOf(app ?? 'infra/app.ts');
   const directory = mkdtempSync(join(tmpdir(), 'fanwire-test-'));
   const readyFile = join(directory, 'ready.json');
-  const child = spawn(
-    process.execPath,
+  const child = spawnMain(
     [
-      MAIN,
       ...['--port', '0', '--ready-file', readyFile],
       ...(dataDir === undefined ? ['--ephemeral'] : ['--data', dataDir]),
-      ...(app === undefined ? [] : ['--app', app]),
+      ...(assembly || app === undefined ? [] : ['--app', app]),
       ...(faults ? ['--faults'] : []),
       ...(unthrottled ? ['--no-throttle'] : []),
     ],
-    { stdio: ['ignore', 'pipe', 'pipe'] },
+    assembly,
   );
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += chunk));

@@ -74,7 +74,8 @@ async function take(
   }
 }
 
-describe('pipeline', { timeout: TIMEOUT_MS }, () => {
+// Each has a queue of its own, and mostly waits for it.
+describe.concurrent('pipeline', { timeout: TIMEOUT_MS }, () => {
   it('PL-PARTIAL retries a batch whose answer makes no sense, and takes an empty one for success', async () => {
     const failures = (...batchItemFailures: unknown[]) => ({ batchItemFailures });
     const successful = [null, {}, failures(), { batchItemFailures: null }];
@@ -170,7 +171,9 @@ describe('pipeline', { timeout: TIMEOUT_MS }, () => {
       detail: { name, index: 2 },
     });
   });
+});
 
+describe('pipeline', { timeout: TIMEOUT_MS }, () => {
   it('PL-CONC has as many invocations at once as the mapping allows when there is a backlog, and never more', async () => {
     const name = randomUUID();
     await send('Backlog', Array(BACKLOG).fill({ case: name, busyMs: BUSY_MS }));

@@ -1,17 +1,17 @@
-import { afterEach, expect, it } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
+import type { Runtime } from '../../infra/local/runtime.ts';
 import { decodeJob } from '../../shared/delivery/job.ts';
+import { synthesiseAll } from '../assemblies.ts';
 import { BackEnd } from '../back-end.ts';
 import { Client } from '../client.ts';
 import { Faults, NO_FAULTS } from '../faults.ts';
 import { bootLocal } from '../local.ts';
 import { until } from '../until.ts';
 
-let stop = async () => {};
-afterEach(() => stop());
+const APP = 'test/apps/impatient.ts';
+beforeAll(() => synthesiseAll(APP));
 
-async function system() {
-  const local = await bootLocal({ app: 'test/apps/impatient.ts', faults: NO_FAULTS });
-  stop = local.stop;
+function useOf(local: Runtime) {
   const open = async (topic?: string) => {
     const client = await Client.open(local.ready.websocketUrl);
     if (topic) await client.subscribe(topic);
@@ -21,8 +21,18 @@ async function system() {
   return { backEnd: new BackEnd(local.ready), faults: new Faults(local.ready), open };
 }
 
-it('retries a failing connection alone, and gives it up with its reason', async () => {
-  const { backEnd, faults, open } = await system();
+/** Each test has a system of its own. Posts of this app do not wait long, so that no other test may hold them up. */
+const it = test.extend<{ system: ReturnType<typeof useOf> }>({
+  // biome-ignore lint/correctness/noEmptyPattern: vitest reads what a fixture needs from its pattern
+  system: async ({}, use) => {
+    const local = await bootLocal({ app: APP, faults: NO_FAULTS });
+    await use(useOf(local));
+    await local.stop();
+  },
+});
+
+it('retries a failing connection alone, and gives it up with its reason', async ({ system }) => {
+  const { backEnd, faults, open } = system;
   const others = await Promise.all([open('news'), open('news'), open('news')]);
   const failing = await open('news');
   const posts = { on: '@connections', method: 'POST', connectionId: failing.connectionId } as const;
@@ -48,8 +58,8 @@ it('retries a failing connection alone, and gives it up with its reason', async 
   await until(async () => Object.values(await backEnd.depths()).every((depth) => depth === 0));
 });
 
-it('serves a connection that fails once on its second try', async () => {
-  const { backEnd, faults, open } = await system();
+it('serves a connection that fails once on its second try', async ({ system }) => {
+  const { backEnd, faults, open } = system;
   const { client } = await open('news');
   await faults.set({
     faults: [{ on: '@connections', method: 'POST', effect: 'answer', status: 429, times: 1 }],
@@ -60,32 +70,35 @@ it('serves a connection that fails once on its second try', async () => {
   expect(await backEnd.depth('deliveryDeadLetters')).toBe(0);
 });
 
-it.each([
+it.for([
   ['few enough to be served inline', 3],
   ['so many that they are split into jobs', 8],
-])('forgets a connection that is gone without a $disconnect, among %s', async (_, count) => {
-  const { backEnd, faults, open } = await system();
-  const others = await Promise.all(Array.from({ length: count }, () => open('news')));
-  const gone = await open('news');
-  await gone.client.subscribe('news/*');
-  const { connectionId } = gone;
-  await faults.set({
-    faults: [{ on: '@connections', method: 'POST', connectionId, effect: 'answer', status: 410 }],
-  });
+] as const)(
+  'forgets a connection that is gone without a $disconnect, among %s',
+  async ([, count], { system }) => {
+    const { backEnd, faults, open } = system;
+    const others = await Promise.all(Array.from({ length: count }, () => open('news')));
+    const gone = await open('news');
+    await gone.client.subscribe('news/*');
+    const { connectionId } = gone;
+    await faults.set({
+      faults: [{ on: '@connections', method: 'POST', connectionId, effect: 'answer', status: 410 }],
+    });
 
-  await backEnd.publish({ topic: 'news', data: 'first' });
-  await Promise.all(others.map(({ client }) => client.message('first')));
-  await until(async () => !(await backEnd.connectionsWithRows()).has(connectionId));
-  await backEnd.publish({ topic: 'news', data: 'second' });
-  await Promise.all(others.map(({ client }) => client.message('second')));
+    await backEnd.publish({ topic: 'news', data: 'first' });
+    await Promise.all(others.map(({ client }) => client.message('first')));
+    await until(async () => !(await backEnd.connectionsWithRows()).has(connectionId));
+    await backEnd.publish({ topic: 'news', data: 'second' });
+    await Promise.all(others.map(({ client }) => client.message('second')));
 
-  expect(await faults.strikes()).toEqual([1]);
-  expect((await backEnd.connectionsWithRows()).size).toBe(count);
-  for (const { client } of others) expect(client.messages).toHaveLength(2);
-});
+    expect(await faults.strikes()).toEqual([1]);
+    expect((await backEnd.connectionsWithRows()).size).toBe(count);
+    for (const { client } of others) expect(client.messages).toHaveLength(2);
+  },
+);
 
-it('refuses a subscription over the limit of a connection, and writes nothing of it', async () => {
-  const { backEnd, open } = await system();
+it('refuses a subscription over the limit of a connection, and writes nothing of it', async ({ system }) => {
+  const { backEnd, open } = system;
   const { client, connectionId } = await open();
   for (const topic of ['a', 'b', 'c', 'a']) await client.subscribe(topic);
   expect(await client.ask({ action: 'subscribe', topic: 'd' })).toMatchObject({

@@ -1,7 +1,8 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { synthesiseAll } from '../assemblies.ts';
 import { BackEnd } from '../back-end.ts';
 import { Client } from '../client.ts';
 import { type Fault, Faults, NO_FAULTS } from '../faults.ts';
@@ -10,14 +11,11 @@ import { ManualClock } from '../manual-clock.ts';
 import { startSystem } from '../system.ts';
 import { until } from '../until.ts';
 
-const running: (() => Promise<void>)[] = [];
-afterEach(async () => {
-  for (const stop of running.splice(0)) await stop();
-});
+const IMPATIENT = 'test/apps/impatient.ts';
+beforeAll(() => synthesiseAll('infra/app.ts', IMPATIENT));
 
-async function start(options: LocalOptions = {}) {
+async function boot(options: LocalOptions = {}) {
   const { ready, stop } = await bootLocal({ faults: NO_FAULTS, ...options });
-  running.push(stop);
   const faults = new Faults(ready);
   const open = async (topic?: string) => {
     const client = await Client.open(ready.websocketUrl);
@@ -37,6 +35,22 @@ async function start(options: LocalOptions = {}) {
   };
 }
 
+type Start = (options?: LocalOptions) => ReturnType<typeof boot>;
+
+/** Each test has systems of its own, and most of its time it waits: so they run side by side. */
+const it = test.extend<{ start: Start }>({
+  // biome-ignore lint/correctness/noEmptyPattern: vitest reads what a fixture needs from its pattern
+  start: async ({}, use) => {
+    const running: (() => Promise<void>)[] = [];
+    await use(async (options) => {
+      const system = await boot(options);
+      running.push(system.stop);
+      return system;
+    });
+    for (const stop of running) await stop();
+  },
+});
+
 /** Publishes all of it with one request: the events reach the queue together. */
 const publish = (backEnd: BackEnd, topic: string, ...data: unknown[]) =>
   backEnd.publish(...data.map((each) => ({ topic, data: each })));
@@ -46,15 +60,16 @@ const dataOf = ({ messages }: Client): unknown[] => messages.map(({ data }) => d
 const queuesAreEmpty = (backEnd: BackEnd) =>
   until(async () => Object.values(await backEnd.depths()).every((depth) => depth === 0));
 
+// Posts of the impatient app do not wait long: nothing else may hold them up.
 describe('a post', () => {
   const post = { on: '@connections', method: 'POST', times: 1 } as const;
 
-  it.each<[string, Fault]>([
+  it.for<[string, Fault]>([
     ['fails with 500', { ...post, effect: 'answer', status: 500 }],
     ['is refused with 403', { ...post, effect: 'answer', status: 403 }],
     ['hangs past its deadline', { ...post, effect: 'hang' }],
-  ])('that %s is made again, and the message arrives once', async (_, fault) => {
-    const { backEnd, faults, open, suffer } = await start({ app: 'test/apps/impatient.ts' });
+  ])('that %s is made again, and the message arrives once', async ([, fault], { start }) => {
+    const { backEnd, faults, open, suffer } = await start({ app: IMPATIENT });
     const client = await open('news');
     await suffer(fault);
     await publish(backEnd, 'news', 'hello');
@@ -64,7 +79,9 @@ describe('a post', () => {
     expect(await faults.strikes()).toEqual([1]);
   });
 
-  it('that is dropped looks like one that arrived: nobody is told, nothing is tried again', async () => {
+  it('that is dropped looks like one that arrived: nobody is told, nothing is tried again', async ({
+    start,
+  }) => {
     const { backEnd, open, suffer, struck } = await start();
     const client = await open('news');
     await suffer({ ...post, effect: 'drop' });
@@ -76,7 +93,7 @@ describe('a post', () => {
     expect(dataOf(client)).toEqual(['next']);
   });
 
-  it('that is late holds up no other connection', async () => {
+  it('that is late holds up no other connection', async ({ start }) => {
     const { backEnd, open, suffer } = await start();
     const [slow, other] = [await open('news'), await open('news')];
     const { connectionId } = await slow.ask({ action: 'whoami' });
@@ -88,8 +105,8 @@ describe('a post', () => {
   });
 });
 
-describe('a record', () => {
-  it('that is handed out twice makes the message arrive twice, with one id', async () => {
+describe.concurrent('a record', () => {
+  it('that is handed out twice makes the message arrive twice, with one id', async ({ start }) => {
     const { backEnd, faults, open, suffer } = await start();
     const client = await open('news');
     await suffer({ on: 'queue', queue: 'ingest', effect: 'duplicate', times: 1 });
@@ -100,7 +117,7 @@ describe('a record', () => {
     expect(await faults.strikes()).toEqual([1]);
   });
 
-  it('that is held up is overtaken', async () => {
+  it('that is held up is overtaken', async ({ start }) => {
     const { backEnd, open, suffer } = await start();
     const client = await open('news');
     await publish(backEnd, 'news', 'first'); // its worker has started now
@@ -111,7 +128,7 @@ describe('a record', () => {
     expect(dataOf(client)).toEqual(['first', 'in time', 'late']);
   });
 
-  it('of a queue that is not named comes as always', async () => {
+  it('of a queue that is not named comes as always', async ({ start }) => {
     const { backEnd, faults, open, suffer } = await start();
     const client = await open('news');
     await suffer({ on: 'queue', queue: 'delivery', effect: 'duplicate' });
@@ -122,7 +139,7 @@ describe('a record', () => {
     expect(await faults.strikes()).toEqual([0]);
   });
 
-  it('comes in another order, and in the same again with the same seed', async () => {
+  it('comes in another order, and in the same again with the same seed', async ({ start }) => {
     const { backEnd, faults, open } = await start();
     const numbers = Array.from({ length: 10 }, (_, index) => index);
     const orderWith = async (seed: number, topic: string) => {
@@ -140,8 +157,8 @@ describe('a record', () => {
   });
 });
 
-describe('an event', () => {
-  it('that a target gets twice makes the message arrive twice, with one id', async () => {
+describe.concurrent('an event', () => {
+  it('that a target gets twice makes the message arrive twice, with one id', async ({ start }) => {
     const { backEnd, faults, open, suffer } = await start();
     const client = await open('news');
     await suffer({ on: 'bus', effect: 'duplicate', detailType: 'fanwire.publish', times: 1 });
@@ -151,7 +168,7 @@ describe('an event', () => {
     expect(await faults.strikes()).toEqual([1]);
   });
 
-  it('that is held up is overtaken', async () => {
+  it('that is held up is overtaken', async ({ start }) => {
     const { backEnd, open, suffer } = await start();
     const client = await open('news');
     await publish(backEnd, 'news', 'first'); // its worker has started now
@@ -162,7 +179,7 @@ describe('an event', () => {
     expect(dataOf(client)).toEqual(['first', 'in time', 'late']);
   });
 
-  it('that is held up survives a stop: it was acknowledged', async () => {
+  it('that is held up survives a stop: it was acknowledged', async ({ start, onTestFinished }) => {
     const dataDir = mkdtempSync(join(tmpdir(), 'fanwire-faults-'));
     onTestFinished(() => rmSync(dataDir, { recursive: true, force: true }));
     const first = await start({ dataDir });
@@ -175,10 +192,10 @@ describe('an event', () => {
   });
 });
 
-describe('a table', () => {
-  it.each(['ProvisionedThroughputExceededException', 'ThrottlingException'] as const)(
+describe.concurrent('a table', () => {
+  it.for(['ProvisionedThroughputExceededException', 'ThrottlingException'] as const)(
     'that is too busy says %s, and a subscribe succeeds when it is so no more',
-    async (error) => {
+    async (error, { start }) => {
       const { faults, open, suffer } = await start();
       const client = await open();
       await suffer({
@@ -190,7 +207,7 @@ describe('a table', () => {
     },
   );
 
-  it('that is too busy for some items of a batch gets them again', async () => {
+  it('that is too busy for some items of a batch gets them again', async ({ start }) => {
     const { backEnd, faults, open, suffer } = await start();
     const client = await open();
     for (const topic of ['a', 'b', 'c', 'd']) await client.subscribe(topic);
@@ -206,10 +223,11 @@ describe('a table', () => {
     expect(await faults.strikes()).toEqual([3, 1]);
   });
 
-  it('that is slow delays what needs it, and nothing else', async () => {
+  it('that is slow delays what needs it, and nothing else', async ({ start }) => {
     const { open, suffer } = await start();
     const client = await open();
-    for (const action of ['whoami', 'ping']) await client.ask({ action }); // their functions have started
+    const commands = [{ action: 'whoami' }, { action: 'publish', topic: 'news', data: 1 }];
+    for (const command of commands) await client.ask(command); // their functions have started
     await suffer({
       on: 'table',
       table: 'connections',
@@ -218,20 +236,26 @@ describe('a table', () => {
       delayMs: 1_000,
     });
     const replies: string[] = [];
-    const ask = async (action: string) => replies.push((await client.ask({ action })).action);
-    await Promise.all([ask('whoami'), ask('ping')]);
-    expect(replies).toEqual(['ping', 'whoami']);
+    await Promise.all(commands.map(async (command) => replies.push((await client.ask(command)).action)));
+    expect(replies).toEqual(['publish', 'whoami']);
   });
 });
 
-describe('a worker', () => {
-  it.each([
+describe.concurrent('a worker', () => {
+  /** Queues soon hand out again what a worker died of. AWS wants six times the worker's timeout. */
+  const forget: LocalOptions['edit'] = (resources) => {
+    for (const { Type, Properties } of Object.values(resources)) {
+      if (Type === 'AWS::SQS::Queue' && Properties.RedrivePolicy) Properties.VisibilityTimeout = 2;
+    }
+  };
+
+  it.for([
     ['before', 1],
     ['after', 2],
   ] as const)(
     'killed %s its second post leaves the record, and every subscriber gets the message',
-    async (when, posted) => {
-      const { backEnd, faults, open, suffer, struck } = await start({ app: 'test/apps/forgetful.ts' });
+    async ([when, posted], { start }) => {
+      const { backEnd, faults, open, suffer, struck } = await start({ edit: forget });
       const clients = await Promise.all([open('news'), open('news'), open('news')]);
       const count = () => clients.map(({ messages }) => messages.length);
       const total = () => count().reduce((sum, each) => sum + each);
@@ -253,8 +277,8 @@ describe('a worker', () => {
     },
   );
 
-  it('killed at its first call has done nothing, and another does it all', async () => {
-    const { backEnd, faults, open, suffer } = await start({ app: 'test/apps/forgetful.ts' });
+  it('killed at its first call has done nothing, and another does it all', async ({ start }) => {
+    const { backEnd, faults, open, suffer } = await start({ edit: forget });
     const client = await open('news');
     await suffer({ on: 'function', function: 'fanout', effect: 'kill', call: 1, when: 'before', times: 1 });
     await publish(backEnd, 'news', 'hello');
@@ -265,8 +289,8 @@ describe('a worker', () => {
   });
 });
 
-describe('a function', () => {
-  it('that crashes at its start fails one command and not the next', async () => {
+describe.concurrent('a function', () => {
+  it('that crashes at its start fails one command and not the next', async ({ start }) => {
     const { open, suffer } = await start();
     const client = await open();
     await suffer({ on: 'function', function: 'ping', effect: 'crash', times: 1 });
@@ -275,7 +299,7 @@ describe('a function', () => {
     expect(await client.ask({ action: 'ping' })).toMatchObject({ type: 'ack' });
   });
 
-  it('that starts slowly answers when it has started', async () => {
+  it('that starts slowly answers when it has started', async ({ start }) => {
     const clock = new ManualClock(Date.now());
     const { open, suffer, struck } = await start({ clock });
     const client = await open();
@@ -284,18 +308,15 @@ describe('a function', () => {
     await struck(1);
     await client.ask({ action: 'whoami' });
     expect(client.frames.map(({ action }) => action)).toEqual(['whoami']);
-    await until(() => {
-      clock.advance(5_000); // until it waits for nothing else
-      return client.frames.length === 2;
-    });
+    clock.advance(5_000);
     expect(await pong).toMatchObject({ type: 'ack', action: 'ping' });
   });
 });
 
-describe('a $disconnect', () => {
-  const withClock = async (fault: Fault) => {
+describe.concurrent('a $disconnect', () => {
+  const withClock = async (start: Start, fault: Fault, options: LocalOptions = {}) => {
     const clock = new ManualClock(Date.now());
-    const system = await start({ clock });
+    const system = await start({ clock, ...options });
     const client = await system.open('news');
     await system.suffer(fault);
     await client.close();
@@ -305,43 +326,45 @@ describe('a $disconnect', () => {
     return { ...system, clock, rows };
   };
 
-  it('that is lost leaves rows until a post finds the connection gone', async () => {
-    const { backEnd, rows } = await withClock({ on: 'disconnect', effect: 'lose' });
+  it('that is lost leaves rows until a post finds the connection gone', async ({ start }) => {
+    const { backEnd, rows } = await withClock(start, { on: 'disconnect', effect: 'lose' });
     await publish(backEnd, 'news', 'hello');
     await until(async () => (await rows()) === 0);
   });
 
-  it('that is lost leaves rows until the sweep', async () => {
-    const { clock, rows } = await withClock({ on: 'disconnect', effect: 'lose' });
+  it('that is lost leaves rows until the sweep', async ({ start }) => {
+    const { clock, rows } = await withClock(start, { on: 'disconnect', effect: 'lose' }, { schedules: true });
     clock.advance(60_000);
     await until(async () => (await rows()) === 0);
   });
 
-  it('that is late cleans up late', async () => {
-    const { clock, rows } = await withClock({ on: 'disconnect', effect: 'delay', delayMs: 5_000 });
+  it('that is late cleans up late', async ({ start }) => {
+    const { clock, rows } = await withClock(start, { on: 'disconnect', effect: 'delay', delayMs: 5_000 });
     clock.advance(5_000);
     await until(async () => (await rows()) === 0);
   });
 
-  it('that is late does not hold up a stop', async () => {
-    const { stop } = await withClock({ on: 'disconnect', effect: 'delay', delayMs: 600_000 });
+  it('that is late does not hold up a stop', async ({ start }) => {
+    const { stop } = await withClock(start, { on: 'disconnect', effect: 'delay', delayMs: 600_000 });
     await stop();
   });
 });
 
-describe('the control', () => {
+describe.concurrent('the control', () => {
   const url = ({ endpoint }: { endpoint: string }) => `${endpoint}/_fanwire/faults`;
   const duplicate: Fault = { on: 'queue', effect: 'duplicate' };
 
-  it.each(['GET', 'PUT', 'DELETE'])('is not there for a %s unless it was asked for', async (method) => {
+  it('is not there unless it was asked for', async ({ onTestFinished }) => {
     const { ready, stop } = await bootLocal();
-    running.push(stop);
-    expect((await fetch(url(ready), { method })).status).toBe(404);
+    onTestFinished(stop);
+    for (const method of ['GET', 'PUT', 'DELETE']) {
+      expect((await fetch(url(ready), { method })).status).toBe(404);
+    }
   });
 
-  it('is there with npm start -- --faults, and prints the seed', async () => {
+  it('is there with npm start -- --faults, and prints the seed', async ({ onTestFinished }) => {
     const { ready, output, stop } = await startSystem({ faults: true });
-    running.push(stop);
+    onTestFinished(stop);
     const client = await Client.open(ready.websocketUrl);
     const faults = new Faults(ready);
     await faults.set({ seed: 42, faults: [{ on: 'function', function: 'ping', effect: 'crash', times: 1 }] });
@@ -351,7 +374,7 @@ describe('the control', () => {
     expect(output()).toContain('in force: 1, seed 42');
   });
 
-  it('says what is in force, with a seed of its own if it got none', async () => {
+  it('says what is in force, with a seed of its own if it got none', async ({ start }) => {
     const { faults } = await start();
     const { seed } = await faults.set({ faults: [duplicate] });
     expect(Number.isInteger(seed)).toBe(true);
@@ -360,7 +383,7 @@ describe('the control', () => {
     expect((await faults.report()).faults).toEqual([]);
   });
 
-  it('refuses what it does not understand, says why, and leaves what is', async () => {
+  it('refuses what it does not understand, says why, and leaves what is', async ({ start }) => {
     const { ready, faults, suffer } = await start();
     await suffer(duplicate);
     const put = async (body: string) => {
@@ -376,7 +399,7 @@ describe('the control', () => {
     expect((await faults.report()).faults).toHaveLength(1);
   });
 
-  it('refuses every web page, even one of its own', async () => {
+  it('refuses every web page, even one of its own', async ({ start }) => {
     const { ready, faults } = await start();
     for (const origin of ['https://example.com', ready.endpoint, 'null']) {
       for (const method of ['GET', 'PUT', 'DELETE']) {

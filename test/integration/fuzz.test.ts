@@ -45,7 +45,31 @@ function heldBytes(): number {
 const bytes = fc.uint8Array({ maxLength: 300 }).map(Buffer.from);
 /** A value that is nearly right: what it should be, or anything. */
 const nearly = <T>(...values: T[]) => fc.oneof(fc.constantFrom<unknown>(...values), fc.jsonValue());
+const topic = nearly('a', 'a/b', 'a/*', 'chat/a', 'chat/a', 'chat/*');
+const position = nearly({ epoch: 'e', offset: 1 }, { epoch: 'e', offset: -1 }, { offset: 1 });
+const outgoing = {
+  topic,
+  data: fc.jsonValue(),
+  key: nearly('k', 'l'),
+  version: nearly(1, 2, 3, 0),
+  receipt: nearly(true, false),
+  except: nearly<unknown>('self', ['L0SM9cOFvHcCIhw=']),
+  maxAge: nearly(0.1, 60, -1),
+};
+/** Commands with no other fields than they may have. */
+const command = (action: string, fields: Readonly<Record<string, fc.Arbitrary<unknown>>>) =>
+  fc.record({ action: fc.constant(action), id: fc.constant('1'), ...fields }, { requiredKeys: ['action'] });
+const commands = fc.oneof(
+  command('subscribe', { topic, rewind: nearly<unknown>(1, 300, { seconds: 5 }) }),
+  command('subscribe', { topic, position }),
+  command('history', { topic, after: position, limit: nearly(1, 100, 0) }),
+  command('history', { topic, before: nearly(1, 5), reverse: fc.constant(true) }),
+  command('ping', { positions: fc.array(fc.record({ topic, epoch: fc.string(), offset: fc.integer() })) }),
+  command('publish', outgoing),
+  command('publish', { messages: fc.array(fc.record(outgoing, { requiredKeys: ['topic', 'data'] })) }),
+);
 const text = fc.oneof(
+  commands.map((frame) => JSON.stringify(frame)),
   fc.json().filter((json) => !json.includes('everyone')),
   fc.string(),
   fc
@@ -56,6 +80,7 @@ const text = fc.oneof(
           'unsubscribe',
           'publish',
           'send',
+          'history',
           'whoami',
           'ping',
           '$connect',
@@ -266,7 +291,8 @@ async function sayTexts(texts: readonly string[]): Promise<void> {
   let answers = 0;
   const answered = Promise.withResolvers<void>();
   socket.on('message', (data) => {
-    if (JSON.parse(String(data)).type !== 'message' && ++answers === texts.length) answered.resolve();
+    const isAnswer = !['message', 'messages', 'receipt'].includes(JSON.parse(String(data)).type);
+    if (isAnswer && ++answers === texts.length) answered.resolve();
   });
   socket.on('close', (code) =>
     answered.reject(new Error(`expected the connection to stay open, got ${code}`)),
@@ -310,5 +336,7 @@ it(`survives 10,000 random and mutated frames and requests (seed ${SEED})`, asyn
   await fresh.subscribe('after/all');
   await fresh.ask({ action: 'publish', topic: 'after/all', data: 'still here' });
   await fresh.message('still here');
+  const { messages } = await fresh.ask({ action: 'history', topic: 'chat/a', reverse: true });
+  expect(messages.length).toBeGreaterThan(0);
   await fresh.close();
 }, 120_000);

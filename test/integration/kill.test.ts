@@ -1,16 +1,20 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { UpdateItemCommand } from '@aws-sdk/client-dynamodb';
 import { afterEach, expect, it } from 'vitest';
+import { HANDSHAKE_MAX_MS } from '../../shared/connections.ts';
 import { decodeJob } from '../../shared/delivery/job.ts';
 import { BackEnd } from '../back-end.ts';
 import { Client } from '../client.ts';
-import { bootLocal } from '../local.ts';
+import { bootLocal, variablesOf } from '../local.ts';
 import { startSystem } from '../system.ts';
 import { until } from '../until.ts';
 
 const PUBLISHERS = 4;
 const ACKNOWLEDGED_BEFORE_KILL = 200;
+/** One is volatile, of the other everything is kept. */
+const TOPICS = ['load/a', 'chat/load'];
 
 const dataDir = mkdtempSync(join(tmpdir(), 'fanwire-kill-'));
 const running: (() => Promise<void>)[] = [];
@@ -20,14 +24,41 @@ afterEach(async () => {
 });
 
 /** Publishes one message after the other, each when the one before is acknowledged, until the connection ends. */
-async function publishWithoutEnd(url: string, acknowledged: string[]): Promise<void> {
+async function publishWithoutEnd(url: string, topic: string, acknowledged: string[]): Promise<void> {
   const client = await Client.open(url);
   const publishNext = async (): Promise<void> => {
-    const { messageId } = await client.ask({ action: 'publish', topic: 'load/a', data: acknowledged.length });
+    const { messageId } = await client.ask({ action: 'publish', topic, data: acknowledged.length });
     acknowledged.push(messageId);
     return publishNext();
   };
   void publishNext();
+}
+
+/** As if the system had been down for longer than a handshake takes. */
+const age = (backEnd: BackEnd, table: string | undefined, connectionId: string) =>
+  backEnd.dynamodb.send(
+    new UpdateItemCommand({
+      TableName: table,
+      Key: { connectionId: { S: connectionId } },
+      UpdateExpression: 'SET connectedAt = connectedAt - :ms',
+      ConditionExpression: 'attribute_exists(connectedAt)',
+      ExpressionAttributeValues: { ':ms': { N: String(2 * HANDSHAKE_MAX_MS) } },
+    }),
+  );
+
+/** Ids of the messages in the log, in the order of their offsets. */
+async function logOf(url: string, topic: string): Promise<string[]> {
+  const client = await Client.open(url);
+  const ids: string[] = [];
+  let page = await client.ask({ action: 'history', topic, limit: 100 });
+  for (;;) {
+    ids.push(...(page.messages ?? []).map(({ messageId }: { messageId: string }) => messageId));
+    if (!page.more) break;
+    const after = { epoch: page.epoch, offset: page.offset };
+    page = await client.ask({ action: 'history', topic, limit: 100, after });
+  }
+  await client.close();
+  return ids;
 }
 
 it('processes after kill -9 every message that was acknowledged before, and forgets the dead connections', async () => {
@@ -38,19 +69,25 @@ it('processes after kill -9 every message that was acknowledged before, and forg
   const subscribers = await Promise.all([Client.open(url), Client.open(url), Client.open(url)]);
   const ids: string[] = [];
   for (const subscriber of subscribers) {
-    await subscriber.subscribe('load/a');
+    for (const topic of TOPICS) await subscriber.subscribe(topic);
     ids.push((await subscriber.ask({ action: 'whoami' })).connectionId);
   }
-  const acknowledged: string[] = [];
-  for (let n = 0; n < PUBLISHERS; n++) await publishWithoutEnd(url, acknowledged);
-  await until(() => acknowledged.length >= ACKNOWLEDGED_BEFORE_KILL);
+  const acknowledged = TOPICS.map((): string[] => []);
+  for (const [index, topic] of TOPICS.entries()) {
+    for (let n = 0; n < PUBLISHERS / TOPICS.length; n++) {
+      await publishWithoutEnd(url, topic, acknowledged[index] as string[]);
+    }
+  }
+  await until(() => acknowledged.flat().length >= ACKNOWLEDGED_BEFORE_KILL);
   await first.kill();
-  const acknowledgedByThen = [...acknowledged];
+  const acknowledgedByThen = structuredClone(acknowledged);
 
   // The same state, under a gateway on which every call fails: what was not delivered must come out as dead letters.
   const second = await bootLocal({
     dataDir,
-    app: 'test/apps/one-attempt.ts',
+    edit: (resources) => {
+      for (const worker of ['Fanout', 'Deliver']) variablesOf(resources, worker).DELIVERY_ATTEMPTS_MAX = '1';
+    },
     faults: { faults: [{ on: '@connections', effect: 'answer', status: 500 }] },
   });
   running.push(second.stop);
@@ -64,15 +101,20 @@ it('processes after kill -9 every message that was acknowledged before, and forg
       .filter(({ connectionIds }) => connectionIds.includes(id))
       .flatMap(({ messages }) => messages.map(({ json }) => JSON.parse(json).messageId));
     const seen = new Set([...subscriber.messages.map(({ messageId }) => messageId), ...undelivered]);
-    expect(acknowledgedByThen.filter((messageId) => !seen.has(messageId))).toEqual([]);
+    expect(acknowledgedByThen.flat().filter((messageId) => !seen.has(messageId))).toEqual([]);
   }
+  for (const id of await backEnd.connectionsWithRows())
+    await age(backEnd, second.ready.tables.connections, id);
   await second.stop();
   running.pop();
 
-  // And a healthy start, which finds that nobody of them is there any more.
+  // And a healthy start, which finds that nobody of them is there any more, and all that was kept.
   const third = await startSystem({ dataDir });
   running.push(() => third.stop());
   const healthy = new BackEnd(third.ready);
   await until(async () => (await healthy.connectionsWithRows()).size === 0);
   expect(Object.values(await healthy.depths())).toEqual([0, 0, 0, 0]);
+  const log = await logOf(third.ready.websocketUrl, 'chat/load');
+  expect(log).toHaveLength(new Set(log).size);
+  expect(acknowledgedByThen[1]?.filter((messageId) => !log.includes(messageId))).toEqual([]);
 }, 120_000);

@@ -42,9 +42,9 @@ it('counts known traffic exactly as AWS would bill it', async () => {
   await usage('DELETE');
   const anonymous = await Promise.all([Client.open(websocketUrl), Client.open(websocketUrl)]);
   const clients = [...anonymous, await Client.open(`${websocketUrl}?userId=alice`)];
-  for (const client of clients) await client.subscribe('chat/lobby');
+  for (const client of clients) await client.subscribe('talk/lobby');
   const small = 'x'.repeat(EVENT);
-  await backEnd.publish({ topic: 'chat/lobby', data: small });
+  await backEnd.publish({ topic: 'talk/lobby', data: small });
   await Promise.all(clients.map((client) => client.message(small)));
   const first = await settled(1);
   const { prod } = first.stages;
@@ -68,7 +68,7 @@ it('counts known traffic exactly as AWS would bill it', async () => {
     // A consistent read of 3 rows is one unit.
     Query: { requests: 1, readUnits: 1 },
   });
-  // Of chat/lobby, chat/lobby/* and chat/*, one exists: a miss is a unit too.
+  // Of talk/lobby, talk/lobby/* and talk/*, one exists: a miss is a unit too.
   expect(first.tables.topics?.BatchGetItem).toEqual({ requests: 1, readUnits: 3, writeUnits: 0 });
   for (const name of ['connect', 'subscribe']) {
     expect(first.functions[name]).toMatchObject({ invocations: SUBSCRIBERS, errors: 0, memoryMb: 256 });
@@ -80,14 +80,33 @@ it('counts known traffic exactly as AWS would bill it', async () => {
 
 it('counts a message of more than 32 KB as two', async () => {
   const client = await Client.open(runtime.ready.websocketUrl);
-  await client.subscribe('chat/large');
+  await client.subscribe('talk/large');
   await usage('DELETE');
   const large = 'x'.repeat(33 * 1024);
-  await backEnd.publish({ topic: 'chat/large', data: large });
+  await backEnd.publish({ topic: 'talk/large', data: large });
   await client.message(large);
   const { stages, buses } = await settled(1);
   expect(stages.prod).toMatchObject({ connections: 0, posts: 2 });
   expect(buses.bus).toEqual({ events: 1, billedEvents: 1 });
+  await close(client);
+});
+
+it('counts three writes for a message that is kept, and none for whoever reads it', async () => {
+  await usage('DELETE');
+  // Nobody is subscribed: posts would take from the budget, which is a write, too.
+  await backEnd.publish({ topic: 'chat/kept', data: 1 }); // which makes the worker know the log
+  await settled(1);
+  await usage('DELETE');
+  await backEnd.publish({ topic: 'chat/kept', data: 2 });
+  const { tables } = await settled(1);
+  expect(tables.topics?.UpdateItem).toMatchObject({ requests: 1, writeUnits: 1 });
+  expect(tables.messages).toMatchObject({ PutItem: { requests: 2, readUnits: 0, writeUnits: 2 } });
+  const client = await Client.open(runtime.ready.websocketUrl);
+  expect((await client.ask({ action: 'history', topic: 'chat/kept' })).messages).toHaveLength(2);
+  expect((await usage()).tables.messages).toMatchObject({
+    PutItem: { writeUnits: 2 },
+    Query: { readUnits: expect.any(Number), writeUnits: 0 },
+  });
   await close(client);
 });
 
@@ -178,8 +197,8 @@ describe('the formula of a scenario', { timeout: 60_000 }, () => {
     ['served in two jobs', 530, 3],
   ])('agrees with the meter on subscribers %s', async (_, subscribers, messages) => {
     await usage('DELETE');
-    // As long as `chat/lobby`, for which the formula knows how large rows are.
-    const topic = `chat/${String(subscribers).padStart(5, '0')}`;
+    // As long as `talk/lobby`, for which the formula knows how large rows are.
+    const topic = `talk/${String(subscribers).padStart(5, '0')}`;
     const clients = await connectAll(subscribers, topic);
     for (let n = 0; n < messages; n++) {
       const data = `${n}`.padEnd(200, 'x');

@@ -1,6 +1,7 @@
 import { ReceiveMessageCommand, SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
-import { afterEach, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import type { Runtime } from '../../infra/local/runtime.ts';
+import { synthesiseAll } from '../assemblies.ts';
 import { BackEnd } from '../back-end.ts';
 import { Client } from '../client.ts';
 import { bootLocal, type LocalOptions, type TemplateResources } from '../local.ts';
@@ -8,16 +9,32 @@ import { until } from '../until.ts';
 
 /** What the policies of resources are for: services of AWS come in by them, and so may anybody. */
 
-let local: Runtime | undefined;
-afterEach(() => local?.stop());
+const [GUARDED, SHOP] = ['test/apps/guarded.ts', 'test/apps/shop.ts'];
+beforeAll(() => synthesiseAll('infra/app.ts', GUARDED, SHOP));
 
-async function system(options: LocalOptions) {
+async function boot(options: LocalOptions) {
   const lines: string[] = [];
-  local = await bootLocal({ log: (source, line) => lines.push(`${source} ${line}`), ...options });
+  const local = await bootLocal({ log: (source, line) => lines.push(`${source} ${line}`), ...options });
   const said = (...parts: string[]) =>
     until(() => lines.find((line) => parts.every((part) => line.includes(part))));
   return { local, backEnd: new BackEnd(local.ready), said };
 }
+
+type BootSystem = (options: LocalOptions) => ReturnType<typeof boot>;
+
+/** Each test has a system of its own, so they run side by side. */
+const it = test.extend<{ system: BootSystem }>({
+  // biome-ignore lint/correctness/noEmptyPattern: vitest reads what a fixture needs from its pattern
+  system: async ({}, use) => {
+    const running: Runtime[] = [];
+    await use(async (options) => {
+      const system = await boot(options);
+      running.push(system.local);
+      return system;
+    });
+    for (const local of running) await local.stop();
+  },
+});
 
 /** Takes away the resources of a type whose logical id looks so. There have to be some. */
 const without =
@@ -35,8 +52,8 @@ const statementsOf = (resources: TemplateResources, id: RegExp): unknown[] => {
   return resources[key]?.Properties.PolicyDocument.Statement;
 };
 
-describe('API Gateway', () => {
-  it('may not invoke a route’s function without a permission', async () => {
+describe.concurrent('API Gateway', () => {
+  it('may not invoke a route’s function without a permission', async ({ system }) => {
     const { local } = await system({ edit: without('AWS::Lambda::Permission', /pingRoute/) });
     const client = await Client.open(local.ready.websocketUrl);
     client.send({ action: 'ping' });
@@ -47,7 +64,7 @@ describe('API Gateway', () => {
     await client.close();
   });
 
-  it('may not invoke the function of another route by its permission', async () => {
+  it('may not invoke the function of another route by its permission', async ({ system }) => {
     const { local } = await system({
       edit: (resources) => {
         const [ping] = Object.values(resources).filter(
@@ -63,22 +80,24 @@ describe('API Gateway', () => {
     await client.close();
   });
 
-  it('answers a handshake with 500 if it may not ask the function of $connect', async () => {
+  it('answers a handshake with 500 if it may not ask the function of $connect', async ({ system }) => {
     const { local } = await system({ edit: without('AWS::Lambda::Permission', /connectRouteConnect/) });
     await expect(Client.open(local.ready.websocketUrl)).rejects.toThrow('Unexpected server response: 500');
   });
 
-  it('answers a handshake with 500 if it may not ask the authorizer', async () => {
-    const app = 'test/apps/guarded.ts';
-    const { local } = await system({ app, edit: without('AWS::Lambda::Permission', /Guard/) });
+  it('answers a handshake with 500 if it may not ask the authorizer', async ({ system }) => {
+    const { local } = await system({
+      app: GUARDED,
+      edit: without('AWS::Lambda::Permission', /Guard/),
+    });
     await expect(Client.open(`${local.ready.websocketUrl}?token=alice`)).rejects.toThrow(
       'Unexpected server response: 500',
     );
   });
 });
 
-describe('EventBridge', () => {
-  it('may not send to a queue whose policy does not let it in, and buries the event', async () => {
+describe.concurrent('EventBridge', () => {
+  it('may not send to a queue whose policy does not let it in, and buries the event', async ({ system }) => {
     const { backEnd } = await system({ edit: without('AWS::SQS::QueuePolicy', /^FanwireIngestPolicy/) });
     await backEnd.publish({ topic: 'a', data: 1 });
     const letter = await until(async () => (await backEnd.drain('ingestDeadLetters'))[0]);
@@ -88,7 +107,7 @@ describe('EventBridge', () => {
     );
   });
 
-  it('may not bury an event in a queue whose policy does not let it in', async () => {
+  it('may not bury an event in a queue whose policy does not let it in', async ({ system }) => {
     const { backEnd, said } = await system({
       edit: without('AWS::SQS::QueuePolicy', /^FanwireIngestPolicy/, /^FanwireIngestDeadLettersPolicy/),
     });
@@ -97,19 +116,21 @@ describe('EventBridge', () => {
     expect(await backEnd.depth('ingestDeadLetters')).toBe(0);
   });
 
-  it('may not invoke a function that does not let its rule in', async () => {
-    const app = 'test/apps/shop.ts';
-    const { backEnd, said } = await system({ app, edit: without('AWS::Lambda::Permission', /Orders/) });
+  it('may not invoke a function that does not let its rule in', async ({ system }) => {
+    const { backEnd, said } = await system({
+      app: SHOP,
+      edit: without('AWS::Lambda::Permission', /Orders/),
+    });
     await backEnd.put({ source: 'shop', detailType: 'sold', detail: { total: 101 } });
     await said('bus', 'NO_PERMISSIONS', 'lambda:InvokeFunction', 'it is lost');
   });
 });
 
-describe('the policy of a queue', () => {
+describe.concurrent('the policy of a queue', () => {
   const ROLE = 'arn:aws:iam::000000000000:role/Visitor';
   const LETTERS = /^FanwireDeliveryDeadLettersPolicy/;
 
-  it('lets in whom no other policy does', async () => {
+  it('lets in whom no other policy does', async ({ system }) => {
     const { local, backEnd } = await system({
       edit: (resources) =>
         statementsOf(resources, LETTERS).push({
@@ -129,7 +150,7 @@ describe('the policy of a queue', () => {
     );
   });
 
-  it('denies what everything else allows, to the root user too', async () => {
+  it('denies what everything else allows, to the root user too', async ({ system }) => {
     const { local, backEnd } = await system({
       edit: (resources) =>
         statementsOf(resources, LETTERS).push({
@@ -148,7 +169,7 @@ describe('the policy of a queue', () => {
   });
 });
 
-it('a function that logs to another group than its role may use is not heard', async () => {
+it('a function that logs to another group than its role may use is not heard', async ({ system }) => {
   const { local, said } = await system({
     edit: (resources) => {
       const key = Object.keys(resources).find((each) => each.startsWith('FanwirePingFunction')) ?? '';

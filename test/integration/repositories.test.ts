@@ -1,6 +1,7 @@
 import {
-  CreateTableCommand,
+  DescribeTableCommand,
   type DynamoDBClient,
+  type KeySchemaElement,
   PutItemCommand,
   paginateScan,
 } from '@aws-sdk/client-dynamodb';
@@ -15,7 +16,7 @@ import { parsePattern, parseTopic } from '../../shared/topic.ts';
 import { createTopics, type Topics } from '../../shared/topics.ts';
 import { BackEnd } from '../back-end.ts';
 import { bootLocal } from '../local.ts';
-import { MemoryDynamoDB, TABLES, type TableName } from '../memory/dynamodb.ts';
+import { MemoryDynamoDB, TABLES, type TableDefinition, type TableName } from '../memory/dynamodb.ts';
 
 const START_MS = Date.UTC(2026, 10, 20);
 const HOUR_MS = 3_600_000;
@@ -25,8 +26,15 @@ const lobby = parsePattern('chat/lobby');
 interface Place {
   readonly client: DynamoDBClient;
   readonly tables: Readonly<Record<TableName, string>>;
+  /** Of the table, and then of its indexes. */
+  keysOf(name: TableName): Promise<unknown[]>;
   stop(): Promise<void>;
 }
+
+const keysInMemory = async (name: TableName): Promise<unknown[]> => {
+  const { keys, indexes = {} }: TableDefinition = TABLES[name];
+  return [keys, ...Object.values(indexes).map((index) => index.keys)];
+};
 
 /** The local cloud's tables, and those that the simulation keeps in memory: it may trust these as far as this suite goes. */
 const places: readonly (readonly [string, () => Promise<Place>])[] = [
@@ -41,6 +49,7 @@ const places: readonly (readonly [string, () => Promise<Place>])[] = [
         topics: 'topics',
         messages: 'messages',
       },
+      keysOf: keysInMemory,
       stop: async () => {},
     }),
   ],
@@ -51,27 +60,13 @@ async function bootTables(): Promise<Place> {
   const { dynamodb: client } = new BackEnd(local.ready);
   const { connections, subscriptions, topics, messages } = local.ready.tables;
   const tables = { connections, subscriptions, topics, messages } as Record<TableName, string>;
-  // TODO: for as long as the template has no table for messages.
-  if (!messages) {
-    tables.messages = 'messages';
-    const attributes = TABLES.messages.keys.map((AttributeName, index) => ({
-      AttributeName,
-      KeyType: (['HASH', 'RANGE'] as const)[index],
-      AttributeType: (['S', 'N'] as const)[index],
-    }));
-    await client.send(
-      new CreateTableCommand({
-        TableName: 'messages',
-        KeySchema: attributes.map(({ AttributeName, KeyType }) => ({ AttributeName, KeyType })),
-        AttributeDefinitions: attributes.map(({ AttributeName, AttributeType }) => ({
-          AttributeName,
-          AttributeType,
-        })),
-        BillingMode: 'PAY_PER_REQUEST',
-      }),
-    );
-  }
-  return { client, tables, stop: () => local.stop() };
+  const keysOf = async (name: TableName) => {
+    const { Table } = await client.send(new DescribeTableCommand({ TableName: tables[name] }));
+    const names = (keys: KeySchemaElement[] | undefined) => keys?.map(({ AttributeName }) => AttributeName);
+    const indexes = Table?.GlobalSecondaryIndexes?.map(({ KeySchema }) => names(KeySchema)) ?? [];
+    return [names(Table?.KeySchema), ...indexes];
+  };
+  return { client, tables, keysOf, stop: () => local.stop() };
 }
 
 describe.each(places)('tables %s', (_, open_) => {
@@ -106,6 +101,10 @@ describe.each(places)('tables %s', (_, open_) => {
     connections.open({ connectionId, connectedAtMs: nowMs, ...(userId !== undefined && { userId }) });
   const collect = async (pages: AsyncIterable<string[]>) => (await Array.fromAsync(pages)).flat().sort();
   const seconds = (ms: number) => Math.ceil(ms / 1000);
+
+  it.each(Object.keys(TABLES) as TableName[])('have the same keys: %s', async (name) => {
+    expect(await place.keysOf(name)).toEqual(await keysInMemory(name));
+  });
 
   describe('connections', () => {
     it('keep a repeated subscription on its first shard', async () => {

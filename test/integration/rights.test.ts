@@ -9,7 +9,7 @@ import { parsePattern, parseTopic } from '../../shared/topic.ts';
 import { BackEnd } from '../back-end.ts';
 import { Client } from '../client.ts';
 import { Faults, NO_FAULTS } from '../faults.ts';
-import { bootLocal, type TemplateResources } from '../local.ts';
+import { bootLocal, variablesOf } from '../local.ts';
 import { rightOf, rightsIn } from '../rights.ts';
 import { until } from '../until.ts';
 
@@ -59,6 +59,7 @@ let faults: Faults;
 beforeAll(async () => {
   local = await bootLocal({
     app: 'test/apps/impatient.ts',
+    schedules: true,
     faults: NO_FAULTS,
     clock,
     edit: (resources) => {
@@ -90,15 +91,12 @@ beforeEach(() => {
   lines = [];
 });
 
-function variablesOf(resources: TemplateResources, id: string): Record<string, string> {
-  const [name = ''] = Object.keys(resources).filter((key) => key.startsWith(`Fanwire${id}Function`));
-  return resources[name]?.Properties.Environment.Variables;
-}
-
 const open = (query = ''): Promise<Client> => Client.open(local.ready.websocketUrl + query);
 
 let topics = 0;
 const newTopic = (): string => `topic/${++topics}`;
+/** One that keeps history, and its last value. */
+const newLog = (): string => `state/${++topics}`;
 
 async function subscriberOf(topic: string): Promise<{ client: Client; connectionId: string }> {
   const client = await open();
@@ -123,6 +121,16 @@ async function ghostOf(topic: string, kind?: 'orphan'): Promise<string> {
   const subscriptions = { M: { [topic]: { N: '0' } } };
   await put('connections', { connectionId: { S: id }, connectedAt, subscriptions, expiresAt });
   return id;
+}
+
+/** A log whose first offset is not decided, as if its worker had died just now. A message is at the second. */
+async function leaveHole(topic: string): Promise<void> {
+  const nowMs = Date.now();
+  const [at, expiresAt] = [{ N: String(nowMs) }, { N: String(Math.ceil(nowMs / 1000) + 3_600) }];
+  const head = { epoch: { S: 'e' }, offset: { N: '2' }, createdAt: at, allocatedAt: at, previousAt: at };
+  await put('topics', { topic: { S: `${topic}#log` }, ...head, expiresAt });
+  const json = JSON.stringify({ messageId: 'm', offset: 2, publishedAt: '', publisher: {}, data: 1 });
+  await put('messages', { log: { S: `${topic}#e` }, offset: { N: '2' }, at, json: { S: json }, expiresAt });
 }
 
 const isForgotten = async (connectionId: string): Promise<boolean> =>
@@ -183,7 +191,20 @@ it('every right that the template grants is used, and no other', async () => {
   await alice.ask({ action: 'unsubscribe', topic: 'b' }); // looks for a row that no item lists
   await alice.ask({ action: 'publish', topic: 'a', data: 'published' });
   await bob.ask({ action: 'send', to: { userId: 'alice' }, data: 'sent' });
-  await alice.ask({ action: 'ping' });
+  const log = newLog();
+  const positions = [{ topic: log, epoch: 'e', offset: 1 }];
+  for (const data of ['kept', 'not kept']) {
+    const { id } = await bob.ask({ action: 'publish', topic: log, data, key: 'k', receipt: true });
+    await bob.wait((frame) => frame.type === 'receipt' && frame.id === id);
+  }
+  expect(await bob.ask({ action: 'subscribe', topic: log })).toMatchObject({ messages: [{ data: 'kept' }] });
+  expect((await bob.ask({ action: 'ping', positions })).behind).toHaveLength(1);
+  await bob.ask({ action: 'history', topic: newLog() }); // which begins its log
+  for (const command of [{ action: 'history' }, { action: 'subscribe', rewind: 5 }]) {
+    const topic = newLog();
+    await leaveHole(topic);
+    expect((await bob.ask({ ...command, topic })).messages).toMatchObject([{ offset: 2 }]);
+  }
   expect(await alice.ask({ action: 'shout' })).toMatchObject({ code: 'unknown_action' });
 
   await backEnd.publish(
@@ -228,9 +249,10 @@ const answersInternal =
   (
     command: (topic: string) => object,
     prepare?: (client: Client, topic: string) => Promise<unknown>,
+    nextTopic = newTopic,
   ): Failure =>
   async (miss) => {
-    const [client, topic] = [await open(), newTopic()];
+    const [client, topic] = [await open(), nextTopic()];
     await prepare?.(client, topic);
     miss();
     client.send(command(topic));
@@ -252,10 +274,16 @@ const leavesRows =
 
 /** The log says why, and the queue will hand out the record again. */
 const failsRecord =
-  (action: string, send: (topic: string) => Promise<unknown>): Failure =>
+  (
+    action: string,
+    send: (topic: string) => Promise<unknown>,
+    { topic = newTopic, prepare = async () => {} }: { topic?: () => string; prepare?: typeof send } = {},
+  ): Failure =>
   async (miss) => {
+    const to = topic();
+    await prepare(to);
     miss();
-    await send(newTopic());
+    await send(to);
     await said('record failed', `is not authorized to perform: ${action}`);
   };
 
@@ -336,6 +364,24 @@ const toFailing =
 const toLive = (send: (topic: string, connectionId: string) => Promise<unknown>) => async (topic: string) =>
   send(topic, (await subscriberOf(topic)).connectionId);
 
+const publishKeyed = (topic: string) => backEnd.publish({ topic, data: topic, key: 'k' });
+/** And waits until it is stored. */
+const storeKeyed = async (topic: string) => {
+  const { client } = await subscriberOf(topic);
+  await publishKeyed(topic);
+  await client.message(topic);
+};
+
+/** What a command that reads a log, and finds a hole in it, cannot do without. */
+const readsLog = (id: string, command: (topic: string) => object): Record<string, Failure> =>
+  Object.fromEntries(
+    ['GetItem', 'Query', 'PutItem'].map((operation) => [
+      `${id} dynamodb:${operation} Messages`,
+      answersInternal(command, (_, topic) => leaveHole(topic), newLog),
+    ]),
+  );
+const historyOf = (topic: string) => ({ action: 'history', topic });
+
 const FAILURES: Record<string, Failure> = {
   'Connect dynamodb:PutItem Connections': async (miss) => {
     miss();
@@ -348,18 +394,37 @@ const FAILURES: Record<string, Failure> = {
   'Subscribe dynamodb:UpdateItem Connections': answersInternal(subscribing),
   'Subscribe dynamodb:GetItem Connections': answersInternal(subscribing, subscribeToAllItMay),
   'Subscribe dynamodb:PutItem Subscriptions': answersInternal(subscribing),
+  ...readsLog('Subscribe', (topic) => ({ ...subscribing(topic), rewind: 5 })),
+  ...readsLog('History', historyOf),
+  'History dynamodb:GetItem Topics': answersInternal(historyOf, undefined, newLog),
+  'History dynamodb:UpdateItem Topics': answersInternal(historyOf, undefined, newLog),
   'Unsubscribe dynamodb:UpdateItem Connections': answersInternal(unsubscribing, subscribe),
   'Unsubscribe dynamodb:BatchWriteItem Subscriptions': answersInternal(unsubscribing, subscribe),
   'Unsubscribe dynamodb:BatchGetItem Topics': answersInternal(unsubscribing),
   'Publish events:PutEvents Bus': answersInternal((topic) => ({ action: 'publish', topic, data: 1 })),
   'Send events:PutEvents Bus': answersInternal(() => ({ action: 'send', to: { userId: 'a' }, data: 1 })),
   'Whoami dynamodb:GetItem Connections': answersInternal(() => ({ action: 'whoami' })),
+  'Ping dynamodb:GetItem Connections': answersInternal(() => ({ action: 'ping' })),
+  'Ping dynamodb:BatchGetItem Topics': answersInternal((topic) => ({
+    action: 'ping',
+    positions: [{ topic, epoch: 'e', offset: 1 }],
+  })),
 
   'Fanout sqs:GetQueueAttributes Ingest': waitsInQueue('ingest', publishTo),
   'Fanout sqs:ReceiveMessage Ingest': waitsInQueue('ingest', publishTo),
   'Fanout sqs:DeleteMessage Ingest': staysInQueue('ingest', publishTo),
   'Fanout dynamodb:BatchGetItem Topics': failsRecord('dynamodb:BatchGetItem', publishTo),
   'Fanout dynamodb:UpdateItem Topics': buries(UNPACED, publishToSome),
+  'Fanout dynamodb:GetItem Topics': failsRecord('dynamodb:GetItem', publishTo, { topic: newLog }),
+  'Fanout dynamodb:PutItem Topics': failsRecord('dynamodb:PutItem', publishTo, { topic: newLog }),
+  'Fanout dynamodb:PutItem Messages': failsRecord('dynamodb:PutItem', publishTo, { topic: newLog }),
+  'Fanout dynamodb:BatchGetItem Messages': failsRecord('dynamodb:BatchGetItem', publishKeyed, {
+    topic: newLog,
+  }),
+  'Fanout dynamodb:GetItem Messages': failsRecord('dynamodb:GetItem', publishKeyed, {
+    topic: newLog,
+    prepare: storeKeyed,
+  }),
   'Fanout dynamodb:Query Subscriptions': failsRecord('dynamodb:Query', publishToGhost),
   'Fanout dynamodb:Query Connections/index/byUser': failsRecord('dynamodb:Query', () =>
     backEnd.publish({ to: { userId: 'alice' }, data: 1 }),
@@ -415,7 +480,7 @@ const RUNS: Record<string, () => Promise<unknown>> = {
   Connect: () => open(),
   Disconnect: async () => (await open()).close(),
   ...Object.fromEntries(
-    ['subscribe', 'unsubscribe', 'publish', 'send', 'whoami', 'ping'].map((action) => [
+    ['subscribe', 'unsubscribe', 'publish', 'send', 'history', 'whoami', 'ping'].map((action) => [
       action.charAt(0).toUpperCase() + action.slice(1),
       async () => (await open()).ask({ action }),
     ]),

@@ -1,13 +1,12 @@
-import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { assemblyOf, synthesiseAll } from '../assemblies.ts';
 import { BackEnd } from '../back-end.ts';
 import { Client } from '../client.ts';
-import { startSystem } from '../system.ts';
+import { type SystemOptions, spawnMain, startSystem } from '../system.ts';
 
-const main = join(import.meta.dirname, '../../infra/local/main.ts');
 const dataDir = mkdtempSync(join(tmpdir(), 'fanwire-start-'));
 const running: (() => Promise<void>)[] = [];
 afterEach(async () => {
@@ -15,7 +14,9 @@ afterEach(async () => {
 });
 afterAll(() => rmSync(dataDir, { recursive: true, force: true }));
 
-async function start(options: Parameters<typeof startSystem>[0]) {
+beforeAll(() => synthesiseAll('infra/app.ts', 'test/apps/shop.ts'));
+
+async function start(options: SystemOptions) {
   const system = await startSystem(options);
   running.push(() => system.stop());
   return system;
@@ -23,7 +24,15 @@ async function start(options: Parameters<typeof startSystem>[0]) {
 
 /** Runs `npm start` where it is expected to end by itself. */
 function run(...args: string[]): Promise<{ code: number | null; output: string }> {
-  const child = spawn(process.execPath, [main, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  return outcomeOf(spawnMain(args));
+}
+/** With an app that need not be synthesised for it. */
+async function runSynthesised(...args: string[]): Promise<{ code: number | null; output: string }> {
+  const assembly = await assemblyOf('infra/app.ts');
+  return outcomeOf(spawnMain(args, assembly));
+}
+
+function outcomeOf(child: ReturnType<typeof spawnMain>): Promise<{ code: number | null; output: string }> {
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += chunk));
   return new Promise((resolve) => child.once('close', (code) => resolve({ code, output })));
@@ -44,17 +53,18 @@ describe('npm start', () => {
     expect([code, output]).toEqual([1, expect.stringContaining(message)]);
   });
 
-  it('says which port is taken, and how to choose another', async () => {
-    const { ready } = await start({});
+  it('says which port is taken, and which data directory another one uses', async () => {
+    const { ready } = await start({ dataDir });
     const { port } = new URL(ready.endpoint);
-    const { code, output } = await run('--ephemeral', '--port', port);
-    expect([code, output]).toEqual([1, expect.stringContaining(`Port ${port} is taken`)]);
-  });
-
-  it('refuses a data directory that another one uses', async () => {
-    await start({ dataDir });
-    const { code, output } = await run('--port', '0', '--data', dataDir);
-    expect([code, output]).toEqual([1, expect.stringContaining('is another Fanwire using it?')]);
+    const [byPort, byDirectory] = await Promise.all([
+      runSynthesised('--ephemeral', '--port', port),
+      runSynthesised('--port', '0', '--data', dataDir),
+    ]);
+    expect([byPort.code, byPort.output]).toEqual([1, expect.stringContaining(`Port ${port} is taken`)]);
+    expect([byDirectory.code, byDirectory.output]).toEqual([
+      1,
+      expect.stringContaining('is another Fanwire using it?'),
+    ]);
   });
 
   it('keeps state and credentials in its data directory', async () => {

@@ -1,0 +1,41 @@
+import { WebSocket } from 'ws';
+
+/** The way from one client to the server: it can be cut, and stays cut for as long as one likes. */
+export class Network {
+  /** For the client's options. */
+  readonly WebSocket: new (
+    url: string,
+  ) => WebSocket;
+  /** Connections made so far. */
+  connections = 0;
+  readonly #sockets = new Set<WebSocket>();
+  #isCut = false;
+
+  constructor() {
+    const network = this;
+    this.WebSocket = class extends WebSocket {
+      constructor(url: string) {
+        super(url);
+        network.#watch(this);
+      }
+    };
+  }
+
+  /** Ends every connection as a lost one ends, and refuses new ones until it is mended. */
+  cut(): void {
+    this.#isCut = true;
+    for (const socket of this.#sockets) socket.terminate();
+  }
+
+  mend(): void {
+    this.#isCut = false;
+  }
+
+  #watch(socket: WebSocket): void {
+    this.connections += 1;
+    this.#sockets.add(socket);
+    socket.on('error', () => {}); // the client hears of it
+    socket.on('close', () => this.#sockets.delete(socket));
+    if (this.#isCut) socket.terminate();
+  }
+}
