@@ -168,7 +168,7 @@ interface EnvironmentKill extends OnEnvironment {
 interface EnvironmentCrash extends OnEnvironment {
   readonly effect: 'crash';
 }
-/** It starts so much more slowly. */
+/** Its start takes so long at least. */
 interface EnvironmentDelay extends OnEnvironment {
   readonly effect: 'delay';
   readonly delayMs: Span;

@@ -34,7 +34,7 @@ export interface EnvironmentDeps {
 
 /** Asked and told wherever something may go wrong with an execution environment. */
 export interface EnvironmentFaults {
-  /** Whether an environment crashes while it starts, or starts so many milliseconds more slowly. */
+  /** Whether an environment crashes while it starts, or takes so many milliseconds at least. */
   start?(functionName: string): 'crash' | number | undefined;
   /**
    * Told of an invocation before it begins. The AWS SDK sends `traceId` as X-Amzn-Trace-Id with every call that the
@@ -122,11 +122,12 @@ export class Environment {
 
   async #startUp(fault: 'crash' | number | undefined): Promise<void> {
     if (fault === 'crash') void this.#end(1);
+    const delay = typeof fault === 'number' ? this.#delays.wait(fault) : undefined;
     const startedAt = performance.now();
     await this.#wait(INIT_TIMEOUT_MS);
     this.#isStarting = false;
     this.#deps.meter?.initialised(this.#name, performance.now() - startedAt);
-    if (typeof fault === 'number') await this.#delays.wait(fault);
+    await delay;
   }
 
   async #handleFaulty(call: Call, faults: EnvironmentFaults): Promise<Outcome> {
