@@ -157,7 +157,7 @@ export class Fanwire extends Construct {
       'unsubscribe',
       tableNames({ connections, subscriptions, topics }),
     );
-    unsubscribe.allow(['dynamodb:UpdateItem'], connections.tableArn);
+    unsubscribe.allow(['dynamodb:GetItem', 'dynamodb:UpdateItem'], connections.tableArn);
     unsubscribe.allow(['dynamodb:BatchWriteItem'], subscriptions.tableArn);
     unsubscribe.allow(['dynamodb:BatchGetItem'], topics.tableArn);
   }

@@ -36,8 +36,9 @@ export interface Connections {
     shard: number,
     subscriptionsMax: number,
   ): Promise<number | 'limit_reached' | 'not_connected'>;
-  /** Answers with the shard that holds the row, or undefined if there was no such subscription. */
-  removeSubscription(connectionId: string, pattern: Pattern): Promise<number | undefined>;
+  /** The shard that holds the row of a subscription that is noted, read consistently. */
+  shardOf(connectionId: string, pattern: Pattern): Promise<number | undefined>;
+  removeSubscription(connectionId: string, pattern: Pattern): Promise<void>;
   /**
    * Deletes the item and answers with the subscription rows that are left to delete, or undefined if there was no item.
    * With `goneAtMs` (a 410 said so) an item whose handshake may still be pending at that time stays.
@@ -109,12 +110,25 @@ export function createConnections(client: DynamoDBClient, table: string, now: ()
           }),
         ),
       );
-      if (updated) return shardOf(updated.Attributes, pattern) ?? shard;
+      if (updated) return shardIn(updated.Attributes, pattern) ?? shard;
       return (await has(connectionId)) ? 'limit_reached' : 'not_connected';
     },
 
+    async shardOf(connectionId, pattern) {
+      const { Item } = await client.send(
+        new GetItemCommand({
+          TableName: table,
+          Key: key(connectionId),
+          ConsistentRead: true,
+          ProjectionExpression: 'subscriptions.#pattern',
+          ExpressionAttributeNames: { '#pattern': pattern },
+        }),
+      );
+      return shardIn(Item, pattern);
+    },
+
     async removeSubscription(connectionId, pattern) {
-      const updated = await ifConditionHolds(
+      await ifConditionHolds(
         client.send(
           new UpdateItemCommand({
             TableName: table,
@@ -122,11 +136,9 @@ export function createConnections(client: DynamoDBClient, table: string, now: ()
             UpdateExpression: 'REMOVE subscriptions.#pattern',
             ConditionExpression: 'attribute_exists(connectionId)',
             ExpressionAttributeNames: { '#pattern': pattern },
-            ReturnValues: 'UPDATED_OLD',
           }),
         ),
       );
-      return shardOf(updated?.Attributes, pattern);
     },
 
     async close(connectionId, goneAtMs) {
@@ -199,7 +211,7 @@ export function createConnections(client: DynamoDBClient, table: string, now: ()
 const ids = (items: Item[] | undefined): string[] =>
   (items ?? []).flatMap(({ connectionId }) => connectionId?.S ?? []);
 
-const shardOf = (attributes: Item | undefined, pattern: Pattern): number | undefined => {
+const shardIn = (attributes: Item | undefined, pattern: Pattern): number | undefined => {
   const shard = attributes?.subscriptions?.M?.[pattern]?.N;
   return shard === undefined ? undefined : Number(shard);
 };

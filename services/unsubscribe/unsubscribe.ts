@@ -5,7 +5,7 @@ import type { Subscriptions } from '../../shared/subscriptions.ts';
 import type { Topics } from '../../shared/topics.ts';
 
 export interface UnsubscribeDeps {
-  readonly connections: Pick<Connections, 'removeSubscription'>;
+  readonly connections: Pick<Connections, 'shardOf' | 'removeSubscription'>;
   readonly subscriptions: Pick<Subscriptions, 'delete'>;
   readonly topics: Pick<Topics, 'shardsOf'>;
 }
@@ -16,10 +16,12 @@ export async function unsubscribe(
   { connections, subscriptions, topics }: UnsubscribeDeps,
 ): Promise<AckFrame> {
   const pattern = frame.topic;
-  const shard = await connections.removeSubscription(connectionId, pattern);
+  const shard = await connections.shardOf(connectionId, pattern);
   // API Gateway runs one connection's frames side by side: a subscribe that overlapped with an earlier unsubscribe
   // can have left a row that the connection does not list. This finds it.
   const shards = shard === undefined ? await topics.shardsOf(pattern) : [{ pattern, shard }];
   await subscriptions.delete(shards.map((each) => ({ ...each, connectionId })));
+  // The list forgets a row when it is gone: whoever subscribes again may get another shard.
+  await connections.removeSubscription(connectionId, pattern);
   return ack(Action.unsubscribe, frame, { topic: pattern });
 }

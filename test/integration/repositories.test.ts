@@ -111,6 +111,8 @@ describe.each(places)('tables %s', (_, open_) => {
       await open();
       expect(await connections.addSubscription(id, lobby, 3, 2)).toBe(3);
       expect(await connections.addSubscription(id, lobby, 5, 2)).toBe(3);
+      expect(await connections.shardOf(id, lobby)).toBe(3);
+      expect(await connections.shardOf(id, chat)).toBeUndefined();
     });
 
     it('refuse exactly the subscription over the limit, and none that is there already', async () => {
@@ -133,7 +135,8 @@ describe.each(places)('tables %s', (_, open_) => {
 
     it('say so when the connection is not there', async () => {
       expect(await connections.addSubscription(id, lobby, 0, 2)).toBe('not_connected');
-      expect(await connections.removeSubscription(id, lobby)).toBeUndefined();
+      expect(await connections.shardOf(id, lobby)).toBeUndefined();
+      await connections.removeSubscription(id, lobby);
       expect(await connections.close(id)).toBeUndefined();
     });
 

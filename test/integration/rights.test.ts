@@ -398,6 +398,7 @@ const FAILURES: Record<string, Failure> = {
   ...readsLog('History', historyOf),
   'History dynamodb:GetItem Topics': answersInternal(historyOf, undefined, newLog),
   'History dynamodb:UpdateItem Topics': answersInternal(historyOf, undefined, newLog),
+  'Unsubscribe dynamodb:GetItem Connections': answersInternal(unsubscribing, subscribe),
   'Unsubscribe dynamodb:UpdateItem Connections': answersInternal(unsubscribing, subscribe),
   'Unsubscribe dynamodb:BatchWriteItem Subscriptions': answersInternal(unsubscribing, subscribe),
   'Unsubscribe dynamodb:BatchGetItem Topics': answersInternal(unsubscribing),
