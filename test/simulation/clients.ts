@@ -1,0 +1,144 @@
+import { type DynamoDBClient, ProvisionedThroughputExceededException } from '@aws-sdk/client-dynamodb';
+import type { PutEventsCommandInput } from '@aws-sdk/client-eventbridge';
+import type { SendMessageBatchCommandInput, SendMessageCommandInput } from '@aws-sdk/client-sqs';
+import type { Post } from '../../shared/delivery/post.ts';
+import type { QueueEvent } from '../../shared/events.ts';
+import type { MakeRequest, MemoryDynamoDB } from '../memory/dynamodb.ts';
+import type { Bus } from './bus.ts';
+import type { Gateway } from './gateway.ts';
+import type { Environment } from './lambda.ts';
+import type { DeadLetters, Queue } from './queue.ts';
+import type { World } from './world.ts';
+
+/** As in infra/fanwire.ts. */
+const POST_TIMEOUT_MS = 5_000;
+/** How far behind an eventual read can be. */
+const LAG_MS = [1, 5_000] as const;
+
+/** What a worker does, as the oracle wants to know it. */
+export interface Watcher {
+  /** An event has reached the ingest queue. */
+  arrived(event: string): void;
+  posted(environment: Environment, connectionId: string, text: string, outcome: string): void;
+  queued(environment: Environment, bodies: readonly string[]): void;
+  /** An invocation of a worker begins. */
+  began(environment: Environment, event: QueueEvent): void;
+}
+
+/** What there is on AWS. */
+export interface Aws {
+  readonly world: World;
+  readonly tables: MemoryDynamoDB;
+  readonly gateway: Gateway;
+  readonly bus: Bus;
+  readonly delivery: Queue;
+  readonly badEvents: DeadLetters;
+  readonly undelivered: DeadLetters;
+  readonly watcher: Watcher;
+}
+
+/** Clients as an environment has them: what it asks for takes time, fails, and ends with it. */
+
+export function dynamodbFor(environment: Environment, { world, tables }: Aws): DynamoDBClient {
+  const { faults, dice } = world;
+  const makeRequest: MakeRequest = ({ operation, table, input, isEventual }, perform) => {
+    const isWrite = !['GetItem', 'Query', 'Scan', 'BatchGetItem'].includes(operation);
+    const lagMs = isEventual && faults.hits('readStale') ? dice.scale(...LAG_MS) : 0;
+    return environment.call(
+      `${operation} ${table}`,
+      described(world, input, () => perform(lagMs)),
+      {
+        refused: faults.hits('requestThrottled') ? throttled() : undefined,
+        unanswered: faults.hits('requestUnanswered') ? hungUp() : undefined,
+        isRepeated: isWrite && faults.hits('requestRepeated'),
+      },
+    );
+  };
+  return tables.client(makeRequest);
+}
+
+export function eventBridgeFor(environment: Environment, { world, bus }: Aws) {
+  const send = ({ input: { Entries = [] } }: { readonly input: PutEventsCommandInput }) => {
+    const isFailing = world.faults.hits('busFails');
+    const taken = isFailing ? Entries.slice(0, world.dice.integer(0, Entries.length)) : Entries;
+    const perform = () => {
+      for (const { Source = '', Detail = '' } of taken) bus.put(Source, Detail);
+      return { FailedEntryCount: 0, Entries: [] };
+    };
+    return environment.call('PutEvents', perform, { unanswered: isFailing ? hungUp() : undefined });
+  };
+  return { send } as never;
+}
+
+export function sqsFor(environment: Environment, aws: Aws) {
+  const { faults, dice } = aws.world;
+  const sendBatch = ({ Entries = [] }: SendMessageBatchCommandInput) => {
+    const isFailing = faults.hits('queueFails');
+    const taken = isFailing ? Entries.slice(0, dice.integer(0, Entries.length)) : Entries;
+    const perform = () => {
+      for (const { MessageBody = '', DelaySeconds = 0 } of taken) {
+        aws.delivery.send(MessageBody, DelaySeconds * 1_000);
+      }
+      const bodies = taken.map(({ MessageBody = '' }) => MessageBody);
+      aws.watcher.queued(environment, bodies);
+      return { Failed: [] };
+    };
+    return environment.call('SendMessageBatch', perform, { unanswered: isFailing ? hungUp() : undefined });
+  };
+  const sendOne = ({ QueueUrl, MessageBody = '', MessageAttributes }: SendMessageCommandInput) => {
+    const queue = QueueUrl === 'badEvents' ? aws.badEvents : aws.undelivered;
+    const reason = MessageAttributes?.reason?.StringValue ?? '';
+    return environment.call('SendMessage', () => queue.add(MessageBody, reason), {
+      unanswered: faults.hits('queueFails') ? hungUp() : undefined,
+    });
+  };
+  const send = ({ input }: { readonly input: SendMessageBatchCommandInput | SendMessageCommandInput }) =>
+    'Entries' in input ? sendBatch(input) : sendOne(input as SendMessageCommandInput);
+  return { send } as never;
+}
+
+export function postFor(environment: Environment, { gateway, watcher }: Aws): Post {
+  const decoder = new TextDecoder();
+  return async (connectionId, frame) => {
+    const text = decoder.decode(frame);
+    const answer = await environment.call('post', () => {
+      const answer = gateway.post(connectionId, text);
+      watcher.posted(environment, connectionId, text, answer === 'hang' ? 'failed' : answer.outcome);
+      return answer;
+    });
+    if (answer !== 'hang') return answer;
+    await environment.wait(POST_TIMEOUT_MS);
+    return { outcome: 'failed', reason: `no answer within ${POST_TIMEOUT_MS} ms` };
+  };
+}
+
+/** Whether a connection is still there, as @connections has it. */
+export const isOpenFor =
+  (environment: Environment, { world: { faults }, gateway }: Aws) =>
+  (connectionId: string): Promise<boolean> =>
+    environment.call(
+      'GetConnection',
+      () => gateway.isOpen(connectionId) && !faults.hits('postGoneThoughOpen'),
+      {
+        refused: faults.hits('postThrottled') ? throttled() : undefined,
+      },
+    );
+
+/** Says what is asked and what comes of it, to whoever reads along. */
+const described =
+  <T>(world: World, input: object, perform: () => T) =>
+  (): T => {
+    world.detail(() => JSON.stringify(input));
+    try {
+      const answer = perform();
+      world.detail(() => `= ${JSON.stringify(answer)}`);
+      return answer;
+    } catch (error) {
+      world.detail(() => `= ${error}`);
+      throw error;
+    }
+  };
+
+const throttled = (): Error =>
+  new ProvisionedThroughputExceededException({ message: 'throttled', $metadata: {} });
+const hungUp = (): Error => new Error('socket hang up');

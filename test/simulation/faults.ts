@@ -1,0 +1,119 @@
+import type { Dice } from './dice.ts';
+
+/** What goes wrong on AWS, and how likely it is at each occasion at most. */
+const FAULTS = {
+  /** A request to DynamoDB is refused: throttled. */
+  requestThrottled: 0.1,
+  /** It is done, but the answer never comes. */
+  requestUnanswered: 0.05,
+  /** The SDK did not get the answer and asks again: it is done twice. */
+  requestRepeated: 0.05,
+  /** An eventual read or an index is behind. */
+  readStale: 0.7,
+  /** A Lambda ends between two awaits. */
+  invocationKilled: 0.3,
+  /** It does not start at all. */
+  invocationRefused: 0.05,
+  /** The next invocation gets a new environment, which remembers nothing. */
+  environmentReplaced: 0.5,
+  /** PutEvents fails, though some or all of it may be done. */
+  busFails: 0.1,
+  eventTwice: 0.15,
+  eventLate: 0.15,
+  /** SendMessageBatch fails, though some or all of it may be done. */
+  queueFails: 0.3,
+  recordTwice: 0.15,
+  recordLate: 0.15,
+  /** A standard queue hands out records in any order. */
+  recordsReordered: 1,
+  /** 410 for a connection that is open. */
+  postGoneThoughOpen: 0.03,
+  /** 200 for a connection that is not. */
+  postTakenThoughClosed: 0.5,
+  postThrottled: 0.15,
+  postFails: 0.05,
+  postHangs: 0.03,
+  /** Everybody gets 429 for a while. */
+  throttleStorm: 0.002,
+  connectRefused: 0.2,
+  disconnectLost: 0.5,
+  disconnectLate: 0.5,
+  /** A socket breaks, and both ends learn of it, sooner or later. */
+  socketBreaks: 0.4,
+  /** A socket is dead, and one end or none learns of it. */
+  socketGoesSilent: 0.4,
+  /** A client is away for a while. */
+  clientOffline: 0.4,
+  /** What is on the way to or from a client takes seconds. */
+  networkStalls: 0.05,
+  /** API Gateway closes the connection: it has reached its limit. */
+  connectionCut: 0.3,
+  /** Clocks of environments differ by up to a second, those of clients by hours. */
+  clocksDiffer: 1,
+  /** A client's clock is put forward or back. */
+  clockMoves: 0.1,
+} as const;
+export type Fault = keyof typeof FAULTS;
+export const FAULT_NAMES = Object.keys(FAULTS) as Fault[];
+
+/** Seeds without any: what holds only there is still worth something. */
+const CALM_SHARE = 0.1;
+/** Seeds in which connections do not last, and nothing else happens. */
+const SHORT_LIVED_SHARE = 0.06;
+const ON_SHARE = 0.3;
+
+/** Which faults a world has, and how often they came. */
+export class Faults {
+  readonly counts: Partial<Record<Fault, number>> = {};
+  readonly #dice: Dice;
+  readonly #likely: Partial<Record<Fault, number>> = {};
+  #isOn = true;
+
+  constructor(dice: Dice) {
+    this.#dice = dice;
+    if (dice.chance(CALM_SHARE)) return;
+    if (dice.chance(SHORT_LIVED_SHARE)) {
+      this.#likely.connectionCut = 0.02;
+      return;
+    }
+    const share = dice.pick([ON_SHARE / 3, ON_SHARE, ON_SHARE, 2 * ON_SHARE]);
+    for (const name of FAULT_NAMES) {
+      if (dice.chance(share)) this.#likely[name] = dice.scale(FAULTS[name] / 20, FAULTS[name]);
+    }
+  }
+
+  /** By name, how likely they are. */
+  get likely(): Readonly<Partial<Record<Fault, number>>> {
+    return this.#likely;
+  }
+
+  get isCalm(): boolean {
+    return Object.keys(this.#likely).length === 0;
+  }
+
+  /** Whoever stays connected, over several connections perhaps, misses nothing. */
+  get isGentle(): boolean {
+    return Object.keys(this.#likely).every((fault) => fault === 'connectionCut');
+  }
+
+  has(fault: Fault): boolean {
+    return this.#isOn && this.#likely[fault] !== undefined;
+  }
+
+  /** Whether it happens now. */
+  hits(fault: Fault): boolean {
+    const probability = this.#likely[fault];
+    if (!this.#isOn || probability === undefined || !this.#dice.chance(probability)) return false;
+    this.count(fault);
+    return true;
+  }
+
+  count(fault: Fault): void {
+    this.counts[fault] = (this.counts[fault] ?? 0) + 1;
+  }
+
+  /** From now on nothing goes wrong any more. */
+  stop(): void {
+    this.#isOn = false;
+  }
+}

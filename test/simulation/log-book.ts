@@ -1,0 +1,125 @@
+import type { AttributeValue } from '@aws-sdk/client-dynamodb';
+import type { Position } from '../../shared/protocol.ts';
+import type { TableName } from '../memory/dynamodb.ts';
+import type { World } from './world.ts';
+
+/** What was decided for an offset, kept for ever. */
+export interface LogEntry {
+  readonly offset: number;
+  /** A tombstone has none. */
+  readonly message?: StoredMessage;
+  readonly except: readonly string[];
+  readonly expiresAtMs: number;
+  /** By the clock of whoever allocated it. */
+  readonly atMs: number;
+  /** The true time. */
+  readonly writtenAtMs: number;
+}
+export interface StoredMessage {
+  readonly messageId: string;
+  readonly publishedAt: string;
+  readonly data: unknown;
+}
+interface TopicLog {
+  readonly entries: Map<number, LogEntry>;
+  head: number;
+}
+type Item = Readonly<Record<string, AttributeValue>>;
+
+const KEY_WINDOW_MS = 5 * 60_000;
+
+/** The logs as they were written: what everything that a client gets is held against. */
+export class LogBook {
+  readonly #world: World;
+  /** By topic and epoch. */
+  readonly #logs = new Map<string, TopicLog>();
+  readonly #epochs = new Map<string, string>();
+  /** Told of every message that is stored. */
+  onStored: (topic: string, epoch: string, entry: LogEntry) => void = () => {};
+
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  written(table: TableName, before: Item | undefined, after: Item | undefined): void {
+    if (!after) return; // its time has come, and the book keeps it
+    const name = table === 'topics' ? after.topic?.S : table === 'messages' ? after.log?.S : undefined;
+    const [topic = '', second = '', third] = name?.split('#') ?? [];
+    if (table === 'topics' && second === 'log') this.#headMoved(topic, after);
+    if (table === 'messages' && third === undefined) this.#decided(topic, second, before, after);
+  }
+
+  /** Where the topic's log ends; undefined if it has none. */
+  head(topic: string): Position | undefined {
+    const epoch = this.#epochs.get(topic);
+    return epoch === undefined ? undefined : { epoch, offset: this.#log(topic, epoch).head };
+  }
+
+  entry(topic: string, { epoch, offset }: Position): LogEntry | undefined {
+    return this.#log(topic, epoch).entries.get(offset);
+  }
+
+  /** Of one of the topic's logs, in order. */
+  entries(topic: string, epoch: string): LogEntry[] {
+    return [...this.#log(topic, epoch).entries.values()].sort((a, b) => a.offset - b.offset);
+  }
+
+  /** Of all logs that there have been, each in order. */
+  get logs(): { readonly topic: string; readonly entries: readonly LogEntry[] }[] {
+    return [...this.#logs.keys()].map((name) => {
+      const [topic = '', epoch = ''] = name.split('#');
+      return { topic, entries: this.entries(topic, epoch) };
+    });
+  }
+
+  #headMoved(topic: string, item: Item): void {
+    const [epoch, offset] = [String(item.epoch?.S), Number(item.offset?.N)];
+    const log = this.#log(topic, epoch);
+    if (offset < log.head) this.#world.violate(`the log of ${topic} went back from ${log.head} to ${offset}`);
+    log.head = offset;
+    this.#epochs.set(topic, epoch);
+  }
+
+  #decided(topic: string, epoch: string, before: Item | undefined, item: Item): void {
+    const log = this.#log(topic, epoch);
+    const offset = Number(item.offset?.N);
+    if (before) this.#world.violate(`offset ${offset} of ${topic} was decided twice`);
+    if (offset < 1 || offset > log.head) {
+      this.#world.violate(`offset ${offset} of ${topic} was decided, and the head is ${log.head}`);
+    }
+    const message =
+      item.json?.S === undefined ? undefined : (JSON.parse(item.json.S) as StoredMessage & Position);
+    const entry: LogEntry = {
+      offset,
+      ...(message && { message }),
+      except: item.except?.SS ?? [],
+      expiresAtMs: Number(item.lateAt?.N ?? Infinity),
+      atMs: Number(item.at?.N),
+      writtenAtMs: this.#world.now(),
+    };
+    if (message) this.#expectNew(topic, log, message, offset);
+    log.entries.set(offset, entry);
+    if (message) this.onStored(topic, epoch, entry);
+  }
+
+  /** A message is stored once, unless it was published again with the same key after its time. */
+  #expectNew(topic: string, log: TopicLog, message: StoredMessage & Position, offset: number): void {
+    if (message.offset !== offset) {
+      this.#world.violate(`offset ${offset} of ${topic} has a message that says ${message.offset}`);
+    }
+    for (const { message: other, offset: at } of log.entries.values()) {
+      if (other?.messageId !== message.messageId) continue;
+      if (Date.parse(message.publishedAt) > Date.parse(other.publishedAt) + KEY_WINDOW_MS) continue;
+      this.#world.violate(`message ${message.messageId} of ${topic} is stored at ${at} and at ${offset}`);
+    }
+  }
+
+  #log(topic: string, epoch: string): TopicLog {
+    const name = `${topic}#${epoch}`;
+    const found = this.#logs.get(name);
+    if (found) return found;
+    const made: TopicLog = { entries: new Map(), head: 0 };
+    this.#logs.set(name, made);
+    return made;
+  }
+}

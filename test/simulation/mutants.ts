@@ -1,0 +1,176 @@
+import type { FanOutDeps } from '../../services/fanout/fan-out.ts';
+import type { SubscribeDeps } from '../../services/subscribe/subscribe.ts';
+import type { Position, Subscription } from '../../shared/client/index.ts';
+import type { DeliveryJob } from '../../shared/delivery/job.ts';
+import type { RunDeps } from '../../shared/delivery/run.ts';
+import { keepsHistory, namespaceOf } from '../../shared/namespaces.ts';
+import type { Shard } from '../../shared/subscriptions.ts';
+import { isTopic, type Topic } from '../../shared/topic.ts';
+import type { Environment } from './lambda.ts';
+import type { Bend } from './system.ts';
+
+/** Where an application believes that it is: what the SDK says, or, bent, the newest that its socket has brought. */
+export type PositionOf = (subscription: Subscription, newest: Position | undefined) => Position | undefined;
+export const realPosition: PositionOf = ({ position }) => position;
+
+/** A bug, planted from outside, that the simulation has to find. */
+export interface Mutant {
+  /** Changes what the functions of a service get. */
+  readonly bend?: Bend;
+  readonly positionOf?: PositionOf;
+}
+
+/** What only one function gets is changed. */
+const bendOf = <D>(service: string, change: (deps: D, environment: Environment) => D): Bend =>
+  ((name: string, deps: D, environment: Environment) =>
+    name === service ? change(deps, environment) : deps) as Bend;
+
+/** Who is subscribed is read when an offset is taken, which is before the message is in the log. */
+const logAfterRead: Mutant = {
+  bend: bendOf<FanOutDeps>('fanout', (deps, environment) => {
+    const { topics, subscriptions, history } = deps;
+    const shardsOf = new Map<Topic, Shard[]>();
+    const idsIn = new Map<string, string[]>();
+    const nameOf = ({ pattern, shard }: Shard) => `${pattern}#${shard}`;
+    let invocation = 0;
+    const look = async (topic: Topic) => {
+      const shards = await topics.shardsCovering(topic);
+      for (const shard of shards) {
+        idsIn.set(nameOf(shard), (await Array.fromAsync(subscriptions.subscribers(shard))).flat());
+      }
+      shardsOf.set(topic, shards);
+    };
+    /** What was seen is good for one time, and one invocation. */
+    const take = <K, V>(seen: Map<K, V>, key: K): V | undefined => {
+      const value = seen.get(key);
+      seen.delete(key);
+      return invocation === environment.invocations ? value : undefined;
+    };
+    return {
+      ...deps,
+      history: {
+        ...history,
+        allocate: async (log, count) => {
+          if (invocation !== environment.invocations) idsIn.clear();
+          invocation = environment.invocations;
+          await look(log.topic);
+          return history.allocate(log, count);
+        },
+      },
+      topics: {
+        grow: topics.grow,
+        shardsCovering: async (topic) => take(shardsOf, topic) ?? topics.shardsCovering(topic),
+      },
+      subscriptions: {
+        async *subscribers(shard) {
+          const ids = take(idsIn, nameOf(shard));
+          if (ids) yield ids;
+          else yield* subscriptions.subscribers(shard);
+        },
+      },
+    };
+  }),
+};
+
+/** The row is written when the log has been looked at. */
+const subscribeAfterRead: Mutant = {
+  bend: bendOf<SubscribeDeps>('subscribe', (deps) => {
+    let put: (() => Promise<void>) | undefined;
+    return {
+      ...deps,
+      subscriptions: {
+        put: async (...row) => {
+          put = () => deps.subscriptions.put(...row);
+          const [{ pattern }] = row;
+          // Where there is no log there is nothing to look at.
+          if (!isTopic(pattern) || !keepsHistory(namespaceOf(pattern, deps.namespaces))) await put();
+        },
+      },
+      history: {
+        ...deps.history,
+        open: async (...log) => {
+          const head = await deps.history.open(...log);
+          await put?.();
+          return head;
+        },
+      },
+    };
+  }),
+};
+
+/** What failed is tried again together with what did not. */
+const retryWholeJob: Mutant = {
+  bend: (name, deps, environment) => {
+    if (name !== 'fanout' && name !== 'deliver') return deps;
+    const { post, deliveryQueue, ...rest } = deps as unknown as FanOutDeps;
+    const decoder = new TextDecoder();
+    /** What this invocation has posted, and to whom. */
+    let posted: { readonly connectionId: string; readonly text: string }[] = [];
+    let invocation = 0;
+    const whole = (job: DeliveryJob): DeliveryJob => {
+      const [first] = job.messages;
+      const alike = posted.filter(({ text }) => first && text.includes(first.json.slice(1)));
+      const ids = [...job.connectionIds, ...alike.map(({ connectionId }) => connectionId)];
+      return job.attempt === 1 ? job : { ...job, connectionIds: [...new Set(ids)] };
+    };
+    const bent: FanOutDeps = {
+      ...rest,
+      post: (connectionId, frame) => {
+        if (invocation !== environment.invocations) posted = [];
+        invocation = environment.invocations;
+        posted.push({ connectionId, text: decoder.decode(frame) });
+        return post(connectionId, frame);
+      },
+      deliveryQueue: { add: (jobs, delaySeconds) => deliveryQueue.add(jobs.map(whole), delaySeconds) },
+    };
+    return bent as unknown as typeof deps;
+  },
+};
+
+/** Whoever finds a hole takes it for a tombstone, and writes none. */
+const forgottenTombstone: Mutant = {
+  bend: (_, deps) => {
+    const { history } = deps as Partial<SubscribeDeps>;
+    if (!history?.write) return deps;
+    const write: typeof history.write = (log, entry, keepSeconds) =>
+      entry.json === undefined ? Promise.resolve(true) : history.write(log, entry, keepSeconds);
+    return { ...deps, history: { ...history, write } };
+  },
+};
+
+/** What has arrived counts as processed. */
+const positionBeforeDelivery: Mutant = {
+  positionOf: (subscription, newest) => newest ?? subscription.position,
+};
+
+/** What failed is not tried again. */
+const retryForgotten: Mutant = {
+  bend: bendOf<RunDeps>('deliver', (deps) => ({ ...deps, deliveryQueue: { add: async () => {} } })),
+};
+
+/** Rows of connections that answered 410 stay. */
+const rowsKept: Mutant = {
+  bend: (name, deps) =>
+    name === 'fanout' || name === 'deliver' ? { ...deps, forget: async () => {} } : deps,
+};
+
+/** Nobody looks whether a message has an offset already. */
+const claimIgnored: Mutant = {
+  bend: bendOf<FanOutDeps>('fanout', (deps) => ({
+    ...deps,
+    history: { ...deps.history, claims: async () => new Map(), claim: async () => true },
+  })),
+};
+
+export const MUTANTS: ReadonlyMap<string, Mutant> = new Map(
+  Object.entries({
+    logAfterRead,
+    subscribeAfterRead,
+    retryWholeJob,
+    forgottenTombstone,
+    positionBeforeDelivery,
+    retryForgotten,
+    rowsKept,
+    claimIgnored,
+  }),
+);

@@ -1,0 +1,163 @@
+import type { Published, PublishOptions, Stored } from '../../shared/client/publisher.ts';
+import { keepsHistory, type Namespaces, namespaceOf } from '../../shared/namespaces.ts';
+import type { Topic } from '../../shared/topic.ts';
+import type { LogBook, LogEntry } from './log-book.ts';
+import type { DeadLetter } from './queue.ts';
+import type { World } from './world.ts';
+
+/** What every published message says of itself. */
+export interface Content {
+  /** The same for the same message published again. */
+  readonly n: number;
+  readonly version?: number;
+  readonly padding?: string;
+}
+
+interface Publication {
+  readonly topic: Topic;
+  readonly content: Content;
+  isAccepted: boolean;
+}
+
+/** Everything that was published, and what its publisher was told. */
+export class Publications {
+  readonly #world: World;
+  readonly #book: LogBook;
+  readonly #namespaces: Namespaces;
+  readonly #all: Publication[] = [];
+  #next = 1;
+  /** How many each publisher waits for. */
+  readonly #unsettled = new Map<object, number>();
+  /** Ids of the messages that were accepted, with their topics. */
+  readonly #acceptedIds: { readonly topic: Topic; readonly messageId: string }[] = [];
+
+  constructor(world: World, book: LogBook, namespaces: Namespaces) {
+    this.#world = world;
+    this.#book = book;
+    this.#namespaces = namespaces;
+  }
+
+  get count(): number {
+    return this.#all.length;
+  }
+
+  /** Every publisher knows what became of its messages. */
+  get isSettled(): boolean {
+    return this.#unsettled.size === 0;
+  }
+
+  newContent(version: number | undefined, padding = 0): Content {
+    return {
+      n: this.#next++,
+      ...(version !== undefined && { version }),
+      ...(padding > 0 && { padding: 'x'.repeat(padding) }),
+    };
+  }
+
+  /** By a back end: what is on the bus is accepted. */
+  put(topic: Topic, content: Content): void {
+    this.#all.push({ topic, content, isAccepted: true });
+  }
+
+  /** Nobody is there any more to be told. */
+  abandoned(publisher: object): void {
+    this.#unsettled.delete(publisher);
+  }
+
+  /** By a client. */
+  published(
+    publisher: object,
+    topic: Topic,
+    content: Content,
+    options: PublishOptions,
+    result: Promise<Published | Stored>,
+  ): Promise<void> {
+    const publication: Publication = { topic, content, isAccepted: false };
+    this.#all.push(publication);
+    this.#unsettled.set(publisher, (this.#unsettled.get(publisher) ?? 0) + 1);
+    const settled = result.then(
+      (answer) => {
+        publication.isAccepted = true;
+        this.#world.trace('accepted', topic, content.n, answer.messageId);
+        this.#acceptedIds.push({ topic, messageId: answer.messageId });
+        if (options.stored) this.#expectStored(topic, content, answer as Stored);
+      },
+      (error: { readonly code?: string }) => this.#world.trace('not published', topic, content.n, error.code),
+    );
+    return settled.finally(() => {
+      const left = (this.#unsettled.get(publisher) ?? 0) - 1;
+      if (left > 0) this.#unsettled.set(publisher, left);
+      else this.#unsettled.delete(publisher);
+    });
+  }
+
+  /** Everything is quiet: what was accepted is in its log once, and what was not at most once. */
+  expectInLogs(badEvents: readonly DeadLetter[], arrivals: ReadonlyMap<string, number>): void {
+    const dead = new Set(
+      badEvents.flatMap(({ body }) => [...body.matchAll(/"n":(\d+)/g)].map(([, n]) => Number(n))),
+    );
+    const stored = this.#storedCounts();
+    for (const { topic, content, isAccepted } of this.#all) {
+      if (!keepsHistory(namespaceOf(topic, this.#namespaces))) continue;
+      const count = stored.get(`${topic} ${content.n}`) ?? 0;
+      if (count > 1) this.#world.violate(`message ${content.n} to ${topic} is stored ${count} times`);
+      const isExcused = dead.has(content.n) || this.#isOutdated(topic, content);
+      if (count === 0 && isAccepted && !isExcused) {
+        this.#world.violate(`message ${content.n} to ${topic} was accepted and is not stored`);
+      }
+    }
+    for (const { topic, messageId } of this.#acceptedIds) {
+      if (!arrivals.has(`${topic} ${messageId}`)) {
+        this.#world.violate(`message ${messageId} to ${topic} was accepted and is not on the bus`);
+      }
+    }
+    for (const { topic, entries } of this.#book.logs) this.#expectVersionsRise(topic, entries);
+  }
+
+  #expectStored(topic: Topic, content: Content, answer: Stored): void {
+    if ('dropped' in answer) {
+      if (!this.#isOutdated(topic, content)) {
+        this.#world.violate(`message ${content.n} to ${topic} was dropped, and there is no newer version`);
+      }
+      return;
+    }
+    const entry = this.#book.entry(topic, answer);
+    if ((entry?.message?.data as Content | undefined)?.n !== content.n) {
+      this.#world.violate(
+        `message ${content.n} to ${topic} is not at ${answer.offset}, where it should be stored`,
+      );
+    }
+  }
+
+  /** Another message has a version that is as new. */
+  #isOutdated(topic: Topic, { n, version }: Content): boolean {
+    if (version === undefined) return false;
+    return this.#all.some(
+      (other) => other.topic === topic && other.content.n !== n && (other.content.version ?? 0) >= version,
+    );
+  }
+
+  #expectVersionsRise(topic: string, entries: readonly LogEntry[]): void {
+    let newest = 0;
+    for (const { message, offset } of entries) {
+      const { version = Infinity } = (message?.data ?? {}) as Partial<Content>;
+      if (version === Infinity) continue;
+      if (version <= newest) {
+        this.#world.violate(`version ${version} of ${topic} is at ${offset}, after version ${newest}`);
+      }
+      newest = version;
+    }
+  }
+
+  #storedCounts(): Map<string, number> {
+    const counts = new Map<string, number>();
+    for (const { topic, entries } of this.#book.logs) {
+      for (const { message } of entries) {
+        const { n } = (message?.data ?? {}) as Partial<Content>;
+        const name = `${topic} ${n}`;
+        if (n !== undefined) counts.set(name, (counts.get(name) ?? 0) + 1);
+      }
+    }
+    return counts;
+  }
+}

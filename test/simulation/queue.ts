@@ -1,0 +1,128 @@
+import type { QueueEvent, QueueRecord, QueueResult } from '../../shared/events.ts';
+import type { LambdaFunction, Outcome } from './lambda.ts';
+import type { World } from './world.ts';
+
+/** As in infra/fanwire.ts. */
+const RECEIVES_MAX = 5;
+const BATCH_MAX = 10;
+const POLL_MS = 5;
+const LATE_MS = [1_000, 60_000] as const;
+
+interface Item {
+  readonly id: string;
+  readonly body: string;
+  receives: number;
+  isVisible: boolean;
+  isDone: boolean;
+}
+export interface DeadLetter {
+  readonly body: string;
+  readonly reason: string;
+}
+
+/** A queue that only people read. */
+export class DeadLetters {
+  readonly letters: DeadLetter[] = [];
+
+  add(body: string, reason: string): void {
+    this.letters.push({ body, reason });
+  }
+}
+
+interface QueueOptions {
+  readonly name: string;
+  readonly visibilityMs: number;
+  /** Batches in progress at the same time. */
+  readonly workersMax: number;
+  readonly deadLetters: DeadLetters;
+}
+
+/** A standard queue of SQS with the event source mapping of its worker. */
+export class Queue {
+  readonly #world: World;
+  readonly #options: QueueOptions;
+  readonly #worker: LambdaFunction<QueueEvent, QueueResult>;
+  readonly #items = new Set<Item>();
+  #running = 0;
+
+  constructor(world: World, options: QueueOptions, worker: LambdaFunction<QueueEvent, QueueResult>) {
+    this.#world = world;
+    this.#options = options;
+    this.#worker = worker;
+  }
+
+  /** Records that are not done, whether they wait or are worked on. */
+  get size(): number {
+    return this.#items.size;
+  }
+
+  send(body: string, delayMs = 0): void {
+    const { faults, dice } = this.#world;
+    const id = dice.id();
+    const lateMs = faults.hits('recordLate') ? dice.scale(...LATE_MS) : 0;
+    this.#put(id, body, delayMs + lateMs);
+    if (faults.hits('recordTwice')) this.#put(id, body, delayMs + dice.scale(1, LATE_MS[1]));
+  }
+
+  #put(id: string, body: string, delayMs: number): void {
+    const item: Item = { id, body, receives: 0, isVisible: false, isDone: false };
+    this.#items.add(item);
+    this.#appear(item, delayMs);
+  }
+
+  #appear(item: Item, delayMs: number): void {
+    this.#world.after(delayMs, () => {
+      if (item.isDone) return;
+      if (item.receives >= RECEIVES_MAX) {
+        this.#world.trace(this.#options.name, 'gives up', item.id);
+        this.#finish(item);
+        this.#options.deadLetters.add(item.body, 'received too often');
+        return;
+      }
+      item.isVisible = true;
+      this.#world.after(this.#world.latency(POLL_MS), () => this.#poll());
+    });
+  }
+
+  #poll(): void {
+    const { faults, dice } = this.#world;
+    const visible = [...this.#items].filter(({ isVisible }) => isVisible);
+    if (visible.length === 0 || this.#running >= this.#options.workersMax) return;
+    const inOrder = faults.hits('recordsReordered') ? dice.shuffled(visible) : visible;
+    const batch = inOrder.slice(0, dice.integer(1, BATCH_MAX));
+    for (const item of batch) {
+      item.isVisible = false;
+      item.receives += 1;
+      this.#appear(item, this.#options.visibilityMs);
+    }
+    this.#running += 1;
+    this.#world.trace(this.#options.name, 'hands out', batch.length);
+    const Records = batch.map(recordOf);
+    void this.#worker.invoke({ Records }).then((outcome) => {
+      this.#running -= 1;
+      this.#settle(batch, outcome);
+      this.#poll();
+    });
+    this.#poll();
+  }
+
+  /** What did not succeed becomes visible again when its time is over, and not at once. */
+  #settle(batch: readonly Item[], outcome: Outcome<QueueResult>): void {
+    if (outcome.status !== 'answered') return;
+    const failed = new Set(outcome.answer.batchItemFailures.map(({ itemIdentifier }) => itemIdentifier));
+    for (const item of batch) if (!failed.has(item.id)) this.#finish(item);
+  }
+
+  #finish(item: Item): void {
+    item.isDone = true;
+    item.isVisible = false;
+    this.#items.delete(item);
+  }
+}
+
+const recordOf = ({ id, body, receives }: Item): QueueRecord =>
+  ({
+    messageId: id,
+    body,
+    attributes: { ApproximateReceiveCount: String(receives) },
+  }) as QueueRecord;

@@ -1,0 +1,228 @@
+import type { Recovery } from '../../shared/client/inbox.ts';
+import type { Message } from '../../shared/client/wire.ts';
+import { keepsHistory } from '../../shared/namespaces.ts';
+import { type Position, REPLAY_MAX, type Rewind } from '../../shared/protocol.ts';
+import { type Pattern, patternsCovering, type Topic } from '../../shared/topic.ts';
+import { Audience, type AudienceOptions, SKEW_MS } from './audience.ts';
+import type { LogBook } from './log-book.ts';
+import type { World } from './world.ts';
+
+export interface ReaderOptions extends AudienceOptions {
+  readonly pattern: Pattern;
+  readonly rewind?: Rewind | undefined;
+  /** Where an earlier subscription stopped. */
+  readonly position?: Position | undefined;
+  /** What the application had got by then. */
+  readonly got?: Position | undefined;
+}
+
+/** What is said in an ack of `subscribe`. */
+export interface SubscribeAck {
+  readonly topic?: string;
+  readonly epoch?: string;
+  readonly offset?: number;
+  readonly messages?: readonly { readonly offset: number }[];
+  readonly more?: boolean;
+}
+
+/** Watches over what one subscription hands to the application. */
+export class Reader {
+  readonly options: ReaderOptions;
+  readonly createdAtMs: number;
+  received = 0;
+  losses = 0;
+  readonly #world: World;
+  readonly #book: LogBook;
+  /** Everything up to here has been handed over, or is nothing that it should be. */
+  #cursor: Position | undefined;
+  /** Up to here its first answer replayed what there was: what was too old need not be among it. */
+  #startedAt = -1;
+  #hasEnded = false;
+  readonly #audience: Audience;
+  readonly #seen = new Set<string>();
+  /** Came for it, if it knows no order. */
+  readonly #arrived = new Set<string>();
+
+  constructor(world: World, book: LogBook, options: ReaderOptions) {
+    this.#audience = new Audience(world, book, options);
+    this.#world = world;
+    this.#book = book;
+    this.options = options;
+    this.createdAtMs = world.scheduler.nowMs;
+    if (this.isOrdered) this.#cursor = options.got ?? options.position;
+  }
+
+  /** Where the application is. */
+  get cursor(): Position | undefined {
+    return this.#cursor;
+  }
+
+  get hasEnded(): boolean {
+    return this.#hasEnded;
+  }
+
+  /** Gets what the log has, in order. */
+  get isOrdered(): boolean {
+    return keepsHistory(this.options.namespace) && !this.options.pattern.endsWith('*');
+  }
+
+  /** The first answer says where it starts, unless it has a position. */
+  subscribed(ack: SubscribeAck): void {
+    if (!this.isOrdered || this.#cursor || ack.epoch === undefined || ack.offset === undefined) return;
+    const { epoch, offset, messages = [], more } = ack;
+    const first = messages[0]?.offset;
+    this.#cursor = { epoch, offset: first === undefined ? offset : first - 1 };
+    this.#startedAt = offset;
+    const { rewind } = this.options;
+    if (rewind !== undefined && !more) this.#expectRewind(rewind, messages.length, { epoch, offset });
+  }
+
+  /** The client's socket has brought it. */
+  arrived(topic: string, messageId: string): void {
+    if (!this.isOrdered) this.#arrived.add(`${topic} ${messageId}`);
+  }
+
+  got(message: Message): void {
+    const name = `${message.topic} ${message.messageId}`;
+    this.received += 1;
+    this.#world.trace('got', this.options.pattern, message.offset, message.messageId);
+    if (this.#hasEnded) {
+      this.#violate(`got ${name} after its end`);
+      return;
+    }
+    if (this.isOrdered) {
+      this.#gotInOrder(message);
+      return;
+    }
+    if (!patternsCovering(message.topic as Topic).includes(this.options.pattern)) {
+      this.#violate(`got ${name}`);
+    }
+    if (this.#seen.has(name)) {
+      this.#violate(`got ${name} twice`);
+      return;
+    }
+    this.#seen.add(name);
+  }
+
+  recovered({ recovered, reason, from, to }: Recovery): void {
+    const words = [reason, from?.offset, to?.offset];
+    this.#world.trace('recovery', this.options.pattern, String(recovered), ...words);
+    if (this.#hasEnded) {
+      this.#violate('was told of a recovery after its end');
+      return;
+    }
+    if (reason === 'slow_consumer') this.losses += 1;
+    if (recovered || !this.isOrdered) return;
+    if (!to) {
+      this.#violate(`lost something (${reason}), and is not told up to where`);
+      return;
+    }
+    if (this.#cursor) this.#expectJustified(reason, this.#cursor, to);
+    this.losses += 1;
+    this.#cursor = to;
+  }
+
+  ended(): void {
+    this.#hasEnded = true;
+  }
+
+  /** A position that the SDK gives to go on from: nothing may be below it that the application has not got. */
+  expectPosition(position: Position | undefined): void {
+    if (!this.isOrdered || !position || !this.#cursor) return;
+    if (position.epoch !== this.#cursor.epoch) return;
+    this.#expectNothingBetween(this.#cursor, position.offset + 1, `its position is ${position.offset}`);
+  }
+
+  /** It was there all the time. */
+  expectToHave(name: string): void {
+    if (this.#hasEnded || this.losses > 0 || this.#seen.has(name)) return;
+    this.#violate(`was there and never got ${name}`);
+  }
+
+  /** Everything is quiet, and the client is connected. */
+  expectCaughtUp(): void {
+    if (this.#hasEnded) return;
+    if (!this.isOrdered) {
+      const [missing] = this.losses > 0 ? [] : this.#arrived.difference(this.#seen);
+      if (missing !== undefined) this.#violate(`never got ${missing}, which has come for it`);
+      return;
+    }
+    const head = this.#book.head(this.options.pattern);
+    if (!head) return;
+    if (!this.#cursor) {
+      this.#violate('never learned where it starts');
+      return;
+    }
+    if (this.#cursor.epoch !== head.epoch) {
+      this.#violate(`is still in epoch ${this.#cursor.epoch}`);
+      return;
+    }
+    this.#expectNothingBetween(this.#cursor, head.offset + 1, 'everything is over');
+  }
+
+  #gotInOrder({ epoch = '', offset = 0, messageId }: Message): void {
+    const stored = this.#book.entry(this.options.pattern, { epoch, offset })?.message;
+    if (stored?.messageId !== messageId) {
+      this.#violate(`got ${messageId} at ${offset}, where the log has ${stored?.messageId}`);
+      return;
+    }
+    const cursor = this.#cursor;
+    if (!cursor) {
+      this.#violate(`got ${offset} before it had an answer`);
+      return;
+    }
+    if (cursor.epoch !== epoch) {
+      this.#violate(`got ${offset} of another epoch`);
+      return;
+    }
+    if (offset <= cursor.offset) {
+      this.#violate(`got ${offset} after ${cursor.offset}`);
+      return;
+    }
+    this.#expectNothingBetween(cursor, offset, `it got ${offset}`);
+    this.#cursor = { epoch, offset };
+  }
+
+  #expectNothingBetween(after: Position, before: number, because: string): void {
+    const missing = this.#audience.missingBetween(after, before, this.#startedAt);
+    if (missing !== undefined) this.#violate(`${missing}, and ${because}`);
+  }
+
+  /** Of so many newest messages, or those of so many seconds, it gets what it is meant to have. */
+  #expectRewind(wanted: Rewind, count: number, { epoch, offset }: Position): void {
+    const messages = this.#book
+      .entries(this.options.pattern, epoch)
+      .filter((entry) => entry.message && entry.offset <= offset);
+    const first = (this.#cursor?.offset ?? offset) + 1;
+    const sinceMs = typeof wanted === 'number' ? 0 : this.#world.now() - wanted.seconds * 1_000 + SKEW_MS;
+    const newest = typeof wanted === 'number' ? messages.slice(-wanted) : messages;
+    if (typeof wanted === 'number' && count > wanted)
+      this.#violate(`wanted ${wanted} messages and got ${count}`);
+    for (const entry of newest) {
+      if (entry.offset >= first || entry.atMs <= sinceMs) continue;
+      if (!this.#audience.isMeantToGet(entry) || !this.#audience.isSurelyKept(entry, epoch)) continue;
+      this.#violate(`wanted ${JSON.stringify(wanted)}, got ${count}, and ${entry.offset} is kept`);
+    }
+  }
+
+  #expectJustified(reason: Recovery['reason'], from: Position, to: Position): void {
+    const { namespace, pattern } = this.options;
+    const { messages = 0, seconds = 0 } = namespace.history ?? {};
+    const head = this.#book.head(pattern)?.offset ?? 0;
+    const oldest = this.#book.entry(pattern, { epoch: from.epoch, offset: from.offset + 1 });
+    const sureAfterMs = this.#world.now() - seconds * 1_000 + SKEW_MS;
+    const isJustified = {
+      trimmed: head - from.offset > messages || !oldest || oldest.atMs < sureAfterMs,
+      too_many: head - from.offset > REPLAY_MAX,
+      recovery_off: !namespace.recovery,
+      epoch: from.epoch !== to.epoch,
+    }[String(reason)];
+    if (!isJustified) {
+      this.#violate(`was told that ${from.offset} to ${to.offset} are lost (${reason}), which they are not`);
+    }
+  }
+
+  #violate(what: string): void {
+    this.#world.violate(`a subscriber of ${this.options.pattern} ${what}`);
+  }
+}

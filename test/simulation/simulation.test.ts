@@ -1,0 +1,101 @@
+import { describe, expect, it } from 'vitest';
+import { Environment } from './lambda.ts';
+import { SEEDS } from './seeds.ts';
+import { simulate } from './simulate.ts';
+import { simulateAll } from './threads.ts';
+import { World } from './world.ts';
+
+const SEED_COUNT = 300;
+const THREADS = 2;
+/** On a machine that has other things to do, too. */
+const TIMEOUT_MS = 120_000;
+
+describe('a simulated world', () => {
+  it(
+    `keeps every promise in ${SEED_COUNT} seeds`,
+    async () => {
+      const failures: string[] = [];
+      const totals = await simulateAll({
+        seed: 1,
+        seeds: SEED_COUNT,
+        threads: THREADS,
+        onFailure: ({ seed, violation }) => {
+          failures.push(`${violation}: npm run simulate -- --seed ${seed} --seeds 1`);
+        },
+      });
+      expect(failures).toEqual([]);
+      expect(totals.seeds).toBe(SEED_COUNT);
+      // It has not been idle.
+      expect(totals.balance.delivered).toBeGreaterThan(20 * SEED_COUNT);
+      expect(Object.values(totals.faults).filter((count) => count === 0)).toEqual([]);
+    },
+    TIMEOUT_MS,
+  );
+
+  it.each(Object.entries(SEEDS))('keeps every promise with seed %s, which finds %s', async (seed) => {
+    expect((await simulate(Number(seed))).violation).toBeUndefined();
+  });
+
+  it('does the same again with the same seed, and something else with another', async () => {
+    const hashes = async () => {
+      const reports = [];
+      for (let seed = 1; seed <= 10; seed++) reports.push(await simulate(seed));
+      return reports.map(({ hash, events }) => `${hash} ${events}`);
+    };
+    const first = await hashes();
+    expect(await hashes()).toEqual(first);
+    expect(new Set(first).size).toBe(first.length);
+  });
+});
+
+describe('a simulated environment', () => {
+  const settled = async (promise: Promise<unknown>) => {
+    let isSettled = false;
+    const note = () => {
+      isSettled = true;
+    };
+    promise.then(note, note);
+    return () => isSettled;
+  };
+
+  it('does nothing and hears of nothing once it has been killed', async () => {
+    const effects: string[] = [];
+    const world = new World(1);
+    const environment = new Environment(world);
+    const before = await settled(environment.call('before', () => effects.push('before')));
+    await world.scheduler.runUntil(world.scheduler.nowMs + 60_000);
+    expect([before(), effects]).toEqual([true, ['before']]);
+    environment.arm(1, () => {});
+    // The first is one step; the second is one too many.
+    const underway = await settled(environment.call('underway', () => effects.push('underway')));
+    const never = await settled(environment.call('never', () => effects.push('never')));
+    const late = await settled(environment.wait(1));
+    await world.scheduler.runUntil(world.scheduler.nowMs + 60_000);
+    expect(environment.isAlive).toBe(false);
+    expect([underway(), never(), late()]).toEqual([false, false, false]);
+    expect(effects).not.toContain('never');
+    // Whoever still waits when the world is over is set free.
+    environment.release();
+    await world.scheduler.runUntil(world.scheduler.nowMs + 1);
+    expect([underway(), never(), late()]).toEqual([true, true, true]);
+    expect(effects).not.toContain('never');
+  });
+
+  it('leaves to chance whether what is underway happens when it is killed', async () => {
+    const happened = new Set<boolean>();
+    for (let seed = 1; seed <= 20; seed++) {
+      const world = new World(seed);
+      const environment = new Environment(world);
+      let isDone = false;
+      const call = environment.call('underway', () => {
+        isDone = true;
+      });
+      call.catch(() => {});
+      environment.kill();
+      await world.scheduler.runUntil(world.scheduler.nowMs + 60_000);
+      happened.add(isDone);
+      environment.release();
+    }
+    expect(happened).toEqual(new Set([true, false]));
+  });
+});

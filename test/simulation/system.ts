@@ -1,0 +1,301 @@
+import { connect } from '../../services/connect/connect.ts';
+import { handler as answerUnknown } from '../../services/default/lambda.ts';
+import { deliverJobs } from '../../services/deliver/deliver-jobs.ts';
+import { fanOut } from '../../services/fanout/fan-out.ts';
+import { history } from '../../services/history/history.ts';
+import { ping } from '../../services/ping/ping.ts';
+import { publish } from '../../services/publish/publish.ts';
+import { send } from '../../services/send/send.ts';
+import { subscribe } from '../../services/subscribe/subscribe.ts';
+import { sweep } from '../../services/sweep/sweep.ts';
+import { unsubscribe } from '../../services/unsubscribe/unsubscribe.ts';
+import { whoami } from '../../services/whoami/whoami.ts';
+import { createBudget } from '../../shared/budget.ts';
+import { createBus } from '../../shared/bus.ts';
+import { createConnections } from '../../shared/connections.ts';
+import { createPace } from '../../shared/delivery/pace.ts';
+import type { RunDeps } from '../../shared/delivery/run.ts';
+import type {
+  ConnectEvent,
+  DisconnectEvent,
+  MessageEvent,
+  QueueEvent,
+  QueueResult,
+  RouteResult,
+} from '../../shared/events.ts';
+import { createForget, forgetConnection } from '../../shared/forget.ts';
+import { createHeads } from '../../shared/heads.ts';
+import { createHistory } from '../../shared/history.ts';
+import { lifecycle } from '../../shared/lifecycle.ts';
+import { createLimit } from '../../shared/limit.ts';
+import {
+  Action,
+  parseBare,
+  parseHistory,
+  parsePing,
+  parsePublish,
+  parseSend,
+  parseSubscribe,
+  parseSubscription,
+} from '../../shared/protocol.ts';
+import { createDeadLetters, createDeliveryQueue } from '../../shared/queues.ts';
+import { route } from '../../shared/route.ts';
+import { createSubscriptions } from '../../shared/subscriptions.ts';
+import { createTopics } from '../../shared/topics.ts';
+import { worker } from '../../shared/worker.ts';
+import { freePace } from '../free-pace.ts';
+import { MemoryDynamoDB, type MemoryOptions } from '../memory/dynamodb.ts';
+import { Bus } from './bus.ts';
+import {
+  type Aws,
+  dynamodbFor,
+  eventBridgeFor,
+  isOpenFor,
+  postFor,
+  sqsFor,
+  type Watcher,
+} from './clients.ts';
+import { AGE_MAX_MS, Gateway } from './gateway.ts';
+import { type Environment, type Handler, LambdaFunction } from './lambda.ts';
+import { DeadLetters, Queue } from './queue.ts';
+import type { SystemSettings } from './settings.ts';
+import type { World } from './world.ts';
+
+/** As in infra/fanwire.ts. */
+const ROUTE_TIMEOUT_MS = 10_000;
+const WORKER_TIMEOUT_MS = 90_000;
+const POSTS_IN_FLIGHT_MAX = 200;
+/** When a client is asked for its next connection, as a share of the age that it may reach. */
+const ROLLOVER_SHARE = 6_000 / 7_200;
+/** Wraps what one environment of a function gets: that is how a mutant is planted. */
+export type Bend = <D>(functionName: string, deps: D, environment: Environment) => D;
+
+/** The whole of Fanwire: the service functions as they are, wired as their entries wire them, on a simulated AWS. */
+export class System implements Aws {
+  readonly tables: MemoryDynamoDB;
+  readonly gateway: Gateway;
+  readonly bus: Bus;
+  readonly ingest: Queue;
+  readonly delivery: Queue;
+  readonly badEvents = new DeadLetters();
+  readonly undelivered = new DeadLetters();
+  readonly settings: SystemSettings;
+  readonly world: World;
+  readonly watcher: Watcher;
+  readonly #bend: Bend;
+  readonly #functions: LambdaFunction<never, unknown>[] = [];
+  readonly #sweep: LambdaFunction<object, void>;
+
+  constructor(
+    world: World,
+    settings: SystemSettings,
+    watcher: Watcher,
+    bend: Bend,
+    onWrite: MemoryOptions['onWrite'],
+  ) {
+    this.world = world;
+    this.settings = settings;
+    this.watcher = watcher;
+    this.#bend = bend;
+    this.tables = new MemoryDynamoDB({
+      now: () => world.scheduler.nowMs,
+      pageItemsMax: settings.pageItemsMax,
+      ...(onWrite && { onWrite }),
+    });
+    const { workersMax, visibilityMs } = settings;
+    const queue = (name: string, deadLetters: DeadLetters, load: Load<QueueEvent, QueueResult>) => {
+      const function_ = this.#worker(name, load);
+      return new Queue(world, { name, visibilityMs, workersMax, deadLetters }, function_);
+    };
+    this.ingest = queue('fanout', this.badEvents, (environment) => this.#fanOut(environment));
+    this.delivery = queue('deliver', this.undelivered, (environment) => this.#deliver(environment));
+    this.bus = new Bus(world, this.ingest, (event) => watcher.arrived(event));
+    this.gateway = new Gateway(world, this.#routes(), settings.ageMaxMs);
+    this.#sweep = this.#function('sweep', WORKER_TIMEOUT_MS, (environment) => async () => {
+      const { connections, subscriptions } = this.#stores(environment);
+      const isOpen = isOpenFor(environment, this);
+      const { now, wait, newId } = environment;
+      await sweep({ connections, subscriptions, isOpen, now, wait, newId });
+    });
+  }
+
+  /** Nothing that was published is on its way or being worked on. */
+  get isQuiet(): boolean {
+    return [this.bus, this.ingest, this.delivery].every(({ size }) => size === 0);
+  }
+
+  async sweep(): Promise<void> {
+    await this.#sweep.invoke({});
+  }
+
+  /** Sets everything free that waits for what never comes. */
+  release(): void {
+    for (const each of this.#functions) each.release();
+  }
+
+  #routes() {
+    const action = (name: string, load: (environment: Environment) => unknown) =>
+      this.#function<MessageEvent, RouteResult>(
+        name,
+        ROUTE_TIMEOUT_MS,
+        (environment) => load(environment) as Handler<MessageEvent, RouteResult>,
+      );
+    return {
+      connect: this.#function<ConnectEvent, RouteResult>('connect', ROUTE_TIMEOUT_MS, (environment) => {
+        const { connections } = this.#stores(environment);
+        const run = lifecycle((event: ConnectEvent) => connect(event, { connections }));
+        return run as unknown as Handler<ConnectEvent, RouteResult>;
+      }),
+      disconnect: this.#function<DisconnectEvent, RouteResult>(
+        'disconnect',
+        ROUTE_TIMEOUT_MS,
+        (environment) => {
+          const stores = this.#stores(environment);
+          const run = lifecycle(async ({ requestContext }: DisconnectEvent) => {
+            await forgetConnection(requestContext.connectionId, stores);
+          });
+          return run as unknown as Handler<DisconnectEvent, RouteResult>;
+        },
+      ),
+      actions: {
+        subscribe: action('subscribe', (environment) => {
+          const { namespaces, subscriptionsMax } = this.settings;
+          const { random, newId, now, wait } = environment;
+          const rest = { namespaces, subscriptionsMax, random, newId, now, wait };
+          const deps = this.#bend('subscribe', { ...this.#stores(environment), ...rest }, environment);
+          return route(parseSubscribe, (input) => subscribe(input, deps));
+        }),
+        unsubscribe: action('unsubscribe', (environment) => {
+          const deps = this.#stores(environment);
+          return route(parseSubscription(Action.unsubscribe), (input) => unsubscribe(input, deps));
+        }),
+        publish: action('publish', (environment) => {
+          const { newId, now } = environment;
+          const deps = {
+            bus: createBus(eventBridgeFor(environment, this), 'bus'),
+            namespaces: this.settings.namespaces,
+            newId,
+            now,
+          };
+          return route(parsePublish, (input) => publish(input, deps));
+        }),
+        send: action('send', (environment) => {
+          const { newId, now } = environment;
+          const deps = { bus: createBus(eventBridgeFor(environment, this), 'bus'), newId, now };
+          return route(parseSend, (input) => send(input, deps));
+        }),
+        history: action('history', (environment) => {
+          const { newId, now, wait } = environment;
+          const { history: log } = this.#stores(environment);
+          const all = { history: log, namespaces: this.settings.namespaces, newId, now, wait };
+          const deps = this.#bend('history', all, environment);
+          return route(parseHistory, (input) => history(input, deps));
+        }),
+        ping: action('ping', (environment) => {
+          const heads = createHeads(dynamodbFor(environment, this), 'topics', environment.now);
+          const ageMaxMs = () =>
+            this.world.faults.has('connectionCut') ? this.settings.ageMaxMs : AGE_MAX_MS;
+          const deps = {
+            connections: this.#stores(environment).connections,
+            heads,
+            get rolloverAfterMs() {
+              return ageMaxMs() * ROLLOVER_SHARE;
+            },
+            now: environment.now,
+          };
+          return route(parsePing, (input) => ping(input, deps));
+        }),
+        whoami: action('whoami', (environment) => {
+          const deps = { connections: this.#stores(environment).connections, endpoint: 'https://simulated' };
+          return route(parseBare(Action.whoami), (input) => whoami(input, deps));
+        }),
+        $default: this.#function<MessageEvent, RouteResult>(
+          'default',
+          ROUTE_TIMEOUT_MS,
+          () => answerUnknown as unknown as Handler<MessageEvent, RouteResult>,
+        ),
+      },
+    };
+  }
+
+  #fanOut(environment: Environment): Handler<QueueEvent, QueueResult> {
+    const { namespaces, inlineMax, shardSubscribersMax } = this.settings;
+    const deps = this.#bend(
+      'fanout',
+      {
+        ...this.#runDeps(environment),
+        ...this.#stores(environment),
+        namespaces,
+        epochs: new Map(),
+        newId: environment.newId,
+        badEvents: createDeadLetters(sqsFor(environment, this), 'badEvents'),
+        inlineMax,
+        shardSubscribersMax,
+      },
+      environment,
+    );
+    const handler = worker((records, stopAtMs) => fanOut(records, deps, stopAtMs), environment.now);
+    return handler as unknown as Handler<QueueEvent, QueueResult>;
+  }
+
+  #deliver(environment: Environment): Handler<QueueEvent, QueueResult> {
+    const deps = this.#bend('deliver', this.#runDeps(environment), environment);
+    const handler = worker((records, stopAtMs) => deliverJobs(records, deps, stopAtMs), environment.now);
+    return handler as unknown as Handler<QueueEvent, QueueResult>;
+  }
+
+  #runDeps(environment: Environment): RunDeps {
+    const { now, random, wait } = environment;
+    const stores = this.#stores(environment);
+    const sqs = sqsFor(environment, this);
+    const { requestsPerSecondMax } = this.settings;
+    const budget = createBudget(dynamodbFor(environment, this), 'topics', now);
+    return {
+      post: postFor(environment, this),
+      inFlight: createLimit(POSTS_IN_FLIGHT_MAX),
+      pace: requestsPerSecondMax
+        ? createPace({ budget, requestsPerSecondMax, environmentsMax: 60, now, random, wait })
+        : freePace(),
+      now,
+      random,
+      forget: createForget({ ...stores, now }),
+      deliveryQueue: createDeliveryQueue(sqs, 'delivery'),
+      deadLetters: createDeadLetters(sqs, 'undelivered'),
+      attemptsMax: this.settings.attemptsMax,
+    };
+  }
+
+  #stores(environment: Environment) {
+    const client = dynamodbFor(environment, this);
+    const { now } = environment;
+    return {
+      connections: createConnections(client, 'connections', now),
+      subscriptions: createSubscriptions(client, 'subscriptions', now),
+      topics: createTopics(client, 'topics', now),
+      history: createHistory(client, { topicsTable: 'topics', messagesTable: 'messages' }, now),
+    };
+  }
+
+  #worker(name: string, load: Load<QueueEvent, QueueResult>): LambdaFunction<QueueEvent, QueueResult> {
+    const began = this.watcher.began.bind(this.watcher);
+    return this.#function(name, WORKER_TIMEOUT_MS, load, began);
+  }
+
+  #function<E, R>(
+    name: string,
+    timeoutMs: number,
+    load: Load<E, R>,
+    onStart?: (environment: Environment, event: E) => void,
+  ): LambdaFunction<E, R> {
+    const made = new LambdaFunction<E, R>(this.world, {
+      name,
+      timeoutMs,
+      load,
+      ...(onStart && { onStart }),
+    });
+    this.#functions.push(made as unknown as LambdaFunction<never, unknown>);
+    return made;
+  }
+}
+
+type Load<E, R> = (environment: Environment) => Handler<E, R>;
