@@ -83,7 +83,8 @@ export class LogBook {
   #decided(topic: string, epoch: string, before: Item | undefined, item: Item): void {
     const log = this.#log(topic, epoch);
     const offset = Number(item.offset?.N);
-    if (before) this.#world.violate(`offset ${offset} of ${topic} was decided twice`);
+    if (before || log.entries.has(offset))
+      this.#world.violate(`offset ${offset} of ${topic} was decided twice`);
     if (offset < 1 || offset > log.head) {
       this.#world.violate(`offset ${offset} of ${topic} was decided, and the head is ${log.head}`);
     }

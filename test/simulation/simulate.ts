@@ -16,6 +16,8 @@ const DAY_MS = 24 * 60 * MINUTE_MS;
 const SETTLE_MS = 2.5 * MINUTE_MS;
 /** Five receives of a record, and as long for what comes of the last one. */
 const QUIET_WITHIN_MS = 100 * MINUTE_MS;
+/** Ten times what the busiest world takes. */
+const TASKS_MAX = 500_000;
 /** Of worlds in which everybody is away for long. */
 const INTERMISSION_SHARE = 0.04;
 
@@ -140,7 +142,10 @@ class Run {
   /** Answers whether there is no need to go on. */
   async #runFor(ms: number, isOver: () => boolean = () => false): Promise<boolean> {
     const world = this.#world;
-    const isDone = () => world.violation !== undefined || isOver();
+    const isDone = () => {
+      if (world.scheduler.tasksRun > TASKS_MAX) world.violate(`it is still busy after ${TASKS_MAX} steps`);
+      return world.violation !== undefined || isOver();
+    };
     await world.scheduler.runUntil(world.scheduler.nowMs + ms, isDone);
     return world.violation !== undefined;
   }
