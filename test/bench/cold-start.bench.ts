@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { buildSync } from 'esbuild';
-import { bundleServices } from '../../infra/bundle.ts';
+import { synthesise } from '../../infra/local/synth.ts';
+import { type Resource, readStack } from '../../infra/local/template.ts';
 import { encodeJob } from '../../shared/delivery/job.ts';
 import { parseTopic } from '../../shared/topic.ts';
 import { type Bench, median, type Row, round, type Target } from './bench.ts';
@@ -16,16 +17,18 @@ import { install } from './install.ts';
 const ROUNDS = 9;
 const USUAL = 'usual';
 const WORKERS = new Set(['fanout', 'deliver', 'sweep']);
+const APP = join(import.meta.dirname, '../../infra/app.ts');
 const DIRECTORY = join(import.meta.dirname, 'cold-start');
 /** Packages that Fanwire does without. */
 const USUAL_PACKAGE = join(import.meta.dirname, 'usual');
 /** In what a Lambda returns. `unknown_action` is what the default route is for. */
-const FAILED = /"statusCode":[45]|\\"code\\":\\"(internal|bad_request)|"itemIdentifier"/;
+const FAILED = /"statusCode":[45]|\\"type\\":\\"error\\"(?!.*unknown_action)|"itemIdentifier"/;
 const ID = 'L0SM9cOFvHcCIhw=';
 
 const frames: Readonly<Record<string, object>> = {
   subscribe: { action: 'subscribe', topic: 'a/b', id: '1' },
   unsubscribe: { action: 'unsubscribe', topic: 'a/b', id: '1' },
+  history: { action: 'history', topic: 'chat/b', id: '1' },
   publish: { action: 'publish', topic: 'a/b', data: 1, id: '1' },
   send: { action: 'send', to: { userId: 'alice' }, data: 1, id: '1' },
   [USUAL]: { action: 'subscribe', topic: 'a/b', id: '1' },
@@ -75,40 +78,44 @@ function eventOf(service: string): object {
   };
 }
 
-const environment = (port: number): NodeJS.ProcessEnv => ({
+/** Its code and its variables, both as they are deployed. */
+interface Lambda {
+  readonly service: string;
+  readonly directory: string;
+  readonly variables: NodeJS.ProcessEnv;
+}
+
+async function lambdasOf(app: string, directory: string, port: number): Promise<Lambda[]> {
+  const { stackName: name, ...assembly } = await synthesise(app, directory);
+  const endpoint = `http://127.0.0.1:${port}`;
+  const stack = readStack({ ...assembly, name, region: 'us-east-1', accountId: '000000000000', endpoint });
+  return stack.ofType('AWS::Lambda::Function').map((resource) => ({
+    service: serviceOf(resource),
+    directory: stack.codeDirectory(resource.logicalId),
+    variables: variablesOf(resource, endpoint),
+  }));
+}
+
+/** `Fanwire/Fanwire/Subscribe/Function/Resource` is the service `subscribe`. */
+function serviceOf({ path = '' }: Resource): string {
+  const id = path.split('/').at(-3) ?? '';
+  return id === 'DefaultRoute' ? 'default' : id.toLowerCase();
+}
+
+const variablesOf = ({ properties }: Resource, endpoint: string): NodeJS.ProcessEnv => ({
+  ...(properties.Environment as { Variables?: NodeJS.ProcessEnv } | undefined)?.Variables,
   PATH: process.env.PATH,
   AWS_REGION: 'us-east-1',
   AWS_ACCESS_KEY_ID: 'local',
   AWS_SECRET_ACCESS_KEY: 'local',
   AWS_SESSION_TOKEN: 'local',
-  AWS_ENDPOINT_URL: `http://127.0.0.1:${port}`,
-  CALLBACK_URL: `http://127.0.0.1:${port}/prod`,
-  CONNECTIONS_TABLE: 'connections',
-  SUBSCRIPTIONS_TABLE: 'subscriptions',
-  TOPICS_TABLE: 'topics',
-  EVENT_BUS_NAME: 'bus',
-  DELIVERY_QUEUE_URL: `http://127.0.0.1:${port}/000000000000/delivery`,
-  DELIVERY_DEAD_LETTERS_URL: `http://127.0.0.1:${port}/000000000000/dead`,
-  INGEST_DEAD_LETTERS_URL: `http://127.0.0.1:${port}/000000000000/dead`,
-  DELIVERY_ATTEMPTS_MAX: '5',
-  POST_TIMEOUT_MS: '5000',
-  POST_TRANSPORT: 'sockets',
-  REQUESTS_PER_SECOND_MAX: '8000',
-  ENVIRONMENTS_MAX: '10',
-  INLINE_MAX: '200',
-  SHARD_SUBSCRIBERS_MAX: '5000',
-  SUBSCRIPTIONS_MAX: '100',
+  AWS_ENDPOINT_URL: endpoint,
 });
 
-async function startCold(
-  bundle: string,
-  service: string,
-  port: number,
-  looksOn: boolean,
-): Promise<ColdStart> {
-  const child = fork(join(DIRECTORY, 'call.ts'), { env: environment(port), execArgv: [], silent: true });
+async function startCold({ service, directory, variables }: Lambda, looksOn: boolean): Promise<ColdStart> {
+  const child = fork(join(DIRECTORY, 'call.ts'), { env: variables, execArgv: [], silent: true });
   const printed = outputOf(child);
-  const file = pathToFileURL(join(bundle, service, 'index.mjs')).href;
+  const file = pathToFileURL(join(directory, 'index.mjs')).href;
   child.send({ file, event: eventOf(service), looksOn });
   const [answer] = await Promise.race([once(child, 'message'), once(child, 'exit').then(() => [undefined])]);
   const { coldStart, result } = (answer ?? {}) as { coldStart?: ColdStart; result?: unknown };
@@ -124,10 +131,11 @@ function outputOf(child: ChildProcess): () => string {
   return () => output;
 }
 
-function bundleUsual(bundle: string): void {
+/** Called as our route `subscribe` is. */
+function bundleUsual(directory: string, variables: NodeJS.ProcessEnv): Lambda {
   buildSync({
     entryPoints: [join(USUAL_PACKAGE, 'route.js')],
-    outfile: join(bundle, USUAL, 'index.mjs'),
+    outfile: join(directory, 'index.mjs'),
     bundle: true,
     minify: true,
     format: 'esm',
@@ -139,6 +147,7 @@ function bundleUsual(bundle: string): void {
     },
     logLevel: 'warning',
   });
+  return { service: USUAL, directory, variables };
 }
 
 const bytesIn = (directory: string): number =>
@@ -153,18 +162,17 @@ interface Measured {
   readonly wallMs: number;
 }
 
-async function measure(bundle: string, port: number): Promise<Measured[]> {
-  const services = [USUAL, ...readdirSync(bundle).filter((service) => service !== USUAL)];
-  const runs = new Map(services.map((service): [string, ColdStart[]] => [service, []]));
+async function measure(lambdas: readonly Lambda[]): Promise<Measured[]> {
+  const runs = lambdas.map((lambda) => ({ lambda, starts: [] as ColdStart[] }));
   for (let number = 0; number < ROUNDS; number++) {
-    for (const [service, starts] of runs) starts.push(await startCold(bundle, service, port, false));
+    for (const { lambda, starts } of runs) starts.push(await startCold(lambda, false));
   }
   const measured: Measured[] = [];
-  for (const [service, starts] of runs) {
-    const { loadedBytes } = await startCold(bundle, service, port, true);
+  for (const { lambda, starts } of runs) {
+    const { loadedBytes } = await startCold(lambda, true);
     measured.push({
-      service,
-      totalKb: kilobytes(bytesIn(join(bundle, service))),
+      service: lambda.service,
+      totalKb: kilobytes(bytesIn(lambda.directory)),
       loadedKb: kilobytes(loadedBytes),
       cpuMs: median(starts.map(({ cpuMs }) => cpuMs)),
       wallMs: median(starts.map(({ wallMs }) => wallMs)),
@@ -215,15 +223,16 @@ export const bench: Bench = {
   title: 'Cold starts, beside the bundle that is usual',
   async run() {
     await install(USUAL_PACKAGE);
-    using bundle = new DisposableStack();
+    using running = new DisposableStack();
     const directory = mkdtempSync(join(tmpdir(), 'fanwire-bench-'));
-    bundle.defer(() => rmSync(directory, { recursive: true, force: true }));
-    bundleServices(directory);
-    bundleUsual(directory);
+    running.defer(() => rmSync(directory, { recursive: true, force: true }));
     const endpoint = fork(join(DIRECTORY, 'endpoint.ts'), { execArgv: [] });
-    bundle.defer(() => void endpoint.kill());
+    running.defer(() => void endpoint.kill());
     const [port] = (await once(endpoint, 'message')) as [number];
-    const measured = await measure(directory, port);
+    const lambdas = await lambdasOf(APP, join(directory, 'assembly'), port);
+    const subscribe = lambdas.find(({ service }) => service === 'subscribe');
+    const usual = bundleUsual(join(directory, USUAL), subscribe?.variables ?? {});
+    const measured = await measure([usual, ...lambdas]);
     return { rows: measured.map(toRow), targets: targetsOf(measured) };
   },
 };

@@ -3,6 +3,10 @@ import { createServer } from 'node:http';
 /** Answers every AWS call of a Lambda's first invocation as if all went well. Tells its parent the port. */
 const ID = 'L0SM9cOFvHcCIhw=';
 const ANSWERS: Readonly<Record<string, unknown>> = {
+  GetItem: { Item: { connectionId: { S: ID } } },
+  UpdateItem: {
+    Attributes: { epoch: { S: 'e' }, offset: { N: '0' }, createdAt: { N: '0' }, allocatedAt: { N: '0' } },
+  },
   PutEvents: { FailedEntryCount: 0, Entries: [{ EventId: 'e' }] },
   BatchGetItem: { Responses: {}, UnprocessedKeys: {} },
   BatchWriteItem: { UnprocessedItems: {} },
