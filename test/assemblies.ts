@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { TestProject } from 'vitest/node';
 import { type Assembly, synthesise } from '../infra/local/synth.ts';
 import { until } from './until.ts';
@@ -23,7 +23,7 @@ export default function setup(project: Pick<TestProject, 'onTestsRerun'>): () =>
 
 const made = new Map<string, Promise<Assembly>>();
 
-/** An app's assembly, synthesised once for all who ask for it: those of a test run, or of this process. */
+/** An app's assembly (a path from the repository's root, or an absolute one), synthesised once for all who ask for it: those of a test run, or of this process. */
 export function assemblyOf(app: string): Promise<Assembly> {
   const known = made.get(app);
   if (known) return known;
@@ -41,7 +41,7 @@ export async function synthesiseAll(...apps: readonly string[]): Promise<void> {
 function makeForProcess(app: string): Promise<Assembly> {
   const directory = temporary();
   process.once('exit', () => rmSync(directory, { recursive: true, force: true }));
-  return synthesise(join(ROOT, app), directory);
+  return synthesise(resolve(ROOT, app), directory);
 }
 
 type Made = { readonly assembly: Assembly } | { readonly problem: string };
@@ -51,7 +51,7 @@ async function makeForAll(app: string, shared: string): Promise<Assembly> {
   const directory = join(shared, app.replaceAll(/\W/g, '_'));
   const file = `${directory}.json`;
   if (isFirst(directory)) {
-    const result: Made = await synthesise(join(ROOT, app), directory).then(
+    const result: Made = await synthesise(resolve(ROOT, app), directory).then(
       (assembly) => ({ assembly }),
       (error: unknown) => ({ problem: String(error) }),
     );
