@@ -1,5 +1,4 @@
-import { once } from 'node:events';
-import { WebSocket } from 'ws';
+import { Subscriber } from './subscriber.ts';
 
 const CONNECTS_IN_FLIGHT_MAX = 20;
 /** What has not arrived by then is lost. */
@@ -43,10 +42,13 @@ interface Flight {
 export class Audience {
   readonly #url: string;
   readonly #dialect: Dialect;
-  readonly #sockets: WebSocket[] = [];
+  readonly #sockets: Subscriber[] = [];
   readonly #flights = new Map<number, Flight>();
-  /** Everybody gets the same frames: each is parsed once. */
-  readonly #parsed = new Map<string, readonly Data[]>();
+  /** Everybody gets the same frames: one that comes again is not parsed again. */
+  #last: { readonly frame: Buffer; readonly messages: readonly Data[] } = {
+    frame: Buffer.alloc(0),
+    messages: [],
+  };
   #published = 0;
   #timesMs: number[] = [];
   #lost = 0;
@@ -74,7 +76,6 @@ export class Audience {
   async publish({ inFlight, durationMs, sizeBytes }: Publishing): Promise<Figures> {
     this.#timesMs = [];
     this.#lost = 0;
-    this.#parsed.clear();
     const startedAt = performance.now();
     const publishOne = async () => {
       while (performance.now() - startedAt < durationMs) await this.#publishOne(sizeBytes);
@@ -89,19 +90,18 @@ export class Audience {
 
   async close(): Promise<void> {
     for (const socket of this.#sockets) socket.close();
-    await Promise.all(
-      this.#sockets.map((socket) => socket.readyState === WebSocket.CLOSED || once(socket, 'close')),
-    );
+    await Promise.all(this.#sockets.map(({ closed }) => closed));
   }
 
-  async #open(): Promise<WebSocket> {
-    const socket = new WebSocket(this.#url, { perMessageDeflate: false, skipUTF8Validation: true });
-    await once(socket, 'open'); // rejects on an error
+  async #open(): Promise<Subscriber> {
+    const socket = await Subscriber.open(this.#url);
     if (this.#dialect.subscribe !== undefined) {
+      const answered = Promise.withResolvers<Buffer>();
+      socket.onText = answered.resolve;
       socket.send(this.#dialect.subscribe);
-      await once(socket, 'message');
+      await answered.promise;
     }
-    socket.on('message', (frame: Buffer) => this.#receive(frame.toString('latin1')));
+    socket.onText = (frame) => this.#receive(frame);
     return socket;
   }
 
@@ -119,14 +119,12 @@ export class Audience {
     return promise;
   }
 
-  #receive(frame: string): void {
-    let messages = this.#parsed.get(frame);
-    if (!messages) {
-      messages = this.#dialect.read(frame);
-      this.#parsed.set(frame, messages);
+  #receive(frame: Buffer): void {
+    if (!frame.equals(this.#last.frame)) {
+      this.#last = { frame: Buffer.from(frame), messages: this.#dialect.read(frame.toString()) };
     }
     const now = performance.now();
-    for (const { n } of messages) this.#land(n, now);
+    for (const { n } of this.#last.messages) this.#land(n, now);
   }
 
   #land(n: number, now: number): void {
