@@ -36,14 +36,17 @@ export function parsePattern(value: unknown): Pattern {
   if (typeof value === 'string' && value.includes('*')) {
     throw badRequest("'*' only as the last segment of a topic", value);
   }
-  return parseTopic(value) as string as Pattern;
+  return patternOf(parseTopic(value));
 }
 
 export const isTopic = (pattern: Pattern): pattern is Pattern & Topic => !pattern.endsWith(WILDCARD);
+
+/** The pattern of nothing but this topic. */
+export const patternOf = (topic: Topic): Pattern => topic as string as Pattern;
 
 /** Every pattern that covers `topic`: itself, and a wildcard at each of its k segments (k + 1 in all). */
 export function patternsCovering(topic: Topic): Pattern[] {
   const segments = topic.split('/');
   const wildcards = segments.map((_, index) => segments.slice(0, index + 1).join('/') + WILDCARD);
-  return [topic, ...wildcards] as string[] as Pattern[];
+  return [patternOf(topic), ...(wildcards as string[] as Pattern[])];
 }

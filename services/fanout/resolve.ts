@@ -2,6 +2,7 @@ import type { Connections } from '../../shared/connections.ts';
 import { mapLimit } from '../../shared/map-limit.ts';
 import type { Target } from '../../shared/publication.ts';
 import type { Shard, Subscriptions } from '../../shared/subscriptions.ts';
+import { patternOf } from '../../shared/topic.ts';
 import type { Topics } from '../../shared/topics.ts';
 
 export interface ResolveDeps {
@@ -28,25 +29,32 @@ export async function resolve(target: Target, deps: ResolveDeps): Promise<Slice[
   if ('connectionId' in target) return [{ connectionIds: [target.connectionId] }];
   if ('userId' in target) return [{ connectionIds: await all(connections.ofUser(target.userId)) }];
   if ('everyone' in target) return [{ connectionIds: await all(connections.all()) }];
+  // A topic with subscribers has a first shard, nearly always no other: it is read while the topic is looked up.
+  const first: Shard = { pattern: patternOf(target.topic), shard: 0 };
+  const early = readShard(first, deps);
+  early.catch(() => {}); // it fails whoever asks for it below; if nobody does, it is of no interest
   const shards = await topics.shardsCovering(target.topic);
-  const slices = await readShards(shards, deps);
+  const isFirst = ({ pattern, shard }: Shard) => pattern === first.pattern && shard === first.shard;
+  const slices = await readShards(shards, (shard) => (isFirst(shard) ? early : readShard(shard, deps)));
   await growIfFull(slices, deps);
   return distinct(slices);
 }
 
 async function readShards(
   shards: readonly Shard[],
-  { subscriptions }: ResolveDeps,
+  read: (shard: Shard) => Promise<Required<Slice>>,
 ): Promise<Required<Slice>[]> {
-  const reads = await mapLimit(shards, SHARDS_IN_FLIGHT_MAX, async (shard) => ({
-    shard,
-    connectionIds: await all(subscriptions.subscribers(shard)),
-  }));
-  return reads.map((read) => {
-    if (read.status === 'rejected') throw read.reason;
-    return read.value;
+  const reads = await mapLimit(shards, SHARDS_IN_FLIGHT_MAX, read);
+  return reads.map((result) => {
+    if (result.status === 'rejected') throw result.reason;
+    return result.value;
   });
 }
+
+const readShard = async (shard: Shard, { subscriptions }: ResolveDeps): Promise<Required<Slice>> => ({
+  shard,
+  connectionIds: await all(subscriptions.subscribers(shard)),
+});
 
 /** Once a shard is too full there will be so many that all subscribers of today would fill them half. */
 async function growIfFull(
