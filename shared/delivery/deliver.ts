@@ -44,9 +44,11 @@ export async function deliver(job: Job, deps: DeliverDeps, stopAtMs: number): Pr
   deps.pace.expect(round.lane, job.connectionIds.length);
   for (const [index, connectionId] of job.connectionIds.entries()) {
     const rest = () => job.connectionIds.slice(index).map((connectionId) => ({ connectionId, from: 0 }));
-    if (!(await round.hasTurn(rest))) break;
-    await deps.inFlight.enter();
-    serving.push(round.serve(connectionId).finally(deps.inFlight.leave));
+    const turn = round.hasTurn(rest);
+    if (turn !== true && !(await turn)) break;
+    const place = deps.inFlight.enter();
+    if (place) await place;
+    serving.push(round.serve(connectionId));
   }
   await Promise.all(serving);
   return round;
@@ -71,11 +73,16 @@ class Round implements Delivery {
     this.#pack = createPacker(job);
   }
 
-  /** Waits for a post's turn; if there is none, notes whom that leaves without. */
-  async hasTurn(rest: () => readonly Unreached[]): Promise<boolean> {
+  /** Waits for a post's turn if it has to; if there is none, notes whom that leaves without. */
+  hasTurn(rest: () => readonly Unreached[]): true | Promise<boolean> {
+    const turn = this.#deps.pace.turn(this.lane, this.#stopAtMs);
+    return turn === true || this.#awaitTurn(turn, rest);
+  }
+
+  async #awaitTurn(turn: false | Promise<boolean>, rest: () => readonly Unreached[]): Promise<boolean> {
     const { pace } = this.#deps;
     try {
-      if (await pace.turn(this.lane, this.#stopAtMs)) return true;
+      if (await turn) return true;
       this.unreached.push(...rest());
     } catch (error) {
       this.failed.push(...rest().map((each) => ({ ...each, reason: String(error) })));
@@ -84,7 +91,16 @@ class Round implements Delivery {
     return false;
   }
 
+  /** Leaves what the connection has entered. */
   async serve(connectionId: string): Promise<void> {
+    try {
+      await this.#serve(connectionId);
+    } finally {
+      this.#deps.inFlight.leave();
+    }
+  }
+
+  async #serve(connectionId: string): Promise<void> {
     const { pace, now } = this.#deps;
     const { frames, expired } = this.#pack(now());
     this.expired += expired;

@@ -11,8 +11,8 @@ export type Lane = 'quick' | 'bulk';
 export interface Pace {
   /** Announces posts, so that one lease covers many of them; a negative number takes them back. */
   expect(lane: Lane, posts: number): void;
-  /** Waits for the next post's turn: false if that would not come before `stopAtMs`. */
-  turn(lane: Lane, stopAtMs: number): Promise<boolean>;
+  /** The next post's turn, waited for if it has to be: false if it would not come before `stopAtMs`. */
+  turn(lane: Lane, stopAtMs: number): boolean | Promise<boolean>;
   /** What posts are answered: where many get 429, the next ones come more slowly. */
   answered(isThrottled: boolean): void;
 }
@@ -70,7 +70,7 @@ export function createPace({ budget, requestsPerSecondMax, environmentsMax, ...d
   };
   return {
     expect: (lane, posts) => lanes[lane].expect(posts),
-    async turn(lane, stopAtMs) {
+    turn(lane, stopAtMs) {
       if (deps.now() < stopAtMs && unasked()) {
         lanes[lane].expect(-1);
         return true;

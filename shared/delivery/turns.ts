@@ -49,21 +49,30 @@ export class Turns {
     this.#wanted += posts;
   }
 
-  /** False if the turn would come at or after `stopAtMs`. */
-  async turn(stopAtMs: number): Promise<boolean> {
-    const { now, random, wait, aheadMs } = this.#deps;
+  /** False if the turn would come at or after `stopAtMs`. What need not be waited for is no promise: it is once a post. */
+  turn(stopAtMs: number): boolean | Promise<boolean> {
+    if (this.#deps.now() >= stopAtMs) return false;
+    const atMs = this.#next();
+    return atMs === undefined ? this.#turnOfNextLease(stopAtMs) : this.#use(atMs, stopAtMs);
+  }
+
+  async #turnOfNextLease(stopAtMs: number): Promise<boolean> {
+    const { now, random, wait } = this.#deps;
     while (now() < stopAtMs) {
-      const atMs = this.#next();
-      if (atMs !== undefined) {
-        const waitMs = atMs - aheadMs - now();
-        if (now() + waitMs >= stopAtMs) return false;
-        this.#wanted -= 1;
-        if (waitMs > GRAIN_MS) await wait(waitMs);
-        return true;
-      }
       if (!(await this.#renew())) await wait(BUSY_MS * (0.5 + random() / 2));
+      const atMs = now() < stopAtMs ? this.#next() : undefined;
+      if (atMs !== undefined) return this.#use(atMs, stopAtMs);
     }
     return false;
+  }
+
+  #use(atMs: number, stopAtMs: number): boolean | Promise<boolean> {
+    const { now, wait, aheadMs } = this.#deps;
+    const nowMs = now();
+    const waitMs = atMs - aheadMs - nowMs;
+    if (nowMs + waitMs >= stopAtMs) return false;
+    this.#wanted -= 1;
+    return waitMs > GRAIN_MS ? wait(waitMs).then(() => true) : true;
   }
 
   /** The time of the next turn of the lease, if it has one left. */
