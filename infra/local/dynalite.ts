@@ -34,9 +34,15 @@ interface Store {
   readonly db: {
     open(): Promise<void>;
     close(): Promise<void>;
-    values(range: object): AsyncIterable<unknown>;
+    values(range: object): Values;
     createValueStream(range: object): Readable;
   };
+}
+
+interface Values {
+  /** Up to so many; none at the end. */
+  nextv(max: number): Promise<unknown[]>;
+  close(): Promise<void>;
 }
 
 interface Validations {
@@ -141,7 +147,7 @@ export class Dynalite {
     store.tableDb.awsRegion = region;
     store.tableDb.awsAccountId = accountId;
     // dynalite never closes its iterators: each Query and Scan would leave 10 KB behind.
-    store.db.createValueStream = (range) => Readable.from(store.db.values(range));
+    store.db.createValueStream = (range) => streamOf(store.db.values(range));
     // It would open by itself, and fail at the first request instead of here.
     await store.db.open();
     return new Dynalite(store);
@@ -187,6 +193,26 @@ export class Dynalite {
     });
   }
 }
+
+const VALUES_AT_ONCE = 500;
+
+/** Read by the hundred: one by one, as `Readable.from` does it, each would cost as much as all that is done with it. */
+const streamOf = (values: Values): Readable =>
+  new Readable({
+    objectMode: true,
+    read() {
+      values.nextv(VALUES_AT_ONCE).then(
+        (found) => {
+          for (const value of found) this.push(value);
+          if (found.length === 0) this.push(null);
+        },
+        (error) => this.destroy(error),
+      );
+    },
+    destroy(error, done) {
+      values.close().then(() => done(error), done);
+    },
+  });
 
 const promised = (start: (done: Done) => void): Promise<unknown> =>
   new Promise((resolve, reject) => {
