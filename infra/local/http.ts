@@ -1,8 +1,19 @@
-import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
+import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
+
+/** What a request is known by, once its body has been read. */
+export type HttpRequest = Pick<IncomingMessage, 'method' | 'url' | 'headers'>;
+
+/** As much of a `ServerResponse` as an answer needs that is written in one go. */
+export interface HttpResponse {
+  statusCode: number;
+  setHeader(name: string, value: string): unknown;
+  writeHead(status: number, headers?: OutgoingHttpHeaders): HttpResponse;
+  end(text?: string): unknown;
+}
 
 /** An AWS service as the one server of the local runtime sees it: the request's body has been read. */
 export interface HttpEngine {
-  handle(request: IncomingMessage, body: Buffer, response: ServerResponse): void | Promise<void>;
+  handle(request: HttpRequest, body: Buffer, response: HttpResponse): void | Promise<void>;
 }
 
 /** AWS's JSON protocols differ in their content type and in nothing else that matters here. */
@@ -33,7 +44,7 @@ export class RequestError extends Error {
 }
 
 /** `PutEvents` from `X-Amz-Target: AWSEvents.PutEvents`. */
-export const operationOf = (request: IncomingMessage): string =>
+export const operationOf = (request: HttpRequest): string =>
   String(request.headers['x-amz-target'] ?? '').replace(/^.*\./, '');
 
 export const unknownOperation = (operation: string): RequestError =>
@@ -54,7 +65,7 @@ export function parseInput(body: Buffer): Record<string, unknown> {
 
 /** Answers with the result of `work`, or with the caller's fault. What is neither is the server's to answer. */
 export async function answer(
-  response: ServerResponse,
+  response: HttpResponse,
   version: JsonVersion,
   work: () => unknown,
 ): Promise<void> {
@@ -68,7 +79,7 @@ export async function answer(
 }
 
 function reply(
-  response: ServerResponse,
+  response: HttpResponse,
   version: JsonVersion,
   status: number,
   headers: OutgoingHttpHeaders,

@@ -1,4 +1,3 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import {
   actions,
   atomically,
@@ -12,7 +11,16 @@ import {
   type ReceivedMessage,
   type Store,
 } from './fauxqs.ts';
-import { answer, type HttpEngine, operationOf, parseInput, RequestError, unknownOperation } from './http.ts';
+import {
+  answer,
+  type HttpEngine,
+  type HttpRequest,
+  type HttpResponse,
+  operationOf,
+  parseInput,
+  RequestError,
+  unknownOperation,
+} from './http.ts';
 import type { Meter } from './meter/meter.ts';
 import { payloadOf } from './meter/payload.ts';
 import { Disorder, type RecordFaults } from './record-faults.ts';
@@ -31,7 +39,7 @@ const LOOK_AGAIN_MS = 1_000;
 const SENDER_ID = '000000000000';
 export const NO_SUCH_QUEUE = 'com.amazonaws.sqs#QueueDoesNotExist';
 
-type Headers = Pick<IncomingMessage, 'headers'>;
+type Headers = Pick<HttpRequest, 'headers'>;
 type Received = { readonly Messages?: readonly ReceivedMessage[] };
 
 export interface QueuesOptions {
@@ -114,7 +122,7 @@ export class Queues implements HttpEngine {
     queue.persistence?.updateQueueAttributes(name, queue.attributes, queue.lastModifiedTimestamp);
   }
 
-  handle(request: IncomingMessage, body: Buffer, response: ServerResponse): Promise<void> {
+  handle(request: HttpRequest, body: Buffer, response: HttpResponse): Promise<void> {
     const operation = operationOf(request);
     return answer(response, '1.0', () => {
       const input = parseInput(body);

@@ -1,10 +1,17 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from './clock.ts';
 import { Delays } from './delays.ts';
 import { Dynalite, type IndexDescription, type TableDescription } from './dynalite.ts';
-import { answer, type HttpEngine, operationOf, parseInput, RequestError } from './http.ts';
+import {
+  answer,
+  type HttpEngine,
+  type HttpRequest,
+  type HttpResponse,
+  operationOf,
+  parseInput,
+  RequestError,
+} from './http.ts';
 import { runMetered } from './meter/capacity.ts';
 import type { Meter } from './meter/meter.ts';
 import { runFaulty, type TableFaults } from './table-faults.ts';
@@ -91,7 +98,7 @@ export class Tables implements HttpEngine {
     }
   }
 
-  handle(request: IncomingMessage, body: Buffer, response: ServerResponse): Promise<void> {
+  handle(request: HttpRequest, body: Buffer, response: HttpResponse): Promise<void> {
     return answer(response, '1.0', () => this.#run(operationOf(request), parseInput(body)));
   }
 

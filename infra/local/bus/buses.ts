@@ -1,6 +1,13 @@
 import { randomUUID } from 'node:crypto';
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import { answer, type HttpEngine, operationOf, parseInput, unknownOperation } from '../http.ts';
+import {
+  answer,
+  type HttpEngine,
+  type HttpRequest,
+  type HttpResponse,
+  operationOf,
+  parseInput,
+  unknownOperation,
+} from '../http.ts';
 import type { Meter } from '../meter/meter.ts';
 import { Deliveries, type DeliveryDeps } from './delivery.ts';
 import { checkRequest, type Entry, parseEntries, type Refusal, sizeOf, toEvent } from './event.ts';
@@ -75,7 +82,7 @@ export class Buses implements HttpEngine {
     }
   }
 
-  handle(request: IncomingMessage, body: Buffer, response: ServerResponse): Promise<void> {
+  handle(request: HttpRequest, body: Buffer, response: HttpResponse): Promise<void> {
     return answer(response, '1.1', () => {
       const operation = operationOf(request);
       if (operation !== 'PutEvents') throw unknownOperation(operation);

@@ -1,5 +1,4 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import { type HttpEngine, parseInput, RequestError } from '../http.ts';
+import { type HttpEngine, type HttpRequest, type HttpResponse, parseInput, RequestError } from '../http.ts';
 import type { Faults } from './faults.ts';
 
 export const FAULTS_PATH = '/_fanwire/faults';
@@ -12,7 +11,7 @@ export class FaultControl implements HttpEngine {
     this.#faults = faults;
   }
 
-  handle(request: IncomingMessage, body: Buffer, response: ServerResponse): void {
+  handle(request: HttpRequest, body: Buffer, response: HttpResponse): void {
     try {
       reply(response, 200, this.#perform(request, body));
     } catch (error) {
@@ -21,7 +20,7 @@ export class FaultControl implements HttpEngine {
     }
   }
 
-  #perform({ method, headers }: IncomingMessage, body: Buffer): unknown {
+  #perform({ method, headers }: HttpRequest, body: Buffer): unknown {
     // Only this machine reaches the port, but so does every page in its browsers. They say where a page comes from.
     if (headers.origin !== undefined) {
       throw new RequestError('Forbidden', `expected no web page, got one of ${headers.origin}`, 403);
@@ -39,7 +38,7 @@ export class FaultControl implements HttpEngine {
   }
 }
 
-const reply = (response: ServerResponse, status: number, value: unknown): void =>
+const reply = (response: HttpResponse, status: number, value: unknown): void =>
   void response
     .writeHead(status, { 'content-type': 'application/json' })
     .end(`${JSON.stringify(value, undefined, 2)}\n`);

@@ -1,5 +1,4 @@
-import type { IncomingMessage } from 'node:http';
-import { operationOf } from '../http.ts';
+import { type HttpRequest, operationOf } from '../http.ts';
 import type { CallerDeath } from '../server.ts';
 import { type ActiveFaults, of } from './active.ts';
 
@@ -34,7 +33,7 @@ export class Invocations {
   }
 
   /** Whether an invocation dies at this call of it. */
-  deathAt(request: IncomingMessage, faults: ActiveFaults): CallerDeath | undefined {
+  deathAt(request: HttpRequest, faults: ActiveFaults): CallerDeath | undefined {
     const invocation = this.#running.get(String(request.headers['x-amzn-trace-id']));
     if (!invocation) return undefined;
     // Until its thread has ended, calls may still come that a dead one would not have made.

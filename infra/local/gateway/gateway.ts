@@ -1,8 +1,9 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { Clock } from '../clock.ts';
 import { Delays } from '../delays.ts';
+import type { HttpRequest, HttpResponse } from '../http.ts';
 import type { Guard } from '../iam/guard.ts';
 import type { Invoke } from '../invoke.ts';
 import type { StageMeter } from '../meter/stage.ts';
@@ -138,7 +139,7 @@ export class Gateway {
   }
 
   /** Answers a plain HTTP request, its body already read; false if its path is none of this stage's. */
-  manage(request: IncomingMessage, body: Buffer, response: ServerResponse): boolean {
+  manage(request: HttpRequest, body: Buffer, response: HttpResponse): boolean {
     const path = pathOf(request);
     const target = parseConnectionPath(path);
     if (target === undefined) return this.#answerPlain(path, response);
@@ -189,18 +190,14 @@ export class Gateway {
     return this.#isStage(pathOf(request)) ? handshakeFault(request) : 403;
   }
 
-  #answerPlain(path: string, response: ServerResponse): boolean {
+  #answerPlain(path: string, response: HttpResponse): boolean {
     if (!this.#isStage(path)) return false;
     response.setHeader('Upgrade', 'websocket');
     write(response, failure(426, 'Upgrade Required'));
     return true;
   }
 
-  #manageConnection(
-    { method }: IncomingMessage,
-    { stage, connectionId }: ConnectionPath,
-    body: Buffer,
-  ): Answer {
+  #manageConnection({ method }: HttpRequest, { stage, connectionId }: ConnectionPath, body: Buffer): Answer {
     if (stage !== this.#source.stage) return failure(403, GatewayError.forbidden);
     if (!this.#throttle.admitsRequest()) return TOO_MANY;
     const answer = manageConnection(method, connectionId, this.#connections.get(connectionId), body);
@@ -312,7 +309,7 @@ export class Gateway {
   }
 }
 
-const pathOf = ({ url = '' }: IncomingMessage): string => {
+const pathOf = ({ url = '' }: Pick<IncomingMessage, 'url'>): string => {
   const query = url.indexOf('?');
   return query < 0 ? url : url.slice(0, query);
 };

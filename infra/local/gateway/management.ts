@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import type { ServerResponse } from 'node:http';
+import type { HttpResponse } from '../http.ts';
 import type { Closing, Connection } from './connection.ts';
 import { isId } from './ids.ts';
 import { MESSAGE_BYTES_MAX } from './limits.ts';
@@ -111,7 +111,7 @@ export function bareFailure(status: number): Answer {
   return errorType === undefined ? { status } : { status, errorType };
 }
 
-export function write(response: ServerResponse, { status, errorType, body }: Answer): void {
+export function write(response: HttpResponse, { status, errorType, body }: Answer): void {
   response.statusCode = status;
   if (errorType !== undefined) response.setHeader('x-amzn-ErrorType', errorType);
   if (body !== undefined) response.setHeader('Content-Type', 'application/json');

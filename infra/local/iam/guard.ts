@@ -1,6 +1,12 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '../clock.ts';
-import { type HttpEngine, operationOf, parseInput, RequestError } from '../http.ts';
+import {
+  type HttpEngine,
+  type HttpRequest,
+  type HttpResponse,
+  operationOf,
+  parseInput,
+  RequestError,
+} from '../http.ts';
 import type { Access } from './access.ts';
 import { explain } from './access.ts';
 import type { AccessRequest } from './policy.ts';
@@ -64,9 +70,9 @@ export class Guard {
 
   admitsConnectionsCall(
     call: ConnectionsCall,
-    request: IncomingMessage,
+    request: HttpRequest,
     body: Buffer,
-    response: ServerResponse,
+    response: HttpResponse,
   ): boolean {
     return this.#admits('execute-api', request, body, response, () => {
       const resource = connectionsArn(this.#options, { ...call, method: request.method ?? '' });
@@ -76,9 +82,9 @@ export class Guard {
 
   #admits(
     service: GuardedService,
-    request: IncomingMessage,
+    request: HttpRequest,
     body: Buffer,
-    response: ServerResponse,
+    response: HttpResponse,
     accesses: () => readonly AccessRequest[],
   ): boolean {
     const principal = this.#authenticate(service, request, body);
@@ -90,7 +96,7 @@ export class Guard {
     return false;
   }
 
-  #authenticate(service: GuardedService, request: IncomingMessage, body: Buffer): Principal | Refusal {
+  #authenticate(service: GuardedService, request: HttpRequest, body: Buffer): Principal | Refusal {
     const { principals, region, clock } = this.#options;
     const { authorization: header, 'x-amz-security-token': token } = request.headers;
     if (header === undefined) return UNSIGNED[service];
@@ -115,7 +121,7 @@ export class Guard {
     return undefined;
   }
 
-  #accessesOf(service: TargetService, request: IncomingMessage, body: Buffer): AccessRequest[] {
+  #accessesOf(service: TargetService, request: HttpRequest, body: Buffer): AccessRequest[] {
     try {
       return accessesOf(service, operationOf(request), parseInput(body), this.#options);
     } catch (error) {

@@ -1,4 +1,4 @@
-import type { ServerResponse } from 'node:http';
+import type { HttpResponse } from '../http.ts';
 import { type Denial, explain } from './access.ts';
 import type { TargetService } from './requests.ts';
 
@@ -17,7 +17,7 @@ export interface Refusal {
   readonly denial?: Denial;
 }
 
-type Write = (response: ServerResponse, refusal: Refusal) => void;
+type Write = (response: HttpResponse, refusal: Refusal) => void;
 
 /** What SQS calls them in its older protocol, which clients go by to this day. */
 const QUERY_CODES: Readonly<Record<RefusalKind, string>> = {
@@ -69,7 +69,7 @@ function explainMasked({ resource, reason, ...denial }: Denial): string {
   return reason.startsWith('explicit deny') ? text : text.replace(/ because .*$/, '');
 }
 
-function json(response: ServerResponse, status: number, body: object, type = 'application/json'): void {
+function json(response: HttpResponse, status: number, body: object, type = 'application/json'): void {
   const text = JSON.stringify(body);
   response.writeHead(status, { 'content-type': type, 'content-length': Buffer.byteLength(text) });
   response.end(text);

@@ -1,5 +1,4 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { HttpEngine } from '../http.ts';
+import type { HttpEngine, HttpRequest, HttpResponse } from '../http.ts';
 import type { Meter } from './meter.ts';
 
 export const USAGE_PATH = '/_fanwire/usage';
@@ -12,7 +11,7 @@ export class UsageControl implements HttpEngine {
     this.#meter = meter;
   }
 
-  handle({ method = '', headers }: IncomingMessage, _body: Buffer, response: ServerResponse): void {
+  handle({ method = '', headers }: HttpRequest, _body: Buffer, response: HttpResponse): void {
     if (method !== 'GET' && method !== 'DELETE') {
       reply(response, 405, { message: `expected GET or DELETE, got ${method}` });
     } else if (method === 'DELETE' && headers.origin !== undefined) {
@@ -25,7 +24,7 @@ export class UsageControl implements HttpEngine {
   }
 }
 
-const reply = (response: ServerResponse, status: number, value: unknown): void =>
+const reply = (response: HttpResponse, status: number, value: unknown): void =>
   void response
     .writeHead(status, { 'content-type': 'application/json' })
     .end(`${JSON.stringify(value, undefined, 2)}\n`);
