@@ -18,6 +18,7 @@ import { type AccountLimits, Throttle } from './gateway/throttle.ts';
 import type { HttpEngine } from './http.ts';
 import type { AccessHooks } from './iam/access.ts';
 import { Iam } from './iam/iam.ts';
+import type { NearServer } from './lambda/environment.ts';
 import { Functions } from './lambda/functions.ts';
 import { startMapping } from './mapping.ts';
 import { USAGE_PATH, UsageControl } from './meter/control.ts';
@@ -103,9 +104,10 @@ async function start(options: RuntimeOptions, running: AsyncDisposableStack): Pr
   running.defer(() => tables.close());
   const queues = openQueues(stack, { dataDir, faults: faults?.queues, meter });
   running.defer(() => queues.close());
+  const near: NearServer = { port, plugIn: (messages) => server.plugIn(messages) };
   const functions = new Functions(
     functionSettings(stack, (functionArn) => variables(port, iam.credentialsOf(functionArn))),
-    { clock, log: meter.ofLogs(callers.ofLogs(log)), faults: faults?.environments, meter },
+    { clock, log: meter.ofLogs(callers.ofLogs(log)), faults: faults?.environments, meter, server: near },
   );
   running.defer(() => functions.close());
   const invoke = callers.ofLambda(functions.invoke);

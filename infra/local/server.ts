@@ -1,7 +1,10 @@
 import { createServer, type IncomingMessage, type Server, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
+import type { MessagePort } from 'node:worker_threads';
 import type { Gateway } from './gateway/gateway.ts';
-import type { HttpEngine } from './http.ts';
+import type { HttpEngine, HttpRequest, HttpResponse } from './http.ts';
+import { plugIn } from './loopback/plug.ts';
+import { readWhole, WholeResponse } from './loopback/whole.ts';
 
 /** The largest request that an AWS service here takes is a BatchWriteItem of 16 MB. */
 const BODY_BYTES_MAX = 17 * 1024 * 1024;
@@ -38,7 +41,7 @@ export interface CallerDeath {
 
 /** Asked wherever something may go wrong with callers. */
 export interface CallerFaults {
-  deathAt?(request: IncomingMessage): CallerDeath | undefined;
+  deathAt?(request: HttpRequest): CallerDeath | undefined;
 }
 
 export const HEALTH_PATH = '/_fanwire/health';
@@ -71,11 +74,31 @@ export class LocalServer {
     this.#services = services;
   }
 
+  /** Serves a thread of this process as if it had dialled the port. */
+  plugIn(messages: MessagePort): void {
+    plugIn(messages, {
+      answer: (bytes, reply) => this.#answerWhole(bytes, reply),
+      accept: (connection) => void this.#server.emit('connection', connection),
+    });
+  }
+
   async close(): Promise<void> {
     const closed = Promise.withResolvers<void>();
     this.#server.close(() => closed.resolve());
     this.#server.closeAllConnections();
     await closed.promise;
+  }
+
+  /** Without the detour of a stream. Callers that may die within a call take it, so that it can be cut off. */
+  #answerWhole(bytes: Buffer, reply: (response: Uint8Array) => void): boolean {
+    const request = this.#services?.faults ? undefined : readWhole(bytes);
+    if (!request || request.body.length > BODY_BYTES_MAX) return false;
+    const response = new WholeResponse(reply);
+    this.#dispatch(request, request.body, response).catch((error: unknown) => {
+      this.#report(error);
+      plain(response, 500, 'InternalFailure');
+    });
+    return true;
   }
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
@@ -124,7 +147,7 @@ export class LocalServer {
     }
   }
 
-  async #dispatch(request: IncomingMessage, body: Buffer, response: ServerResponse): Promise<void> {
+  async #dispatch(request: HttpRequest, body: Buffer, response: HttpResponse): Promise<void> {
     const services = this.#services;
     if (!services) return plain(response, 503, 'starting');
     const target = request.headers['x-amz-target'];
@@ -149,15 +172,17 @@ export class LocalServer {
   }
 }
 
-function gatewayOf({ gateways }: Services, { url = '' }: IncomingMessage): Gateway | undefined {
+function gatewayOf({ gateways }: Services, { url = '' }: Pick<IncomingMessage, 'url'>): Gateway | undefined {
   const [, stage = ''] = url.split(/[/?]/, 2);
   return gateways.get(stage) ?? gateways.values().next().value;
 }
 
-const plain = (response: ServerResponse, status: number, text: string): void =>
-  void response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8' }).end(`${text}\n`);
+function plain(response: HttpResponse, status: number, text: string): void {
+  response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8' });
+  response.end(`${text}\n`);
+}
 
-const json = (response: ServerResponse, value: unknown): void =>
+const json = (response: HttpResponse, value: unknown): void =>
   void response
     .writeHead(200, { 'content-type': 'application/json' })
     .end(`${JSON.stringify(value, undefined, 2)}\n`);

@@ -8,6 +8,7 @@ import { setImmediate } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { getHeapStatistics } from 'node:v8';
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import { installLoopback } from '../loopback/dial.ts';
 import type { Call, Reply, WorkerSettings } from './messages.ts';
 
 type Handler = (event: unknown, context: unknown) => unknown;
@@ -21,6 +22,8 @@ const CALLBACK_PARAMETERS = 3;
 const RESPONSE_BYTES_MAX = 6_291_556;
 
 const settings: WorkerSettings = workerData;
+// Before any of the user's modules can dial.
+const loopback = settings.loopback && installLoopback(settings.loopback);
 
 // The first thing, so that what goes wrong while the user's modules load is reported as well.
 process.on('uncaughtException', (error) => crash('Uncaught Exception', error));
@@ -57,6 +60,7 @@ async function printed(): Promise<void> {
  * So does this thread stop, until there is a call.
  */
 function freeze(): Call {
+  loopback?.flush();
   const port = parentPort as MessagePort; // this is a worker
   for (;;) {
     const seen = Atomics.load(settings.calls, 0);

@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { createInterface } from 'node:readline';
-import { Worker } from 'node:worker_threads';
+import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import type { Clock } from '../clock.ts';
 import { Delays } from '../delays.ts';
 import type { Invocation } from '../invoke.ts';
+import type { LoopbackSettings } from '../loopback/dial.ts';
 import type { Meter } from '../meter/meter.ts';
 import type { Call, Reply, WorkerSettings } from './messages.ts';
 import { type Outcome, toInvocation } from './outcome.ts';
@@ -30,6 +31,13 @@ export interface EnvironmentDeps {
   readonly log: (line: string) => void;
   readonly faults?: EnvironmentFaults | undefined;
   readonly meter?: Pick<Meter, 'initialised' | 'invoked'> | undefined;
+  readonly server?: NearServer | undefined;
+}
+
+/** A server of this process, which threads reach without the kernel. */
+export interface NearServer {
+  readonly port: number;
+  plugIn(messages: MessagePort): void;
 }
 
 /** Asked and told wherever something may go wrong with an execution environment. */
@@ -176,7 +184,12 @@ export class Environment {
   }
 }
 
-function startWorker(settings: FunctionSettings, calls: Int32Array, { clock, log }: EnvironmentDeps): Worker {
+function startWorker(
+  settings: FunctionSettings,
+  calls: Int32Array,
+  { clock, log, server }: EnvironmentDeps,
+): Worker {
+  const loopback = server && plugInto(server);
   const workerData: WorkerSettings = {
     codeDirectory: settings.codeDirectory,
     handler: settings.handler,
@@ -186,10 +199,12 @@ function startWorker(settings: FunctionSettings, calls: Int32Array, { clock, log
     logGroupName: settings.logGroupName ?? `/aws/lambda/${settings.name}`,
     logStreamName: createLogStreamName(clock.now()),
     calls,
+    ...(loopback && { loopback }),
   };
   const worker = new Worker(BOOTSTRAP, {
     name: settings.name,
     workerData,
+    transferList: loopback ? [loopback.messages] : [],
     env: environmentVariables(workerData, settings.environment),
     argv: [],
     execArgv: [], // not the options of this process
@@ -201,6 +216,12 @@ function startWorker(settings: FunctionSettings, calls: Int32Array, { clock, log
   });
   for (const input of [worker.stdout, worker.stderr]) createInterface({ input }).on('line', log);
   return worker;
+}
+
+function plugInto(server: NearServer): LoopbackSettings {
+  const { port1, port2 } = new MessageChannel();
+  server.plugIn(port1);
+  return { messages: port2, port: server.port };
 }
 
 /** As Lambda sets it (X-Ray guide, "Tracing header"): `Root=1-<time>-<random>;Parent=…;Sampled=0`. */

@@ -15,6 +15,7 @@ export interface FunctionsDeps {
   readonly log: (functionName: string, line: string) => void;
   readonly faults?: EnvironmentDeps['faults'];
   readonly meter?: EnvironmentDeps['meter'];
+  readonly server?: EnvironmentDeps['server'];
 }
 
 /** Runs Lambda functions in worker threads, as Lambda runs them in its execution environments. */

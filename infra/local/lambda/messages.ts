@@ -1,3 +1,5 @@
+import type { LoopbackSettings } from '../loopback/dial.ts';
+
 /** What passes between the engine and the thread of an execution environment. */
 
 /** What the thread is born with: everything about the function that its code may see. */
@@ -11,6 +13,8 @@ export interface WorkerSettings {
   readonly logStreamName: string;
   /** Shared with the engine, which counts it up for every call: what the thread sleeps on while it is frozen. */
   readonly calls: Int32Array;
+  /** The way to the server of this process, unless it is only that of the kernel. */
+  readonly loopback?: LoopbackSettings;
 }
 
 /** One event to handle. The thread gets the next one only after it has answered. */

@@ -1,0 +1,127 @@
+import { type OutgoingHttpHeaders, STATUS_CODES } from 'node:http';
+import type { HttpRequest, HttpResponse } from '../http.ts';
+import { lastOf } from '../last.ts';
+
+/** Its headers' names are in lower case. */
+export interface WholeRequest extends HttpRequest {
+  readonly body: Buffer;
+}
+
+const HEAD_END = '\r\n\r\n';
+const START = /^(GET|POST|PUT|DELETE) (\/[\x21-\x7e]*) HTTP\/1\.1$/;
+/** RFC 9110 §5.5 and §5.6.2. */
+const FIELD = /^([\w!#$%&'*+.^`|~-]+):[\t ]*([\t\x20-\x7e\x80-\xff]*)$/;
+/** Each of them asks for more than a plain answer. */
+const UNUSUAL = new Set([
+  'expect',
+  'proxy-connection',
+  'set-cookie',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+]);
+/** Well within what a server takes: Node refuses more than 16 KB. */
+const HEAD_BYTES_MAX = 8 * 1024;
+const KEEP_ALIVE = 'keep-alive';
+
+/**
+ * Reads a request that came in one piece, whole and alone, as clients send it by the thousand: the plainest of
+ * HTTP/1.1, with nothing unusual about it. All else is undefined, and for a real HTTP server to read.
+ */
+export function readWhole(bytes: Buffer): WholeRequest | undefined {
+  const end = bytes.indexOf(HEAD_END);
+  if (end < 0 || end > HEAD_BYTES_MAX) return undefined;
+  const [start = '', ...lines] = bytes.toString('latin1', 0, end).split('\r\n');
+  const [, method, url] = START.exec(start) ?? [];
+  const headers = method === undefined ? undefined : headersOf(lines);
+  if (!headers?.host || (headers.connection ?? KEEP_ALIVE) !== KEEP_ALIVE) return undefined;
+  const body = bytes.subarray(end + HEAD_END.length);
+  if ((headers['content-length'] ?? '0') !== String(body.length)) return undefined;
+  return { method, url, headers, body };
+}
+
+function headersOf(lines: readonly string[]): Record<string, string> | undefined {
+  const headers: Record<string, string> = {};
+  for (const line of lines) {
+    const field = fieldOf(line);
+    if (!field || field.name in headers) return undefined;
+    headers[field.name] = field.value;
+  }
+  return headers;
+}
+
+interface Field {
+  readonly name: string;
+  readonly value: string;
+}
+
+const FIELDS_MAX = 1_000;
+const fields = new Map<string, Field | undefined>();
+
+/** All but the signature are the same in every post of a second. */
+function fieldOf(line: string): Field | undefined {
+  if (line.startsWith('authorization:')) return parseField(line);
+  if (fields.has(line)) return fields.get(line);
+  if (fields.size === FIELDS_MAX) fields.clear();
+  const field = parseField(line);
+  fields.set(line, field);
+  return field;
+}
+
+function parseField(line: string): Field | undefined {
+  const [, name = '', value = ''] = FIELD.exec(line) ?? [];
+  const key = name.toLowerCase();
+  return key === '' || UNUSUAL.has(key) ? undefined : { name: key, value: value.replace(/[\t ]+$/, '') };
+}
+
+/** An answer that goes back in one piece. */
+export class WholeResponse implements HttpResponse {
+  statusCode = 200;
+  readonly #reply: (bytes: Uint8Array) => void;
+  #headers: Record<string, string> | undefined;
+  #isSent = false;
+
+  constructor(reply: (bytes: Uint8Array) => void) {
+    this.#reply = reply;
+  }
+
+  setHeader(name: string, value: string): this {
+    this.#headers = { ...this.#headers, [name.toLowerCase()]: value };
+    return this;
+  }
+
+  writeHead(status: number, headers: OutgoingHttpHeaders = {}): this {
+    this.statusCode = status;
+    for (const [name, value] of Object.entries(headers)) this.setHeader(name, String(value));
+    return this;
+  }
+
+  /** What comes after it would be taken for the answer to the next request. */
+  end(text = ''): void {
+    if (this.#isSent) return;
+    this.#isSent = true;
+    const second = Math.floor(Date.now() / 1000);
+    const isPlain = text === '' && this.statusCode === 200 && this.#headers === undefined;
+    this.#reply(isPlain ? plainAnswer(second) : this.#answer(text, second));
+  }
+
+  #answer(text: string, second: number): Buffer {
+    // RFC 9110 §8.6: no length where there can be no body.
+    const isBodiless = this.statusCode === 204;
+    const body = Buffer.from(isBodiless ? '' : text);
+    const headers: Record<string, string> = { date: httpDate(second), ...this.#headers };
+    if (!isBodiless) headers['content-length'] = String(body.length);
+    let head = `HTTP/1.1 ${this.statusCode} ${STATUS_CODES[this.statusCode] ?? ''}\r\n`;
+    for (const name in headers) head += `${name}: ${headers[name]}\r\n`;
+    return Buffer.concat([Buffer.from(`${head}\r\n`, 'latin1'), body]);
+  }
+}
+
+/** Of the same second it is always the same (RFC 9110 §5.6.7). */
+const httpDate = lastOf((second: number): string => new Date(second * 1000).toUTCString());
+
+/** What nearly every post to a connection is answered. */
+const plainAnswer = lastOf(
+  (second: number): Buffer =>
+    Buffer.from(`HTTP/1.1 200 OK\r\ndate: ${httpDate(second)}\r\ncontent-length: 0\r\n\r\n`),
+);
