@@ -88,7 +88,10 @@ interface Reads {
   readonly waitedMs: number;
 }
 
-/** One BatchGet of the topic's items, then a Query of every shard, some at a time and each page by page. */
+/**
+ * One BatchGet of the topic's items and beside it a Query of the first shard, then one of every other shard, some at a
+ * time and each page by page.
+ */
 function resolve(subscribers: number, startMs: number, { tables, fanwire }: Parameters, dice: Dice): Reads {
   const { shardSubscribersMax, shardsMax, shardsInFlightMax, rowBytes } = fanwire;
   const isSplit = subscribers > shardSubscribersMax;
@@ -98,7 +101,9 @@ function resolve(subscribers: number, startMs: number, { tables, fanwire }: Para
   const units = Math.max(1, Math.ceil(bytes / pages / READ_BYTES));
   const limiter = new Limiter(tables.readUnits);
   const partitionMs = (units / tables.partitionReadUnitsPerSecond) * 1_000;
-  const readers = new Float64Array(Math.min(shards, shardsInFlightMax)).fill(startMs + dice(tables.read));
+  const lookedUpMs = startMs + dice(tables.read);
+  const readers = new Float64Array(Math.min(shards, shardsInFlightMax)).fill(lookedUpMs);
+  readers[0] = startMs;
   for (let shard = 0; shard < shards; shard++) {
     // The reader that is free first; the limiter is asked in the order of time.
     const reader = readers.indexOf(Math.min(...readers));
@@ -108,5 +113,5 @@ function resolve(subscribers: number, startMs: number, { tables, fanwire }: Para
       readers[reader] = atMs + dice(tables.read) + Math.max(transferMs, pages > 1 ? partitionMs : 0);
     }
   }
-  return { endMs: Math.max(...readers), shards, waitedMs: limiter.waitedMs / readers.length };
+  return { endMs: Math.max(lookedUpMs, ...readers), shards, waitedMs: limiter.waitedMs / readers.length };
 }
