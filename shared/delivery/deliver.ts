@@ -2,7 +2,7 @@ import type { Limit } from '../limit.ts';
 import { createPacker, type Frames } from './frames.ts';
 import type { DeliveryJob } from './job.ts';
 import { type Lane, laneOf, type Pace } from './pace.ts';
-import type { Post } from './post.ts';
+import type { Post, PostOutcome } from './post.ts';
 
 export interface Failure {
   readonly connectionId: string;
@@ -43,9 +43,9 @@ export async function deliver(job: Job, deps: DeliverDeps, stopAtMs: number): Pr
   const serving: Promise<void>[] = [];
   deps.pace.expect(round.lane, job.connectionIds.length);
   for (const [index, connectionId] of job.connectionIds.entries()) {
+    const turn = round.turn();
     const rest = () => job.connectionIds.slice(index).map((connectionId) => ({ connectionId, from: 0 }));
-    const turn = round.hasTurn(rest);
-    if (turn !== true && !(await turn)) break;
+    if (turn !== true && !(await round.hasCome(turn, rest))) break;
     const place = deps.inFlight.enter();
     if (place) await place;
     serving.push(round.serve(connectionId));
@@ -73,13 +73,12 @@ class Round implements Delivery {
     this.#pack = createPacker(job);
   }
 
-  /** Waits for a post's turn if it has to; if there is none, notes whom that leaves without. */
-  hasTurn(rest: () => readonly Unreached[]): true | Promise<boolean> {
-    const turn = this.#deps.pace.turn(this.lane, this.#stopAtMs);
-    return turn === true || this.#awaitTurn(turn, rest);
+  turn(): boolean | Promise<boolean> {
+    return this.#deps.pace.turn(this.lane, this.#stopAtMs);
   }
 
-  async #awaitTurn(turn: false | Promise<boolean>, rest: () => readonly Unreached[]): Promise<boolean> {
+  /** Waits for a turn; if there is none, notes whom that leaves without. */
+  async hasCome(turn: boolean | Promise<boolean>, rest: () => readonly Unreached[]): Promise<boolean> {
     const { pace } = this.#deps;
     try {
       if (await turn) return true;
@@ -91,41 +90,35 @@ class Round implements Delivery {
     return false;
   }
 
-  /** Leaves what the connection has entered. */
+  /** Leaves what the connection has entered. One function for all of it: each that is awaited would cost every post. */
   async serve(connectionId: string): Promise<void> {
+    const { pace, now, post, inFlight } = this.#deps;
     try {
-      await this.#serve(connectionId);
-    } finally {
-      this.#deps.inFlight.leave();
-    }
-  }
-
-  async #serve(connectionId: string): Promise<void> {
-    const { pace, now } = this.#deps;
-    const { frames, expired } = this.#pack(now());
-    this.expired += expired;
-    for (const [index, { bytes, from }] of frames.entries()) {
-      if (index > 0) {
-        pace.expect(this.lane, 1);
-        if (!(await this.hasTurn(() => [{ connectionId, from }]))) return;
+      const { frames, expired } = this.#pack(now());
+      this.expired += expired;
+      for (const { bytes, from } of frames) {
+        if (from !== frames[0]?.from) {
+          pace.expect(this.lane, 1);
+          if (!(await this.hasCome(this.turn(), () => [{ connectionId, from }]))) return;
+        }
+        // What comes after a failed frame waits for its retry, or it would arrive first.
+        if (!this.#isDelivered(await post(connectionId, bytes), { connectionId, from })) return;
       }
-      // What comes after a failed frame waits for its retry, or it would arrive first.
-      if (!(await this.#post(connectionId, bytes, from))) return;
+      if (frames.length > 0) this.delivered += 1;
+    } finally {
+      inFlight.leave();
     }
-    if (frames.length > 0) this.delivered += 1;
   }
 
-  async #post(connectionId: string, bytes: Uint8Array, from: number): Promise<boolean> {
-    const { post, pace } = this.#deps;
-    const result = await post(connectionId, bytes);
-    pace.answered(result.outcome === 'throttled');
+  #isDelivered(result: PostOutcome, whom: Unreached): boolean {
+    this.#deps.pace.answered(result.outcome === 'throttled');
     if (result.outcome === 'delivered') return true;
     if (result.outcome === 'gone') {
-      this.gone.push(connectionId);
+      this.gone.push(whom.connectionId);
       return false;
     }
     if (result.outcome === 'throttled') this.throttled += 1;
-    this.failed.push({ connectionId, from, reason: result.reason });
+    this.failed.push({ ...whom, reason: result.reason });
     return false;
   }
 }
