@@ -1,22 +1,56 @@
-import { readdirSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { builtinModules } from 'node:module';
-import { join } from 'node:path';
-import { type BuildOptions, buildSync } from 'esbuild';
+import { basename, join } from 'node:path';
+import { type BuildOptions, buildSync, type Metafile } from 'esbuild';
 
 const SERVICES = join(import.meta.dirname, '../services');
 
 /**
- * Bundles every Lambda: `<directory>/<service>/index.mjs`, and beside it what it loads late, if at all. The SDK goes in
- * too, because a bundled one starts faster than the one of the Lambda runtime.
+ * Bundles every Lambda: `<directory>/<service>/index.mjs`, and beside it its chunks, of which some are loaded late, if
+ * at all. The SDK goes in too, because a bundled one starts faster than the one of the Lambda runtime. All of them are
+ * built at once, which takes a fifth of the time, and each gets what it can reach.
  */
 export function bundleServices(directory: string): void {
-  for (const service of readdirSync(SERVICES)) {
-    buildSync({
-      ...OPTIONS,
-      entryPoints: { index: join(SERVICES, service, 'lambda.ts') },
-      outdir: join(directory, service),
-    });
+  const services = readdirSync(SERVICES);
+  const entries = services.map((service) => [service, join(SERVICES, service, 'lambda.ts')]);
+  const { outputFiles, metafile } = buildSync({
+    ...OPTIONS,
+    entryPoints: Object.fromEntries(entries),
+    outdir: directory,
+    write: false,
+    metafile: true,
+  });
+  const contents = new Map(outputFiles.map(({ path, contents }) => [basename(path), contents]));
+  const imports = importsOf(metafile);
+  for (const service of services) {
+    const target = join(directory, service);
+    rmSync(target, { recursive: true, force: true }); // chunks of another time have other names, and would stay
+    mkdirSync(target, { recursive: true });
+    const entry = `${service}.mjs`;
+    for (const file of reachable(entry, imports)) {
+      writeFileSync(join(target, file === entry ? 'index.mjs' : file), contents.get(file) ?? '');
+    }
   }
+}
+
+/** By the name of a file in the bundle: what it imports, now or later. */
+const importsOf = ({ outputs }: Metafile): ReadonlyMap<string, readonly string[]> =>
+  new Map(
+    Object.entries(outputs).map(([file, { imports }]) => [
+      basename(file),
+      imports.filter(({ external }) => !external).map(({ path }) => basename(path)),
+    ]),
+  );
+
+function reachable(
+  file: string,
+  imports: ReadonlyMap<string, readonly string[]>,
+  found = new Set<string>(),
+): Set<string> {
+  if (found.has(file)) return found;
+  found.add(file);
+  for (const imported of imports.get(file) ?? []) reachable(imported, imports, found);
+  return found;
 }
 
 /**
@@ -35,8 +69,8 @@ const BUILTINS = builtinModules
 
 const OPTIONS: BuildOptions = {
   alias: Object.fromEntries(BUILTINS),
-  // The SDK asks it for the name of the browser.
-  external: ['bowser'],
+  // What the SDK has for browsers, and for services that answer with a stream of events: none of these.
+  external: ['bowser', '@smithy/core/event-streams'],
   splitting: true,
   chunkNames: 'chunk-[hash]',
   outExtension: { '.js': '.mjs' },
