@@ -89,7 +89,7 @@ export class LocalServer {
     await closed.promise;
   }
 
-  /** Without the detour of a stream. Callers that may die within a call take it, so that it can be cut off. */
+  /** Without the detour of a stream, which only callers take that may be made to die within a call: it can be cut off. */
   #answerWhole(bytes: Buffer, reply: (response: Uint8Array) => void): boolean {
     const request = this.#services?.faults ? undefined : readWhole(bytes);
     if (!request || request.body.length > BODY_BYTES_MAX) return false;
