@@ -53,13 +53,11 @@ class Dialled {
   readonly socket: Socket;
   readonly #pieces: Buffer[] = [];
   readonly #happened = new Set<string>();
-  #heardAtMs = performance.now();
   #check = (): void => {};
 
   constructor(dial: (take: (piece: Buffer) => void) => Socket) {
     this.socket = dial((piece) => {
       this.#pieces.push(Buffer.from(piece));
-      this.#heardAtMs = performance.now();
       this.#check();
     });
     for (const event of ['end', 'close', 'timeout']) {
@@ -78,10 +76,6 @@ class Dialled {
     return Math.max(...this.#pieces.map(({ length }) => length));
   }
 
-  get silentMs(): number {
-    return performance.now() - this.#heardAtMs;
-  }
-
   has(event: string): boolean {
     return this.#happened.has(event);
   }
@@ -95,6 +89,38 @@ class Dialled {
   }
 }
 
+/** Timers on a clock that is set by hand. */
+class Timers {
+  readonly #due = new Map<object, { atMs: number; readonly run: () => void }>();
+  #nowMs = 0;
+
+  install(): void {
+    const setTimeout = (run: () => void, ms: number) => {
+      const due = { atMs: this.#nowMs + ms, run };
+      const timer = {
+        unref: () => timer,
+        refresh: () => {
+          due.atMs = this.#nowMs + ms;
+          return timer;
+        },
+      };
+      this.#due.set(timer, due);
+      return timer;
+    };
+    Object.assign(globalThis, { setTimeout, clearTimeout: (timer: object) => this.#due.delete(timer) });
+  }
+
+  pass(ms: number): void {
+    this.#nowMs += ms;
+    for (const [timer, { atMs, run }] of this.#due) {
+      if (atMs > this.#nowMs) continue;
+      this.#due.delete(timer);
+      run();
+    }
+  }
+}
+
+const timers = new Timers();
 const { port } = workerData as LoopbackSettings;
 const loopback = installLoopback(workerData as LoopbackSettings);
 const agent = new Agent({ keepAlive: true });
@@ -174,6 +200,11 @@ const tasks = {
   setTimeout: ({ socket, ms }: { readonly socket: number; readonly ms: number }): void =>
     void at(socket).socket.setTimeout(ms),
 
+  /** From now on time passes only when a test says so. */
+  stopTime: (): void => timers.install(),
+  passTime: (ms: number): void => timers.pass(ms),
+  timedOut: (socket: number): boolean => at(socket).has('timeout'),
+
   /** All that came, once it ends like this. */
   async hear({ socket, until }: { readonly socket: number; readonly until: string }): Promise<string> {
     const dialled = at(socket);
@@ -185,8 +216,8 @@ const tasks = {
   async witness({ socket, event }: { readonly socket: number; readonly event: string }) {
     const dialled = at(socket);
     await dialled.until(() => dialled.has(event));
-    const { heard, pieceBytesMax, silentMs } = dialled;
-    return { heard, pieceBytesMax, silentMs, timedOut: dialled.has('timeout'), ended: dialled.has('end') };
+    const { heard, pieceBytesMax } = dialled;
+    return { heard, pieceBytesMax, ended: dialled.has('end') };
   },
 
   /** Writes and then stops for good, as a frozen thread. */

@@ -477,63 +477,50 @@ it('is read into a small buffer, piece by piece', async () => {
 });
 
 describe('a socket’s timeout', () => {
-  const TIMEOUT_MS = 400;
-  const PIECES = 25;
-  const PIECE_MS = 20;
+  async function dialled(dialling: Parameters<Tasks['dial']>[0] = {}) {
+    const streams: Duplex[] = [];
+    const { client } = await start({ accept: (stream) => streams.push(stream) });
+    await client.perform('stopTime');
+    const socket = await client.perform('dial', dialling);
+    return { client, socket, streams, isOut: () => client.perform('timedOut', socket) };
+  }
 
-  it('comes when nothing comes any more, and not before', async () => {
-    const { client } = await start({
-      accept(stream) {
-        let left = PIECES;
-        const timer = setInterval(() => {
-          stream.write('.');
-          if (--left === 0) clearInterval(timer);
-        }, PIECE_MS);
-      },
-    });
-    const socket = await client.perform('dial', {});
-    await client.perform('setTimeout', { socket, ms: TIMEOUT_MS });
+  it('comes when nothing comes for so long', async () => {
+    const { client, socket, streams, isOut } = await dialled();
     await client.perform('write', { socket, texts: ['a'] });
-    const { heard, silentMs, ended } = await client.perform('witness', { socket, event: 'timeout' });
-    expect(heard.length).toBe(PIECES);
-    expect(silentMs).toBeGreaterThan(TIMEOUT_MS - PIECE_MS);
-    expect(ended).toBe(false);
+    await client.perform('setTimeout', { socket, ms: 100 });
+    await client.perform('passTime', 99);
+    streams[0]?.write('.');
+    await client.perform('hear', { socket, until: '.' });
+    await client.perform('passTime', 99);
+    expect(await isOut()).toBe(false);
+    await client.perform('passTime', 1);
+    expect(await isOut()).toBe(true);
   });
 
-  it('comes when nothing goes any more, and not before', async () => {
-    let heard = 0;
-    const { client } = await start({
-      accept: (stream) => stream.on('data', ({ length }) => (heard += length)),
-    });
-    const socket = await client.perform('dial', {});
-    await client.perform('setTimeout', { socket, ms: TIMEOUT_MS });
-    let left = PIECES;
-    const timer = setInterval(() => {
-      void client.perform('write', { socket, texts: ['.'] });
-      if (--left === 0) clearInterval(timer);
-    }, PIECE_MS);
-    await client.perform('witness', { socket, event: 'timeout' });
-    expect(heard).toBe(PIECES);
+  it('comes when nothing goes for so long', async () => {
+    const { client, socket, isOut } = await dialled();
+    await client.perform('setTimeout', { socket, ms: 100 });
+    await client.perform('passTime', 99);
+    await client.perform('write', { socket, texts: ['a'] });
+    await client.perform('passTime', 99);
+    expect(await isOut()).toBe(false);
+    await client.perform('passTime', 1);
+    expect(await isOut()).toBe(true);
   });
 
   it('may be given with the address', async () => {
-    const { client } = await start({ accept: () => {} });
-    const socket = await client.perform('dial', { timeoutMs: 20 });
-    await client.perform('write', { socket, texts: ['a'] });
-    await client.perform('witness', { socket, event: 'timeout' });
+    const { client, isOut } = await dialled({ timeoutMs: 100 });
+    await client.perform('passTime', 100);
+    expect(await isOut()).toBe(true);
   });
 
   it('does not come once it was taken back', async () => {
-    const { client } = await start({ accept: () => {} });
-    const socket = await client.perform('dial', {});
-    await client.perform('setTimeout', { socket, ms: 50 });
+    const { client, socket, isOut } = await dialled();
+    await client.perform('setTimeout', { socket, ms: 100 });
     await client.perform('setTimeout', { socket, ms: 0 });
-    await client.perform('write', { socket, texts: ['a'] });
-    const another = await client.perform('dial', {});
-    await client.perform('setTimeout', { socket: another, ms: 100 });
-    await client.perform('witness', { socket: another, event: 'timeout' });
-    await client.perform('destroy', socket);
-    expect((await client.perform('witness', { socket, event: 'close' })).timedOut).toBe(false);
+    await client.perform('passTime', 1_000);
+    expect(await isOut()).toBe(false);
   });
 });
 
