@@ -1,5 +1,6 @@
+import type { Transport, TransportOptions } from '../http/transport.ts';
 import type { CredentialsProvider } from './engine/credentials.ts';
-import type { Transport, TransportOptions } from './engine/transport.ts';
+import type { SignedRequest } from './engine/signer.ts';
 import type { Post } from './post.ts';
 
 /** Ways to make a post, fastest first; the SDK's own is the reference that the others are tested against. */
@@ -27,7 +28,7 @@ export async function createPostOver(name: TransportName, options: PostOptions):
 async function createTransport(
   name: Exclude<TransportName, 'sdk'>,
   options: TransportOptions,
-): Promise<Transport> {
+): Promise<Transport<SignedRequest>> {
   if (name === 'undici') return (await import('./engine/undici.ts')).createUndici(options);
   return (await import('./engine/sockets.ts')).createSockets(options);
 }

@@ -1,18 +1,19 @@
+import { Deadlines } from '../../http/deadlines.ts';
+import { abortError, Exchange, endWith } from '../../http/exchange.ts';
+import type { Answer, Transport } from '../../http/transport.ts';
+import type { Credentials } from '../../sigv4.ts';
 import type { Post, PostOutcome } from '../post.ts';
 import { CachedCredentials, type CredentialsProvider } from './credentials.ts';
-import { Deadlines } from './deadlines.ts';
-import { abortError, Exchange } from './exchange.ts';
 import { outcomeOf } from './outcome.ts';
-import { type Credentials, Signer } from './signer.ts';
+import { type SignedRequest, Signer } from './signer.ts';
 import { skewedServerMs } from './skew.ts';
-import type { Answer, Transport } from './transport.ts';
 
 export interface EngineOptions {
   /** `https://{api}.execute-api.{region}.amazonaws.com/{stage}`, the one that `transport` was made for. */
   readonly endpoint: string;
   readonly region: string;
   readonly credentials: CredentialsProvider;
-  readonly transport: Transport;
+  readonly transport: Transport<SignedRequest>;
   /** Of a post, with all that it may have to wait for. */
   readonly timeoutMs: number;
   readonly now: () => number;
@@ -46,7 +47,7 @@ class Sender {
   readonly #signer: Signer;
   readonly #credentials: CachedCredentials;
   readonly #deadlines: Deadlines;
-  readonly #transport: Transport;
+  readonly #transport: Transport<SignedRequest>;
   readonly #now: () => number;
   readonly #traceId: () => string | undefined;
   /** How far the server's clock is ahead. */
@@ -89,11 +90,11 @@ class Sender {
     credentials: Credentials,
     expiresAt: number,
     signal: AbortSignal | undefined,
-  ): Exchange {
+  ): Exchange<SignedRequest> {
     if (signal?.aborted) throw abortError();
     const request = this.#signer.sign(connectionId, frame, credentials, this.#now(), this.#traceId());
     const exchange = new Exchange(request, expiresAt, this.#deadlines);
-    if (signal) listen(exchange, signal);
+    if (signal) endWith(exchange, signal);
     this.#transport.send(exchange);
     return exchange;
   }
@@ -113,10 +114,4 @@ class Sender {
       signal?.removeEventListener('abort', abort);
     }
   }
-}
-
-/** A signal may live for many posts. */
-function listen(exchange: Exchange, signal: AbortSignal): void {
-  signal.addEventListener('abort', exchange);
-  void exchange.answered.then(() => signal.removeEventListener('abort', exchange));
 }

@@ -1,6 +1,6 @@
+import type { Answer } from '../../http/transport.ts';
 import type { PostOutcome } from '../post.ts';
 import { answerError } from './answer-error.ts';
-import type { Answer } from './transport.ts';
 
 const DELIVERED: PostOutcome = { outcome: 'delivered' };
 const GONE: PostOutcome = { outcome: 'gone' };

@@ -7,12 +7,13 @@ import {
   PayloadTooLargeException,
   type PostToConnectionCommandInput,
 } from '@aws-sdk/client-apigatewaymanagementapi';
+import type { Answer, Transport, TransportOptions } from '../../http/transport.ts';
 import { answerError } from './answer-error.ts';
 import { createEngine, type Engine } from './engine.ts';
-import type { Answer, Transport, TransportOptions } from './transport.ts';
+import type { SignedRequest } from './signer.ts';
 
 export interface PluginOptions {
-  readonly createTransport: (options: TransportOptions) => Transport;
+  readonly createTransport: (options: TransportOptions) => Transport<SignedRequest>;
   readonly timeoutMs: number;
   readonly now: () => number;
   readonly socketsMax?: number;

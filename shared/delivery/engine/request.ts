@@ -1,10 +1,11 @@
+import type { Writer } from '../../http/sockets.ts';
 import { CONTENT_TYPE, type SignedRequest, type Stamp } from './signer.ts';
 
 /** With a small message; for a larger one memory is taken each time. */
 const ROOM_BYTES = 4 * 1024;
 
 /** Writes the requests of one socket down for HTTP/1.1. */
-export class RequestWriter {
+export class RequestWriter implements Writer<SignedRequest> {
   readonly #host: string;
   readonly #room = Buffer.allocUnsafeSlow(ROOM_BYTES);
   /** The part of the room that the last request took: most are as long as the one before. */
@@ -17,7 +18,6 @@ export class RequestWriter {
     this.#host = host;
   }
 
-  /** `isWritten` says that nobody needs the bytes of the request before, whose room these may then have. */
   bytesOf({ path, stamp, signature, body, traceId }: SignedRequest, isWritten: boolean): Buffer {
     if (stamp !== this.#stamp) {
       this.#stamp = stamp;

@@ -1,11 +1,15 @@
 import { hash } from 'node:crypto';
-import { HmacKey } from './hmac-key.ts';
-
-export interface Credentials {
-  readonly accessKeyId: string;
-  readonly secretAccessKey: string;
-  readonly sessionToken?: string;
-}
+import type { HmacKey } from '../../hmac-key.ts';
+import {
+  ALGORITHM,
+  type Credentials,
+  canonicalPath,
+  canonicalValue,
+  encode,
+  scopeOf,
+  signingKey,
+  timestamp,
+} from '../../sigv4.ts';
 
 /** What is the same in every request of one second. */
 export interface Stamp {
@@ -27,7 +31,6 @@ export interface SignedRequest {
 
 export const CONTENT_TYPE = 'application/octet-stream';
 
-const ALGORITHM = 'AWS4-HMAC-SHA256';
 const SERVICE = 'execute-api';
 
 /** As API Gateway makes them: nothing but the last character needs to be encoded. */
@@ -64,7 +67,7 @@ export class Signer {
     this.#host = host;
     this.#region = region;
     this.#path = `${pathname.replace(/\/$/, '')}/@connections/`;
-    this.#canonicalPath = `POST\n${canonical(this.#path)}`;
+    this.#canonicalPath = `POST\n${canonicalPath(this.#path)}`;
   }
 
   sign(
@@ -109,10 +112,10 @@ export class Signer {
 
   #newSecond(credentials: Credentials, ms: number): Second {
     const { accessKeyId, sessionToken } = credentials;
-    const date = new Date(ms).toISOString().replace(/[-:]|\.\d+/g, '');
-    const scope = `${date.slice(0, 8)}/${this.#region}/${SERVICE}/aws4_request`;
+    const date = timestamp(ms);
+    const scope = scopeOf(date, this.#region, SERVICE);
     const names = `content-type;host;x-amz-date${sessionToken ? ';x-amz-security-token' : ''}`;
-    const token = sessionToken ? `x-amz-security-token:${sessionToken.trim().replace(/\s+/g, ' ')}\n` : '';
+    const token = sessionToken ? `x-amz-security-token:${canonicalValue(sessionToken)}\n` : '';
     const headers = `content-type:${CONTENT_TYPE}\nhost:${this.#host}\nx-amz-date:${date}\n${token}`;
     return {
       ms,
@@ -126,20 +129,11 @@ export class Signer {
     };
   }
 
-  #keyOf({ secretAccessKey }: Credentials, scope: string): HmacKey {
-    const name = `${secretAccessKey}/${scope}`;
+  #keyOf(credentials: Credentials, scope: string): HmacKey {
+    const name = `${credentials.secretAccessKey}/${scope}`;
     if (this.#key && this.#keyName === name) return this.#key;
-    let key = new HmacKey(Buffer.from(`AWS4${secretAccessKey}`));
-    for (const part of scope.split('/')) key = new HmacKey(key.sign(part));
     this.#keyName = name;
-    this.#key = key;
+    this.#key = signingKey(credentials, scope);
     return this.#key;
   }
 }
-
-/** As the SDK encodes a label: RFC 3986, which spares fewer characters than encodeURIComponent. */
-const encode = (text: string): string =>
-  encodeURIComponent(text).replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`);
-
-/** The path as sent, encoded once more but for its slashes: `@` becomes `%40`, and `%3D` becomes `%253D`. */
-const canonical = (path: string): string => encode(path.replace(/\/{2,}/g, '/')).replaceAll('%2F', '/');

@@ -1,5 +1,5 @@
+import type { Answer } from '../../http/transport.ts';
 import { answerError } from './answer-error.ts';
-import type { Answer } from './transport.ts';
 
 /** From here on the SDK takes the clock to be the reason: AWS accepts signatures for 5 minutes at least. */
 const SKEW_MS_MIN = 4 * 60_000;

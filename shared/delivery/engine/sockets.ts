@@ -1,122 +1,13 @@
-import type { Socket } from 'node:net';
-import { createDial, type Dial } from './dial.ts';
-import type { Exchange } from './exchange.ts';
-import { type Lane, Pool } from './pool.ts';
+import { openSockets } from '../../http/sockets.ts';
+import type { Transport, TransportOptions } from '../../http/transport.ts';
 import { RequestWriter } from './request.ts';
-import { BadResponse, ResponseReader } from './response.ts';
 import type { SignedRequest } from './signer.ts';
-import type { Answer, Transport, TransportOptions } from './transport.ts';
 
-/** An answer is a few hundred bytes; a longer one comes in pieces. */
+/** An answer is a few hundred bytes. */
 const READ_BYTES = 4 * 1024;
 
-/** The fast transport: HTTP/1.1 of its own on keep-alive sockets. */
-export function createSockets(options: TransportOptions): Transport {
-  const dial = createDial(options);
+/** The fast transport. */
+export function createSockets(options: TransportOptions): Transport<SignedRequest> {
   const { host } = new URL(options.endpoint);
-  return new Pool((pool) => new SocketLane(pool, dial, new RequestWriter(host)), options.socketsMax);
-}
-
-const lostError = (): Error => new Error('the socket was closed before the answer was complete');
-
-/** Invariant: an exchange is set exactly while an answer is awaited. A socket that still owes one is never used again. */
-class SocketLane implements Lane {
-  usedAt = 0;
-  readonly #pool: Pool;
-  readonly #writer: RequestWriter;
-  readonly #socket: Socket;
-  /** One buffer for all reads: a stream would allocate one, and emit an event, for each. */
-  readonly #in = Buffer.allocUnsafeSlow(READ_BYTES);
-  readonly #reader = new ResponseReader();
-  #exchange: Exchange | undefined;
-  #ready = false;
-  #closed = false;
-
-  constructor(pool: Pool, dial: Dial, writer: RequestWriter) {
-    this.#pool = pool;
-    this.#writer = writer;
-    const { socket, ready } = dial({ buffer: this.#in, callback: (length) => this.#read(length) });
-    this.#socket = socket;
-    socket.unref(); // while a post is under way the timer of its deadline keeps the process alive
-    socket.once(ready, () => this.#connected());
-    socket.on('end', () => this.#peerEnded());
-    socket.on('error', (error) => this.#died(error));
-    socket.on('close', () => this.#died(lostError()));
-  }
-
-  send(exchange: Exchange): void {
-    exchange.carrier = this;
-    this.#exchange = exchange;
-    if (this.#ready) this.#write(exchange.request);
-  }
-
-  drop(): void {
-    this.#close(undefined);
-  }
-
-  end(error: Error): void {
-    this.#exchange?.settle(error);
-    this.#close(undefined);
-  }
-
-  /**
-   * If the socket had been of use before, and nothing of an answer came, then it was probably dead before the request was
-   * written: after a freeze of the Lambda, or closed by the peer. A replay may still deliver twice, which is what message
-   * ids are for.
-   */
-  #died(error: Error): void {
-    if (this.usedAt === 0 || this.#reader.begun) this.end(error);
-    else this.#close(this.#exchange);
-  }
-
-  #close(replay: Exchange | undefined): void {
-    if (this.#closed) return;
-    this.#closed = true;
-    this.#exchange = undefined;
-    this.#socket.destroy();
-    this.#pool.lost(this, replay);
-  }
-
-  #connected(): void {
-    this.#ready = true;
-    if (this.#exchange) this.#write(this.#exchange.request);
-  }
-
-  #write(request: SignedRequest): void {
-    // An answer may come before all of its request was written.
-    const isWritten = this.#socket.writableLength === 0;
-    this.#socket.write(this.#writer.bytesOf(request, isWritten));
-  }
-
-  #read(length: number): boolean {
-    if (this.#closed) return false;
-    // Nobody asked: a 408 on an idle socket, say.
-    if (!this.#exchange) this.end(lostError());
-    else this.#take(this.#exchange, length);
-    return !this.#closed;
-  }
-
-  #peerEnded(): void {
-    if (this.#exchange) this.#take(this.#exchange, 0);
-    this.#died(lostError());
-  }
-
-  /** No bytes mean the end. */
-  #take(exchange: Exchange, length: number): void {
-    try {
-      const answer = length > 0 ? this.#reader.read(this.#in, length) : this.#reader.end();
-      if (answer) this.#answered(exchange, answer);
-    } catch (error) {
-      if (!(error instanceof BadResponse)) throw error;
-      this.end(error);
-    }
-  }
-
-  #answered(exchange: Exchange, answer: Answer): void {
-    this.#exchange = undefined;
-    this.usedAt = performance.now();
-    exchange.settle(answer);
-    if (this.#reader.keepAlive) this.#pool.free(this);
-    else this.#close(undefined);
-  }
+  return openSockets(options, { createWriter: () => new RequestWriter(host), readBytes: READ_BYTES });
 }

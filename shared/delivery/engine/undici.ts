@@ -1,17 +1,17 @@
 import type { Socket } from 'node:net';
 import type { Dispatcher } from 'undici';
 import Client from 'undici/lib/dispatcher/client.js';
-import { createDial, type Dial } from './dial.ts';
-import type { Exchange } from './exchange.ts';
-import { type Lane, Pool } from './pool.ts';
-import { CONTENT_TYPE, type SignedRequest } from './signer.ts';
+import { createDial, type Dial } from '../../http/dial.ts';
+import type { Exchange } from '../../http/exchange.ts';
+import { type Lane, Pool } from '../../http/pool.ts';
 import {
   BODY_BYTES_MAX,
   HEAD_BYTES_MAX,
   IDLE_MS_MAX,
   type Transport,
   type TransportOptions,
-} from './transport.ts';
+} from '../../http/transport.ts';
+import { CONTENT_TYPE, type SignedRequest } from './signer.ts';
 
 /** How a socket shows that it is dead: undici's word for a close, and the system's. */
 const DEAD = new Set(['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE']);
@@ -21,19 +21,19 @@ const NO_BODY = new Uint8Array();
  * The conservative transport: undici speaks HTTP. Each lane has an undici Client, instead of undici's Pool for all: that
  * looks for a free client from the first on for every request, and does not tell which socket a request went to.
  */
-export function createUndici(options: TransportOptions): Transport {
+export function createUndici(options: TransportOptions): Transport<SignedRequest> {
   const dial = createDial(options);
   const { origin } = new URL(options.endpoint);
   return new Pool((pool) => new UndiciLane(pool, origin, dial), options.socketsMax);
 }
 
 /** Itself what undici tells about the request in flight. */
-class UndiciLane implements Lane, Dispatcher.DispatchHandler {
+class UndiciLane implements Lane<SignedRequest>, Dispatcher.DispatchHandler {
   usedAt = 0;
-  readonly #pool: Pool;
+  readonly #pool: Pool<SignedRequest>;
   readonly #client: Client;
   #socket: Socket | undefined;
-  #exchange: Exchange | undefined;
+  #exchange: Exchange<SignedRequest> | undefined;
   /** Whether this socket has brought an answer: undici dials anew when one has been closed. */
   #isUsed = false;
   /** Whether anything of the awaited answer came. */
@@ -43,7 +43,7 @@ class UndiciLane implements Lane, Dispatcher.DispatchHandler {
   #body: Buffer[] = [];
   #closed = false;
 
-  constructor(pool: Pool, origin: string, dial: Dial) {
+  constructor(pool: Pool<SignedRequest>, origin: string, dial: Dial) {
     this.#pool = pool;
     this.#client = new Client(origin, {
       allowH2: false,
@@ -58,7 +58,7 @@ class UndiciLane implements Lane, Dispatcher.DispatchHandler {
     });
   }
 
-  send(exchange: Exchange): void {
+  send(exchange: Exchange<SignedRequest>): void {
     exchange.carrier = this;
     this.#exchange = exchange;
     this.#isBegun = false;
@@ -104,17 +104,18 @@ class UndiciLane implements Lane, Dispatcher.DispatchHandler {
       requestId: requestIdOf(this.#headers),
       date: one(this.#headers.date),
       body: this.#body.length === 0 ? NO_BODY : Buffer.concat(this.#body),
+      headers: undefined,
     });
     this.#pool.free(this);
   }
 
-  /** When to replay: see `sockets.ts`. */
+  /** When to replay: see `http/sockets.ts`. */
   onResponseError(_: unknown, error: Error & { readonly code?: string }): void {
     if (this.#isUsed && !this.#isBegun && DEAD.has(error.code ?? '')) this.#close(this.#exchange);
     else this.end(error);
   }
 
-  #close(replay: Exchange | undefined): void {
+  #close(replay: Exchange<SignedRequest> | undefined): void {
     if (this.#closed) return;
     this.#closed = true;
     this.#exchange = undefined;

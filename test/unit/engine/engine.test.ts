@@ -2,7 +2,7 @@ import { describe, expect, it, vi } from 'vitest';
 import type { CredentialsProvider } from '../../../shared/delivery/engine/credentials.ts';
 import { createEngine, type EngineOptions } from '../../../shared/delivery/engine/engine.ts';
 import type { SignedRequest } from '../../../shared/delivery/engine/signer.ts';
-import type { Answer, Transport } from '../../../shared/delivery/engine/transport.ts';
+import type { Answer, Transport } from '../../../shared/http/transport.ts';
 
 const NOW_MS = Date.UTC(2026, 10, 20, 12);
 const frame = new TextEncoder().encode('{}');
@@ -14,6 +14,7 @@ const answerOf = (status: number, parts: Partial<Answer> = {}): Answer => ({
   requestId: '',
   date: '',
   body: new Uint8Array(),
+  headers: undefined,
   ...parts,
 });
 const forbidden = (errorType: string, dateMs: number): Answer =>
@@ -22,7 +23,7 @@ const forbidden = (errorType: string, dateMs: number): Answer =>
 /** Answers as `answer` says, or not at all. */
 function transportThat(answer: (request: SignedRequest) => Answer | undefined) {
   const requests: SignedRequest[] = [];
-  const transport: Transport = {
+  const transport: Transport<SignedRequest> = {
     send(exchange) {
       requests.push(exchange.request);
       const given = answer(exchange.request);

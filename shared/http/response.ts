@@ -30,6 +30,13 @@ interface Head {
   length: number | undefined;
   chunked: boolean;
   keepAlive: boolean;
+  headers: Record<string, string> | undefined;
+}
+
+export interface ResponseLimits {
+  readonly bodyBytesMax?: number;
+  /** Whether answers have all headers, and not only those that posts are judged by. */
+  readonly allHeaders?: boolean;
 }
 
 /**
@@ -48,6 +55,13 @@ export class ResponseReader {
   #head: Head | undefined;
   #body = '';
   #missing = 0;
+  readonly #bodyBytesMax: number;
+  readonly #allHeaders: boolean;
+
+  constructor({ bodyBytesMax = BODY_BYTES_MAX, allHeaders = false }: ResponseLimits = {}) {
+    this.#bodyBytesMax = bodyBytesMax;
+    this.#allHeaders = allHeaders;
+  }
 
   /** Whether a part of a response has come. */
   get begun(): boolean {
@@ -85,7 +99,7 @@ export class ResponseReader {
           return this.#finish();
         case 'close':
           this.#body += this.#take(this.#text.length);
-          if (this.#body.length > BODY_BYTES_MAX) throw tooLong('body', BODY_BYTES_MAX);
+          if (this.#body.length > this.#bodyBytesMax) throw tooLong('body', this.#bodyBytesMax);
           return undefined;
       }
     }
@@ -104,7 +118,7 @@ export class ResponseReader {
       return false;
     }
     this.#headBytes += end + 4;
-    const head = parseHead(text.slice(0, end));
+    const head = parseHead(text.slice(0, end), this.#allHeaders);
     this.#take(end + 4);
     if (head.status < 200) {
       if (head.status === 101) throw new BadResponse('expected no upgrade');
@@ -122,7 +136,7 @@ export class ResponseReader {
       head.keepAlive = false;
       return 'close';
     }
-    if (head.length > BODY_BYTES_MAX) throw tooLong('body', BODY_BYTES_MAX);
+    if (head.length > this.#bodyBytesMax) throw tooLong('body', this.#bodyBytesMax);
     this.#missing = head.length;
     return head.length === 0 ? 'done' : 'length';
   }
@@ -140,7 +154,7 @@ export class ResponseReader {
     const [, size] = CHUNK_LINE.exec(line) ?? [];
     if (size === undefined) throw new BadResponse('expected the size of a chunk');
     this.#missing = Number.parseInt(size, 16);
-    if (this.#body.length + this.#missing > BODY_BYTES_MAX) throw tooLong('body', BODY_BYTES_MAX);
+    if (this.#body.length + this.#missing > this.#bodyBytesMax) throw tooLong('body', this.#bodyBytesMax);
     this.#state = this.#missing === 0 ? 'trailers' : 'data';
     return true;
   }
@@ -185,7 +199,7 @@ export class ResponseReader {
   }
 
   #finish(): Answer {
-    const { status, errorType, requestId, date, keepAlive } = this.#head as Head; // no state behind the head is without
+    const { status, errorType, requestId, date, keepAlive, headers } = this.#head as Head; // no state behind the head is without
     const body = this.#body === '' ? NO_BODY : Buffer.from(this.#body, 'latin1');
     // Nobody asked for what comes behind the answer: the peer and we no longer agree where a response begins.
     this.keepAlive = keepAlive && this.#text === '';
@@ -195,14 +209,14 @@ export class ResponseReader {
     this.#headBytes = 0;
     this.#head = undefined;
     this.#body = '';
-    return { status, errorType, requestId, date, body };
+    return { status, errorType, requestId, date, body, headers };
   }
 }
 
 const tooLong = (what: string, bytesMax: number): BadResponse =>
   new BadResponse(`expected a ${what} of at most ${bytesMax} bytes`);
 
-function parseHead(text: string): Head {
+function parseHead(text: string, allHeaders: boolean): Head {
   if (!HEAD.test(text)) throw new BadResponse('expected a status line and headers');
   const head: Head = {
     status: Number(text.slice(9, 12)),
@@ -212,6 +226,7 @@ function parseHead(text: string): Head {
     length: undefined,
     chunked: false,
     keepAlive: text[7] === '1',
+    headers: allHeaders ? {} : undefined,
   };
   let start = text.indexOf('\r\n');
   while (start >= 0) {
@@ -226,6 +241,7 @@ function parseHead(text: string): Head {
 
 /** The length of a name tells almost always that nobody wants it. */
 function readHeader(head: Head, text: string, start: number, colon: number, end: number): void {
+  if (head.headers) keepHeader(head.headers, text, start, colon, end);
   switch (colon - start) {
     case 4:
     case 10:
@@ -234,6 +250,19 @@ function readHeader(head: Head, text: string, start: number, colon: number, end:
     case 17:
       setHeader(head, text.slice(start, colon).toLowerCase(), text.slice(colon + 1, end).trim());
   }
+}
+
+/** Of several with one name the values make a list (RFC 9110 §5.3). */
+function keepHeader(
+  headers: Record<string, string>,
+  text: string,
+  start: number,
+  colon: number,
+  end: number,
+): void {
+  const name = text.slice(start, colon).toLowerCase();
+  const value = text.slice(colon + 1, end).trim();
+  headers[name] = Object.hasOwn(headers, name) ? `${headers[name]}, ${value}` : value;
 }
 
 function setHeader(head: Head, name: string, value: string): void {

@@ -2,19 +2,19 @@ import type { Carrier, Exchange } from './exchange.ts';
 
 const COMPACT_AT = 1_024;
 
-/** Posts that wait for a socket, first come, first served. */
-export class Queue implements Carrier {
+/** Exchanges that wait for a socket, first come, first served. */
+export class Queue<Request> implements Carrier {
   readonly #lengthMax: number;
-  #items: Exchange[] = [];
+  #items: Exchange<Request>[] = [];
   #head = 0;
 
   constructor(lengthMax: number) {
     this.#lengthMax = lengthMax;
   }
 
-  push(exchange: Exchange): void {
+  push(exchange: Exchange<Request>): void {
     if (this.#items.length - this.#head >= this.#lengthMax) {
-      exchange.settle(new Error(`expected at most ${this.#lengthMax} posts waiting for a socket`));
+      exchange.settle(new Error(`expected at most ${this.#lengthMax} requests waiting for a socket`));
       return;
     }
     exchange.carrier = this;
@@ -22,7 +22,7 @@ export class Queue implements Carrier {
   }
 
   /** The first that still wants its answer. */
-  shift(): Exchange | undefined {
+  shift(): Exchange<Request> | undefined {
     while (this.#head < this.#items.length) {
       const exchange = this.#items[this.#head++];
       if (this.#head >= COMPACT_AT) this.#compact();

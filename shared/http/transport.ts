@@ -1,14 +1,14 @@
 import type { Exchange } from './exchange.ts';
 
 /** Sends requests to one endpoint. It settles every exchange that it is given, with an answer or with an error. */
-export interface Transport {
-  send(exchange: Exchange): void;
-  /** Ends every post that is under way, and every socket. */
+export interface Transport<Request> {
+  send(exchange: Exchange<Request>): void;
+  /** Ends every exchange that is under way, and every socket. */
   close(): void;
 }
 
 export interface TransportOptions {
-  /** `https://{api}.execute-api.{region}.amazonaws.com/{stage}`; only its origin counts here. */
+  /** For example `https://{api}.execute-api.{region}.amazonaws.com/{stage}`; only its origin counts here. */
   readonly endpoint: string;
   /** Requests in flight: each has a socket of its own, and more wait in order. */
   readonly socketsMax?: number;
@@ -24,13 +24,15 @@ export interface Answer {
   readonly requestId: string;
   readonly date: string;
   readonly body: Uint8Array;
+  /** By name, in lower case, for whoever asked for all of them. */
+  readonly headers: Readonly<Record<string, string>> | undefined;
 }
 
 export const SOCKETS_MAX = 100;
-/** Posts that wait for a socket. Each has a deadline, so this only bounds memory when somebody asks for far too much. */
+/** Requests that wait for a socket. Each has a deadline, so this only bounds memory when somebody asks for far too much. */
 export const WAITING_MAX = 10_000;
 /** A peer may have forgotten a socket that was idle for long, and after a freeze of the Lambda nobody hears of it. */
 export const IDLE_MS_MAX = 20_000;
-/** Of a response. The real ones are a few hundred bytes. */
+/** Of a response. The real ones are a few hundred bytes; whoever expects more says so. */
 export const HEAD_BYTES_MAX = 16 * 1024;
 export const BODY_BYTES_MAX = 64 * 1024;

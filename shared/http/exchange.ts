@@ -1,15 +1,14 @@
 import type { Deadlines, Expiring } from './deadlines.ts';
-import type { SignedRequest } from './signer.ts';
 import type { Answer } from './transport.ts';
 
 /** Whoever works on an exchange, and has to stop when nobody waits for its answer any more. */
 export interface Carrier {
-  drop(exchange: Exchange): void;
+  drop(exchange: Exchange<unknown>): void;
 }
 
 /** One request and the promise of its answer. It settles once: with an answer, or with what went wrong as a value. */
-export class Exchange implements Expiring {
-  readonly request: SignedRequest;
+export class Exchange<Request> implements Expiring {
+  readonly request: Request;
   readonly expiresAt: number;
   readonly answered: Promise<Answer | Error>;
   settled = false;
@@ -18,7 +17,7 @@ export class Exchange implements Expiring {
   readonly #deadlines: Deadlines;
   #resolve: (result: Answer | Error) => void = () => {};
 
-  constructor(request: SignedRequest, expiresAt: number, deadlines: Deadlines) {
+  constructor(request: Request, expiresAt: number, deadlines: Deadlines) {
     this.request = request;
     this.expiresAt = expiresAt;
     this.#deadlines = deadlines;
@@ -46,6 +45,12 @@ export class Exchange implements Expiring {
   handleEvent(): void {
     this.expire(abortError());
   }
+}
+
+/** Ends an exchange when the signal says so, which may live for many of them. */
+export function endWith(exchange: Exchange<unknown>, signal: AbortSignal): void {
+  signal.addEventListener('abort', exchange);
+  void exchange.answered.then(() => signal.removeEventListener('abort', exchange));
 }
 
 /** The error that the SDK throws. */

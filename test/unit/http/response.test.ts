@@ -2,8 +2,8 @@ import { request } from 'node:http';
 import { Duplex } from 'node:stream';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { BadResponse, ResponseReader } from '../../../shared/delivery/engine/response.ts';
-import { type Answer, BODY_BYTES_MAX, HEAD_BYTES_MAX } from '../../../shared/delivery/engine/transport.ts';
+import { BadResponse, ResponseReader } from '../../../shared/http/response.ts';
+import { type Answer, BODY_BYTES_MAX, HEAD_BYTES_MAX } from '../../../shared/http/transport.ts';
 
 interface Valid {
   readonly bytes: Buffer;
@@ -126,6 +126,24 @@ describe('ResponseReader', () => {
     );
   });
 
+  it('keeps every header only for whoever wants them all, and makes a list of those with one name', () => {
+    const head = 'HTTP/1.1 204 No Content\r\nX-Amzn-Query-Error: a;b\r\nvary: x\r\nVary: y\r\nconstructor: z';
+    const bytes = Buffer.from(`${head}\r\n\r\n`);
+    expect(read(new ResponseReader({ allHeaders: true }), [bytes])?.headers).toEqual({
+      'x-amzn-query-error': 'a;b',
+      vary: 'x, y',
+      constructor: 'z',
+    });
+    expect(read(new ResponseReader(), [bytes])?.headers).toBeUndefined();
+  });
+
+  it('takes as long a body as it is told to', () => {
+    const body = 'x'.repeat(BODY_BYTES_MAX + 1);
+    const bytes = Buffer.from(`HTTP/1.1 200 OK\r\ncontent-length: ${body.length}\r\n\r\n${body}`);
+    expect(() => read(new ResponseReader(), [bytes])).toThrow(BadResponse);
+    expect(textOf(read(new ResponseReader({ bodyBytesMax: body.length }), [bytes]))).toBe(body);
+  });
+
   it('reads one byte at a time', () => {
     fc.assert(
       fc.property(responses, ({ bytes, status, body }) => {
@@ -142,12 +160,13 @@ describe('ResponseReader', () => {
     await fc.assert(
       fc.asyncProperty(responses, async ({ bytes }) => {
         const node = await nodeReads(bytes);
-        const ours = read(new ResponseReader(), [bytes]);
+        const ours = read(new ResponseReader({ allHeaders: true }), [bytes]);
         expect({ status: ours?.status, body: textOf(ours), date: ours?.date }).toEqual({
           status: node.status,
           body: node.body,
           date: node.headers.date,
         });
+        expect(ours?.headers).toEqual(node.headers);
       }),
       { numRuns: 500 },
     );

@@ -3,30 +3,30 @@ import { Queue } from './queue.ts';
 import { IDLE_MS_MAX, SOCKETS_MAX, type Transport, WAITING_MAX } from './transport.ts';
 
 /** One socket, with one request in flight. Whenever it has answered it calls `free`, and when it is of no more use `lost`. */
-export interface Lane extends Carrier {
+export interface Lane<Request> extends Carrier {
   /** When it last had an answer, by `performance.now()`; 0 before. */
   readonly usedAt: number;
-  send(exchange: Exchange): void;
+  send(exchange: Exchange<Request>): void;
   /** Whatever waits for an answer here gets `error`. */
   end(error: Error): void;
 }
 
-/** Gives every post a lane: an idle one, a new one, or one to wait for. */
-export class Pool implements Transport {
-  readonly #makeLane: (pool: Pool) => Lane;
+/** Gives every exchange a lane: an idle one, a new one, or one to wait for. */
+export class Pool<Request> implements Transport<Request> {
+  readonly #makeLane: (pool: Pool<Request>) => Lane<Request>;
   readonly #lanesMax: number;
-  readonly #lanes = new Set<Lane>();
+  readonly #lanes = new Set<Lane<Request>>();
   /** The last used is the first to be used again: the fewest sockets then have to be kept. */
-  readonly #idle: Lane[] = [];
-  readonly #waiting = new Queue(WAITING_MAX);
+  readonly #idle: Lane<Request>[] = [];
+  readonly #waiting = new Queue<Request>(WAITING_MAX);
   #closed = false;
 
-  constructor(makeLane: (pool: Pool) => Lane, lanesMax = SOCKETS_MAX) {
+  constructor(makeLane: (pool: Pool<Request>) => Lane<Request>, lanesMax = SOCKETS_MAX) {
     this.#makeLane = makeLane;
     this.#lanesMax = lanesMax;
   }
 
-  send(exchange: Exchange): void {
+  send(exchange: Exchange<Request>): void {
     const idle = this.#takeIdle();
     if (this.#closed) exchange.settle(closedError());
     else if (idle) idle.send(exchange);
@@ -40,14 +40,14 @@ export class Pool implements Transport {
     for (let next = this.#waiting.shift(); next; next = this.#waiting.shift()) next.settle(closedError());
   }
 
-  free(lane: Lane): void {
+  free(lane: Lane<Request>): void {
     const next = this.#waiting.shift();
     if (next) lane.send(next);
     else this.#idle.push(lane);
   }
 
-  /** `replay` is a post that a dead lane never got an answer to. */
-  lost(lane: Lane, replay?: Exchange): void {
+  /** `replay` is what a dead lane never got an answer to. */
+  lost(lane: Lane<Request>, replay?: Exchange<Request>): void {
     this.#lanes.delete(lane);
     const index = this.#idle.indexOf(lane);
     if (index >= 0) this.#idle.splice(index, 1);
@@ -57,7 +57,7 @@ export class Pool implements Transport {
     else if (next) this.#sendAnew(next);
   }
 
-  #takeIdle(): Lane | undefined {
+  #takeIdle(): Lane<Request> | undefined {
     const lane = this.#idle.pop();
     if (!lane || performance.now() - lane.usedAt <= IDLE_MS_MAX) return lane;
     // It was the last used, so the others are older still.
@@ -65,7 +65,7 @@ export class Pool implements Transport {
     return undefined;
   }
 
-  #sendAnew(exchange: Exchange): void {
+  #sendAnew(exchange: Exchange<Request>): void {
     const lane = this.#makeLane(this);
     this.#lanes.add(lane);
     lane.send(exchange);

@@ -1,35 +1,34 @@
 import { describe, expect, it, vi } from 'vitest';
-import { Deadlines } from '../../../shared/delivery/engine/deadlines.ts';
-import { Exchange } from '../../../shared/delivery/engine/exchange.ts';
-import { type Lane, Pool } from '../../../shared/delivery/engine/pool.ts';
-import { Queue } from '../../../shared/delivery/engine/queue.ts';
-import { type Answer, IDLE_MS_MAX, WAITING_MAX } from '../../../shared/delivery/engine/transport.ts';
+import { Deadlines } from '../../../shared/http/deadlines.ts';
+import { Exchange } from '../../../shared/http/exchange.ts';
+import { type Lane, Pool } from '../../../shared/http/pool.ts';
+import { Queue } from '../../../shared/http/queue.ts';
+import { type Answer, IDLE_MS_MAX, WAITING_MAX } from '../../../shared/http/transport.ts';
 
-const answer: Answer = { status: 200, errorType: '', requestId: '', date: '', body: new Uint8Array() };
+const answer: Answer = {
+  status: 200,
+  errorType: '',
+  requestId: '',
+  date: '',
+  body: new Uint8Array(),
+  headers: undefined,
+};
+interface Request {
+  readonly path: string;
+}
 const deadlines = new Deadlines(60_000);
-const exchange = (path = ''): Exchange =>
-  new Exchange(
-    {
-      path,
-      stamp: { date: '', sessionToken: undefined, authorization: '' },
-      signature: '',
-      body: new Uint8Array(),
-      signedAtMs: 0,
-    },
-    deadlines.next(),
-    deadlines,
-  );
+const exchange = (path = ''): Exchange<Request> => new Exchange({ path }, deadlines.next(), deadlines);
 
 /** Answers when it is told to. */
-class FakeLane implements Lane {
+class FakeLane implements Lane<Request> {
   usedAt = 0;
-  sent: Exchange[] = [];
+  sent: Exchange<Request>[] = [];
   ended = false;
-  readonly pool: Pool;
-  constructor(pool: Pool) {
+  readonly pool: Pool<Request>;
+  constructor(pool: Pool<Request>) {
     this.pool = pool;
   }
-  send(next: Exchange): void {
+  send(next: Exchange<Request>): void {
     this.sent.push(next);
   }
   answer(): void {
@@ -47,7 +46,7 @@ class FakeLane implements Lane {
 
 function poolOf(lanesMax: number) {
   const lanes: FakeLane[] = [];
-  const pool = new Pool((owner) => {
+  const pool = new Pool<Request>((owner) => {
     const lane = new FakeLane(owner);
     lanes.push(lane);
     return lane;
@@ -114,7 +113,7 @@ describe('Pool', () => {
 
 describe('Queue', () => {
   it('gives back in order what it was given, however many come and go', () => {
-    const queue = new Queue(10_000);
+    const queue = new Queue<Request>(10_000);
     const given: string[] = [];
     for (let n = 0; n < 5_000; n++) {
       queue.push(exchange(`${n}`));

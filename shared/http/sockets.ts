@@ -1,0 +1,133 @@
+import type { Socket } from 'node:net';
+import { createDial, type Dial } from './dial.ts';
+import type { Exchange } from './exchange.ts';
+import { type Lane, Pool } from './pool.ts';
+import { BadResponse, type ResponseLimits, ResponseReader } from './response.ts';
+import type { Answer, Transport, TransportOptions } from './transport.ts';
+
+/** Writes down the requests of one socket. */
+export interface Writer<Request> {
+  /** `isWritten` says that nobody needs the bytes of the request before, whose room these may then have. */
+  bytesOf(request: Request, isWritten: boolean): Buffer;
+}
+
+/** What goes over the sockets. */
+export interface Wire<Request> extends ResponseLimits {
+  readonly createWriter: () => Writer<Request>;
+  /** What is read at once: longer answers come in pieces. */
+  readonly readBytes: number;
+}
+
+/** HTTP/1.1 of our own on keep-alive sockets. */
+export function openSockets<Request>(options: TransportOptions, wire: Wire<Request>): Transport<Request> {
+  const dial = createDial(options);
+  return new Pool((pool) => new SocketLane(pool, dial, wire), options.socketsMax);
+}
+
+/** With the code of a peer that closes in the middle, which is one that the SDK tries again. */
+const lostError = (): Error =>
+  Object.assign(new Error('the socket was closed before the answer was complete'), { code: 'ECONNRESET' });
+
+/** Invariant: an exchange is set exactly while an answer is awaited. A socket that still owes one is never used again. */
+class SocketLane<Request> implements Lane<Request> {
+  usedAt = 0;
+  readonly #pool: Pool<Request>;
+  readonly #writer: Writer<Request>;
+  readonly #socket: Socket;
+  /** One buffer for all reads: a stream would allocate one, and emit an event, for each. */
+  readonly #in: Buffer;
+  readonly #reader: ResponseReader;
+  #exchange: Exchange<Request> | undefined;
+  #ready = false;
+  #closed = false;
+
+  constructor(pool: Pool<Request>, dial: Dial, wire: Wire<Request>) {
+    this.#pool = pool;
+    this.#writer = wire.createWriter();
+    this.#reader = new ResponseReader(wire);
+    this.#in = Buffer.allocUnsafeSlow(wire.readBytes);
+    const { socket, ready } = dial({ buffer: this.#in, callback: (length) => this.#read(length) });
+    this.#socket = socket;
+    socket.unref(); // while a request is under way the timer of its deadline keeps the process alive
+    socket.once(ready, () => this.#connected());
+    socket.on('end', () => this.#peerEnded());
+    socket.on('error', (error) => this.#died(error));
+    socket.on('close', () => this.#died(lostError()));
+  }
+
+  send(exchange: Exchange<Request>): void {
+    exchange.carrier = this;
+    this.#exchange = exchange;
+    if (this.#ready) this.#write(exchange.request);
+  }
+
+  drop(): void {
+    this.#close(undefined);
+  }
+
+  end(error: Error): void {
+    this.#exchange?.settle(error);
+    this.#close(undefined);
+  }
+
+  /**
+   * If the socket had been of use before, and nothing of an answer came, then it was probably dead before the request was
+   * written: after a freeze of the Lambda, or closed by the peer. A replay may still deliver twice, which is what message
+   * ids are for.
+   */
+  #died(error: Error): void {
+    if (this.usedAt === 0 || this.#reader.begun) this.end(error);
+    else this.#close(this.#exchange);
+  }
+
+  #close(replay: Exchange<Request> | undefined): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#exchange = undefined;
+    this.#socket.destroy();
+    this.#pool.lost(this, replay);
+  }
+
+  #connected(): void {
+    this.#ready = true;
+    if (this.#exchange) this.#write(this.#exchange.request);
+  }
+
+  #write(request: Request): void {
+    // An answer may come before all of its request was written.
+    const isWritten = this.#socket.writableLength === 0;
+    this.#socket.write(this.#writer.bytesOf(request, isWritten));
+  }
+
+  #read(length: number): boolean {
+    if (this.#closed) return false;
+    // Nobody asked: a 408 on an idle socket, say.
+    if (!this.#exchange) this.end(lostError());
+    else this.#take(this.#exchange, length);
+    return !this.#closed;
+  }
+
+  #peerEnded(): void {
+    if (this.#exchange) this.#take(this.#exchange, 0);
+    this.#died(lostError());
+  }
+
+  /** No bytes mean the end. */
+  #take(exchange: Exchange<Request>, length: number): void {
+    try {
+      const answer = length > 0 ? this.#reader.read(this.#in, length) : this.#reader.end();
+      if (answer) this.#answered(exchange, answer);
+    } catch (error) {
+      if (!(error instanceof BadResponse)) throw error;
+      this.end(error);
+    }
+  }
+
+  #answered(exchange: Exchange<Request>, answer: Answer): void {
+    this.#exchange = undefined;
+    this.usedAt = performance.now();
+    exchange.settle(answer);
+    if (this.#reader.keepAlive) this.#pool.free(this);
+    else this.#close(undefined);
+  }
+}
