@@ -68,10 +68,23 @@ const BUILTINS = builtinModules
     [`node:${name}`, builtin(name)],
   ]);
 
+/** A third of what a bundle would be, and never called for in a Lambda. */
+const UNUSED = [
+  // What the SDK has for browsers, and for services that answer with a stream of events: none of these.
+  'bowser',
+  '@smithy/core/event-streams',
+  // Where credentials may come from elsewhere: a Lambda has them in its environment.
+  '@aws-sdk/credential-provider-http',
+  '@aws-sdk/credential-provider-ini',
+  '@aws-sdk/credential-provider-process',
+  '@aws-sdk/credential-provider-sso',
+  '@aws-sdk/credential-provider-web-identity',
+  '@smithy/credential-provider-imds',
+];
+
 const OPTIONS: BuildOptions = {
   alias: Object.fromEntries(BUILTINS),
-  // What the SDK has for browsers, and for services that answer with a stream of events: none of these.
-  external: ['bowser', '@smithy/core/event-streams'],
+  external: UNUSED,
   splitting: true,
   chunkNames: 'chunk-[hash]',
   outExtension: { '.js': '.mjs' },

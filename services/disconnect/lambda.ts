@@ -3,15 +3,15 @@ import { loadConfig, text } from '../../shared/config.ts';
 import { createConnections } from '../../shared/connections.ts';
 import type { DisconnectEvent } from '../../shared/events.ts';
 import { forgetConnection } from '../../shared/forget.ts';
-import { lean } from '../../shared/lean.ts';
 import { lifecycle } from '../../shared/lifecycle.ts';
+import { lean } from '../../shared/sdk/lean.ts';
 import { createSubscriptions } from '../../shared/subscriptions.ts';
 
 const config = loadConfig(process.env, {
   connectionsTable: text('CONNECTIONS_TABLE'),
   subscriptionsTable: text('SUBSCRIPTIONS_TABLE'),
 });
-const client = lean(new DynamoDBClient());
+const client = lean(DynamoDBClient);
 const deps = {
   connections: createConnections(client, config.connectionsTable, Date.now),
   subscriptions: createSubscriptions(client, config.subscriptionsTable, Date.now),

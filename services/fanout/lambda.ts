@@ -5,8 +5,8 @@ import { loadConfig, namespaces, positiveInteger, text } from '../../shared/conf
 import { createConnections } from '../../shared/connections.ts';
 import { createDelivery, deliverySettings } from '../../shared/delivery/wire.ts';
 import { createHistory } from '../../shared/history.ts';
-import { lean } from '../../shared/lean.ts';
 import { createDeadLetters } from '../../shared/queues.ts';
+import { lean } from '../../shared/sdk/lean.ts';
 import { createSubscriptions } from '../../shared/subscriptions.ts';
 import { createTopics } from '../../shared/topics.ts';
 import { worker } from '../../shared/worker.ts';
@@ -20,7 +20,7 @@ const config = loadConfig(process.env, {
   inlineMax: positiveInteger('INLINE_MAX'),
   shardSubscribersMax: positiveInteger('SHARD_SUBSCRIBERS_MAX'),
 });
-const dynamodb = lean(new DynamoDBClient());
+const dynamodb = lean(DynamoDBClient);
 const deps = {
   ...(await createDelivery(config, () => process.env._X_AMZN_TRACE_ID)),
   connections: createConnections(dynamodb, config.connectionsTable, Date.now),
@@ -30,7 +30,7 @@ const deps = {
   namespaces: config.namespaces,
   epochs: new Map(),
   newId: randomUUID,
-  badEvents: createDeadLetters(lean(new SQSClient()), config.badEventsUrl),
+  badEvents: createDeadLetters(lean(SQSClient), config.badEventsUrl),
   inlineMax: config.inlineMax,
   shardSubscribersMax: config.shardSubscribersMax,
 };

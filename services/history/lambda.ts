@@ -3,9 +3,9 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { loadConfig, namespaces, text } from '../../shared/config.ts';
 import { createHistory } from '../../shared/history.ts';
-import { lean } from '../../shared/lean.ts';
 import { parseHistory } from '../../shared/protocol.ts';
 import { route } from '../../shared/route.ts';
+import { lean } from '../../shared/sdk/lean.ts';
 import { history } from './history.ts';
 
 const config = loadConfig(process.env, {
@@ -14,7 +14,7 @@ const config = loadConfig(process.env, {
   namespaces,
 });
 const deps = {
-  history: createHistory(lean(new DynamoDBClient()), config, Date.now),
+  history: createHistory(lean(DynamoDBClient), config, Date.now),
   namespaces: config.namespaces,
   newId: randomUUID,
   now: Date.now,

@@ -2,9 +2,9 @@ import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { loadConfig, positiveInteger, text } from '../../shared/config.ts';
 import { createConnections } from '../../shared/connections.ts';
 import { createHeads } from '../../shared/heads.ts';
-import { lean } from '../../shared/lean.ts';
 import { parsePing } from '../../shared/protocol.ts';
 import { route } from '../../shared/route.ts';
+import { lean } from '../../shared/sdk/lean.ts';
 import { ping } from './ping.ts';
 
 const config = loadConfig(process.env, {
@@ -12,7 +12,7 @@ const config = loadConfig(process.env, {
   topicsTable: text('TOPICS_TABLE'),
   rolloverAfterSeconds: positiveInteger('ROLLOVER_AFTER_SECONDS'),
 });
-const client = lean(new DynamoDBClient());
+const client = lean(DynamoDBClient);
 const deps = {
   connections: createConnections(client, config.connectionsTable, Date.now),
   heads: createHeads(client, config.topicsTable, Date.now),

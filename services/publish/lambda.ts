@@ -2,14 +2,14 @@ import { randomUUID } from 'node:crypto';
 import { EventBridgeClient } from '@aws-sdk/client-eventbridge';
 import { createBus } from '../../shared/bus.ts';
 import { loadConfig, namespaces, text } from '../../shared/config.ts';
-import { lean } from '../../shared/lean.ts';
 import { parsePublish } from '../../shared/protocol.ts';
 import { route } from '../../shared/route.ts';
+import { lean } from '../../shared/sdk/lean.ts';
 import { publish } from './publish.ts';
 
 const config = loadConfig(process.env, { eventBusName: text('EVENT_BUS_NAME'), namespaces });
 const deps = {
-  bus: createBus(lean(new EventBridgeClient()), config.eventBusName),
+  bus: createBus(lean(EventBridgeClient), config.eventBusName),
   namespaces: config.namespaces,
   now: Date.now,
   newId: randomUUID,

@@ -2,14 +2,14 @@ import { randomUUID } from 'node:crypto';
 import { EventBridgeClient } from '@aws-sdk/client-eventbridge';
 import { createBus } from '../../shared/bus.ts';
 import { loadConfig, text } from '../../shared/config.ts';
-import { lean } from '../../shared/lean.ts';
 import { parseSend } from '../../shared/protocol.ts';
 import { route } from '../../shared/route.ts';
+import { lean } from '../../shared/sdk/lean.ts';
 import { send } from './send.ts';
 
 const { eventBusName } = loadConfig(process.env, { eventBusName: text('EVENT_BUS_NAME') });
 const deps = {
-  bus: createBus(lean(new EventBridgeClient()), eventBusName),
+  bus: createBus(lean(EventBridgeClient), eventBusName),
   now: Date.now,
   newId: randomUUID,
 };

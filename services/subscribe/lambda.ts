@@ -4,9 +4,9 @@ import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { loadConfig, namespaces, positiveInteger, text } from '../../shared/config.ts';
 import { createConnections } from '../../shared/connections.ts';
 import { createHistory } from '../../shared/history.ts';
-import { lean } from '../../shared/lean.ts';
 import { parseSubscribe } from '../../shared/protocol.ts';
 import { route } from '../../shared/route.ts';
+import { lean } from '../../shared/sdk/lean.ts';
 import { createSubscriptions } from '../../shared/subscriptions.ts';
 import { createTopics } from '../../shared/topics.ts';
 import { subscribe } from './subscribe.ts';
@@ -19,7 +19,7 @@ const config = loadConfig(process.env, {
   subscriptionsMax: positiveInteger('SUBSCRIPTIONS_MAX'),
   namespaces,
 });
-const client = lean(new DynamoDBClient());
+const client = lean(DynamoDBClient);
 const deps = {
   connections: createConnections(client, config.connectionsTable, Date.now),
   subscriptions: createSubscriptions(client, config.subscriptionsTable, Date.now),

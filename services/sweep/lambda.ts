@@ -6,10 +6,10 @@ import middy from '@middy/core';
 import { loadConfig, text } from '../../shared/config.ts';
 import { createConnections } from '../../shared/connections.ts';
 import { isGone } from '../../shared/delivery/post.ts';
-import { lean } from '../../shared/lean.ts';
 import { logger } from '../../shared/log.ts';
 import { lastResort } from '../../shared/middleware/last-resort.ts';
 import { logContext } from '../../shared/middleware/log-context.ts';
+import { lean } from '../../shared/sdk/lean.ts';
 import { createSubscriptions } from '../../shared/subscriptions.ts';
 import { sweep } from './sweep.ts';
 
@@ -18,8 +18,8 @@ const config = loadConfig(process.env, {
   subscriptionsTable: text('SUBSCRIPTIONS_TABLE'),
   callbackUrl: text('CALLBACK_URL'),
 });
-const client = lean(new DynamoDBClient());
-const management = lean(new ApiGatewayManagementApiClient({ endpoint: config.callbackUrl }));
+const client = lean(DynamoDBClient);
+const management = lean(ApiGatewayManagementApiClient, { endpoint: config.callbackUrl });
 
 const deps = {
   connections: createConnections(client, config.connectionsTable, Date.now),

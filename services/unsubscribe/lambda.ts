@@ -1,9 +1,9 @@
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { loadConfig, text } from '../../shared/config.ts';
 import { createConnections } from '../../shared/connections.ts';
-import { lean } from '../../shared/lean.ts';
 import { Action, parseSubscription } from '../../shared/protocol.ts';
 import { route } from '../../shared/route.ts';
+import { lean } from '../../shared/sdk/lean.ts';
 import { createSubscriptions } from '../../shared/subscriptions.ts';
 import { createTopics } from '../../shared/topics.ts';
 import { unsubscribe } from './unsubscribe.ts';
@@ -13,7 +13,7 @@ const config = loadConfig(process.env, {
   subscriptionsTable: text('SUBSCRIPTIONS_TABLE'),
   topicsTable: text('TOPICS_TABLE'),
 });
-const client = lean(new DynamoDBClient());
+const client = lean(DynamoDBClient);
 const deps = {
   connections: createConnections(client, config.connectionsTable, Date.now),
   subscriptions: createSubscriptions(client, config.subscriptionsTable, Date.now),

@@ -1,9 +1,9 @@
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { loadConfig, text } from '../../shared/config.ts';
 import { createConnections } from '../../shared/connections.ts';
-import { lean } from '../../shared/lean.ts';
 import { Action, parseBare } from '../../shared/protocol.ts';
 import { route } from '../../shared/route.ts';
+import { lean } from '../../shared/sdk/lean.ts';
 import { whoami } from './whoami.ts';
 
 const { connectionsTable, endpoint } = loadConfig(process.env, {
@@ -11,7 +11,7 @@ const { connectionsTable, endpoint } = loadConfig(process.env, {
   endpoint: text('CALLBACK_URL'),
 });
 const deps = {
-  connections: createConnections(lean(new DynamoDBClient()), connectionsTable, Date.now),
+  connections: createConnections(lean(DynamoDBClient), connectionsTable, Date.now),
   endpoint,
 };
 

@@ -3,8 +3,8 @@ import { SQSClient } from '@aws-sdk/client-sqs';
 import { createBudget } from '../budget.ts';
 import { createConnections } from '../connections.ts';
 import { createForget } from '../forget.ts';
-import { lean } from '../lean.ts';
 import { createDeadLetters, createDeliveryQueue } from '../queues.ts';
+import { lean } from '../sdk/lean.ts';
 import { createSubscriptions } from '../subscriptions.ts';
 
 /** Everything of a delivery that needs an AWS SDK client, in a module of its own so that it can be loaded late. */
@@ -15,8 +15,8 @@ export function createStores(config: {
   readonly deliveryQueueUrl: string;
   readonly deadLettersUrl: string;
 }) {
-  const dynamodb = lean(new DynamoDBClient());
-  const sqs = lean(new SQSClient());
+  const dynamodb = lean(DynamoDBClient);
+  const sqs = lean(SQSClient);
   const connections = createConnections(dynamodb, config.connectionsTable, Date.now);
   const subscriptions = createSubscriptions(dynamodb, config.subscriptionsTable, Date.now);
   return {

@@ -12,9 +12,11 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createEngine } from '../../shared/delivery/engine/engine.ts';
 import { createPlugin } from '../../shared/delivery/engine/plugin.ts';
 import { createSockets } from '../../shared/delivery/engine/sockets.ts';
-import type { TransportOptions } from '../../shared/delivery/engine/transport.ts';
 import { createUndici } from '../../shared/delivery/engine/undici.ts';
 import { createPost, type Post, type PostOutcome } from '../../shared/delivery/post.ts';
+import type { TransportOptions } from '../../shared/http/transport.ts';
+import { SocketHandler } from '../../shared/sdk/handler.ts';
+import { lean } from '../../shared/sdk/lean.ts';
 import { selfSigned } from '../certificate.ts';
 import {
   answer,
@@ -91,8 +93,20 @@ function pluginClient(createTransport: typeof createSockets, target: TransportOp
   return client;
 }
 
+/** As all our other calls are made. */
+function leanClient({ endpoint, ca }: TransportOptions): ApiGatewayManagementApiClient {
+  return lean(ApiGatewayManagementApiClient, {
+    endpoint,
+    region: REGION,
+    credentials: CREDENTIALS,
+    maxAttempts: 1,
+    requestHandler: new SocketHandler(ca === undefined ? {} : { ca }),
+  });
+}
+
 const POSTERS: Record<string, (target: Target) => Poster> = {
   'the SDK': (target) => sdkPoster(sdkClient(target), target),
+  'the lean SDK': (target) => sdkPoster(leanClient(target), target),
   'the engine with undici': enginePoster(createUndici),
   'the engine with sockets': enginePoster(createSockets),
   'the plugin with undici': (target) => sdkPoster(pluginClient(createUndici, target), target),

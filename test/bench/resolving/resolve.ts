@@ -1,5 +1,5 @@
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import { lean } from '../../../shared/lean.ts';
+import { lean } from '../../../shared/sdk/lean.ts';
 import { createSubscriptions } from '../../../shared/subscriptions.ts';
 import { parsePattern } from '../../../shared/topic.ts';
 
@@ -16,7 +16,7 @@ const usually = async (projection: object): Promise<string[]> => {
   return subscribers(projection);
 };
 
-const subscriptions = createSubscriptions(lean(new DynamoDBClient()), 'subscriptions', Date.now);
+const subscriptions = createSubscriptions(lean(DynamoDBClient), 'subscriptions', Date.now);
 const shard = { pattern: parsePattern('chat/lobby'), shard: 0 };
 
 const ways = {

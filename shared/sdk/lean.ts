@@ -1,0 +1,23 @@
+import { SocketHandler } from './handler.ts';
+import { RequestSigner, type SignerConfig } from './signer.ts';
+
+interface Client {
+  readonly config: SignerConfig;
+  readonly middlewareStack: { remove(name: string): boolean };
+}
+
+/**
+ * An SDK client that takes a third of the usual time for a call: with a signer and sockets of our own, and without its
+ * logger, which walks through all of every answer to leave out what is secret, even where nothing is logged.
+ */
+export function lean<C extends Client, Options extends object>(
+  Class: new (options: Options) => C,
+  options?: Options,
+): C {
+  const requestHandler = new SocketHandler();
+  const signer = async () => ours;
+  const client = new Class({ requestHandler, signer, ...options } as Options);
+  const ours = new RequestSigner(client.config);
+  client.middlewareStack.remove('loggerMiddleware');
+  return client;
+}
