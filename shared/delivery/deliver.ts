@@ -32,7 +32,7 @@ export interface DeliverDeps {
   readonly now: () => number;
 }
 
-type Job = Pick<DeliveryJob, 'topic' | 'epoch' | 'type' | 'messages' | 'connectionIds'>;
+type Job = Pick<DeliveryJob, 'topic' | 'epoch' | 'type' | 'messages' | 'connectionIds' | 'lane'>;
 
 /**
  * Posts every message to every connection: to one connection one frame after the other, to many at the same time.
@@ -67,7 +67,7 @@ class Round implements Delivery {
   readonly #pack: (nowMs: number) => Frames;
 
   constructor(job: Job, deps: DeliverDeps, stopAtMs: number) {
-    this.lane = laneOf(job.connectionIds.length);
+    this.lane = laneOf(job);
     this.#deps = deps;
     this.#stopAtMs = stopAtMs;
     this.#pack = createPacker(job);

@@ -1,4 +1,5 @@
 import type { Budget } from '../budget.ts';
+import type { DeliveryJob } from './job.ts';
 import { Turns } from './turns.ts';
 
 /**
@@ -29,8 +30,8 @@ export interface PaceDeps {
 
 /** A job of up to so many connections is quick. */
 const QUICK_CONNECTIONS_MAX = 200;
-export const laneOf = (connections: number): Lane =>
-  connections <= QUICK_CONNECTIONS_MAX ? 'quick' : 'bulk';
+export const laneOf = ({ lane, connectionIds }: Pick<DeliveryJob, 'lane' | 'connectionIds'>): Lane =>
+  lane ?? (connectionIds.length <= QUICK_CONNECTIONS_MAX ? 'quick' : 'bulk');
 
 /** Quick posts run ahead by up to this much: API Gateway lets through half a second's worth at once. */
 const QUICK_AHEAD_MS = 500;

@@ -3,6 +3,7 @@ import type { DeadLetters, DeliveryQueue } from '../queues.ts';
 import type { Shard } from '../subscriptions.ts';
 import { type DeliverDeps, type Delivery, deliver, type Failure, type Unreached } from './deliver.ts';
 import { type DeliveryJob, encodeJob, retryDelaySeconds } from './job.ts';
+import { laneOf } from './pace.ts';
 
 /** Deletes the rows of a connection that answered 410, and those that it may have in `shards`. */
 export type Forget = (connectionId: string, shards: readonly Shard[]) => Promise<void>;
@@ -51,8 +52,9 @@ async function forgetGone(
 async function goOn(job: DeliveryJob, unreached: readonly Unreached[], deps: RunDeps): Promise<void> {
   const rest = [...Map.groupBy(unreached, ({ from }) => from)];
   if (rest.length === 0) return;
+  const lane = laneOf(job) === 'bulk' && { lane: 'bulk' as const };
   await deps.deliveryQueue.add(
-    rest.map(([from, group]) => missing(job, from, group)),
+    rest.map(([from, group]) => ({ ...missing(job, from, group), ...lane })),
     0,
   );
 }

@@ -219,6 +219,24 @@ describe('runJob', () => {
     ]);
   });
 
+  it('lets what is left of a broadcast run ahead of nothing, however few they are', async () => {
+    const lanes: string[] = [];
+    const turn = turnsFor(250);
+    const pace = {
+      ...freePace(),
+      turn: (lane: string) => {
+        lanes.push(lane);
+        return turn();
+      },
+    };
+    const { deps, retries } = workshop(() => delivered, { pace, inFlight: createLimit(300) });
+    await runJob(job(Array.from({ length: 260 }, (_, n) => `${n}`)), deps, FOREVER);
+    const [rest] = retries.flatMap(({ jobs }) => jobs);
+    expect(rest?.connectionIds).toHaveLength(10);
+    await runJob(rest as DeliveryJob, deps, FOREVER);
+    expect(lanes).toEqual(Array(251 + 1).fill('bulk'));
+  });
+
   it('throws if what is missing cannot be handed on, so that the queue keeps the job', async () => {
     const { deps } = workshop(() => failed, {
       deliveryQueue: { add: () => Promise.reject(new Error('queue is away')) },
