@@ -36,10 +36,16 @@ export type CompleteSettings = Required<Omit<FanwireSettings, 'namespaces'>> & {
   readonly namespaces: Namespaces;
 };
 
+/**
+ * The posts of so many take an eighth of a second of the budget. Beyond that a worker would be busy for long; below it the
+ * way through another queue and another worker takes longer, and costs more, than it can save.
+ */
+export const INLINE_SUBSCRIBERS_MAX = 1_000;
+
 const DEFAULTS: Required<Omit<FanwireSettings, 'namespaces'>> = {
   stageName: 'prod',
   subscriptionsPerConnectionMax: 100,
-  inlineSubscribersMax: 200,
+  inlineSubscribersMax: INLINE_SUBSCRIBERS_MAX,
   subscribersPerShardMax: 5_000,
   deliveryAttemptsMax: 5,
   postTimeoutMs: 5_000,
@@ -56,7 +62,7 @@ const BOUNDS: Record<
   readonly [number, number]
 > = {
   subscriptionsPerConnectionMax: [1, 1_000],
-  inlineSubscribersMax: [1, 500],
+  inlineSubscribersMax: [1, 1_000],
   subscribersPerShardMax: [10, 10_000],
   deliveryAttemptsMax: [1, 20],
   postTimeoutMs: [50, 5_000],

@@ -1,5 +1,6 @@
 import { eventUnits, messageUnits, requestUnits } from '../local/meter/units.ts';
 import type { FunctionUsage, QueueUsage, TableUsage, Usage } from '../local/meter/usage.ts';
+import { INLINE_SUBSCRIBERS_MAX } from '../settings.ts';
 
 /** A steady load on topics of equal size. */
 export interface Scenario {
@@ -20,7 +21,6 @@ export interface Scenario {
 }
 
 /** What Fanwire's code and configuration decide. */
-export const INLINE_SUBSCRIBERS_MAX = 200;
 export const JOB_CONNECTIONS_MAX = 500;
 export const INGEST_BATCH_MAX = 10;
 const DELIVERY_BATCH_MAX = 10;

@@ -1,3 +1,4 @@
+import { INLINE_SUBSCRIBERS_MAX } from '../settings.ts';
 /**
  * What the model takes for true of AWS and of Fanwire. Times are milliseconds. A quota has its page; what nobody
  * documents is an assumption and says so.
@@ -130,7 +131,7 @@ export const AWS: Parameters = {
     partitionWriteUnitsPerSecond: 1_000,
   },
   fanwire: {
-    inlineMax: 200,
+    inlineMax: INLINE_SUBSCRIBERS_MAX,
     jobConnectionsMax: 500,
     postsInFlightMax: 200,
     shardSubscribersMax: 5_000,

@@ -3,15 +3,16 @@ import { createRandom } from '../../infra/local/faults/random.ts';
 import { simulateDelivery } from '../../infra/model/delivery.ts';
 import { createDice } from '../../infra/model/dice.ts';
 import { localParameters, type Parameters } from '../../infra/model/parameters.ts';
+import { chunks } from '../../shared/chunks.ts';
 import { BackEnd } from '../back-end.ts';
 import { Client } from '../client.ts';
 import { startSystem } from '../system.ts';
 import { type Bench, median, percentile, type Row, round, type Target } from './bench.ts';
 
 /** The model is told what these took, and has to say what the others will. */
-const CALIBRATED_WITH = { one: 1, inline: [50, 200], job: [250, 500] } as const;
-const PREDICTED = [100, 300, 1_000];
-const SUBSCRIBERS_MAX = 1_000;
+const CALIBRATED_WITH = { one: 1, inline: [200, 600], job: [1_100, 1_500] } as const;
+const PREDICTED = [400, 900, 1_300];
+const SUBSCRIBERS_MAX = 1_500;
 const CONNECTS_IN_FLIGHT_MAX = 50;
 const WARM_UP_PUBLISHES = 10;
 const PUBLISHES = 8;
@@ -65,7 +66,9 @@ async function measure(backEnd: BackEnd, clients: readonly Client[]): Promise<Ma
   const publishes = new Map(sizes.map((size) => [size, [] as Times[]]));
   for (const size of sizes) {
     const some = clients.slice(0, size);
-    await Promise.all(some.map((client) => client.subscribe(topicOf(some))));
+    for (const few of chunks(some, CONNECTS_IN_FLIGHT_MAX)) {
+      await Promise.all(few.map((client) => client.subscribe(topicOf(some))));
+    }
     await publish(backEnd, some, WARM_UP_PUBLISHES);
   }
   for (let round = 0; round < ROUNDS; round++) {

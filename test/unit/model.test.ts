@@ -93,8 +93,8 @@ describe('a delivery', () => {
   });
 
   it('serves few from the fan-out itself, without jobs', () => {
-    expect(deliver(200)).toMatchObject({ jobs: 0, invocations: 0 });
-    expect(deliver(201)).toMatchObject({ jobs: 1, invocations: 1 });
+    expect(deliver(1_000)).toMatchObject({ jobs: 0, invocations: 0 });
+    expect(deliver(1_001)).toMatchObject({ jobs: 3 });
   });
 
   it('takes at least as long as the budget of posts says', () => {
@@ -146,7 +146,7 @@ describe('a plan', () => {
 
   it('names the processors of the workers once the quota is raised beyond them, and more workers help', () => {
     const raised = (workersMax: number) => withQuotas(AWS, { postsPerSecond: 200_000, workersMax });
-    const [plan] = planFor({ subscribers: 1_000, seed: 1 }, raised(10));
+    const plan = planFor({ subscribers: 10_000, seed: 1 }, raised(10)).at(-1);
     expect(plan?.limits.at(-1)?.limit).toContain('processors');
     const lastMs = (workersMax: number) =>
       deliver(300_000, 1, raised(workersMax)).receivedAtMs.reduce((one, other) => Math.max(one, other));
