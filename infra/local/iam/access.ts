@@ -1,3 +1,4 @@
+import { lastOf } from '../last.ts';
 import type { Context } from './condition.ts';
 import type { AccessRequest } from './policy.ts';
 import type { Principal } from './principals.ts';
@@ -45,10 +46,11 @@ export class Access {
   check(principal: Principal, { action, resource, context }: AccessRequest): Denial | undefined {
     const { deny, onUse } = this.#options;
     const { arn: principalArn } = principal.caller;
+    const own = this.#contextOf(principal);
     const reason = this.#reason(principal, {
       action,
       resource,
-      context: { ...context, ...this.#contextOf(principal) },
+      context: context ? { ...context, ...own } : own,
     });
     if (reason !== undefined) return { principalArn, action, resource, reason };
     if (deny?.(principalArn, action, resource)) {
@@ -68,7 +70,8 @@ export class Access {
     return caller.kind === 'service' ? 'no resource-based policy' : 'no identity-based policy';
   }
 
-  #contextOf({ caller }: Principal): Context {
+  /** The same for whatever a principal asks for. */
+  readonly #contextOf = lastOf(({ caller }: Principal): Context => {
     const { region, accountId } = this.#options;
     return {
       'aws:RequestedRegion': region,
@@ -80,11 +83,12 @@ export class Access {
         'aws:PrincipalArn': caller.kind === 'role' ? caller.roleArn : caller.arn,
       }),
     };
-  }
+  });
 }
 
 /** An index has the policy of its table. */
-const ownerOf = (resource: string): string => resource.replace(/\/index\/[^/]+$/, '');
+const ownerOf = (resource: string): string =>
+  resource.includes('/index/') ? resource.replace(/\/index\/[^/]+$/, '') : resource;
 
 /** As AWS words it, with the action as the service writes it. */
 export function explain({ principalArn, action, resource, reason }: Denial): string {

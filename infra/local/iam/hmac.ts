@@ -26,7 +26,8 @@ export class HmacKey {
   sign(text: string, encoding: 'hex'): string;
   sign(text: string, encoding: 'buffer'): Buffer;
   sign(text: string, encoding: 'hex' | 'buffer'): string | Buffer {
-    this.#outer.set(hash('sha256', this.#innerBlock(text), 'buffer'), BLOCK_BYTES);
+    // As text a digest never becomes an object.
+    this.#outer.write(hash('sha256', this.#innerBlock(text), 'binary'), BLOCK_BYTES, 'binary');
     return hash('sha256', this.#outer, encoding);
   }
 

@@ -49,15 +49,24 @@ const MISMATCH =
 const invalid = (message: string): SignatureFault => ({ kind: 'invalid', message });
 const incomplete = (message: string): SignatureFault => ({ kind: 'incomplete', message });
 
-/** As every client writes it. */
+/** As every client writes it, up to the signature. */
 const USUAL =
-  /^AWS4-HMAC-SHA256 Credential=([^/,]+)\/(\d{8})\/([^/,]+)\/([^/,]+)\/aws4_request, ?SignedHeaders=([^,]+), ?Signature=([0-9a-f]+)$/;
+  /^AWS4-HMAC-SHA256 Credential=([^/,]+)\/(\d{8})\/([^/,]+)\/([^/,]+)\/aws4_request, ?SignedHeaders=([^,]+), ?Signature=$/;
+const HEX = /^[0-9a-f]+$/;
 
 export function parseAuthorization(header: string): Authorization | SignatureFault {
-  const [, accessKeyId, date, region, service, signedHeaders, signature] = USUAL.exec(header) ?? [];
-  if (!accessKeyId || !date || !region || !service || !signedHeaders || !signature) return faultOf(header);
-  return { accessKeyId, date, region, service, signedHeaders, signature };
+  const end = header.lastIndexOf('=') + 1;
+  const claim = claimOf(header.slice(0, end));
+  const signature = header.slice(end);
+  return claim && HEX.test(signature) ? { ...claim, signature } : faultOf(header);
 }
+
+/** All but the signature: the same for all that a client asks of a service in one day. */
+const claimOf = lastOf((text: string): Omit<Authorization, 'signature'> | undefined => {
+  const [, accessKeyId, date, region, service, signedHeaders] = USUAL.exec(text) ?? [];
+  if (!accessKeyId || !date || !region || !service || !signedHeaders) return undefined;
+  return { accessKeyId, date, region, service, signedHeaders };
+});
 
 function faultOf(header: string): SignatureFault {
   if (!header.startsWith(`${ALGORITHM} `)) {
@@ -91,7 +100,7 @@ export function verify(
   }
   const scope = `${date}/${region}/${service}/aws4_request`;
   const canonical = hash('sha256', canonicalRequest(request, body, authorization));
-  const signed = signingKey(expected.secretAccessKey, scope).sign(
+  const signed = signingKey({ secretAccessKey: expected.secretAccessKey, scope }).sign(
     `${ALGORITHM}\n${time}\n${scope}\n${canonical}`,
     'hex',
   );
@@ -163,10 +172,24 @@ function canonicalRequest(
   const question = url.indexOf('?');
   const path = question < 0 ? url : url.slice(0, question);
   const query = question < 0 ? '' : canonicalQuery(url.slice(question + 1));
-  let text = `${method}\n${canonicalPath(path, service)}\n${query}\n`;
-  for (const name of signedHeaders.split(';')) text += `${name}:${canonicalValue(headers[name])}\n`;
-  return `${text}\n${signedHeaders}\n${payloadHash(headers['x-amz-content-sha256'], body, service)}`;
+  const head = canonicalHeaders({ names: namesOf(signedHeaders), headers });
+  const payload = payloadHash(headers['x-amz-content-sha256'], body, service);
+  return `${method}\n${canonicalPath(path, service)}\n${query}\n${head}\n${signedHeaders}\n${payload}`;
 }
+
+const namesOf = lastOf((signedHeaders: string): readonly string[] => signedHeaders.split(';'));
+
+interface SignedHeaders {
+  readonly names: readonly string[];
+  readonly headers: HttpRequest['headers'];
+}
+
+/** Posts of one second differ in their path and nothing else that is signed. */
+const canonicalHeaders = lastOf(
+  ({ names, headers }: SignedHeaders): string =>
+    names.map((name) => `${name}:${canonicalValue(headers[name])}\n`).join(''),
+  (a, b) => a.names === b.names && a.names.every((name) => a.headers[name] === b.headers[name]),
+);
 
 /**
  * The path as it was sent, encoded once more: `%3D` becomes `%253D`. S3, where a key may be anything, takes it as it is.
@@ -174,9 +197,13 @@ function canonicalRequest(
  */
 function canonicalPath(path: string, service: string): string {
   if (service === 's3') return path;
+  if (PLAIN_PATH.test(path)) return path.replaceAll('%', '%25').replaceAll('@', '%40');
   const normal = /\/(?:\/|\.\.?(?:\/|$))/.test(path) ? normalise(path) : path;
   return escapeUri(normal).replaceAll('%2F', '/');
 }
+
+/** No segment begins with a dot or is empty, and nothing but `%` and `@` needs to be encoded. */
+const PLAIN_PATH = /^(?:\/[\w~@%-][\w.~@%-]*)+$/;
 
 function normalise(path: string): string {
   const segments: string[] = [];
@@ -237,7 +264,17 @@ const hashOf = lastOf(
 
 const signingKeys = new Map<string, HmacKey>();
 
-function signingKey(secretAccessKey: string, scope: string): HmacKey {
+interface Signing {
+  readonly secretAccessKey: string;
+  readonly scope: string;
+}
+
+const signingKey = lastOf(
+  ({ secretAccessKey, scope }: Signing): HmacKey => knownKey(secretAccessKey, scope),
+  (a, b) => a.secretAccessKey === b.secretAccessKey && a.scope === b.scope,
+);
+
+function knownKey(secretAccessKey: string, scope: string): HmacKey {
   const name = `${secretAccessKey}/${scope}`;
   const known = signingKeys.get(name);
   if (known) return known;
