@@ -28,8 +28,8 @@ const WIRE: Wire<Buffer> = {
 };
 
 /**
- * A `requestHandler` for SDK clients: the sockets that posts go over, in place of `node:http`, which takes half of the
- * time of a call. An error has a name or code that the SDK's retries know.
+ * A `requestHandler` for SDK clients: the sockets that posts go over, in place of `node:http`, which takes as long as all
+ * else in a call. An error has a name or code that the SDK's retries know.
  */
 export class SocketHandler {
   readonly metadata = { handlerProtocol: 'http/1.1' };

@@ -7,8 +7,9 @@ interface Client {
 }
 
 /**
- * An SDK client that takes a third of the usual time for a call: with a signer and sockets of our own, and without its
- * logger, which walks through all of every answer to leave out what is secret, even where nothing is logged.
+ * An SDK client that takes half of the usual processor time for a call (`npm run bench -- calls`): with a signer and
+ * sockets of our own, and without its logger, which walks through all of every answer to leave out what is secret, even
+ * where nothing is logged.
  */
 export function lean<C extends Client, Options extends object>(
   Class: new (options: Options) => C,

@@ -32,8 +32,8 @@ const SIGNED = new Set(['host', 'content-type']);
 const KEYS_MAX = 100;
 
 /**
- * Signature Version 4 for the SDK's requests, in a tenth of its own signer's time: that hashes with objects and promises,
- * and makes itself anew for every request.
+ * Signature Version 4 for the SDK's requests, in an eighth of its own signer's time: that one hashes with objects and
+ * promises, and is made anew for every request.
  */
 export class RequestSigner {
   readonly #config: SignerConfig;
