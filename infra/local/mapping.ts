@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Clock } from './clock.ts';
 import type { MessageAttribute } from './fauxqs.ts';
 import type { Invocation, Invoke } from './invoke.ts';
@@ -90,10 +89,10 @@ async function poll(settings: MappingSettings, deps: MappingDeps, signal: AbortS
 async function endOf(running: ReadonlySet<Promise<void>>, untilMs: number): Promise<void> {
   const waitMs = untilMs - performance.now();
   if (running.size === 0 || waitMs <= 0) return;
-  const over = new AbortController();
-  const collected = delay(waitMs, undefined, { signal: over.signal });
-  await Promise.race([...running, collected.catch(() => {})]);
-  over.abort();
+  const collected = Promise.withResolvers<void>();
+  const timer = setTimeout(collected.resolve, waitMs);
+  await Promise.race([...running, collected.promise]);
+  clearTimeout(timer);
 }
 
 /** Takes what is there; with a batching window also what comes until it closes or the batch is full. */
