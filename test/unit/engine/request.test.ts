@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { RequestWriter } from '../../../shared/delivery/engine/request.ts';
 import type { SignedRequest } from '../../../shared/delivery/engine/signer.ts';
@@ -35,4 +36,28 @@ it('takes the same room again once a request is written, if there is enough', ()
   const body = 'x'.repeat(5_000);
   const large = writer.bytesOf(requestAt('1', undefined, body), true);
   expect([String(large), large.buffer === first.buffer]).toEqual([written('1', '', body), false]);
+});
+
+it('writes any request after any other as if it were the first', () => {
+  const stamps = ['1', '2'].map((date) => requestAt(date, date === '1' ? 'token' : undefined).stamp);
+  const bodies = ['{}', '[]', '{"a":1}', 'x'.repeat(5_000)].map((text) => Buffer.from(text));
+  const requests = fc.record({
+    path: fc.constantFrom('/prod/@connections/a%3D', '/prod/@connections/b%3D', '/prod/@connections/bc%3D'),
+    stamp: fc.constantFrom(...stamps),
+    signature: fc.constantFrom('abc', 'def', 'ghij'),
+    body: fc.constantFrom(...bodies),
+    signedAtMs: fc.constant(0),
+    traceId: fc.constantFrom(undefined, 'Root=1', 'Root=2'),
+  });
+  const steps = fc.array(fc.record({ request: requests, isWritten: fc.boolean() }), { maxLength: 12 });
+  fc.assert(
+    fc.property(steps, (all) => {
+      const writer = new RequestWriter('example.com:8080');
+      for (const { request, isWritten } of all) {
+        const alone = new RequestWriter('example.com:8080').bytesOf(request, false);
+        expect(String(writer.bytesOf(request, isWritten))).toBe(String(alone));
+      }
+    }),
+    { numRuns: 1_000 },
+  );
 });
