@@ -108,8 +108,11 @@ export class ResponseReader {
   /** Whether there is something to go on with. */
   #readHead(): boolean {
     const text = this.#text;
-    if (!text.startsWith(START.slice(0, text.length))) throw new BadResponse('expected an HTTP/1.1 response');
     const end = text.indexOf('\r\n\r\n', Math.max(0, this.#searched - 3));
+    // A whole head is looked at as a whole; what will never be one is not waited for.
+    if (end < 0 && !text.startsWith(START.slice(0, text.length))) {
+      throw new BadResponse('expected an HTTP/1.1 response');
+    }
     if (this.#headBytes + (end < 0 ? text.length : end + 4) > HEAD_BYTES_MAX) {
       throw tooLong('head', HEAD_BYTES_MAX);
     }

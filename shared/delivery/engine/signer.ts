@@ -78,11 +78,13 @@ export class Signer {
     traceId?: string,
   ): SignedRequest {
     const second = this.#secondOf(credentials, nowMs);
-    const id = REAL_ID.test(connectionId) ? `${connectionId.slice(0, -1)}%3D` : encode(connectionId);
+    const bare = REAL_ID.test(connectionId) ? connectionId.slice(0, -1) : undefined;
+    const id = bare === undefined ? encode(connectionId) : `${bare}%3D`;
+    // What is encoded once has no character left to encode but the percent sign.
+    const twice = bare === undefined ? id.replaceAll('%', '%25') : `${bare}%253D`;
     const request = hash(
       'sha256',
-      // What is encoded once has no character left to encode but the percent sign.
-      `${this.#canonicalPath}${id.replaceAll('%', '%25')}${second.canonicalTail}${this.#payloadHash(body)}`,
+      `${this.#canonicalPath}${twice}${second.canonicalTail}${this.#payloadHash(body)}`,
     );
     return {
       path: this.#path + id,
