@@ -72,8 +72,8 @@ class SocketLane<Request> implements Lane<Request> {
 
   /**
    * If the socket had been of use before, and nothing of an answer came, then it was probably dead before the request was
-   * written: after a freeze of the Lambda, or closed by the peer. A replay may still deliver twice, which is what message
-   * ids are for.
+   * written: after a freeze of the Lambda, or closed by the peer. A replay may still do the same twice: messages have ids
+   * for that, and what the SDK asks for, it would ask for again itself.
    */
   #died(error: Error): void {
     if (this.usedAt === 0 || this.#reader.begun) this.end(error);
