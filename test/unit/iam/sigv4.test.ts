@@ -136,6 +136,22 @@ describe('a signature', () => {
     );
   });
 
+  it('does not pass for somebody with another secret, right after it did for its owner', async () => {
+    const request = await sign(PARTS);
+    const authorization = parseAuthorization(String(request.headers.authorization));
+    if ('kind' in authorization) throw new Error(authorization.message);
+    const faultOf = (secretAccessKey: string) =>
+      verify(request, Buffer.from(PARTS.body), authorization, {
+        ...{ secretAccessKey, region: 'us-east-1', service: 'execute-api', nowMs: NOW_MS },
+      })?.kind;
+    const { secretAccessKey } = credentials;
+    expect([secretAccessKey, 'another', secretAccessKey].map(faultOf)).toEqual([
+      undefined,
+      'invalid',
+      undefined,
+    ]);
+  });
+
   it('passes with a path that has the escaped padding of a connection id', async () => {
     expect(check(await sign(PARTS), PARTS.body)).toBeUndefined();
   });
