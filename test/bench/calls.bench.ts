@@ -1,32 +1,23 @@
-import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { type Bench, median, round } from './bench.ts';
 import type { Task, Way } from './calls/call.ts';
 import type { Table } from './calls/table.ts';
+import { ask, startChild } from './child.ts';
 
 const ROUNDS = 5;
 const SHARE_MAX = 0.5;
 const DIRECTORY = join(import.meta.dirname, 'calls');
 const WAYS: readonly Way[] = ['the SDK as it comes', 'lean'];
 
-async function callIn(task: Task): Promise<number> {
-  const child = fork(join(DIRECTORY, 'call.ts'), { execArgv: [] });
-  child.send(task);
-  const failed = once(child, 'exit').then(([code]) =>
-    Promise.reject(new Error(`${task.way}: exit code ${code}`)),
-  );
-  const [cpuMicroseconds] = await Promise.race([once(child, 'message'), failed]);
-  failed.catch(() => {}); // it has answered: its end is no failure
-  return cpuMicroseconds as number;
-}
+const callIn = (task: Task): Promise<number> => ask(startChild(join(DIRECTORY, 'call.ts')), task);
 
 /** Each way in a process of its own, over TLS, against a table that answers at once. */
 export const bench: Bench = {
   title: 'A call to DynamoDB',
   async run() {
     using running = new DisposableStack();
-    const table = fork(join(DIRECTORY, 'table.ts'), { execArgv: [] });
+    const table = startChild(join(DIRECTORY, 'table.ts'));
     running.defer(() => void table.kill());
     const [where] = (await once(table, 'message')) as [Table];
     const runs = new Map(WAYS.map((way): [Way, number[]] => [way, []]));

@@ -1,7 +1,7 @@
-import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { type Bench, median, round } from './bench.ts';
+import { ask, startChild } from './child.ts';
 import { install } from './install.ts';
 import type { Way } from './resolving/resolve.ts';
 
@@ -10,23 +10,17 @@ const CPU_MS_MAX = 12;
 const DIRECTORY = join(import.meta.dirname, 'resolving');
 const WAYS: readonly Way[] = ['DocumentClient, whole items', 'DocumentClient, ids only', 'Fanwire'];
 
-async function resolveIn(way: Way, port: number): Promise<number> {
-  const child = fork(join(DIRECTORY, 'resolve.ts'), {
-    execArgv: [],
-    env: {
+const resolveIn = (way: Way, port: number): Promise<number> =>
+  ask(
+    startChild(join(DIRECTORY, 'resolve.ts'), {
       PATH: process.env.PATH,
       AWS_REGION: 'us-east-1',
       AWS_ACCESS_KEY_ID: 'local',
       AWS_SECRET_ACCESS_KEY: 'local',
       AWS_ENDPOINT_URL: `http://127.0.0.1:${port}`,
-    },
-  });
-  child.send(way);
-  const failed = once(child, 'exit').then(([code]) => Promise.reject(new Error(`${way}: exit code ${code}`)));
-  const [cpuMs] = await Promise.race([once(child, 'message'), failed]);
-  failed.catch(() => {}); // it has answered: its end is no failure
-  return cpuMs as number;
-}
+    }),
+    way,
+  );
 
 /** Each way in a process of its own, against a table that answers at once. */
 export const bench: Bench = {
@@ -34,7 +28,7 @@ export const bench: Bench = {
   async run() {
     await install(join(import.meta.dirname, 'usual'));
     using running = new DisposableStack();
-    const table = fork(join(DIRECTORY, 'table.ts'), { execArgv: [] });
+    const table = startChild(join(DIRECTORY, 'table.ts'));
     running.defer(() => void table.kill());
     const [port] = (await once(table, 'message')) as [number];
     const runs = new Map(WAYS.map((way): [Way, number[]] => [way, []]));
