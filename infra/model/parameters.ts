@@ -1,4 +1,5 @@
 import { INLINE_SUBSCRIBERS_MAX } from '../settings.ts';
+
 /**
  * What the model takes for true of AWS and of Fanwire. Times are milliseconds. A quota has its page; what nobody
  * documents is an assumption and says so.
