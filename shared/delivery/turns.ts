@@ -133,7 +133,8 @@ export class Turns {
   #size(intervalMs: number): number {
     const { size, left, nextMs } = this.#lease;
     const isRecent = this.#deps.now() - nextMs < RECENT_MS;
-    const usual = this.#lost > 0 || left > 0 ? size - this.#lost - left : 2 * size;
+    // Those that are left are wanted: with more to spare, nobody would ask.
+    const usual = this.#lost > 0 ? size - this.#lost : 2 * size;
     const max = Math.max(1, Math.floor(LEASE_MS / intervalMs));
     return Math.min(max, Math.max(1, this.#wanted - left, isRecent ? usual : 0));
   }

@@ -132,6 +132,16 @@ describe('the pace', () => {
     expect(budget.asked).toBe(before);
   });
 
+  it.each([37, 84, 100])('asks once for many small deliveries, though the first was to %d', async (first) => {
+    const { budget, paces, sent, post, run } = workersAt(100_000, { workers: 10, askMs: 1 });
+    for (const posts of [first, ...Array.from({ length: 100 }, () => 200)]) {
+      void post(paces[0] as Pace, 'quick', posts);
+      await run(10);
+    }
+    expect(sent).toHaveLength(first + 100 * 200);
+    expect(budget.asked).toBeLessThanOrEqual(25);
+  });
+
   it('slows down where API Gateway answers 429, and finds most of what is to be had', async () => {
     const { paces, sent, post, run, clock } = workersAt(1_000);
     const [pace] = paces as [Pace];
