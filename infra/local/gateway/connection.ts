@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream';
 import { WebSocket } from 'ws';
 import type { Clock } from '../clock.ts';
+import { lastOf } from '../last.ts';
 import type { AuthorizerContext, EventConnection, Identity } from './events.ts';
 import { encodeMessage, FrameReader } from './frames.ts';
 import { CONNECTION_MS_MAX, FRAME_BYTES_MAX, IDLE_MS_MAX, OUTBOUND_BYTES_WAITING_MAX } from './limits.ts';
@@ -68,7 +69,7 @@ export class Connection implements EventConnection {
   send(text: Buffer): boolean {
     if (this.#stream.writableLength > OUTBOUND_BYTES_WAITING_MAX) return false;
     // Past `ws`, which sends nothing itself but control frames, each whole and at once, and nothing after its close.
-    if (this.isOpen) this.#stream.write(encodeMessage(text, FRAME_BYTES_MAX));
+    if (this.isOpen) this.#stream.write(framesOf(text));
     this.#lastActiveAt = this.#clock.now();
     return true;
   }
@@ -127,6 +128,12 @@ export class Connection implements EventConnection {
     else this.#cancelTimer = this.#clock.after(deadline - now, () => this.#watchTime());
   }
 }
+
+/** A message goes to many connections. */
+const framesOf = lastOf(
+  (text: Buffer): Buffer => encodeMessage(text, FRAME_BYTES_MAX),
+  (a, b) => a.equals(b),
+);
 
 function closedByClient(code: number, reason: string): Closing {
   // 1005 means that the close frame had no code (RFC 6455 §7.4.1); the text is AWS's.
