@@ -7,7 +7,10 @@ export interface WholeRequest extends HttpRequest {
   readonly body: Buffer;
 }
 
+const LINE_END = '\r\n';
 const HEAD_END = '\r\n\r\n';
+/** As clients write it by the thousand. Written in another way it is a header like the others. */
+const AUTHORIZATION = '\r\nauthorization:';
 const START = /^(GET|POST|PUT|DELETE) (\/[\x21-\x7e]*) HTTP\/1\.1$/;
 /** RFC 9110 §5.5 and §5.6.2. */
 const FIELD = /^([\w!#$%&'*+.^`|~-]+):[\t ]*([\t\x20-\x7e\x80-\xff]*)$/;
@@ -31,47 +34,61 @@ const KEEP_ALIVE = 'keep-alive';
 export function readWhole(bytes: Buffer): WholeRequest | undefined {
   const end = bytes.indexOf(HEAD_END);
   if (end < 0 || end > HEAD_BYTES_MAX) return undefined;
-  const [start = '', ...lines] = bytes.toString('latin1', 0, end).split('\r\n');
+  const [head, signed] = cut(bytes.toString('latin1', 0, end), AUTHORIZATION);
+  const [start, before] = cut(head, LINE_END);
   const [, method, url] = START.exec(start) ?? [];
-  const headers = method === undefined ? undefined : headersOf(lines);
+  const headers = method === undefined ? undefined : headersOf(before, signed);
   if (!headers?.host || (headers.connection ?? KEEP_ALIVE) !== KEEP_ALIVE) return undefined;
   const body = bytes.subarray(end + HEAD_END.length);
   if ((headers['content-length'] ?? '0') !== String(body.length)) return undefined;
   return { method, url, headers, body };
 }
 
-function headersOf(lines: readonly string[]): Record<string, string> | undefined {
-  const headers: Record<string, string> = {};
-  for (const line of lines) {
-    const field = fieldOf(line);
-    if (!field || field.name in headers) return undefined;
-    headers[field.name] = field.value;
-  }
-  return headers;
+type Headers = Readonly<Record<string, string>>;
+
+/** `signed` begins with the value of Authorization, if there is one. */
+function headersOf(before: string | undefined, signed: string | undefined): Headers | undefined {
+  if (signed === undefined) return usualHeaders({ before });
+  const [value, after] = cut(signed, LINE_END);
+  const usual = usualHeaders({ before, after });
+  const field = parseField(`authorization:${value}`);
+  return usual && field && !(field.name in usual) ? { ...usual, [field.name]: field.value } : undefined;
 }
+
+interface Lines {
+  readonly before?: string | undefined;
+  readonly after?: string | undefined;
+}
+
+/** All but the signature are the same in every post of a second. */
+const usualHeaders = lastOf(
+  ({ before, after }: Lines): Headers | undefined => {
+    const headers: Record<string, string> = {};
+    for (const line of [before, after].flatMap((lines) => lines?.split(LINE_END) ?? [])) {
+      const field = parseField(line);
+      if (!field || field.name in headers) return undefined;
+      headers[field.name] = field.value;
+    }
+    return headers;
+  },
+  (a, b) => a.before === b.before && a.after === b.after,
+);
 
 interface Field {
   readonly name: string;
   readonly value: string;
 }
 
-const FIELDS_MAX = 1_000;
-const fields = new Map<string, Field | undefined>();
-
-/** All but the signature are the same in every post of a second. */
-function fieldOf(line: string): Field | undefined {
-  if (line.startsWith('authorization:')) return parseField(line);
-  if (fields.has(line)) return fields.get(line);
-  if (fields.size === FIELDS_MAX) fields.clear();
-  const field = parseField(line);
-  fields.set(line, field);
-  return field;
-}
-
 function parseField(line: string): Field | undefined {
   const [, name = '', value = ''] = FIELD.exec(line) ?? [];
   const key = name.toLowerCase();
   return key === '' || UNUSUAL.has(key) ? undefined : { name: key, value: value.replace(/[\t ]+$/, '') };
+}
+
+/** What is before the first `separator`, and what after it. */
+function cut(text: string, separator: string): [before: string, after?: string] {
+  const at = text.indexOf(separator);
+  return at < 0 ? [text] : [text.slice(0, at), text.slice(at + separator.length)];
 }
 
 /** An answer that goes back in one piece. */
