@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from './clock.ts';
 import { Delays } from './delays.ts';
-import { Dynalite, type IndexDescription, type TableDescription } from './dynalite.ts';
+import { Dynalite, type IndexDescription, type TableDescription } from './dynalite/dynalite.ts';
 import {
   answer,
   type HttpEngine,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { TableDescription } from '../../infra/local/dynalite.ts';
+import type { TableDescription } from '../../infra/local/dynalite/dynalite.ts';
 import { RequestError } from '../../infra/local/http.ts';
 import { runMetered } from '../../infra/local/meter/capacity.ts';
 import { indexWriteUnits } from '../../infra/local/meter/indexes.ts';

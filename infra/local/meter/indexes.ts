@@ -1,4 +1,4 @@
-import type { IndexDescription, TableDescription } from '../dynalite.ts';
+import type { IndexDescription, TableDescription } from '../dynalite/dynalite.ts';
 import { writeUnits } from './units.ts';
 
 export type Item = Readonly<Record<string, unknown>>;

@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts';
-import type { TableDescription } from '../dynalite.ts';
+import type { TableDescription } from '../dynalite/dynalite.ts';
 import type { Invoke } from '../invoke.ts';
 import type { TableMeter } from './capacity.ts';
 import { type Item, indexWriteUnits } from './indexes.ts';

@@ -1,6 +1,8 @@
 import { createRequire } from 'node:module';
 import { Readable } from 'node:stream';
-import { RequestError, unknownOperation } from './http.ts';
+import { RequestError, unknownOperation } from '../http.ts';
+import { type Parser, remember } from './expressions.ts';
+import { type QueryInput, query, type Values } from './query.ts';
 
 /**
  * dynalite (DynamoDB on LevelDB), assembled from its parts: the store and the operations, without its HTTP server.
@@ -35,14 +37,15 @@ interface Store {
     open(): Promise<void>;
     close(): Promise<void>;
     values(range: object): Values;
-    createValueStream(range: object): Readable;
+    createValueStream(range: object): ValueStream;
   };
+  getItemDb(table: string): Items;
+  getIndexDb(kind: 'local' | 'global', table: string, index: string): Items;
 }
 
-interface Values {
-  /** Up to so many; none at the end. */
-  nextv(max: number): Promise<unknown[]>;
-  close(): Promise<void>;
+/** Items of a table or of an index. */
+interface Items {
+  createValueStream(range: object): ValueStream;
 }
 
 interface Validations {
@@ -84,13 +87,42 @@ const validations: Validations = require('dynalite/validations');
 type UpdateIndexes = (store: Store, table: TableDescription, ...rest: [Item?, Item?, Done?]) => void;
 type Item = Record<string, unknown>;
 
+type QueryTable = (
+  store: Store,
+  table: TableDescription,
+  input: QueryInput,
+  range: object,
+  isLocalIndex: boolean,
+  isFetched: boolean,
+  keyNames: readonly string[],
+  done: Done,
+) => void;
+
+const database: { updateIndexes: UpdateIndexes; queryTable: QueryTable } = require('dynalite/db');
+
 /** The one place that sees the item before a write and after it, which is what a write to an index is billed by. */
-const database: { updateIndexes: UpdateIndexes } = require('dynalite/db');
 const { updateIndexes } = database;
 database.updateIndexes = (store, table, before, after, done) => {
   store.onWrite?.(table, before, after);
   updateIndexes(store, table, before, after, done);
 };
+
+/** An index may have to have its items fetched from the table: that rare query is left to dynalite. */
+const { queryTable } = database;
+database.queryTable = (store, table, input, range, isLocalIndex, isFetched, keyNames, done) => {
+  if (isFetched) return queryTable(store, table, input, range, isLocalIndex, isFetched, keyNames, done);
+  const { TableName, IndexName } = input;
+  const items =
+    IndexName === undefined
+      ? store.getItemDb(TableName)
+      : store.getIndexDb(isLocalIndex ? 'local' : 'global', TableName, IndexName);
+  const { values } = items.createValueStream(range);
+  query(values, { table, input, isLocalIndex, keyNames }).then((page) => done(null, page), done);
+};
+
+for (const name of ['condition', 'update', 'projection']) {
+  remember(require(`dynalite/db/${name}Parser`) as Parser);
+}
 
 /** Not DescribeTimeToLive: dynalite has no TTL and would say so. */
 const operations: ReadonlyMap<string, Operation> = new Map(
@@ -147,7 +179,7 @@ export class Dynalite {
     store.tableDb.awsRegion = region;
     store.tableDb.awsAccountId = accountId;
     // dynalite never closes its iterators: each Query and Scan would leave 10 KB behind.
-    store.db.createValueStream = (range) => streamOf(store.db.values(range));
+    store.db.createValueStream = (range) => new ValueStream(store.db.values(range));
     // It would open by itself, and fail at the first request instead of here.
     await store.db.open();
     return new Dynalite(store);
@@ -196,23 +228,30 @@ export class Dynalite {
 
 const VALUES_AT_ONCE = 500;
 
-/** Read by the hundred: one by one, as `Readable.from` does it, each would cost as much as all that is done with it. */
-const streamOf = (values: Values): Readable =>
-  new Readable({
-    objectMode: true,
-    read() {
-      values.nextv(VALUES_AT_ONCE).then(
-        (found) => {
-          for (const value of found) this.push(value);
-          if (found.length === 0) this.push(null);
-        },
-        (error) => this.destroy(error),
-      );
-    },
-    destroy(error, done) {
-      values.close().then(() => done(error), done);
-    },
-  });
+/** Values as dynalite wants them; a query takes them as they are. */
+class ValueStream extends Readable {
+  readonly values: Values;
+
+  constructor(values: Values) {
+    super({ objectMode: true });
+    this.values = values;
+  }
+
+  /** By the hundred: one by one, as `Readable.from` reads, each would cost as much as all that is done with it. */
+  override _read(): void {
+    this.values.nextv(VALUES_AT_ONCE).then(
+      (found) => {
+        for (const value of found) this.push(value);
+        if (found.length === 0) this.push(null);
+      },
+      (error) => this.destroy(error),
+    );
+  }
+
+  override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+    this.values.close().then(() => done(error), done);
+  }
+}
 
 const promised = (start: (done: Done) => void): Promise<unknown> =>
   new Promise((resolve, reject) => {
