@@ -128,14 +128,16 @@ export class Turns {
 
   /**
    * As many as are wanted. A worker that uses up one lease after the other asks for twice as many, so that many small
-   * deliveries cost few requests; one that lets turns lapse asks for fewer.
+   * deliveries cost few requests, but for no more than may wait until they are wanted; one that lets turns lapse asks
+   * for fewer.
    */
   #size(intervalMs: number): number {
     const { size, left, nextMs } = this.#lease;
     const isRecent = this.#deps.now() - nextMs < RECENT_MS;
     // Those that are left are wanted: with more to spare, nobody would ask.
     const usual = this.#lost > 0 ? size - this.#lost : 2 * size;
+    const ahead = isRecent ? Math.min(usual, Math.floor(this.#deps.lateMs / intervalMs)) : 0;
     const max = Math.max(1, Math.floor(LEASE_MS / intervalMs));
-    return Math.min(max, Math.max(1, this.#wanted - left, isRecent ? usual : 0));
+    return Math.min(max, Math.max(1, this.#wanted - left, ahead));
   }
 }

@@ -142,6 +142,20 @@ describe('the pace', () => {
     expect(budget.asked).toBeLessThanOrEqual(25);
   });
 
+  it('is used by workers with pauses between their jobs, too', async () => {
+    const { clock, paces, sent, post, run } = workersAt(2_000, { workers: 6 });
+    for (const pace of paces) {
+      void (async () => {
+        for (let job = 0; job < 1_000; job++) {
+          await post(pace, 'bulk', 130);
+          await wait(clock, 30);
+        }
+      })();
+    }
+    await run(5_000);
+    expect(sent.length).toBeGreaterThan(0.94 * 5 * 2_000);
+  });
+
   it('slows down where API Gateway answers 429, and finds most of what is to be had', async () => {
     const { paces, sent, post, run, clock } = workersAt(1_000);
     const [pace] = paces as [Pace];
