@@ -2,7 +2,7 @@ import { createRequire } from 'node:module';
 import { Readable } from 'node:stream';
 import { RequestError, unknownOperation } from '../http.ts';
 import { type Parser, remember } from './expressions.ts';
-import { type QueryInput, query, type Values } from './query.ts';
+import { type QueryInput, query, VALUES_AT_ONCE, type Values } from './query.ts';
 
 /**
  * dynalite (DynamoDB on LevelDB), assembled from its parts: the store and the operations, without its HTTP server.
@@ -226,8 +226,6 @@ export class Dynalite {
   }
 }
 
-const VALUES_AT_ONCE = 500;
-
 /** Values as dynalite wants them; a query takes them as they are. */
 class ValueStream extends Readable {
   readonly values: Values;
@@ -237,7 +235,6 @@ class ValueStream extends Readable {
     this.values = values;
   }
 
-  /** By the hundred: one by one, as `Readable.from` reads, each would cost as much as all that is done with it. */
   override _read(): void {
     this.values.nextv(VALUES_AT_ONCE).then(
       (found) => {

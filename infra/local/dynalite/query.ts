@@ -56,7 +56,8 @@ interface Database {
 
 const database: Database = createRequire(import.meta.url)('dynalite/db');
 
-const VALUES_AT_ONCE = 500;
+/** One by one, each would cost as much as all that is done with it. */
+export const VALUES_AT_ONCE = 500;
 const PAGE_BYTES_MAX = 1024 * 1024;
 const READ_UNIT_BYTES = 4 * 1024;
 
