@@ -1,5 +1,5 @@
 import { TRANSPORTS, type TransportName } from '../shared/delivery/transports.ts';
-import type { Namespaces } from '../shared/namespaces.ts';
+import type { Namespaces } from '../shared/protocol/namespaces.ts';
 import { completeNamespaces, type NamespacesSettings } from './namespaces.ts';
 
 /** What users of the construct may set. Everything has a default that suits most. */

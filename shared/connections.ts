@@ -8,8 +8,8 @@ import {
   UpdateItemCommand,
 } from '@aws-sdk/client-dynamodb';
 import { type Item, ifConditionHolds } from './dynamo.ts';
+import type { Pattern } from './protocol/topic.ts';
 import type { SubscriptionRow } from './subscriptions.ts';
-import type { Pattern } from './topic.ts';
 
 /** API Gateway closes every connection after 2 hours; a row outlives that a little, so that no live one expires. */
 export const CONNECTION_TTL_SECONDS = 2 * 3600 + 600;

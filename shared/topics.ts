@@ -1,7 +1,7 @@
 import { type DynamoDBClient, GetItemCommand, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
 import { getAll, type Item, ifConditionHolds } from './dynamo.ts';
+import { type Pattern, patternsCovering, type Topic } from './protocol/topic.ts';
 import type { Shard } from './subscriptions.ts';
-import { type Pattern, patternsCovering, type Topic } from './topic.ts';
 
 /**
  * How long a topic's item outlives the subscription that renewed it. Nobody writes the item while it lasts longer

@@ -1,6 +1,6 @@
 import type { Connections } from '../../shared/connections.ts';
 import type { ConnectEvent } from '../../shared/events.ts';
-import { parseUserId } from '../../shared/protocol.ts';
+import { parseUserId } from '../../shared/protocol/frames.ts';
 
 export interface ConnectDeps {
   readonly connections: Pick<Connections, 'open'>;

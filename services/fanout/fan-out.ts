@@ -1,10 +1,10 @@
 import type { Delivery } from '../../shared/delivery/deliver.ts';
 import { type RunDeps, remarksOn, runJob } from '../../shared/delivery/run.ts';
-import { badRequest, ClientError } from '../../shared/errors.ts';
 import type { QueueRecord } from '../../shared/events.ts';
 import { mapLimit } from '../../shared/map-limit.ts';
-import type { Namespaces } from '../../shared/namespaces.ts';
-import { parseObject } from '../../shared/protocol.ts';
+import { badRequest, ClientError } from '../../shared/protocol/errors.ts';
+import { parseObject } from '../../shared/protocol/frames.ts';
+import type { Namespaces } from '../../shared/protocol/namespaces.ts';
 import {
   type Envelope,
   expectAllowed,
@@ -13,7 +13,7 @@ import {
   type Publication,
   parsePublication,
   type Target,
-} from '../../shared/publication.ts';
+} from '../../shared/protocol/publication.ts';
 import type { DeadLetters } from '../../shared/queues.ts';
 import type { FailedRecord, WorkerResult } from '../../shared/worker.ts';
 import { jobsFor } from './jobs.ts';

@@ -1,15 +1,15 @@
 import { toJobMessage } from '../../shared/delivery/frames.ts';
 import type { DeliveryJob } from '../../shared/delivery/job.ts';
 import type { QueueRecord } from '../../shared/events.ts';
+import type { Receipt } from '../../shared/protocol/frames.ts';
 import {
   type HistoryNamespace,
   keepsHistory,
   type Namespaces,
   namespaceOf,
-} from '../../shared/namespaces.ts';
-import type { Receipt } from '../../shared/protocol.ts';
-import type { ReceiptTo, Target } from '../../shared/publication.ts';
-import type { Topic } from '../../shared/topic.ts';
+} from '../../shared/protocol/namespaces.ts';
+import type { ReceiptTo, Target } from '../../shared/protocol/publication.ts';
+import type { Topic } from '../../shared/protocol/topic.ts';
 import type { Entry } from './jobs.ts';
 import { type Draft, type SequenceDeps, type Sequenced, sequence } from './sequence.ts';
 

@@ -1,8 +1,8 @@
 import type { Connections } from '../../shared/connections.ts';
 import { mapLimit } from '../../shared/map-limit.ts';
-import type { Target } from '../../shared/publication.ts';
+import type { Target } from '../../shared/protocol/publication.ts';
+import { patternOf } from '../../shared/protocol/topic.ts';
 import type { Shard, Subscriptions } from '../../shared/subscriptions.ts';
-import { patternOf } from '../../shared/topic.ts';
 import type { Topics } from '../../shared/topics.ts';
 
 export interface ResolveDeps {

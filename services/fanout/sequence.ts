@@ -1,8 +1,8 @@
 import type { Claim, History, Log, LogEntry } from '../../shared/history.ts';
 import { mapLimit } from '../../shared/map-limit.ts';
-import type { HistoryNamespace } from '../../shared/namespaces.ts';
-import { KEY_WINDOW_MS, type Message } from '../../shared/protocol.ts';
-import type { Topic } from '../../shared/topic.ts';
+import { KEY_WINDOW_MS, type Message } from '../../shared/protocol/frames.ts';
+import type { HistoryNamespace } from '../../shared/protocol/namespaces.ts';
+import type { Topic } from '../../shared/protocol/topic.ts';
 
 export interface SequenceDeps {
   readonly history: Pick<

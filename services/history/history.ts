@@ -1,6 +1,6 @@
 import type { History } from '../../shared/history.ts';
-import { historyNamespaceOf, type Namespaces } from '../../shared/namespaces.ts';
-import { type AckFrame, Action, ack, type HistoryFrame } from '../../shared/protocol.ts';
+import { type AckFrame, Action, ack, type HistoryFrame } from '../../shared/protocol/frames.ts';
+import { historyNamespaceOf, type Namespaces } from '../../shared/protocol/namespaces.ts';
 import { type ReplayDeps, readAfter, readBack, readFromOldest, toReply } from '../../shared/replay.ts';
 import type { RouteInput } from '../../shared/route.ts';
 

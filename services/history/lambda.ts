@@ -3,7 +3,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { loadConfig, namespaces, text } from '../../shared/config.ts';
 import { createHistory } from '../../shared/history.ts';
-import { parseHistory } from '../../shared/protocol.ts';
+import { parseHistory } from '../../shared/protocol/frames.ts';
 import { route } from '../../shared/route.ts';
 import { lean } from '../../shared/sdk/lean.ts';
 import { history } from './history.ts';

@@ -1,7 +1,7 @@
 import type { Connections } from '../../shared/connections.ts';
-import { givenUp } from '../../shared/errors.ts';
 import type { Heads } from '../../shared/heads.ts';
-import { type AckFrame, Action, ack, type PingFrame } from '../../shared/protocol.ts';
+import { givenUp } from '../../shared/protocol/errors.ts';
+import { type AckFrame, Action, ack, type PingFrame } from '../../shared/protocol/frames.ts';
 import type { RouteInput } from '../../shared/route.ts';
 
 export interface PingDeps {

@@ -1,7 +1,12 @@
-import type { HistoryNamespace } from '../../shared/namespaces.ts';
-import { type LossReason, type Position, REPLAY_MAX, type SubscribeFrame } from '../../shared/protocol.ts';
+import {
+  type LossReason,
+  type Position,
+  REPLAY_MAX,
+  type SubscribeFrame,
+} from '../../shared/protocol/frames.ts';
+import type { HistoryNamespace } from '../../shared/protocol/namespaces.ts';
+import type { Topic } from '../../shared/protocol/topic.ts';
 import { messagesIn, type Page, readAfter, rewind, toReply, type View } from '../../shared/replay.ts';
-import type { Topic } from '../../shared/topic.ts';
 import type { SubscribeDeps } from './subscribe.ts';
 
 /** Where the subscriber stands once it has what this holds: its live feed goes on from there. */

@@ -4,7 +4,7 @@ import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { loadConfig, namespaces, positiveInteger, text } from '../../shared/config.ts';
 import { createConnections } from '../../shared/connections.ts';
 import { createHistory } from '../../shared/history.ts';
-import { parseSubscribe } from '../../shared/protocol.ts';
+import { parseSubscribe } from '../../shared/protocol/frames.ts';
 import { route } from '../../shared/route.ts';
 import { lean } from '../../shared/sdk/lean.ts';
 import { createSubscriptions } from '../../shared/subscriptions.ts';

@@ -1,12 +1,17 @@
 import { CONNECTION_TTL_SECONDS, type Connections } from '../../shared/connections.ts';
-import { ClientError, describe, ErrorCode, givenUp } from '../../shared/errors.ts';
 import type { History } from '../../shared/history.ts';
-import { keepsHistory, type Namespace, type Namespaces, namespaceOf } from '../../shared/namespaces.ts';
-import { type AckFrame, Action, ack, type SubscribeFrame } from '../../shared/protocol.ts';
+import { ClientError, describe, ErrorCode, givenUp } from '../../shared/protocol/errors.ts';
+import { type AckFrame, Action, ack, type SubscribeFrame } from '../../shared/protocol/frames.ts';
+import {
+  keepsHistory,
+  type Namespace,
+  type Namespaces,
+  namespaceOf,
+} from '../../shared/protocol/namespaces.ts';
+import { isTopic, type Pattern } from '../../shared/protocol/topic.ts';
 import type { ReplayDeps } from '../../shared/replay.ts';
 import type { RouteInput } from '../../shared/route.ts';
 import type { Subscriptions } from '../../shared/subscriptions.ts';
-import { isTopic, type Pattern } from '../../shared/topic.ts';
 import type { Topics } from '../../shared/topics.ts';
 import { catchUp } from './catch-up.ts';
 

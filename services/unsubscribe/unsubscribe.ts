@@ -1,5 +1,5 @@
 import type { Connections } from '../../shared/connections.ts';
-import { type AckFrame, Action, ack, type SubscriptionFrame } from '../../shared/protocol.ts';
+import { type AckFrame, Action, ack, type SubscriptionFrame } from '../../shared/protocol/frames.ts';
 import type { RouteInput } from '../../shared/route.ts';
 import type { Subscriptions } from '../../shared/subscriptions.ts';
 import type { Topics } from '../../shared/topics.ts';

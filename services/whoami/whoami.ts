@@ -1,5 +1,5 @@
 import type { Connections } from '../../shared/connections.ts';
-import { type AckFrame, Action, ack, type Command } from '../../shared/protocol.ts';
+import { type AckFrame, Action, ack, type Command } from '../../shared/protocol/frames.ts';
 import type { RouteInput } from '../../shared/route.ts';
 
 export interface WhoamiDeps {

@@ -1,5 +1,12 @@
-import type { MessageFrame, MessagesFrame, Position, Recipient, Rewind, TopicPosition } from '../protocol.ts';
-import { patternsCovering, type Topic } from '../topic.ts';
+import type {
+  MessageFrame,
+  MessagesFrame,
+  Position,
+  Recipient,
+  Rewind,
+  TopicPosition,
+} from '../protocol/frames.ts';
+import { patternsCovering, type Topic } from '../protocol/topic.ts';
 import { Connection, type State, type StateChange } from './connection.ts';
 import { Emitter } from './emitter.ts';
 import { FanwireError } from './errors.ts';

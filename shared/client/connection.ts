@@ -1,4 +1,4 @@
-import type { TopicPosition } from '../protocol.ts';
+import type { TopicPosition } from '../protocol/frames.ts';
 import { backoffMs } from './backoff.ts';
 import { FanwireError } from './errors.ts';
 import { type HeartbeatHooks, startHeartbeat } from './heartbeat.ts';

@@ -1,4 +1,4 @@
-import type { ErrorCode as ServerCode } from '../errors.ts';
+import type { ErrorCode as ServerCode } from '../protocol/errors.ts';
 
 /** What the server answers with, and what the client finds out by itself. */
 export type FanwireErrorCode =

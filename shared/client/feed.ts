@@ -1,4 +1,4 @@
-import { type Position, REPLAY_MAX, type Rewind } from '../protocol.ts';
+import { type Position, REPLAY_MAX, type Rewind } from '../protocol/frames.ts';
 import { FanwireError } from './errors.ts';
 import { type Consumer, Inbox, type Recovery } from './inbox.ts';
 import { Reading, type ReadingDeps } from './reading.ts';

@@ -1,4 +1,4 @@
-import { POSITIONS_MAX, type TopicPosition } from '../protocol.ts';
+import { POSITIONS_MAX, type TopicPosition } from '../protocol/frames.ts';
 import { FanwireError } from './errors.ts';
 import type { Settings } from './options.ts';
 import type { Session } from './session.ts';

@@ -1,4 +1,4 @@
-import type { LossReason, Position } from '../protocol.ts';
+import type { LossReason, Position } from '../protocol/frames.ts';
 import { call } from './call.ts';
 import { FanwireError, type FanwireErrorCode } from './errors.ts';
 import type { Message } from './wire.ts';

@@ -11,7 +11,7 @@ import { type ClientOptions, settingsFrom } from './options.ts';
  */
 export const connect = (options: ClientOptions): Client => new Client(settingsFrom(options));
 
-export type { Position, Publisher, Recipient, Rewind } from '../protocol.ts';
+export type { Position, Publisher, Recipient, Rewind } from '../protocol/frames.ts';
 export type { Client, Events, HistoryOptions, HistoryPage, Identity, SubscribeOptions } from './client.ts';
 export type { State, StateChange } from './connection.ts';
 export { FanwireError, type FanwireErrorCode, type FanwireErrorOptions } from './errors.ts';

@@ -1,4 +1,4 @@
-import { PUBLISH_BATCH_MAX, type ReceiptFrame } from '../protocol.ts';
+import { PUBLISH_BATCH_MAX, type ReceiptFrame } from '../protocol/frames.ts';
 import { backoffMs } from './backoff.ts';
 import { FanwireError } from './errors.ts';
 import type { Settings } from './options.ts';

@@ -1,4 +1,4 @@
-import { HISTORY_LIMIT_MAX, type Position } from '../protocol.ts';
+import { HISTORY_LIMIT_MAX, type Position } from '../protocol/frames.ts';
 import { backoffMs } from './backoff.ts';
 import { FanwireError } from './errors.ts';
 import type { Settings } from './options.ts';

@@ -1,4 +1,4 @@
-import type { Position } from '../protocol.ts';
+import type { Position } from '../protocol/frames.ts';
 
 /** What is at an offset: something to deliver, or nothing for this connection. */
 export interface Entry extends Position {

@@ -1,4 +1,4 @@
-import type { Position } from '../protocol.ts';
+import type { Position } from '../protocol/frames.ts';
 import type { FanwireError } from './errors.ts';
 import type { Feed, SubscriptionState } from './feed.ts';
 import type { Message } from './wire.ts';

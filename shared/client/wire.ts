@@ -6,7 +6,7 @@ import {
   type Publisher,
   type ReceiptFrame,
   type TopicPosition,
-} from '../protocol.ts';
+} from '../protocol/frames.ts';
 import { FanwireError, type FanwireErrorCode } from './errors.ts';
 import type { Entry } from './stream.ts';
 

@@ -8,7 +8,7 @@ import { buildSync } from 'esbuild';
 import { synthesise } from '../../infra/local/synth.ts';
 import { type Resource, readStack } from '../../infra/local/template.ts';
 import { encodeJob } from '../../shared/delivery/job.ts';
-import { parseTopic } from '../../shared/topic.ts';
+import { parseTopic } from '../../shared/protocol/topic.ts';
 import { type Bench, median, type Row, round, type Target } from './bench.ts';
 import type { ColdStart } from './cold-start/call.ts';
 import { install } from './install.ts';

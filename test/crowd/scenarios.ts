@@ -5,7 +5,7 @@ import type { Usage } from '../../infra/local/meter/usage.ts';
 import { type SubscribeDeps, subscribe } from '../../services/subscribe/subscribe.ts';
 import { decodeJob } from '../../shared/delivery/job.ts';
 import { mapLimit } from '../../shared/map-limit.ts';
-import { parsePattern } from '../../shared/topic.ts';
+import { parsePattern } from '../../shared/protocol/topic.ts';
 import { percentile } from '../bench/bench.ts';
 import { namespacesOf } from '../namespaces.ts';
 import { until } from '../until.ts';

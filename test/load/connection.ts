@@ -1,4 +1,4 @@
-import type { Action } from '../../shared/protocol.ts';
+import type { Action } from '../../shared/protocol/frames.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 

@@ -6,9 +6,14 @@ import {
   type Subscription,
 } from '../../shared/client/index.ts';
 import type { PublishOptions } from '../../shared/client/publisher.ts';
-import { namespaceOf } from '../../shared/namespaces.ts';
-import { type MessageFrame, type MessagesFrame, messagesIn, type Rewind } from '../../shared/protocol.ts';
-import { type Pattern, patternsCovering, type Topic } from '../../shared/topic.ts';
+import {
+  type MessageFrame,
+  type MessagesFrame,
+  messagesIn,
+  type Rewind,
+} from '../../shared/protocol/frames.ts';
+import { namespaceOf } from '../../shared/protocol/namespaces.ts';
+import { type Pattern, patternsCovering, type Topic } from '../../shared/protocol/topic.ts';
 import { Audience } from './audience.ts';
 import { Device } from './device.ts';
 import type { LogBook } from './log-book.ts';

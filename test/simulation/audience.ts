@@ -1,6 +1,6 @@
 import type { HistoryPage, Message } from '../../shared/client/index.ts';
-import type { Namespace } from '../../shared/namespaces.ts';
-import type { Position } from '../../shared/protocol.ts';
+import type { Position } from '../../shared/protocol/frames.ts';
+import type { Namespace } from '../../shared/protocol/namespaces.ts';
 import { SKEW_MAX_MS } from './lambda.ts';
 import type { LogBook, LogEntry } from './log-book.ts';
 import type { World } from './world.ts';

@@ -1,6 +1,6 @@
 import type { QueueEvent } from '../../shared/events.ts';
-import { keepsHistory, type Namespaces, namespaceOf } from '../../shared/namespaces.ts';
-import { patternsCovering, type Topic } from '../../shared/topic.ts';
+import { keepsHistory, type Namespaces, namespaceOf } from '../../shared/protocol/namespaces.ts';
+import { patternsCovering, type Topic } from '../../shared/protocol/topic.ts';
 import type { TableName } from '../memory/dynamodb.ts';
 import type { Item as TableItem } from '../memory/expression.ts';
 import { SKEW_MS } from './audience.ts';

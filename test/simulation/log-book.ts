@@ -1,5 +1,5 @@
 import type { AttributeValue } from '@aws-sdk/client-dynamodb';
-import type { Position } from '../../shared/protocol.ts';
+import type { Position } from '../../shared/protocol/frames.ts';
 import type { TableName } from '../memory/dynamodb.ts';
 import type { World } from './world.ts';
 

@@ -1,7 +1,12 @@
 import { decodeJob } from '../../shared/delivery/job.ts';
-import type { Namespaces } from '../../shared/namespaces.ts';
-import { expectAllowed, messagesTo, type Publication, parsePublication } from '../../shared/publication.ts';
-import type { Topic } from '../../shared/topic.ts';
+import type { Namespaces } from '../../shared/protocol/namespaces.ts';
+import {
+  expectAllowed,
+  messagesTo,
+  type Publication,
+  parsePublication,
+} from '../../shared/protocol/publication.ts';
+import type { Topic } from '../../shared/protocol/topic.ts';
 
 /** By which messages are told apart, wherever they are met. */
 

@@ -1,6 +1,6 @@
 import type { Published, PublishOptions, Stored } from '../../shared/client/publisher.ts';
-import { keepsHistory, type Namespaces, namespaceOf } from '../../shared/namespaces.ts';
-import type { Topic } from '../../shared/topic.ts';
+import { keepsHistory, type Namespaces, namespaceOf } from '../../shared/protocol/namespaces.ts';
+import type { Topic } from '../../shared/protocol/topic.ts';
 import type { LogBook, LogEntry } from './log-book.ts';
 import type { DeadLetter } from './queue.ts';
 import type { World } from './world.ts';

@@ -1,8 +1,8 @@
 import type { Recovery } from '../../shared/client/inbox.ts';
 import type { Message } from '../../shared/client/wire.ts';
-import { keepsHistory } from '../../shared/namespaces.ts';
-import { type Position, REPLAY_MAX, type Rewind } from '../../shared/protocol.ts';
-import { type Pattern, patternsCovering, type Topic } from '../../shared/topic.ts';
+import { type Position, REPLAY_MAX, type Rewind } from '../../shared/protocol/frames.ts';
+import { keepsHistory } from '../../shared/protocol/namespaces.ts';
+import { type Pattern, patternsCovering, type Topic } from '../../shared/protocol/topic.ts';
 import { Audience, type AudienceOptions, SKEW_MS } from './audience.ts';
 import type { LogBook } from './log-book.ts';
 import type { World } from './world.ts';

@@ -1,4 +1,4 @@
-import type { Namespaces } from '../../shared/namespaces.ts';
+import type { Namespaces } from '../../shared/protocol/namespaces.ts';
 import { AGE_MAX_MS } from './gateway.ts';
 import type { World } from './world.ts';
 

@@ -37,7 +37,7 @@ import {
   parseSend,
   parseSubscribe,
   parseSubscription,
-} from '../../shared/protocol.ts';
+} from '../../shared/protocol/frames.ts';
 import { createDeadLetters, createDeliveryQueue } from '../../shared/queues.ts';
 import { route } from '../../shared/route.ts';
 import { createSubscriptions } from '../../shared/subscriptions.ts';

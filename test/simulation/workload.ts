@@ -1,7 +1,7 @@
 import type { PublishOptions } from '../../shared/client/publisher.ts';
-import { keepsHistory, namespaceOf } from '../../shared/namespaces.ts';
-import type { Rewind } from '../../shared/protocol.ts';
-import { type Pattern, parsePattern, parseTopic, type Topic } from '../../shared/topic.ts';
+import type { Rewind } from '../../shared/protocol/frames.ts';
+import { keepsHistory, namespaceOf } from '../../shared/protocol/namespaces.ts';
+import { type Pattern, parsePattern, parseTopic, type Topic } from '../../shared/protocol/topic.ts';
 import type { Actor } from './actor.ts';
 import type { Publications } from './publications.ts';
 import type { System } from './system.ts';

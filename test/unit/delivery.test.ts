@@ -11,7 +11,7 @@ import {
 import { createPost, type PostOutcome } from '../../shared/delivery/post.ts';
 import { type RunDeps, runJob } from '../../shared/delivery/run.ts';
 import { createLimit } from '../../shared/limit.ts';
-import { parsePattern, parseTopic } from '../../shared/topic.ts';
+import { parsePattern, parseTopic } from '../../shared/protocol/topic.ts';
 import { freePace } from '../free-pace.ts';
 
 const decoder = new TextDecoder();

@@ -1,7 +1,7 @@
 import fc, { type Scheduler } from 'fast-check';
 import { expect, it } from 'vitest';
 import type { Draft, Sequenced } from '../../services/fanout/sequence.ts';
-import type { LossReason } from '../../shared/protocol.ts';
+import type { LossReason } from '../../shared/protocol/frames.ts';
 import { type Page, readAfter, readBack, readFromOldest, rewind } from '../../shared/replay.ts';
 import type { MakeRequest } from '../memory/dynamodb.ts';
 import { dies, redelivered, TopicLog } from '../topic-log.ts';

@@ -2,9 +2,9 @@ import { describe, expect, it } from 'vitest';
 import { completeNamespaces, type NamespacesSettings } from '../../infra/namespaces.ts';
 import { completeSettings } from '../../infra/settings.ts';
 import { loadConfig, namespaces as namespacesSetting } from '../../shared/config.ts';
-import { historyNamespaceOf, keepsHistory, namespaceOf } from '../../shared/namespaces.ts';
-import { DATA_BYTES_MAX } from '../../shared/protocol.ts';
-import { parsePattern, parseTopic } from '../../shared/topic.ts';
+import { DATA_BYTES_MAX } from '../../shared/protocol/frames.ts';
+import { historyNamespaceOf, keepsHistory, namespaceOf } from '../../shared/protocol/namespaces.ts';
+import { parsePattern, parseTopic } from '../../shared/protocol/topic.ts';
 import { namespacesOf } from '../namespaces.ts';
 
 const history = { messages: 100, seconds: 60 };

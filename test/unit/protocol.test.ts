@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { ClientError } from '../../shared/errors.ts';
+import { ClientError } from '../../shared/protocol/errors.ts';
 import {
   Action,
   ack,
@@ -15,8 +15,8 @@ import {
   parseSend,
   parseSubscribe,
   parseSubscription,
-} from '../../shared/protocol.ts';
-import { parseTopic } from '../../shared/topic.ts';
+} from '../../shared/protocol/frames.ts';
+import { parseTopic } from '../../shared/protocol/topic.ts';
 
 const parsers = {
   subscribe: parseSubscribe,

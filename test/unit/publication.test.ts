@@ -8,8 +8,8 @@ import {
   messagesTo,
   type Publication,
   parsePublication,
-} from '../../shared/publication.ts';
-import { parseTopic } from '../../shared/topic.ts';
+} from '../../shared/protocol/publication.ts';
+import { parseTopic } from '../../shared/protocol/topic.ts';
 import { namespacesOf } from '../namespaces.ts';
 
 const envelope = { id: 'event-id', time: '2026-11-20T05:00:00Z' };

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { publish } from '../../services/publish/publish.ts';
-import { parsePublish } from '../../shared/protocol.ts';
-import { messagesTo, type Publication } from '../../shared/publication.ts';
+import { parsePublish } from '../../shared/protocol/frames.ts';
+import { messagesTo, type Publication } from '../../shared/protocol/publication.ts';
 import { namespacesOf } from '../namespaces.ts';
 
 const NOW = '2026-11-20T05:00:00.123Z';

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { ClientError } from '../../shared/errors.ts';
 import { logger } from '../../shared/log.ts';
-import { Action, ack, parseBare } from '../../shared/protocol.ts';
+import { ClientError } from '../../shared/protocol/errors.ts';
+import { Action, ack, parseBare } from '../../shared/protocol/frames.ts';
 import { route } from '../../shared/route.ts';
 
 const logged: unknown[] = [];

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { HEAD_TTL_SECONDS } from '../../shared/heads.ts';
-import { KEY_WINDOW_MS } from '../../shared/protocol.ts';
+import { KEY_WINDOW_MS } from '../../shared/protocol/frames.ts';
 import { readAfter } from '../../shared/replay.ts';
 import { type AtStep, dies, once, outcomes, redelivered, type Step, TopicLog } from '../topic-log.ts';
 

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { history } from '../../services/history/history.ts';
 import { type SubscribeDeps, subscribe } from '../../services/subscribe/subscribe.ts';
-import type { Namespace } from '../../shared/namespaces.ts';
-import { parseHistory, parseSubscribe } from '../../shared/protocol.ts';
+import { parseHistory, parseSubscribe } from '../../shared/protocol/frames.ts';
+import type { Namespace } from '../../shared/protocol/namespaces.ts';
 import { namespacesOf } from '../namespaces.ts';
 import { type AtStep, dies, type LogSettings, once, TopicLog } from '../topic-log.ts';
 

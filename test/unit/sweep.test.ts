@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { type SweepDeps, sweep } from '../../services/sweep/sweep.ts';
 import { HANDSHAKE_MAX_MS } from '../../shared/connections.ts';
-import { parsePattern } from '../../shared/topic.ts';
+import { parsePattern } from '../../shared/protocol/topic.ts';
 
 const NOW_MS = 1_000_000;
 const OLD_MS = NOW_MS - HANDSHAKE_MAX_MS;

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { parsePattern, parseTopic, patternsCovering } from '../../shared/topic.ts';
+import { parsePattern, parseTopic, patternsCovering } from '../../shared/protocol/topic.ts';
 
 describe('parseTopic', () => {
   it.each(['chat', 'chat/lobby', 'a/b/c/d/e', 'A-Z_0.9~:@/-', 'x'.repeat(128)])('takes %s', (topic) => {

@@ -1,4 +1,4 @@
-import { describe } from '../../../shared/errors.ts';
+import { describe } from '../../../shared/protocol/errors.ts';
 import { RequestError } from '../http.ts';
 import type { EffectOf, FaultOf, FaultSet, On, TableOperation } from './fault.ts';
 import type { NameKind, Names } from './names.ts';

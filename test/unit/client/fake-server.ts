@@ -1,6 +1,6 @@
 import type { WebSocketLike } from '../../../shared/client/index.ts';
-import type { Position } from '../../../shared/protocol.ts';
-import { patternsCovering, type Topic } from '../../../shared/topic.ts';
+import type { Position } from '../../../shared/protocol/frames.ts';
+import { patternsCovering, type Topic } from '../../../shared/protocol/topic.ts';
 import type { Clock } from './clock.ts';
 
 /**

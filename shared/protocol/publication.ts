@@ -1,7 +1,5 @@
 import { createHash } from 'node:crypto';
 import { badRequest, ClientError, ErrorCode } from './errors.ts';
-import { toQueueJson } from './json.ts';
-import { keepsHistory, type Namespaces, namespaceOf } from './namespaces.ts';
 import {
   DATA_BYTES_MAX,
   expectFields,
@@ -18,7 +16,9 @@ import {
   parseTopics,
   parseVersion,
   type Recipient,
-} from './protocol.ts';
+} from './frames.ts';
+import { toQueueJson } from './json.ts';
+import { keepsHistory, type Namespaces, namespaceOf } from './namespaces.ts';
 import type { Topic } from './topic.ts';
 
 export type Target = { readonly topic: Topic } | Recipient | { readonly everyone: true };
