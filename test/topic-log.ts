@@ -1,8 +1,8 @@
 import { type Draft, type Sequenced, sequence } from '../services/fanout/sequence.ts';
-import { createHistory, type Head, type History, type Log } from '../shared/history.ts';
+import { createHistory, type Head, type History, type Log } from '../shared/data/log.ts';
+import type { ReplayDeps, View } from '../shared/data/replay.ts';
 import type { HistoryNamespace } from '../shared/protocol/namespaces.ts';
 import { parseTopic, type Topic } from '../shared/protocol/topic.ts';
-import type { ReplayDeps, View } from '../shared/replay.ts';
 import { LAG_MAX_MS, type MakeRequest, MemoryDynamoDB } from './memory/dynamodb.ts';
 import { namespacesOf } from './namespaces.ts';
 

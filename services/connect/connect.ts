@@ -1,4 +1,4 @@
-import type { Connections } from '../../shared/connections.ts';
+import type { Connections } from '../../shared/data/connections.ts';
 import type { ConnectEvent } from '../../shared/events.ts';
 import { parseUserId } from '../../shared/protocol/frames.ts';
 

@@ -1,6 +1,6 @@
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { loadConfig, text } from '../../shared/config.ts';
-import { createConnections } from '../../shared/connections.ts';
+import { createConnections } from '../../shared/data/connections.ts';
 import type { ConnectEvent } from '../../shared/events.ts';
 import { lifecycle } from '../../shared/lifecycle.ts';
 import { lean } from '../../shared/sdk/lean.ts';

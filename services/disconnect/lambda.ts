@@ -1,11 +1,11 @@
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { loadConfig, text } from '../../shared/config.ts';
-import { createConnections } from '../../shared/connections.ts';
+import { createConnections } from '../../shared/data/connections.ts';
+import { forgetConnection } from '../../shared/data/forget.ts';
+import { createSubscriptions } from '../../shared/data/subscriptions.ts';
 import type { DisconnectEvent } from '../../shared/events.ts';
-import { forgetConnection } from '../../shared/forget.ts';
 import { lifecycle } from '../../shared/lifecycle.ts';
 import { lean } from '../../shared/sdk/lean.ts';
-import { createSubscriptions } from '../../shared/subscriptions.ts';
 
 const config = loadConfig(process.env, {
   connectionsTable: text('CONNECTIONS_TABLE'),

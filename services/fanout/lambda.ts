@@ -2,13 +2,13 @@ import { randomUUID } from 'node:crypto';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { SQSClient } from '@aws-sdk/client-sqs';
 import { loadConfig, namespaces, positiveInteger, text } from '../../shared/config.ts';
-import { createConnections } from '../../shared/connections.ts';
+import { createConnections } from '../../shared/data/connections.ts';
+import { createHistory } from '../../shared/data/log.ts';
+import { createTopics } from '../../shared/data/shards.ts';
+import { createSubscriptions } from '../../shared/data/subscriptions.ts';
 import { createDelivery, deliverySettings } from '../../shared/delivery/wire.ts';
-import { createHistory } from '../../shared/history.ts';
 import { createDeadLetters } from '../../shared/queues.ts';
 import { lean } from '../../shared/sdk/lean.ts';
-import { createSubscriptions } from '../../shared/subscriptions.ts';
-import { createTopics } from '../../shared/topics.ts';
 import { worker } from '../../shared/worker.ts';
 import { fanOut } from './fan-out.ts';
 

@@ -1,9 +1,9 @@
-import type { Connections } from '../../shared/connections.ts';
+import type { Connections } from '../../shared/data/connections.ts';
+import type { Topics } from '../../shared/data/shards.ts';
+import type { Shard, Subscriptions } from '../../shared/data/subscriptions.ts';
 import { mapLimit } from '../../shared/map-limit.ts';
 import type { Target } from '../../shared/protocol/publication.ts';
 import { patternOf } from '../../shared/protocol/topic.ts';
-import type { Shard, Subscriptions } from '../../shared/subscriptions.ts';
-import type { Topics } from '../../shared/topics.ts';
 
 export interface ResolveDeps {
   readonly connections: Pick<Connections, 'ofUser' | 'all'>;

@@ -1,4 +1,4 @@
-import type { Claim, History, Log, LogEntry } from '../../shared/history.ts';
+import type { Claim, History, Log, LogEntry } from '../../shared/data/log.ts';
 import { mapLimit } from '../../shared/map-limit.ts';
 import { KEY_WINDOW_MS, type Message } from '../../shared/protocol/frames.ts';
 import type { HistoryNamespace } from '../../shared/protocol/namespaces.ts';

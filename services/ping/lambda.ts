@@ -1,7 +1,7 @@
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { loadConfig, positiveInteger, text } from '../../shared/config.ts';
-import { createConnections } from '../../shared/connections.ts';
-import { createHeads } from '../../shared/heads.ts';
+import { createConnections } from '../../shared/data/connections.ts';
+import { createHeads } from '../../shared/data/heads.ts';
 import { parsePing } from '../../shared/protocol/frames.ts';
 import { route } from '../../shared/route.ts';
 import { lean } from '../../shared/sdk/lean.ts';

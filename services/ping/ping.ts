@@ -1,5 +1,5 @@
-import type { Connections } from '../../shared/connections.ts';
-import type { Heads } from '../../shared/heads.ts';
+import type { Connections } from '../../shared/data/connections.ts';
+import type { Heads } from '../../shared/data/heads.ts';
 import { givenUp } from '../../shared/protocol/errors.ts';
 import { type AckFrame, Action, ack, type PingFrame } from '../../shared/protocol/frames.ts';
 import type { RouteInput } from '../../shared/route.ts';

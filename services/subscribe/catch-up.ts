@@ -1,3 +1,4 @@
+import { messagesIn, type Page, readAfter, rewind, toReply, type View } from '../../shared/data/replay.ts';
 import {
   type LossReason,
   type Position,
@@ -6,7 +7,6 @@ import {
 } from '../../shared/protocol/frames.ts';
 import type { HistoryNamespace } from '../../shared/protocol/namespaces.ts';
 import type { Topic } from '../../shared/protocol/topic.ts';
-import { messagesIn, type Page, readAfter, rewind, toReply, type View } from '../../shared/replay.ts';
 import type { SubscribeDeps } from './subscribe.ts';
 
 /** Where the subscriber stands once it has what this holds: its live feed goes on from there. */

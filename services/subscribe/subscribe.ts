@@ -1,5 +1,8 @@
-import { CONNECTION_TTL_SECONDS, type Connections } from '../../shared/connections.ts';
-import type { History } from '../../shared/history.ts';
+import { CONNECTION_TTL_SECONDS, type Connections } from '../../shared/data/connections.ts';
+import type { History } from '../../shared/data/log.ts';
+import type { ReplayDeps } from '../../shared/data/replay.ts';
+import type { Topics } from '../../shared/data/shards.ts';
+import type { Subscriptions } from '../../shared/data/subscriptions.ts';
 import { ClientError, describe, ErrorCode, givenUp } from '../../shared/protocol/errors.ts';
 import { type AckFrame, Action, ack, type SubscribeFrame } from '../../shared/protocol/frames.ts';
 import {
@@ -9,10 +12,7 @@ import {
   namespaceOf,
 } from '../../shared/protocol/namespaces.ts';
 import { isTopic, type Pattern } from '../../shared/protocol/topic.ts';
-import type { ReplayDeps } from '../../shared/replay.ts';
 import type { RouteInput } from '../../shared/route.ts';
-import type { Subscriptions } from '../../shared/subscriptions.ts';
-import type { Topics } from '../../shared/topics.ts';
 import { catchUp } from './catch-up.ts';
 
 export interface SubscribeDeps extends ReplayDeps {

@@ -4,13 +4,13 @@ import { ApiGatewayManagementApiClient, GetConnectionCommand } from '@aws-sdk/cl
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import middy from '@middy/core';
 import { loadConfig, text } from '../../shared/config.ts';
-import { createConnections } from '../../shared/connections.ts';
+import { createConnections } from '../../shared/data/connections.ts';
+import { createSubscriptions } from '../../shared/data/subscriptions.ts';
 import { isGone } from '../../shared/delivery/post.ts';
 import { logger } from '../../shared/log.ts';
 import { lastResort } from '../../shared/middleware/last-resort.ts';
 import { logContext } from '../../shared/middleware/log-context.ts';
 import { lean } from '../../shared/sdk/lean.ts';
-import { createSubscriptions } from '../../shared/subscriptions.ts';
 import { sweep } from './sweep.ts';
 
 const config = loadConfig(process.env, {

@@ -1,5 +1,5 @@
-import { type Connections, HANDSHAKE_MAX_MS } from '../../shared/connections.ts';
-import { forgetConnection, type RowDeps } from '../../shared/forget.ts';
+import { type Connections, HANDSHAKE_MAX_MS } from '../../shared/data/connections.ts';
+import { forgetConnection, type RowDeps } from '../../shared/data/forget.ts';
 import { mapLimit } from '../../shared/map-limit.ts';
 
 export interface SweepDeps extends RowDeps {

@@ -1,11 +1,11 @@
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { loadConfig, text } from '../../shared/config.ts';
-import { createConnections } from '../../shared/connections.ts';
+import { createConnections } from '../../shared/data/connections.ts';
+import { createTopics } from '../../shared/data/shards.ts';
+import { createSubscriptions } from '../../shared/data/subscriptions.ts';
 import { Action, parseSubscription } from '../../shared/protocol/frames.ts';
 import { route } from '../../shared/route.ts';
 import { lean } from '../../shared/sdk/lean.ts';
-import { createSubscriptions } from '../../shared/subscriptions.ts';
-import { createTopics } from '../../shared/topics.ts';
 import { unsubscribe } from './unsubscribe.ts';
 
 const config = loadConfig(process.env, {

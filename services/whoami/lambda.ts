@@ -1,6 +1,6 @@
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { loadConfig, text } from '../../shared/config.ts';
-import { createConnections } from '../../shared/connections.ts';
+import { createConnections } from '../../shared/data/connections.ts';
 import { Action, parseBare } from '../../shared/protocol/frames.ts';
 import { route } from '../../shared/route.ts';
 import { lean } from '../../shared/sdk/lean.ts';

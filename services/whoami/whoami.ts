@@ -1,4 +1,4 @@
-import type { Connections } from '../../shared/connections.ts';
+import type { Connections } from '../../shared/data/connections.ts';
 import { type AckFrame, Action, ack, type Command } from '../../shared/protocol/frames.ts';
 import type { RouteInput } from '../../shared/route.ts';
 

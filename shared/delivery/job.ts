@@ -1,7 +1,7 @@
 import { chunks } from '../chunks.ts';
+import type { Shard } from '../data/subscriptions.ts';
 import { toQueueJson } from '../protocol/json.ts';
 import type { Topic } from '../protocol/topic.ts';
-import type { Shard } from '../subscriptions.ts';
 
 /** Messages for connections: each connection gets all of them, in order. A retry is a job that names only what failed. */
 export interface DeliveryJob {

@@ -1,4 +1,4 @@
-import type { Budget } from '../budget.ts';
+import type { Budget } from '../data/budget.ts';
 import type { DeliveryJob } from './job.ts';
 import { Turns } from './turns.ts';
 

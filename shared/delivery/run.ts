@@ -1,6 +1,6 @@
+import type { Shard } from '../data/subscriptions.ts';
 import { mapLimit } from '../map-limit.ts';
 import type { DeadLetters, DeliveryQueue } from '../queues.ts';
-import type { Shard } from '../subscriptions.ts';
 import { type DeliverDeps, type Delivery, deliver, type Failure, type Unreached } from './deliver.ts';
 import { type DeliveryJob, encodeJob, retryDelaySeconds } from './job.ts';
 import { laneOf } from './pace.ts';

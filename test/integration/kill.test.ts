@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { UpdateItemCommand } from '@aws-sdk/client-dynamodb';
 import { afterEach, expect, it } from 'vitest';
-import { HANDSHAKE_MAX_MS } from '../../shared/connections.ts';
+import { HANDSHAKE_MAX_MS } from '../../shared/data/connections.ts';
 import { decodeJob } from '../../shared/delivery/job.ts';
 import { BackEnd } from '../back-end.ts';
 import { Client } from '../client.ts';

@@ -6,14 +6,14 @@ import {
   paginateScan,
 } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { createBudget } from '../../shared/budget.ts';
-import { type Connections, createConnections } from '../../shared/connections.ts';
-import { createForget } from '../../shared/forget.ts';
-import { createHistory, type History, type Log, type Range } from '../../shared/history.ts';
+import { createBudget } from '../../shared/data/budget.ts';
+import { type Connections, createConnections } from '../../shared/data/connections.ts';
+import { createForget } from '../../shared/data/forget.ts';
+import { createHistory, type History, type Log, type Range } from '../../shared/data/log.ts';
+import { createTopics, type Topics } from '../../shared/data/shards.ts';
+import { createSubscriptions, type Subscriptions } from '../../shared/data/subscriptions.ts';
 import { KEY_WINDOW_MS } from '../../shared/protocol/frames.ts';
 import { parsePattern, parseTopic } from '../../shared/protocol/topic.ts';
-import { createSubscriptions, type Subscriptions } from '../../shared/subscriptions.ts';
-import { createTopics, type Topics } from '../../shared/topics.ts';
 import { BackEnd } from '../back-end.ts';
 import { bootLocal } from '../local.ts';
 import { MemoryDynamoDB, TABLES, type TableDefinition, type TableName } from '../memory/dynamodb.ts';

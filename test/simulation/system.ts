@@ -10,9 +10,14 @@ import { subscribe } from '../../services/subscribe/subscribe.ts';
 import { sweep } from '../../services/sweep/sweep.ts';
 import { unsubscribe } from '../../services/unsubscribe/unsubscribe.ts';
 import { whoami } from '../../services/whoami/whoami.ts';
-import { createBudget } from '../../shared/budget.ts';
 import { createBus } from '../../shared/bus.ts';
-import { createConnections } from '../../shared/connections.ts';
+import { createBudget } from '../../shared/data/budget.ts';
+import { createConnections } from '../../shared/data/connections.ts';
+import { createForget, forgetConnection } from '../../shared/data/forget.ts';
+import { createHeads } from '../../shared/data/heads.ts';
+import { createHistory } from '../../shared/data/log.ts';
+import { createTopics } from '../../shared/data/shards.ts';
+import { createSubscriptions } from '../../shared/data/subscriptions.ts';
 import { createPace } from '../../shared/delivery/pace.ts';
 import type { RunDeps } from '../../shared/delivery/run.ts';
 import type {
@@ -23,9 +28,6 @@ import type {
   QueueResult,
   RouteResult,
 } from '../../shared/events.ts';
-import { createForget, forgetConnection } from '../../shared/forget.ts';
-import { createHeads } from '../../shared/heads.ts';
-import { createHistory } from '../../shared/history.ts';
 import { lifecycle } from '../../shared/lifecycle.ts';
 import { createLimit } from '../../shared/limit.ts';
 import {
@@ -40,8 +42,6 @@ import {
 } from '../../shared/protocol/frames.ts';
 import { createDeadLetters, createDeliveryQueue } from '../../shared/queues.ts';
 import { route } from '../../shared/route.ts';
-import { createSubscriptions } from '../../shared/subscriptions.ts';
-import { createTopics } from '../../shared/topics.ts';
 import { worker } from '../../shared/worker.ts';
 import { freePace } from '../free-pace.ts';
 import { MemoryDynamoDB, type MemoryOptions } from '../memory/dynamodb.ts';

@@ -1,8 +1,8 @@
 import fc, { type Scheduler } from 'fast-check';
 import { expect, it } from 'vitest';
 import type { Draft, Sequenced } from '../../services/fanout/sequence.ts';
+import { type Page, readAfter, readBack, readFromOldest, rewind } from '../../shared/data/replay.ts';
 import type { LossReason } from '../../shared/protocol/frames.ts';
-import { type Page, readAfter, readBack, readFromOldest, rewind } from '../../shared/replay.ts';
 import type { MakeRequest } from '../memory/dynamodb.ts';
 import { dies, redelivered, TopicLog } from '../topic-log.ts';
 

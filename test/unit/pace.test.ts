@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Budget } from '../../shared/budget.ts';
+import type { Budget } from '../../shared/data/budget.ts';
 import { createPace, type Lane, type Pace } from '../../shared/delivery/pace.ts';
 import { Turns } from '../../shared/delivery/turns.ts';
 import { ManualClock } from '../manual-clock.ts';

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { expect, it } from 'vitest';
 import { ping } from '../../services/ping/ping.ts';
-import type { Heads } from '../../shared/heads.ts';
+import type { Heads } from '../../shared/data/heads.ts';
 import { parsePing } from '../../shared/protocol/frames.ts';
 
 const ROLLOVER_AFTER_MS = 6_000_000;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type Page, readAfter, readBack, readFromOldest, rewind, toReply } from '../../shared/replay.ts';
+import { type Page, readAfter, readBack, readFromOldest, rewind, toReply } from '../../shared/data/replay.ts';
 import { type AtStep, dies, type LogSettings, once, redelivered, TopicLog } from '../topic-log.ts';
 
 const SECOND_MS = 1_000;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { HEAD_TTL_SECONDS } from '../../shared/heads.ts';
+import { HEAD_TTL_SECONDS } from '../../shared/data/heads.ts';
+import { readAfter } from '../../shared/data/replay.ts';
 import { KEY_WINDOW_MS } from '../../shared/protocol/frames.ts';
-import { readAfter } from '../../shared/replay.ts';
 import { type AtStep, dies, once, outcomes, redelivered, type Step, TopicLog } from '../topic-log.ts';
 
 const MINUTE_MS = 60_000;

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { type SweepDeps, sweep } from '../../services/sweep/sweep.ts';
-import { HANDSHAKE_MAX_MS } from '../../shared/connections.ts';
+import { HANDSHAKE_MAX_MS } from '../../shared/data/connections.ts';
 import { parsePattern } from '../../shared/protocol/topic.ts';
 
 const NOW_MS = 1_000_000;

@@ -1,6 +1,6 @@
 import { type DynamoDBClient, GetItemCommand, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
+import { type Pattern, patternsCovering, type Topic } from '../protocol/topic.ts';
 import { getAll, type Item, ifConditionHolds } from './dynamo.ts';
-import { type Pattern, patternsCovering, type Topic } from './protocol/topic.ts';
 import type { Shard } from './subscriptions.ts';
 
 /**

@@ -1,7 +1,7 @@
 import { type DynamoDBClient, GetItemCommand, PutItemCommand, QueryCommand } from '@aws-sdk/client-dynamodb';
+import type { Topic } from '../protocol/topic.ts';
 import { getAll, type Item, ifConditionHolds } from './dynamo.ts';
 import { createHeads, HEAD_TTL_SECONDS, type Heads, type Log } from './heads.ts';
-import type { Topic } from './protocol/topic.ts';
 
 export type { Allocation, Head, Log } from './heads.ts';
 

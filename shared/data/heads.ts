@@ -1,7 +1,7 @@
 import { type DynamoDBClient, GetItemCommand, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
+import { KEY_WINDOW_MS, type Position } from '../protocol/frames.ts';
+import type { Topic } from '../protocol/topic.ts';
 import { getAll, type Item, ifConditionHolds } from './dynamo.ts';
-import { KEY_WINDOW_MS, type Position } from './protocol/frames.ts';
-import type { Topic } from './protocol/topic.ts';
 
 /** One incarnation of a topic's log. A topic that was forgotten and comes back has another epoch. */
 export interface Log {

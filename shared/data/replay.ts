@@ -1,7 +1,7 @@
-import { ENTRY_MARGIN_SECONDS, type Head, type History, type Log, type LogEntry } from './history.ts';
-import { mapLimit } from './map-limit.ts';
-import { type LossReason, type Position, REPLAY_MAX, type Rewind } from './protocol/frames.ts';
-import type { HistoryNamespace } from './protocol/namespaces.ts';
+import { mapLimit } from '../map-limit.ts';
+import { type LossReason, type Position, REPLAY_MAX, type Rewind } from '../protocol/frames.ts';
+import type { HistoryNamespace } from '../protocol/namespaces.ts';
+import { ENTRY_MARGIN_SECONDS, type Head, type History, type Log, type LogEntry } from './log.ts';
 
 /**
  * Reads what a topic has kept, as one connection may have it. No page passes over an offset that is not decided: one

@@ -1,5 +1,5 @@
+import type { Forget } from '../delivery/run.ts';
 import type { Connections } from './connections.ts';
-import type { Forget } from './delivery/run.ts';
 import type { Subscriptions } from './subscriptions.ts';
 
 export interface RowDeps {

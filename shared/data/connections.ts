@@ -7,8 +7,8 @@ import {
   paginateScan,
   UpdateItemCommand,
 } from '@aws-sdk/client-dynamodb';
+import type { Pattern } from '../protocol/topic.ts';
 import { type Item, ifConditionHolds } from './dynamo.ts';
-import type { Pattern } from './protocol/topic.ts';
 import type { SubscriptionRow } from './subscriptions.ts';
 
 /** API Gateway closes every connection after 2 hours; a row outlives that a little, so that no live one expires. */

@@ -1,6 +1,6 @@
 import { type DynamoDBClient, PutItemCommand, paginateQuery } from '@aws-sdk/client-dynamodb';
+import type { Pattern } from '../protocol/topic.ts';
 import { deleteAll, type Item } from './dynamo.ts';
-import type { Pattern } from './protocol/topic.ts';
 
 /** One part of a pattern's subscribers: patterns that grow are spread over several. */
 export interface Shard {
