@@ -14,7 +14,7 @@ import {
   parsePublication,
   type Target,
 } from '../../shared/protocol/publication.ts';
-import type { DeadLetters } from '../../shared/queues.ts';
+import type { DeadLetters } from '../../shared/queues/queues.ts';
 import type { FailedRecord, WorkerResult } from '../../shared/worker.ts';
 import { jobsFor } from './jobs.ts';
 import { type PrepareDeps, type Prepared, prepare, type Share, type ShareDraft } from './prepare.ts';

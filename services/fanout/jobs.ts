@@ -1,5 +1,5 @@
-import { type DeliveryJob, JOB_CONNECTIONS_MAX, type JobMessage } from '../../shared/delivery/job.ts';
 import type { Target } from '../../shared/protocol/publication.ts';
+import { type DeliveryJob, JOB_CONNECTIONS_MAX, type JobMessage } from '../../shared/queues/job.ts';
 import type { Slice } from './resolve.ts';
 
 /** A message for all connections of a target but some. */

@@ -7,7 +7,7 @@ import { createHistory } from '../../shared/data/log.ts';
 import { createTopics } from '../../shared/data/shards.ts';
 import { createSubscriptions } from '../../shared/data/subscriptions.ts';
 import { createDelivery, deliverySettings } from '../../shared/delivery/wire.ts';
-import { createDeadLetters } from '../../shared/queues.ts';
+import { createDeadLetters } from '../../shared/queues/queues.ts';
 import { lean } from '../../shared/sdk/lean.ts';
 import { worker } from '../../shared/worker.ts';
 import { fanOut } from './fan-out.ts';

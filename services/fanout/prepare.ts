@@ -1,5 +1,4 @@
 import { toJobMessage } from '../../shared/delivery/frames.ts';
-import type { DeliveryJob } from '../../shared/delivery/job.ts';
 import type { QueueRecord } from '../../shared/events.ts';
 import type { Receipt } from '../../shared/protocol/frames.ts';
 import {
@@ -10,6 +9,7 @@ import {
 } from '../../shared/protocol/namespaces.ts';
 import type { ReceiptTo, Target } from '../../shared/protocol/publication.ts';
 import type { Topic } from '../../shared/protocol/topic.ts';
+import type { DeliveryJob } from '../../shared/queues/job.ts';
 import type { Entry } from './jobs.ts';
 import { type Draft, type SequenceDeps, type Sequenced, sequence } from './sequence.ts';
 

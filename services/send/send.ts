@@ -1,5 +1,5 @@
-import type { Bus } from '../../shared/bus.ts';
 import { type AckFrame, Action, ack, type SendFrame } from '../../shared/protocol/frames.ts';
+import type { Bus } from '../../shared/queues/bus.ts';
 import type { RouteInput } from '../../shared/route.ts';
 
 export interface SendDeps {

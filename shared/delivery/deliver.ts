@@ -1,6 +1,6 @@
 import type { Limit } from '../limit.ts';
+import type { DeliveryJob } from '../queues/job.ts';
 import { createPacker, type Frames } from './frames.ts';
-import type { DeliveryJob } from './job.ts';
 import { type Lane, laneOf, type Pace } from './pace.ts';
 import type { Post, PostOutcome } from './post.ts';
 

@@ -1,4 +1,4 @@
-import type { DeliveryJob, JobMessage } from './job.ts';
+import type { DeliveryJob, JobMessage } from '../queues/job.ts';
 
 /** API Gateway meters a message per 32 KB: up to there another message in the frame is free. */
 export const FRAME_BYTES_MAX = 32 * 1024;

@@ -1,5 +1,5 @@
 import type { Budget } from '../data/budget.ts';
-import type { DeliveryJob } from './job.ts';
+import type { DeliveryJob } from '../queues/job.ts';
 import { Turns } from './turns.ts';
 
 /**

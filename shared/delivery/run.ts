@@ -1,8 +1,8 @@
 import type { Shard } from '../data/subscriptions.ts';
 import { mapLimit } from '../map-limit.ts';
-import type { DeadLetters, DeliveryQueue } from '../queues.ts';
+import { type DeliveryJob, encodeJob, retryDelaySeconds } from '../queues/job.ts';
+import type { DeadLetters, DeliveryQueue } from '../queues/queues.ts';
 import { type DeliverDeps, type Delivery, deliver, type Failure, type Unreached } from './deliver.ts';
-import { type DeliveryJob, encodeJob, retryDelaySeconds } from './job.ts';
 import { laneOf } from './pace.ts';
 
 /** Deletes the rows of a connection that answered 410, and those that it may have in `shards`. */

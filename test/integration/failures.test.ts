@@ -1,6 +1,6 @@
 import { beforeAll, expect, test } from 'vitest';
 import type { Runtime } from '../../infra/local/runtime.ts';
-import { decodeJob } from '../../shared/delivery/job.ts';
+import { decodeJob } from '../../shared/queues/job.ts';
 import { synthesiseAll } from '../assemblies.ts';
 import { BackEnd } from '../back-end.ts';
 import { Client } from '../client.ts';

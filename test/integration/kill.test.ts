@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { UpdateItemCommand } from '@aws-sdk/client-dynamodb';
 import { afterEach, expect, it } from 'vitest';
 import { HANDSHAKE_MAX_MS } from '../../shared/data/connections.ts';
-import { decodeJob } from '../../shared/delivery/job.ts';
+import { decodeJob } from '../../shared/queues/job.ts';
 import { BackEnd } from '../back-end.ts';
 import { Client } from '../client.ts';
 import { bootLocal, variablesOf } from '../local.ts';

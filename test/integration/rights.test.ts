@@ -4,8 +4,8 @@ import { GetQueueAttributesCommand, SendMessageCommand } from '@aws-sdk/client-s
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Clock } from '../../infra/local/clock.ts';
 import type { Runtime } from '../../infra/local/runtime.ts';
-import type { DeliveryJob } from '../../shared/delivery/job.ts';
 import { parsePattern, parseTopic } from '../../shared/protocol/topic.ts';
+import type { DeliveryJob } from '../../shared/queues/job.ts';
 import { BackEnd } from '../back-end.ts';
 import { Client } from '../client.ts';
 import { Faults, NO_FAULTS } from '../faults.ts';

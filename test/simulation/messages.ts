@@ -1,4 +1,3 @@
-import { decodeJob } from '../../shared/delivery/job.ts';
 import type { Namespaces } from '../../shared/protocol/namespaces.ts';
 import {
   expectAllowed,
@@ -7,6 +6,7 @@ import {
   parsePublication,
 } from '../../shared/protocol/publication.ts';
 import type { Topic } from '../../shared/protocol/topic.ts';
+import { decodeJob } from '../../shared/queues/job.ts';
 
 /** By which messages are told apart, wherever they are met. */
 

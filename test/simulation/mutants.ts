@@ -2,10 +2,10 @@ import type { FanOutDeps } from '../../services/fanout/fan-out.ts';
 import type { SubscribeDeps } from '../../services/subscribe/subscribe.ts';
 import type { Position, Subscription } from '../../shared/client/index.ts';
 import type { Shard } from '../../shared/data/subscriptions.ts';
-import type { DeliveryJob } from '../../shared/delivery/job.ts';
 import type { RunDeps } from '../../shared/delivery/run.ts';
 import { keepsHistory, namespaceOf } from '../../shared/protocol/namespaces.ts';
 import { isTopic, type Topic } from '../../shared/protocol/topic.ts';
+import type { DeliveryJob } from '../../shared/queues/job.ts';
 import type { Environment } from './lambda.ts';
 import type { Bend } from './system.ts';
 

@@ -10,7 +10,6 @@ import { subscribe } from '../../services/subscribe/subscribe.ts';
 import { sweep } from '../../services/sweep/sweep.ts';
 import { unsubscribe } from '../../services/unsubscribe/unsubscribe.ts';
 import { whoami } from '../../services/whoami/whoami.ts';
-import { createBus } from '../../shared/bus.ts';
 import { createBudget } from '../../shared/data/budget.ts';
 import { createConnections } from '../../shared/data/connections.ts';
 import { createForget, forgetConnection } from '../../shared/data/forget.ts';
@@ -40,7 +39,8 @@ import {
   parseSubscribe,
   parseSubscription,
 } from '../../shared/protocol/frames.ts';
-import { createDeadLetters, createDeliveryQueue } from '../../shared/queues.ts';
+import { createBus } from '../../shared/queues/bus.ts';
+import { createDeadLetters, createDeliveryQueue } from '../../shared/queues/queues.ts';
 import { route } from '../../shared/route.ts';
 import { worker } from '../../shared/worker.ts';
 import { freePace } from '../free-pace.ts';

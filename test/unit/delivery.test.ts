@@ -1,17 +1,17 @@
 import { describe, expect, it } from 'vitest';
 import { deliverJobs } from '../../services/deliver/deliver-jobs.ts';
 import { deliver } from '../../shared/delivery/deliver.ts';
+import { createPost, type PostOutcome } from '../../shared/delivery/post.ts';
+import { type RunDeps, runJob } from '../../shared/delivery/run.ts';
+import { createLimit } from '../../shared/limit.ts';
+import { parsePattern, parseTopic } from '../../shared/protocol/topic.ts';
 import {
   type DeliveryJob,
   decodeJob,
   encodeJob,
   JOB_BYTES_MAX,
   retryDelaySeconds,
-} from '../../shared/delivery/job.ts';
-import { createPost, type PostOutcome } from '../../shared/delivery/post.ts';
-import { type RunDeps, runJob } from '../../shared/delivery/run.ts';
-import { createLimit } from '../../shared/limit.ts';
-import { parsePattern, parseTopic } from '../../shared/protocol/topic.ts';
+} from '../../shared/queues/job.ts';
 import { freePace } from '../free-pace.ts';
 
 const decoder = new TextDecoder();

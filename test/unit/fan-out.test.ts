@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { type FanOutDeps, fanOut } from '../../services/fanout/fan-out.ts';
 import type { Shard } from '../../shared/data/subscriptions.ts';
-import type { DeliveryJob } from '../../shared/delivery/job.ts';
 import type { PostOutcome } from '../../shared/delivery/post.ts';
 import type { QueueRecord } from '../../shared/events.ts';
 import { createLimit } from '../../shared/limit.ts';
 import { type Pattern, parsePattern, patternsCovering } from '../../shared/protocol/topic.ts';
+import type { DeliveryJob } from '../../shared/queues/job.ts';
 import { freePace } from '../free-pace.ts';
 import { namespacesOf } from '../namespaces.ts';
 import { type AtStep, dies, once, TopicLog } from '../topic-log.ts';

@@ -5,8 +5,8 @@ import {
   SendMessageCommand,
   type SQSClient,
 } from '@aws-sdk/client-sqs';
-import { type DeliveryJob, encodeJob } from './delivery/job.ts';
-import { mapLimit } from './map-limit.ts';
+import { mapLimit } from '../map-limit.ts';
+import { type DeliveryJob, encodeJob } from './job.ts';
 
 /** Limits of one SendMessageBatch (SQS API reference). */
 const BATCH_ENTRIES_MAX = 10;

@@ -4,8 +4,8 @@ import {
   PutEventsCommand,
   type PutEventsResultEntry,
 } from '@aws-sdk/client-eventbridge';
-import { ClientError, ErrorCode } from './protocol/errors.ts';
-import { encodePublication, type Publication } from './protocol/publication.ts';
+import { ClientError, ErrorCode } from '../protocol/errors.ts';
+import { encodePublication, type Publication } from '../protocol/publication.ts';
 
 export const SOURCE = 'fanwire';
 export const PUBLISH_DETAIL_TYPE = 'fanwire.publish';
