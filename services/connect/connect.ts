@@ -1,5 +1,5 @@
 import type { Connections } from '../../shared/data/connections.ts';
-import type { ConnectEvent } from '../../shared/events.ts';
+import type { ConnectEvent } from '../../shared/lambda/events.ts';
 import { parseUserId } from '../../shared/protocol/frames.ts';
 
 export interface ConnectDeps {

@@ -1,8 +1,8 @@
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import { loadConfig, text } from '../../shared/config.ts';
 import { createConnections } from '../../shared/data/connections.ts';
-import type { ConnectEvent } from '../../shared/events.ts';
-import { lifecycle } from '../../shared/lifecycle.ts';
+import { loadConfig, text } from '../../shared/lambda/config.ts';
+import type { ConnectEvent } from '../../shared/lambda/events.ts';
+import { lifecycle } from '../../shared/lambda/lifecycle.ts';
 import { lean } from '../../shared/sdk/lean.ts';
 import { connect } from './connect.ts';
 

@@ -1,6 +1,6 @@
+import { route } from '../../shared/lambda/route.ts';
 import { ClientError, describe, ErrorCode } from '../../shared/protocol/errors.ts';
 import { Action } from '../../shared/protocol/frames.ts';
-import { route } from '../../shared/route.ts';
 
 /** Gets every frame that names no known action, and those that are no JSON object. All it can do is say so. */
 export const handler = route<never>(

@@ -1,8 +1,8 @@
 import { type RunDeps, remarksOn, runJob } from '../../shared/delivery/run.ts';
-import type { QueueRecord } from '../../shared/events.ts';
+import type { QueueRecord } from '../../shared/lambda/events.ts';
+import type { WorkerResult } from '../../shared/lambda/worker.ts';
 import { mapLimit } from '../../shared/map-limit.ts';
 import { type DeliveryJob, decodeJob } from '../../shared/queues/job.ts';
-import type { WorkerResult } from '../../shared/worker.ts';
 
 /** Runs a batch of delivery jobs, each for itself; jobs for the very same connections are one. */
 export async function deliverJobs(

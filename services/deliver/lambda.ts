@@ -1,6 +1,6 @@
-import { loadConfig } from '../../shared/config.ts';
 import { createDelivery, deliverySettings } from '../../shared/delivery/wire.ts';
-import { worker } from '../../shared/worker.ts';
+import { loadConfig } from '../../shared/lambda/config.ts';
+import { worker } from '../../shared/lambda/worker.ts';
 import { deliverJobs } from './deliver-jobs.ts';
 
 const deps = await createDelivery(

@@ -1,6 +1,7 @@
 import type { Delivery } from '../../shared/delivery/deliver.ts';
 import { type RunDeps, remarksOn, runJob } from '../../shared/delivery/run.ts';
-import type { QueueRecord } from '../../shared/events.ts';
+import type { QueueRecord } from '../../shared/lambda/events.ts';
+import type { FailedRecord, WorkerResult } from '../../shared/lambda/worker.ts';
 import { mapLimit } from '../../shared/map-limit.ts';
 import { badRequest, ClientError } from '../../shared/protocol/errors.ts';
 import { parseObject } from '../../shared/protocol/frames.ts';
@@ -15,7 +16,6 @@ import {
   type Target,
 } from '../../shared/protocol/publication.ts';
 import type { DeadLetters } from '../../shared/queues/queues.ts';
-import type { FailedRecord, WorkerResult } from '../../shared/worker.ts';
 import { jobsFor } from './jobs.ts';
 import { type PrepareDeps, type Prepared, prepare, type Share, type ShareDraft } from './prepare.ts';
 import { type ResolveDeps, resolve, type Slice } from './resolve.ts';

@@ -1,15 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { SQSClient } from '@aws-sdk/client-sqs';
-import { loadConfig, namespaces, positiveInteger, text } from '../../shared/config.ts';
 import { createConnections } from '../../shared/data/connections.ts';
 import { createHistory } from '../../shared/data/log.ts';
 import { createTopics } from '../../shared/data/shards.ts';
 import { createSubscriptions } from '../../shared/data/subscriptions.ts';
 import { createDelivery, deliverySettings } from '../../shared/delivery/wire.ts';
+import { loadConfig, namespaces, positiveInteger, text } from '../../shared/lambda/config.ts';
+import { worker } from '../../shared/lambda/worker.ts';
 import { createDeadLetters } from '../../shared/queues/queues.ts';
 import { lean } from '../../shared/sdk/lean.ts';
-import { worker } from '../../shared/worker.ts';
 import { fanOut } from './fan-out.ts';
 
 const config = loadConfig(process.env, {

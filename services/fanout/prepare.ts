@@ -1,5 +1,5 @@
 import { toJobMessage } from '../../shared/delivery/frames.ts';
-import type { QueueRecord } from '../../shared/events.ts';
+import type { QueueRecord } from '../../shared/lambda/events.ts';
 import type { Receipt } from '../../shared/protocol/frames.ts';
 import {
   type HistoryNamespace,

@@ -1,8 +1,8 @@
 import type { History } from '../../shared/data/log.ts';
 import { type ReplayDeps, readAfter, readBack, readFromOldest, toReply } from '../../shared/data/replay.ts';
+import type { RouteInput } from '../../shared/lambda/route.ts';
 import { type AckFrame, Action, ack, type HistoryFrame } from '../../shared/protocol/frames.ts';
 import { historyNamespaceOf, type Namespaces } from '../../shared/protocol/namespaces.ts';
-import type { RouteInput } from '../../shared/route.ts';
 
 export interface HistoryDeps extends ReplayDeps {
   readonly history: ReplayDeps['history'] & Pick<History, 'open'>;

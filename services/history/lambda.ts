@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import { loadConfig, namespaces, text } from '../../shared/config.ts';
 import { createHistory } from '../../shared/data/log.ts';
+import { loadConfig, namespaces, text } from '../../shared/lambda/config.ts';
+import { route } from '../../shared/lambda/route.ts';
 import { parseHistory } from '../../shared/protocol/frames.ts';
-import { route } from '../../shared/route.ts';
 import { lean } from '../../shared/sdk/lean.ts';
 import { history } from './history.ts';
 

@@ -1,9 +1,9 @@
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import { loadConfig, positiveInteger, text } from '../../shared/config.ts';
 import { createConnections } from '../../shared/data/connections.ts';
 import { createHeads } from '../../shared/data/heads.ts';
+import { loadConfig, positiveInteger, text } from '../../shared/lambda/config.ts';
+import { route } from '../../shared/lambda/route.ts';
 import { parsePing } from '../../shared/protocol/frames.ts';
-import { route } from '../../shared/route.ts';
 import { lean } from '../../shared/sdk/lean.ts';
 import { ping } from './ping.ts';
 

@@ -1,8 +1,8 @@
 import type { Connections } from '../../shared/data/connections.ts';
 import type { Heads } from '../../shared/data/heads.ts';
+import type { RouteInput } from '../../shared/lambda/route.ts';
 import { givenUp } from '../../shared/protocol/errors.ts';
 import { type AckFrame, Action, ack, type PingFrame } from '../../shared/protocol/frames.ts';
-import type { RouteInput } from '../../shared/route.ts';
 
 export interface PingDeps {
   readonly connections: Pick<Connections, 'has'>;

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { EventBridgeClient } from '@aws-sdk/client-eventbridge';
-import { loadConfig, namespaces, text } from '../../shared/config.ts';
+import { loadConfig, namespaces, text } from '../../shared/lambda/config.ts';
+import { route } from '../../shared/lambda/route.ts';
 import { parsePublish } from '../../shared/protocol/frames.ts';
 import { createBus } from '../../shared/queues/bus.ts';
-import { route } from '../../shared/route.ts';
 import { lean } from '../../shared/sdk/lean.ts';
 import { publish } from './publish.ts';
 

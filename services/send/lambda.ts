@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { EventBridgeClient } from '@aws-sdk/client-eventbridge';
-import { loadConfig, text } from '../../shared/config.ts';
+import { loadConfig, text } from '../../shared/lambda/config.ts';
+import { route } from '../../shared/lambda/route.ts';
 import { parseSend } from '../../shared/protocol/frames.ts';
 import { createBus } from '../../shared/queues/bus.ts';
-import { route } from '../../shared/route.ts';
 import { lean } from '../../shared/sdk/lean.ts';
 import { send } from './send.ts';
 

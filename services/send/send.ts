@@ -1,6 +1,6 @@
+import type { RouteInput } from '../../shared/lambda/route.ts';
 import { type AckFrame, Action, ack, type SendFrame } from '../../shared/protocol/frames.ts';
 import type { Bus } from '../../shared/queues/bus.ts';
-import type { RouteInput } from '../../shared/route.ts';
 
 export interface SendDeps {
   readonly bus: Bus;

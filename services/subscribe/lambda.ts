@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import { loadConfig, namespaces, positiveInteger, text } from '../../shared/config.ts';
 import { createConnections } from '../../shared/data/connections.ts';
 import { createHistory } from '../../shared/data/log.ts';
 import { createTopics } from '../../shared/data/shards.ts';
 import { createSubscriptions } from '../../shared/data/subscriptions.ts';
+import { loadConfig, namespaces, positiveInteger, text } from '../../shared/lambda/config.ts';
+import { route } from '../../shared/lambda/route.ts';
 import { parseSubscribe } from '../../shared/protocol/frames.ts';
-import { route } from '../../shared/route.ts';
 import { lean } from '../../shared/sdk/lean.ts';
 import { subscribe } from './subscribe.ts';
 

@@ -3,6 +3,7 @@ import type { History } from '../../shared/data/log.ts';
 import type { ReplayDeps } from '../../shared/data/replay.ts';
 import type { Topics } from '../../shared/data/shards.ts';
 import type { Subscriptions } from '../../shared/data/subscriptions.ts';
+import type { RouteInput } from '../../shared/lambda/route.ts';
 import { ClientError, describe, ErrorCode, givenUp } from '../../shared/protocol/errors.ts';
 import { type AckFrame, Action, ack, type SubscribeFrame } from '../../shared/protocol/frames.ts';
 import {
@@ -12,7 +13,6 @@ import {
   namespaceOf,
 } from '../../shared/protocol/namespaces.ts';
 import { isTopic, type Pattern } from '../../shared/protocol/topic.ts';
-import type { RouteInput } from '../../shared/route.ts';
 import { catchUp } from './catch-up.ts';
 
 export interface SubscribeDeps extends ReplayDeps {

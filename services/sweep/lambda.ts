@@ -3,13 +3,13 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { ApiGatewayManagementApiClient, GetConnectionCommand } from '@aws-sdk/client-apigatewaymanagementapi';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import middy from '@middy/core';
-import { loadConfig, text } from '../../shared/config.ts';
 import { createConnections } from '../../shared/data/connections.ts';
 import { createSubscriptions } from '../../shared/data/subscriptions.ts';
 import { isGone } from '../../shared/delivery/post.ts';
-import { logger } from '../../shared/log.ts';
-import { lastResort } from '../../shared/middleware/last-resort.ts';
-import { logContext } from '../../shared/middleware/log-context.ts';
+import { loadConfig, text } from '../../shared/lambda/config.ts';
+import { logger } from '../../shared/lambda/logger.ts';
+import { lastResort } from '../../shared/lambda/middleware/last-resort.ts';
+import { logContext } from '../../shared/lambda/middleware/log-context.ts';
 import { lean } from '../../shared/sdk/lean.ts';
 import { sweep } from './sweep.ts';
 

@@ -1,10 +1,10 @@
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import { loadConfig, text } from '../../shared/config.ts';
 import { createConnections } from '../../shared/data/connections.ts';
 import { createTopics } from '../../shared/data/shards.ts';
 import { createSubscriptions } from '../../shared/data/subscriptions.ts';
+import { loadConfig, text } from '../../shared/lambda/config.ts';
+import { route } from '../../shared/lambda/route.ts';
 import { Action, parseSubscription } from '../../shared/protocol/frames.ts';
-import { route } from '../../shared/route.ts';
 import { lean } from '../../shared/sdk/lean.ts';
 import { unsubscribe } from './unsubscribe.ts';
 

@@ -1,8 +1,8 @@
 import type { Connections } from '../../shared/data/connections.ts';
 import type { Topics } from '../../shared/data/shards.ts';
 import type { Subscriptions } from '../../shared/data/subscriptions.ts';
+import type { RouteInput } from '../../shared/lambda/route.ts';
 import { type AckFrame, Action, ack, type SubscriptionFrame } from '../../shared/protocol/frames.ts';
-import type { RouteInput } from '../../shared/route.ts';
 
 export interface UnsubscribeDeps {
   readonly connections: Pick<Connections, 'shardOf' | 'removeSubscription'>;

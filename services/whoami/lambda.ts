@@ -1,8 +1,8 @@
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import { loadConfig, text } from '../../shared/config.ts';
 import { createConnections } from '../../shared/data/connections.ts';
+import { loadConfig, text } from '../../shared/lambda/config.ts';
+import { route } from '../../shared/lambda/route.ts';
 import { Action, parseBare } from '../../shared/protocol/frames.ts';
-import { route } from '../../shared/route.ts';
 import { lean } from '../../shared/sdk/lean.ts';
 import { whoami } from './whoami.ts';
 

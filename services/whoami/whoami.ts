@@ -1,6 +1,6 @@
 import type { Connections } from '../../shared/data/connections.ts';
+import type { RouteInput } from '../../shared/lambda/route.ts';
 import { type AckFrame, Action, ack, type Command } from '../../shared/protocol/frames.ts';
-import type { RouteInput } from '../../shared/route.ts';
 
 export interface WhoamiDeps {
   readonly connections: Pick<Connections, 'userOf'>;

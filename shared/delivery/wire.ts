@@ -1,5 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { oneOf, positiveInteger, text } from '../config.ts';
+import { oneOf, positiveInteger, text } from '../lambda/config.ts';
 import { createLimit } from '../limit.ts';
 import { once } from '../once.ts';
 import { createPace } from './pace.ts';

@@ -1,4 +1,4 @@
-import type { QueueEvent } from '../../shared/events.ts';
+import type { QueueEvent } from '../../shared/lambda/events.ts';
 import { keepsHistory, type Namespaces, namespaceOf } from '../../shared/protocol/namespaces.ts';
 import { patternsCovering, type Topic } from '../../shared/protocol/topic.ts';
 import type { TableName } from '../memory/dynamodb.ts';

@@ -1,5 +1,5 @@
 import type { PostOutcome } from '../../shared/delivery/post.ts';
-import type { ConnectEvent, DisconnectEvent, MessageEvent, RouteResult } from '../../shared/events.ts';
+import type { ConnectEvent, DisconnectEvent, MessageEvent, RouteResult } from '../../shared/lambda/events.ts';
 import type { LambdaFunction } from './lambda.ts';
 import type { Socket } from './socket.ts';
 import type { World } from './world.ts';

@@ -1,4 +1,4 @@
-import type { QueueEvent, QueueRecord, QueueResult } from '../../shared/events.ts';
+import type { QueueEvent, QueueRecord, QueueResult } from '../../shared/lambda/events.ts';
 import type { LambdaFunction, Outcome } from './lambda.ts';
 import type { World } from './world.ts';
 

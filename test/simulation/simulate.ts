@@ -1,4 +1,4 @@
-import { logger } from '../../shared/log.ts';
+import { logger } from '../../shared/lambda/logger.ts';
 import { Actor } from './actor.ts';
 import { type Balance, Deliveries } from './deliveries.ts';
 import type { Fault } from './faults.ts';

@@ -26,8 +26,10 @@ import type {
   QueueEvent,
   QueueResult,
   RouteResult,
-} from '../../shared/events.ts';
-import { lifecycle } from '../../shared/lifecycle.ts';
+} from '../../shared/lambda/events.ts';
+import { lifecycle } from '../../shared/lambda/lifecycle.ts';
+import { route } from '../../shared/lambda/route.ts';
+import { worker } from '../../shared/lambda/worker.ts';
 import { createLimit } from '../../shared/limit.ts';
 import {
   Action,
@@ -41,8 +43,6 @@ import {
 } from '../../shared/protocol/frames.ts';
 import { createBus } from '../../shared/queues/bus.ts';
 import { createDeadLetters, createDeliveryQueue } from '../../shared/queues/queues.ts';
-import { route } from '../../shared/route.ts';
-import { worker } from '../../shared/worker.ts';
 import { freePace } from '../free-pace.ts';
 import { MemoryDynamoDB, type MemoryOptions } from '../memory/dynamodb.ts';
 import { Bus } from './bus.ts';

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { loadConfig, positiveInteger, text } from '../../shared/config.ts';
+import { loadConfig, positiveInteger, text } from '../../shared/lambda/config.ts';
 
 const settings = { table: text('TABLE'), max: positiveInteger('MAX') };
 

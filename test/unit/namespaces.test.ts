@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { completeNamespaces, type NamespacesSettings } from '../../infra/namespaces.ts';
 import { completeSettings } from '../../infra/settings.ts';
-import { loadConfig, namespaces as namespacesSetting } from '../../shared/config.ts';
+import { loadConfig, namespaces as namespacesSetting } from '../../shared/lambda/config.ts';
 import { DATA_BYTES_MAX } from '../../shared/protocol/frames.ts';
 import { historyNamespaceOf, keepsHistory, namespaceOf } from '../../shared/protocol/namespaces.ts';
 import { parsePattern, parseTopic } from '../../shared/protocol/topic.ts';

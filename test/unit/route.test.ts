@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { logger } from '../../shared/log.ts';
+import { logger } from '../../shared/lambda/logger.ts';
+import { route } from '../../shared/lambda/route.ts';
 import { ClientError } from '../../shared/protocol/errors.ts';
 import { Action, ack, parseBare } from '../../shared/protocol/frames.ts';
-import { route } from '../../shared/route.ts';
 
 const logged: unknown[] = [];
 beforeEach(() => {

@@ -1,5 +1,5 @@
 import type { MiddlewareObj } from '@middy/core';
-import { logger } from '../log.ts';
+import { logger } from '../logger.ts';
 
 /** Puts the invocation's and the connection's id on every line that it logs. */
 export const logContext = (): MiddlewareObj => ({

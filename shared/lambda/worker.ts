@@ -1,6 +1,6 @@
 import middy from '@middy/core';
 import type { QueueEvent, QueueRecord, QueueResult } from './events.ts';
-import { logger } from './log.ts';
+import { logger } from './logger.ts';
 import { lastResort } from './middleware/last-resort.ts';
 import { logContext } from './middleware/log-context.ts';
 

@@ -1,4 +1,4 @@
-import { type Namespaces, parseNamespaces } from './protocol/namespaces.ts';
+import { type Namespaces, parseNamespaces } from '../protocol/namespaces.ts';
 
 type Env = Readonly<Record<string, string | undefined>>;
 interface Setting<T> {

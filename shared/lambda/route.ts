@@ -1,11 +1,11 @@
 import middy, { type MiddlewareObj } from '@middy/core';
+import { ErrorCode } from '../protocol/errors.ts';
+import type { Command, Reply } from '../protocol/frames.ts';
 import type { MessageEvent, RouteResult } from './events.ts';
 import { clientErrorTo } from './middleware/client-error.ts';
 import { lastResort } from './middleware/last-resort.ts';
 import { logContext } from './middleware/log-context.ts';
 import { parseFrame, type RouteInput } from './middleware/parse-frame.ts';
-import { ErrorCode } from './protocol/errors.ts';
-import type { Command, Reply } from './protocol/frames.ts';
 
 export type { RouteInput };
 

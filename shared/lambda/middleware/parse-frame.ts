@@ -1,6 +1,6 @@
 import type { MiddlewareObj } from '@middy/core';
+import { type Command, ID_LENGTH_MAX, parseJsonObject } from '../../protocol/frames.ts';
 import type { MessageEvent } from '../events.ts';
-import { type Command, ID_LENGTH_MAX, parseJsonObject } from '../protocol/frames.ts';
 
 /** What a route's plain function gets. */
 export interface RouteInput<F extends Command> {

@@ -1,5 +1,5 @@
 import type { MiddlewareObj } from '@middy/core';
-import { logger } from '../log.ts';
+import { logger } from '../logger.ts';
 
 /**
  * Logs, once, the error that nobody handled. A route answers with `reply`, which tells the client nothing of it;

@@ -1,5 +1,5 @@
 import type { MiddlewareObj } from '@middy/core';
-import { ClientError } from '../protocol/errors.ts';
+import { ClientError } from '../../protocol/errors.ts';
 
 /** Turns the caller's fault into an answer; every other error climbs on. */
 export const clientErrorTo = <R>(
