@@ -1,11 +1,11 @@
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { lean } from '../../shared/aws/sdk/lean.ts';
 import { createConnections } from '../../shared/data/connections.ts';
 import { forgetConnection } from '../../shared/data/forget.ts';
 import { createSubscriptions } from '../../shared/data/subscriptions.ts';
 import { loadConfig, text } from '../../shared/lambda/config.ts';
 import type { DisconnectEvent } from '../../shared/lambda/events.ts';
 import { lifecycle } from '../../shared/lambda/lifecycle.ts';
-import { lean } from '../../shared/sdk/lean.ts';
 
 const config = loadConfig(process.env, {
   connectionsTable: text('CONNECTIONS_TABLE'),

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { SQSClient } from '@aws-sdk/client-sqs';
+import { lean } from '../../shared/aws/sdk/lean.ts';
 import { createConnections } from '../../shared/data/connections.ts';
 import { createHistory } from '../../shared/data/log.ts';
 import { createTopics } from '../../shared/data/shards.ts';
@@ -9,7 +10,6 @@ import { createDelivery, deliverySettings } from '../../shared/delivery/wire.ts'
 import { loadConfig, namespaces, positiveInteger, text } from '../../shared/lambda/config.ts';
 import { worker } from '../../shared/lambda/worker.ts';
 import { createDeadLetters } from '../../shared/queues/queues.ts';
-import { lean } from '../../shared/sdk/lean.ts';
 import { fanOut } from './fan-out.ts';
 
 const config = loadConfig(process.env, {

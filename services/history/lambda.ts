@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { lean } from '../../shared/aws/sdk/lean.ts';
 import { createHistory } from '../../shared/data/log.ts';
 import { loadConfig, namespaces, text } from '../../shared/lambda/config.ts';
 import { route } from '../../shared/lambda/route.ts';
 import { parseHistory } from '../../shared/protocol/frames.ts';
-import { lean } from '../../shared/sdk/lean.ts';
 import { history } from './history.ts';
 
 const config = loadConfig(process.env, {

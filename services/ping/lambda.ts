@@ -1,10 +1,10 @@
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { lean } from '../../shared/aws/sdk/lean.ts';
 import { createConnections } from '../../shared/data/connections.ts';
 import { createHeads } from '../../shared/data/heads.ts';
 import { loadConfig, positiveInteger, text } from '../../shared/lambda/config.ts';
 import { route } from '../../shared/lambda/route.ts';
 import { parsePing } from '../../shared/protocol/frames.ts';
-import { lean } from '../../shared/sdk/lean.ts';
 import { ping } from './ping.ts';
 
 const config = loadConfig(process.env, {

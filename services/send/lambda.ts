@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { EventBridgeClient } from '@aws-sdk/client-eventbridge';
+import { lean } from '../../shared/aws/sdk/lean.ts';
 import { loadConfig, text } from '../../shared/lambda/config.ts';
 import { route } from '../../shared/lambda/route.ts';
 import { parseSend } from '../../shared/protocol/frames.ts';
 import { createBus } from '../../shared/queues/bus.ts';
-import { lean } from '../../shared/sdk/lean.ts';
 import { send } from './send.ts';
 
 const { eventBusName } = loadConfig(process.env, { eventBusName: text('EVENT_BUS_NAME') });

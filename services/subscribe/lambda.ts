@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { lean } from '../../shared/aws/sdk/lean.ts';
 import { createConnections } from '../../shared/data/connections.ts';
 import { createHistory } from '../../shared/data/log.ts';
 import { createTopics } from '../../shared/data/shards.ts';
@@ -8,7 +9,6 @@ import { createSubscriptions } from '../../shared/data/subscriptions.ts';
 import { loadConfig, namespaces, positiveInteger, text } from '../../shared/lambda/config.ts';
 import { route } from '../../shared/lambda/route.ts';
 import { parseSubscribe } from '../../shared/protocol/frames.ts';
-import { lean } from '../../shared/sdk/lean.ts';
 import { subscribe } from './subscribe.ts';
 
 const config = loadConfig(process.env, {

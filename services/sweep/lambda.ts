@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { ApiGatewayManagementApiClient, GetConnectionCommand } from '@aws-sdk/client-apigatewaymanagementapi';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import middy from '@middy/core';
+import { lean } from '../../shared/aws/sdk/lean.ts';
 import { createConnections } from '../../shared/data/connections.ts';
 import { createSubscriptions } from '../../shared/data/subscriptions.ts';
 import { isGone } from '../../shared/delivery/post.ts';
@@ -10,7 +11,6 @@ import { loadConfig, text } from '../../shared/lambda/config.ts';
 import { logger } from '../../shared/lambda/logger.ts';
 import { lastResort } from '../../shared/lambda/middleware/last-resort.ts';
 import { logContext } from '../../shared/lambda/middleware/log-context.ts';
-import { lean } from '../../shared/sdk/lean.ts';
 import { sweep } from './sweep.ts';
 
 const config = loadConfig(process.env, {

@@ -1,11 +1,11 @@
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { lean } from '../../shared/aws/sdk/lean.ts';
 import { createConnections } from '../../shared/data/connections.ts';
 import { createTopics } from '../../shared/data/shards.ts';
 import { createSubscriptions } from '../../shared/data/subscriptions.ts';
 import { loadConfig, text } from '../../shared/lambda/config.ts';
 import { route } from '../../shared/lambda/route.ts';
 import { Action, parseSubscription } from '../../shared/protocol/frames.ts';
-import { lean } from '../../shared/sdk/lean.ts';
 import { unsubscribe } from './unsubscribe.ts';
 
 const config = loadConfig(process.env, {

@@ -1,9 +1,9 @@
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { lean } from '../../shared/aws/sdk/lean.ts';
 import { createConnections } from '../../shared/data/connections.ts';
 import { loadConfig, text } from '../../shared/lambda/config.ts';
 import { route } from '../../shared/lambda/route.ts';
 import { Action, parseBare } from '../../shared/protocol/frames.ts';
-import { lean } from '../../shared/sdk/lean.ts';
 import { whoami } from './whoami.ts';
 
 const { connectionsTable, endpoint } = loadConfig(process.env, {

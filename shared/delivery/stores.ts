@@ -1,11 +1,11 @@
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { SQSClient } from '@aws-sdk/client-sqs';
+import { lean } from '../aws/sdk/lean.ts';
 import { createBudget } from '../data/budget.ts';
 import { createConnections } from '../data/connections.ts';
 import { createForget } from '../data/forget.ts';
 import { createSubscriptions } from '../data/subscriptions.ts';
 import { createDeadLetters, createDeliveryQueue } from '../queues/queues.ts';
-import { lean } from '../sdk/lean.ts';
 
 /** Everything of a delivery that needs an AWS SDK client, in a module of its own so that it can be loaded late. */
 export function createStores(config: {

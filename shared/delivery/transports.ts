@@ -1,4 +1,4 @@
-import type { Transport, TransportOptions } from '../http/transport.ts';
+import type { Transport, TransportOptions } from '../aws/http/transport.ts';
 import type { CredentialsProvider } from './engine/credentials.ts';
 import type { SignedRequest } from './engine/signer.ts';
 import type { Post } from './post.ts';

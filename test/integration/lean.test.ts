@@ -1,8 +1,8 @@
 import { ApiGatewayManagementApiClient, GetConnectionCommand } from '@aws-sdk/client-apigatewaymanagementapi';
 import { DynamoDBClient, GetItemCommand } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { SocketHandler } from '../../shared/sdk/handler.ts';
-import { lean } from '../../shared/sdk/lean.ts';
+import { SocketHandler } from '../../shared/aws/sdk/handler.ts';
+import { lean } from '../../shared/aws/sdk/lean.ts';
 import { selfSigned } from '../certificate.ts';
 import {
   answer,

@@ -9,14 +9,14 @@ import {
   PostToConnectionCommand,
 } from '@aws-sdk/client-apigatewaymanagementapi';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { TransportOptions } from '../../shared/aws/http/transport.ts';
+import { SocketHandler } from '../../shared/aws/sdk/handler.ts';
+import { lean } from '../../shared/aws/sdk/lean.ts';
 import { createEngine } from '../../shared/delivery/engine/engine.ts';
 import { createPlugin } from '../../shared/delivery/engine/plugin.ts';
 import { createSockets } from '../../shared/delivery/engine/sockets.ts';
 import { createUndici } from '../../shared/delivery/engine/undici.ts';
 import { createPost, type Post, type PostOutcome } from '../../shared/delivery/post.ts';
-import type { TransportOptions } from '../../shared/http/transport.ts';
-import { SocketHandler } from '../../shared/sdk/handler.ts';
-import { lean } from '../../shared/sdk/lean.ts';
 import { selfSigned } from '../certificate.ts';
 import {
   answer,

@@ -1,4 +1,4 @@
-import type { Answer } from '../../http/transport.ts';
+import type { Answer } from '../../aws/http/transport.ts';
 
 export interface AnswerError {
   readonly name: string;

@@ -1,4 +1,4 @@
-import type { Credentials } from '../../sigv4.ts';
+import type { Credentials } from '../../aws/sign/sigv4.ts';
 
 /** As the SDK's providers answer. */
 export interface ExpiringCredentials extends Credentials {

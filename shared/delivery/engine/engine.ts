@@ -1,7 +1,7 @@
-import { Deadlines } from '../../http/deadlines.ts';
-import { abortError, Exchange, endWith } from '../../http/exchange.ts';
-import type { Answer, Transport } from '../../http/transport.ts';
-import type { Credentials } from '../../sigv4.ts';
+import { Deadlines } from '../../aws/http/deadlines.ts';
+import { abortError, Exchange, endWith } from '../../aws/http/exchange.ts';
+import type { Answer, Transport } from '../../aws/http/transport.ts';
+import type { Credentials } from '../../aws/sign/sigv4.ts';
 import type { Post, PostOutcome } from '../post.ts';
 import { CachedCredentials, type CredentialsProvider } from './credentials.ts';
 import { outcomeOf } from './outcome.ts';

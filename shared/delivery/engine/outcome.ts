@@ -1,4 +1,4 @@
-import type { Answer } from '../../http/transport.ts';
+import type { Answer } from '../../aws/http/transport.ts';
 import type { PostOutcome } from '../post.ts';
 import { answerError } from './answer-error.ts';
 

@@ -7,7 +7,7 @@ import {
   PayloadTooLargeException,
   type PostToConnectionCommandInput,
 } from '@aws-sdk/client-apigatewaymanagementapi';
-import type { Answer, Transport, TransportOptions } from '../../http/transport.ts';
+import type { Answer, Transport, TransportOptions } from '../../aws/http/transport.ts';
 import { answerError } from './answer-error.ts';
 import { createEngine, type Engine } from './engine.ts';
 import type { SignedRequest } from './signer.ts';

@@ -1,4 +1,4 @@
-import type { Writer } from '../../http/sockets.ts';
+import type { Writer } from '../../aws/http/sockets.ts';
 import { CONTENT_TYPE, type SignedRequest, type Stamp } from './signer.ts';
 
 /** With a small message; for a larger one memory is taken each time. */

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import type { HmacKey } from '../../hmac-key.ts';
+import type { HmacKey } from '../../aws/sign/hmac-key.ts';
 import {
   ALGORITHM,
   type Credentials,
@@ -9,7 +9,7 @@ import {
   scopeOf,
   signingKey,
   timestamp,
-} from '../../sigv4.ts';
+} from '../../aws/sign/sigv4.ts';
 
 /** What is the same in every request of one second. */
 export interface Stamp {

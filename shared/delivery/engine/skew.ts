@@ -1,4 +1,4 @@
-import type { Answer } from '../../http/transport.ts';
+import type { Answer } from '../../aws/http/transport.ts';
 import { answerError } from './answer-error.ts';
 
 /** From here on the SDK takes the clock to be the reason: AWS accepts signatures for 5 minutes at least. */

@@ -1,5 +1,5 @@
-import { openSockets } from '../../http/sockets.ts';
-import type { Transport, TransportOptions } from '../../http/transport.ts';
+import { openSockets } from '../../aws/http/sockets.ts';
+import type { Transport, TransportOptions } from '../../aws/http/transport.ts';
 import { RequestWriter } from './request.ts';
 import type { SignedRequest } from './signer.ts';
 

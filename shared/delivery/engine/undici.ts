@@ -1,16 +1,16 @@
 import type { Socket } from 'node:net';
 import type { Dispatcher } from 'undici';
 import Client from 'undici/lib/dispatcher/client.js';
-import { createDial, type Dial } from '../../http/dial.ts';
-import type { Exchange } from '../../http/exchange.ts';
-import { type Lane, Pool } from '../../http/pool.ts';
+import { createDial, type Dial } from '../../aws/http/dial.ts';
+import type { Exchange } from '../../aws/http/exchange.ts';
+import { type Lane, Pool } from '../../aws/http/pool.ts';
 import {
   BODY_BYTES_MAX,
   HEAD_BYTES_MAX,
   IDLE_MS_MAX,
   type Transport,
   type TransportOptions,
-} from '../../http/transport.ts';
+} from '../../aws/http/transport.ts';
 import { CONTENT_TYPE, type SignedRequest } from './signer.ts';
 
 /** How a socket shows that it is dead: undici's word for a close, and the system's. */

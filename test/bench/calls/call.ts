@@ -1,7 +1,7 @@
 import { Agent } from 'node:https';
 import { DynamoDBClient, type DynamoDBClientConfig, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
-import { SocketHandler } from '../../../shared/sdk/handler.ts';
-import { lean } from '../../../shared/sdk/lean.ts';
+import { SocketHandler } from '../../../shared/aws/sdk/handler.ts';
+import { lean } from '../../../shared/aws/sdk/lean.ts';
 import type { Table } from './table.ts';
 
 /** Makes one call after the other in one way, and tells its parent what one takes of the processor, in microseconds. */

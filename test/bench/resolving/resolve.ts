@@ -1,7 +1,7 @@
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { lean } from '../../../shared/aws/sdk/lean.ts';
 import { createSubscriptions } from '../../../shared/data/subscriptions.ts';
 import { parsePattern } from '../../../shared/protocol/topic.ts';
-import { lean } from '../../../shared/sdk/lean.ts';
 
 /** Resolves the same topic again and again in one way, and tells its parent what one time takes of the processor. */
 const SUBSCRIBERS = 10_000;

@@ -1,8 +1,8 @@
 import { describe, expect, it, vi } from 'vitest';
+import type { Answer, Transport } from '../../../shared/aws/http/transport.ts';
 import type { CredentialsProvider } from '../../../shared/delivery/engine/credentials.ts';
 import { createEngine, type EngineOptions } from '../../../shared/delivery/engine/engine.ts';
 import type { SignedRequest } from '../../../shared/delivery/engine/signer.ts';
-import type { Answer, Transport } from '../../../shared/http/transport.ts';
 
 const NOW_MS = Date.UTC(2026, 10, 20, 12);
 const frame = new TextEncoder().encode('{}');

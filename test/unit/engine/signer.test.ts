@@ -2,9 +2,9 @@ import { createHmac } from 'node:crypto';
 import { SignatureV4 } from '@smithy/signature-v4';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { HmacKey } from '../../../shared/aws/sign/hmac-key.ts';
+import type { Credentials } from '../../../shared/aws/sign/sigv4.ts';
 import { type SignedRequest, Signer } from '../../../shared/delivery/engine/signer.ts';
-import { HmacKey } from '../../../shared/hmac-key.ts';
-import type { Credentials } from '../../../shared/sigv4.ts';
 import { Sha256 } from '../../posting-endpoint.ts';
 
 const REQUESTS = 10_000;

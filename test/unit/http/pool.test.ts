@@ -1,9 +1,9 @@
 import { describe, expect, it, vi } from 'vitest';
-import { Deadlines } from '../../../shared/http/deadlines.ts';
-import { Exchange } from '../../../shared/http/exchange.ts';
-import { type Lane, Pool } from '../../../shared/http/pool.ts';
-import { Queue } from '../../../shared/http/queue.ts';
-import { type Answer, IDLE_MS_MAX, WAITING_MAX } from '../../../shared/http/transport.ts';
+import { Deadlines } from '../../../shared/aws/http/deadlines.ts';
+import { Exchange } from '../../../shared/aws/http/exchange.ts';
+import { type Lane, Pool } from '../../../shared/aws/http/pool.ts';
+import { Queue } from '../../../shared/aws/http/queue.ts';
+import { type Answer, IDLE_MS_MAX, WAITING_MAX } from '../../../shared/aws/http/transport.ts';
 
 const answer: Answer = {
   status: 200,

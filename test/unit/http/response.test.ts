@@ -2,8 +2,8 @@ import { request } from 'node:http';
 import { Duplex } from 'node:stream';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { BadResponse, ResponseReader } from '../../../shared/http/response.ts';
-import { type Answer, BODY_BYTES_MAX, HEAD_BYTES_MAX } from '../../../shared/http/transport.ts';
+import { BadResponse, ResponseReader } from '../../../shared/aws/http/response.ts';
+import { type Answer, BODY_BYTES_MAX, HEAD_BYTES_MAX } from '../../../shared/aws/http/transport.ts';
 
 interface Valid {
   readonly bytes: Buffer;

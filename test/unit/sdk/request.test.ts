@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { encodeRequest, type Request } from '../../../shared/sdk/request.ts';
+import { encodeRequest, type Request } from '../../../shared/aws/sdk/request.ts';
 
 const requestOf = (parts: Partial<Request> = {}): Request => ({
   protocol: 'https:',

@@ -1,9 +1,9 @@
 import { SignatureV4 } from '@smithy/signature-v4';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Request } from '../../../shared/sdk/request.ts';
-import { RequestSigner } from '../../../shared/sdk/signer.ts';
-import type { Credentials } from '../../../shared/sigv4.ts';
+import type { Request } from '../../../shared/aws/sdk/request.ts';
+import { RequestSigner } from '../../../shared/aws/sdk/signer.ts';
+import type { Credentials } from '../../../shared/aws/sign/sigv4.ts';
 import { Sha256 } from '../../posting-endpoint.ts';
 
 const REQUESTS = 2_000;

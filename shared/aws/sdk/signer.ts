@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import type { HmacKey } from '../hmac-key.ts';
+import type { HmacKey } from '../sign/hmac-key.ts';
 import {
   ALGORITHM,
   type Credentials,
@@ -8,7 +8,7 @@ import {
   scopeOf,
   signingKey,
   timestamp,
-} from '../sigv4.ts';
+} from '../sign/sigv4.ts';
 import { isPlainBody, type Request } from './request.ts';
 
 /** As an SDK client has it in its `config`. */
