@@ -4,9 +4,9 @@ import { simulateDelivery } from '../../infra/model/delivery.ts';
 import { createDice } from '../../infra/model/dice.ts';
 import { localParameters, type Parameters } from '../../infra/model/parameters.ts';
 import { chunks } from '../../shared/chunks.ts';
-import { BackEnd } from '../back-end.ts';
-import { Client } from '../client.ts';
-import { startSystem } from '../system.ts';
+import { BackEnd } from '../support/back-end.ts';
+import { Client } from '../support/client.ts';
+import { startSystem } from '../support/system.ts';
 import { type Bench, median, percentile, type Row, round, type Target } from './bench.ts';
 
 /** The model is told what these took, and has to say what the others will. */

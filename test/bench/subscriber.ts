@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import { clientFrame, takeServerFrame } from '../web-socket-frames.ts';
+import { clientFrame, takeServerFrame } from '../support/web-socket-frames.ts';
 
 const HEAD_END = '\r\n\r\n';
 const TEXT = 0x1;

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { startSystem } from '../system.ts';
+import { startSystem } from '../support/system.ts';
 import { Audience, type Data, type Dialect } from './audience.ts';
 import { type Bench, median, percentile, type Row, round, type Target } from './bench.ts';
 import { startClassicChat } from './classic-chat.ts';

@@ -5,7 +5,7 @@ import {
 } from '@aws-sdk/client-apigatewaymanagementapi';
 import type { Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { type System, startSystem } from '../system.ts';
+import { type System, startSystem } from '../support/system.ts';
 import { CHROMIUM_RUNS_HERE, type Chromium, launchChromium } from './chromium.ts';
 
 if (!CHROMIUM_RUNS_HERE) {

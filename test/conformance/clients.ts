@@ -5,7 +5,7 @@ import { connect as connectTcp, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { connect as connectTls } from 'node:tls';
 import { type ClientOptions, WebSocket } from 'ws';
-import { clientFrame, type FrameParts, takeServerFrame } from '../web-socket-frames.ts';
+import { clientFrame, type FrameParts, takeServerFrame } from '../support/web-socket-frames.ts';
 
 /** Things that arrive in their order, for a test that waits for the next. */
 class Mailbox<T> {

@@ -5,7 +5,7 @@ import {
   PayloadTooLargeException,
 } from '@aws-sdk/client-apigatewaymanagementapi';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { until } from '../until.ts';
+import { until } from '../support/until.ts';
 import { RawClient } from './clients.ts';
 import {
   describeConnection,

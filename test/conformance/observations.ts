@@ -1,5 +1,5 @@
 import { type DynamoDBClient, PutItemCommand, paginateQuery } from '@aws-sdk/client-dynamodb';
-import { until } from '../until.ts';
+import { until } from '../support/until.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: a test looks at events as they came, and a wrong shape fails it
 type SeenEvent = any;

@@ -7,7 +7,7 @@ import {
   SendMessageBatchCommand,
 } from '@aws-sdk/client-sqs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { until } from '../until.ts';
+import { until } from '../support/until.ts';
 import { CONCURRENCY_MAX, EVENT_SOURCE, RECEIVE_COUNT_MAX, VISIBILITY_SECONDS } from './stages.ts';
 import { isDeployed, openTarget, type Target, TIMEOUT_MS } from './target.ts';
 

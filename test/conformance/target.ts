@@ -6,7 +6,7 @@ import { SQSClient } from '@aws-sdk/client-sqs';
 import type { TestContext } from 'vitest';
 import type { Ready } from '../../infra/local/ready.ts';
 import type { RuntimeOptions } from '../../infra/local/runtime.ts';
-import { bootLocal } from '../local.ts';
+import { bootLocal } from '../support/local.ts';
 import { JumpingClock } from './clock.ts';
 import { Observations } from './observations.ts';
 import { Stage } from './stage.ts';

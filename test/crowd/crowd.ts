@@ -8,9 +8,9 @@ import { createTopics } from '../../shared/data/shards.ts';
 import { createSubscriptions } from '../../shared/data/subscriptions.ts';
 import { mapLimit } from '../../shared/map-limit.ts';
 import { parsePattern } from '../../shared/protocol/topic.ts';
-import { BackEnd } from '../back-end.ts';
-import { bootLocal, type TemplateResources } from '../local.ts';
-import { until } from '../until.ts';
+import { BackEnd } from '../support/back-end.ts';
+import { bootLocal, type TemplateResources } from '../support/local.ts';
+import { until } from '../support/until.ts';
 import {
   type Conduct,
   type CrowdData,

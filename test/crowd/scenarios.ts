@@ -7,8 +7,8 @@ import { mapLimit } from '../../shared/map-limit.ts';
 import { parsePattern } from '../../shared/protocol/topic.ts';
 import { decodeJob } from '../../shared/queues/job.ts';
 import { percentile } from '../bench/bench.ts';
-import { namespacesOf } from '../namespaces.ts';
-import { until } from '../until.ts';
+import { namespacesOf } from '../support/namespaces.ts';
+import { until } from '../support/until.ts';
 import { type Conduct, clockMs, conductOf, connectionIdOf, GOOD_CONDUCT, type Report } from './conduct.ts';
 import { Crowd, type CrowdOptions } from './crowd.ts';
 

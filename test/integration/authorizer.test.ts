@@ -1,8 +1,8 @@
 import { GoneException, PostToConnectionCommand } from '@aws-sdk/client-apigatewaymanagementapi';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { WebSocket } from 'ws';
-import { Client } from '../client.ts';
-import { bootLocal } from '../local.ts';
+import { Client } from '../support/client.ts';
+import { bootLocal } from '../support/local.ts';
 import {
   AUTHORIZER,
   type GatewayEvent,

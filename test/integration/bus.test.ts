@@ -6,8 +6,8 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Buses, type RuleDefinition } from '../../infra/local/bus/buses.ts';
 import type { Invocation } from '../../infra/local/invoke.ts';
 import { type Message, Queues } from '../../infra/local/queues.ts';
-import { ManualClock } from '../manual-clock.ts';
-import { serve } from '../serve.ts';
+import { ManualClock } from '../support/manual-clock.ts';
+import { serve } from '../support/serve.ts';
 
 const MINUTE_MS = 60_000;
 const queueArn = (name: string): string => `arn:aws:sqs:eu-west-1:000000000000:${name}`;

@@ -1,12 +1,12 @@
 import { beforeAll, expect, test } from 'vitest';
 import type { Runtime } from '../../infra/local/runtime.ts';
 import { decodeJob } from '../../shared/queues/job.ts';
-import { synthesiseAll } from '../assemblies.ts';
-import { BackEnd } from '../back-end.ts';
-import { Client } from '../client.ts';
-import { Faults, NO_FAULTS } from '../faults.ts';
-import { bootLocal } from '../local.ts';
-import { until } from '../until.ts';
+import { synthesiseAll } from '../support/assemblies.ts';
+import { BackEnd } from '../support/back-end.ts';
+import { Client } from '../support/client.ts';
+import { Faults, NO_FAULTS } from '../support/faults.ts';
+import { bootLocal } from '../support/local.ts';
+import { until } from '../support/until.ts';
 
 const APP = 'test/apps/impatient.ts';
 beforeAll(() => synthesiseAll(APP));

@@ -14,8 +14,8 @@ import { Queues } from '../../infra/local/queues.ts';
 import type { RecordFaults } from '../../infra/local/record-faults.ts';
 import type { TableFaults } from '../../infra/local/table-faults.ts';
 import { Tables } from '../../infra/local/tables.ts';
-import { ManualClock } from '../manual-clock.ts';
-import { serve } from '../serve.ts';
+import { ManualClock } from '../support/manual-clock.ts';
+import { serve } from '../support/serve.ts';
 import { startGateway } from './gateway-fixture.ts';
 
 const place = { region: 'eu-west-1', accountId: '000000000000' };

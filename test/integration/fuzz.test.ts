@@ -10,9 +10,9 @@ import { WebSocket } from 'ws';
 import type { Runtime } from '../../infra/local/runtime.ts';
 import { chunks } from '../../shared/chunks.ts';
 import { mapLimit } from '../../shared/map-limit.ts';
-import { Client } from '../client.ts';
-import { bootLocal } from '../local.ts';
-import { clientFrame } from '../web-socket-frames.ts';
+import { Client } from '../support/client.ts';
+import { bootLocal } from '../support/local.ts';
+import { clientFrame } from '../support/web-socket-frames.ts';
 
 /** The same seed gives the same 10,000 inputs. */
 const SEED = Number(process.env.FUZZ_SEED ?? 20_261_120);

@@ -16,8 +16,8 @@ import type {
 import { Gateway, type GatewayDeps, type GatewaySettings } from '../../infra/local/gateway/gateway.ts';
 import { type AccountLimits, Throttle } from '../../infra/local/gateway/throttle.ts';
 import type { Invocation } from '../../infra/local/invoke.ts';
-import { ManualClock } from '../manual-clock.ts';
-import { type FrameParts, takeServerFrame } from '../web-socket-frames.ts';
+import { ManualClock } from '../support/manual-clock.ts';
+import { type FrameParts, takeServerFrame } from '../support/web-socket-frames.ts';
 
 /** Any of the four events: a handler looks at what its route gets. */
 export type GatewayEvent = Partial<

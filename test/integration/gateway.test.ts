@@ -12,7 +12,7 @@ import {
 } from '@aws-sdk/client-apigatewaymanagementapi';
 import { describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
-import { clientFrame } from '../web-socket-frames.ts';
+import { clientFrame } from '../support/web-socket-frames.ts';
 import { echo, HANDSHAKE, held, ok, refusal, startGateway, TestClient } from './gateway-fixture.ts';
 
 const ID = /^[A-Za-z0-9_-]{15}=$/;

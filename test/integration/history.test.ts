@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Runtime } from '../../infra/local/runtime.ts';
-import { BackEnd } from '../back-end.ts';
-import { Client } from '../client.ts';
-import { bootLocal } from '../local.ts';
+import { BackEnd } from '../support/back-end.ts';
+import { Client } from '../support/client.ts';
+import { bootLocal } from '../support/local.ts';
 
 let local: Runtime;
 let backEnd: BackEnd;

@@ -5,11 +5,11 @@ import { UpdateItemCommand } from '@aws-sdk/client-dynamodb';
 import { afterEach, expect, it } from 'vitest';
 import { HANDSHAKE_MAX_MS } from '../../shared/data/connections.ts';
 import { decodeJob } from '../../shared/queues/job.ts';
-import { BackEnd } from '../back-end.ts';
-import { Client } from '../client.ts';
-import { bootLocal, variablesOf } from '../local.ts';
-import { startSystem } from '../system.ts';
-import { until } from '../until.ts';
+import { BackEnd } from '../support/back-end.ts';
+import { Client } from '../support/client.ts';
+import { bootLocal, variablesOf } from '../support/local.ts';
+import { startSystem } from '../support/system.ts';
+import { until } from '../support/until.ts';
 
 const PUBLISHERS = 4;
 const ACKNOWLEDGED_BEFORE_KILL = 200;

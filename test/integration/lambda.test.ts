@@ -6,7 +6,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import type { Clock } from '../../infra/local/clock.ts';
 import type { Invocation } from '../../infra/local/invoke.ts';
 import { type FunctionSettings, Functions } from '../../infra/local/lambda/functions.ts';
-import { ManualClock } from '../manual-clock.ts';
+import { ManualClock } from '../support/manual-clock.ts';
 
 const ARN = 'arn:aws:lambda:eu-west-1:000000000000:function:greet';
 

@@ -3,7 +3,7 @@ import { DynamoDBClient, GetItemCommand } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SocketHandler } from '../../shared/aws/sdk/handler.ts';
 import { lean } from '../../shared/aws/sdk/lean.ts';
-import { selfSigned } from '../certificate.ts';
+import { selfSigned } from '../support/certificate.ts';
 import {
   answer,
   type Behaviour,
@@ -11,7 +11,7 @@ import {
   PostingEndpoint,
   REGION,
   signatureOf,
-} from '../posting-endpoint.ts';
+} from '../support/posting-endpoint.ts';
 
 const TWO_MB = 2 * 1024 * 1024;
 const AN_HOUR_MS = 3_600_000;

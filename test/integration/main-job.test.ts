@@ -7,11 +7,11 @@ import {
 } from '@aws-sdk/client-apigatewaymanagementapi';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
-import { BackEnd } from '../back-end.ts';
-import { Client } from '../client.ts';
-import { type System, startSystem } from '../system.ts';
-import { until } from '../until.ts';
-import { Wscat } from '../wscat.ts';
+import { BackEnd } from '../support/back-end.ts';
+import { Client } from '../support/client.ts';
+import { type System, startSystem } from '../support/system.ts';
+import { until } from '../support/until.ts';
+import { Wscat } from '../support/wscat.ts';
 
 let system: System;
 let backEnd: BackEnd;

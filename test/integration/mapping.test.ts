@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Invocation } from '../../infra/local/invoke.ts';
 import { type Mapping, type MappingSettings, startMapping } from '../../infra/local/mapping.ts';
 import { Queues } from '../../infra/local/queues.ts';
-import { ManualClock } from '../manual-clock.ts';
+import { ManualClock } from '../support/manual-clock.ts';
 
 const JOBS = 'arn:aws:sqs:eu-west-1:000000000000:jobs';
 const DEAD = 'arn:aws:sqs:eu-west-1:000000000000:dead';

@@ -4,10 +4,10 @@ import { PRICES } from '../../infra/cli/prices.ts';
 import { usageOf } from '../../infra/cli/scenario.ts';
 import type { Usage } from '../../infra/local/meter/usage.ts';
 import type { Runtime } from '../../infra/local/runtime.ts';
-import { BackEnd } from '../back-end.ts';
-import { Client } from '../client.ts';
-import { bootLocal } from '../local.ts';
-import { until } from '../until.ts';
+import { BackEnd } from '../support/back-end.ts';
+import { Client } from '../support/client.ts';
+import { bootLocal } from '../support/local.ts';
+import { until } from '../support/until.ts';
 
 let runtime: Runtime;
 let backEnd: BackEnd;

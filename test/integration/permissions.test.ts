@@ -1,11 +1,11 @@
 import { ReceiveMessageCommand, SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { Runtime } from '../../infra/local/runtime.ts';
-import { synthesiseAll } from '../assemblies.ts';
-import { BackEnd } from '../back-end.ts';
-import { Client } from '../client.ts';
-import { bootLocal, type LocalOptions, type TemplateResources } from '../local.ts';
-import { until } from '../until.ts';
+import { synthesiseAll } from '../support/assemblies.ts';
+import { BackEnd } from '../support/back-end.ts';
+import { Client } from '../support/client.ts';
+import { bootLocal, type LocalOptions, type TemplateResources } from '../support/local.ts';
+import { until } from '../support/until.ts';
 
 /** What the policies of resources are for: services of AWS come in by them, and so may anybody. */
 

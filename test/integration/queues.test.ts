@@ -16,7 +16,7 @@ import {
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type HttpEngine, RequestError } from '../../infra/local/http.ts';
 import { type QueueDefinition, Queues } from '../../infra/local/queues.ts';
-import { serve } from '../serve.ts';
+import { serve } from '../support/serve.ts';
 
 const never = new AbortController().signal;
 const arnOf = (name: string): string => `arn:aws:sqs:eu-west-1:000000000000:${name}`;

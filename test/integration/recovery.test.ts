@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Runtime } from '../../infra/local/runtime.ts';
-import { Faults, NO_FAULTS } from '../faults.ts';
-import { bootLocal } from '../local.ts';
+import { Faults, NO_FAULTS } from '../support/faults.ts';
+import { bootLocal } from '../support/local.ts';
 import { cuts, drops, order, rewinds, rollovers, trimmed } from '../trials/trials.ts';
 
 /** The trials at a small size, with the client SDK against the whole system. `npm run trials` has the full ones. */

@@ -14,9 +14,9 @@ import { createTopics, type Topics } from '../../shared/data/shards.ts';
 import { createSubscriptions, type Subscriptions } from '../../shared/data/subscriptions.ts';
 import { KEY_WINDOW_MS } from '../../shared/protocol/frames.ts';
 import { parsePattern, parseTopic } from '../../shared/protocol/topic.ts';
-import { BackEnd } from '../back-end.ts';
-import { bootLocal } from '../local.ts';
 import { MemoryDynamoDB, TABLES, type TableDefinition, type TableName } from '../memory/dynamodb.ts';
+import { BackEnd } from '../support/back-end.ts';
+import { bootLocal } from '../support/local.ts';
 
 const START_MS = Date.UTC(2026, 10, 20);
 const HOUR_MS = 3_600_000;

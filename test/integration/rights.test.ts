@@ -6,12 +6,12 @@ import type { Clock } from '../../infra/local/clock.ts';
 import type { Runtime } from '../../infra/local/runtime.ts';
 import { parsePattern, parseTopic } from '../../shared/protocol/topic.ts';
 import type { DeliveryJob } from '../../shared/queues/job.ts';
-import { BackEnd } from '../back-end.ts';
-import { Client } from '../client.ts';
-import { Faults, NO_FAULTS } from '../faults.ts';
-import { bootLocal, variablesOf } from '../local.ts';
-import { rightOf, rightsIn } from '../rights.ts';
-import { until } from '../until.ts';
+import { BackEnd } from '../support/back-end.ts';
+import { Client } from '../support/client.ts';
+import { Faults, NO_FAULTS } from '../support/faults.ts';
+import { bootLocal, variablesOf } from '../support/local.ts';
+import { rightOf, rightsIn } from '../support/rights.ts';
+import { until } from '../support/until.ts';
 
 /** Least privilege: every right that the template grants is used by something, and without it that something fails. */
 

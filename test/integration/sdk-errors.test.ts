@@ -5,7 +5,7 @@ import { ReceiveMessageCommand, SendMessageCommand, SQSClient } from '@aws-sdk/c
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Ready } from '../../infra/local/ready.ts';
 import type { Runtime } from '../../infra/local/runtime.ts';
-import { bootLocal } from '../local.ts';
+import { bootLocal } from '../support/local.ts';
 
 interface Credentials {
   readonly accessKeyId: string;

@@ -2,10 +2,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { assemblyOf, synthesiseAll } from '../assemblies.ts';
-import { BackEnd } from '../back-end.ts';
-import { Client } from '../client.ts';
-import { type SystemOptions, spawnMain, startSystem } from '../system.ts';
+import { assemblyOf, synthesiseAll } from '../support/assemblies.ts';
+import { BackEnd } from '../support/back-end.ts';
+import { Client } from '../support/client.ts';
+import { type SystemOptions, spawnMain, startSystem } from '../support/system.ts';
 
 const dataDir = mkdtempSync(join(tmpdir(), 'fanwire-start-'));
 const running: (() => Promise<void>)[] = [];

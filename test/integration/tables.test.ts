@@ -21,8 +21,8 @@ import {
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Dynalite } from '../../infra/local/dynalite/dynalite.ts';
 import { type TableDefinition, Tables } from '../../infra/local/tables.ts';
-import { ManualClock } from '../manual-clock.ts';
-import { serve } from '../serve.ts';
+import { ManualClock } from '../support/manual-clock.ts';
+import { serve } from '../support/serve.ts';
 
 const TableName = 'connections';
 const definition: TableDefinition = {

@@ -8,9 +8,9 @@ import {
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { WebSocket } from 'ws';
 import { ACCOUNT_LIMITS, Throttle } from '../../infra/local/gateway/throttle.ts';
-import { Client } from '../client.ts';
-import { bootLocal } from '../local.ts';
-import { ManualClock } from '../manual-clock.ts';
+import { Client } from '../support/client.ts';
+import { bootLocal } from '../support/local.ts';
+import { ManualClock } from '../support/manual-clock.ts';
 import { echo, ok, refusal, startGateway } from './gateway-fixture.ts';
 
 const post = (id: string, data = 'x') => new PostToConnectionCommand({ ConnectionId: id, Data: data });

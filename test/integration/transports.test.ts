@@ -17,7 +17,7 @@ import { createPlugin } from '../../shared/delivery/engine/plugin.ts';
 import { createSockets } from '../../shared/delivery/engine/sockets.ts';
 import { createUndici } from '../../shared/delivery/engine/undici.ts';
 import { createPost, type Post, type PostOutcome } from '../../shared/delivery/post.ts';
-import { selfSigned } from '../certificate.ts';
+import { selfSigned } from '../support/certificate.ts';
 import {
   answer,
   type Behaviour,
@@ -26,7 +26,7 @@ import {
   REGION,
   type Received,
   signatureOf,
-} from '../posting-endpoint.ts';
+} from '../support/posting-endpoint.ts';
 
 /** Nothing here takes as long, unless it never ends. */
 const TIMEOUT_MS = 10_000;

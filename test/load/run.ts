@@ -5,7 +5,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { startSystem } from '../system.ts';
+import { startSystem } from '../support/system.ts';
 import type { Result } from './ledger.ts';
 import { isClean, reportOf } from './report.ts';
 import { type LoadSettings, messagesOf } from './settings.ts';

@@ -43,8 +43,8 @@ import {
 } from '../../shared/protocol/frames.ts';
 import { createBus } from '../../shared/queues/bus.ts';
 import { createDeadLetters, createDeliveryQueue } from '../../shared/queues/queues.ts';
-import { freePace } from '../free-pace.ts';
 import { MemoryDynamoDB, type MemoryOptions } from '../memory/dynamodb.ts';
+import { freePace } from '../support/free-pace.ts';
 import { Bus } from './bus.ts';
 import {
   type Aws,

@@ -1,5 +1,5 @@
-import { Faults } from '../faults.ts';
-import { startSystem } from '../system.ts';
+import { Faults } from '../support/faults.ts';
+import { startSystem } from '../support/system.ts';
 import { cuts, drops, order, rewinds, rollovers, trimmed } from './trials.ts';
 
 /** `npm run trials [-- NAME …]`: each trial at its full size, on a system of its own. Exits with 1 if one fails. */

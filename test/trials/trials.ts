@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { connect } from '../../shared/client/index.ts';
-import type { Faults } from '../faults.ts';
-import type { System } from '../system.ts';
-import { until } from '../until.ts';
+import type { Faults } from '../support/faults.ts';
+import type { System } from '../support/system.ts';
+import { until } from '../support/until.ts';
 import { type Account, accountOf, Listener, total } from './audience.ts';
 
 /** What users would put a system like this through. Small sizes are tests, the full ones `npm run trials`. */

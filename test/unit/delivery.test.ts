@@ -12,7 +12,7 @@ import {
   JOB_BYTES_MAX,
   retryDelaySeconds,
 } from '../../shared/queues/job.ts';
-import { freePace } from '../free-pace.ts';
+import { freePace } from '../support/free-pace.ts';
 
 const decoder = new TextDecoder();
 const delivered: PostOutcome = { outcome: 'delivered' };

@@ -6,9 +6,9 @@ import type { QueueRecord } from '../../shared/lambda/events.ts';
 import { createLimit } from '../../shared/limit.ts';
 import { type Pattern, parsePattern, patternsCovering } from '../../shared/protocol/topic.ts';
 import type { DeliveryJob } from '../../shared/queues/job.ts';
-import { freePace } from '../free-pace.ts';
-import { namespacesOf } from '../namespaces.ts';
-import { type AtStep, dies, once, TopicLog } from '../topic-log.ts';
+import { freePace } from '../support/free-pace.ts';
+import { namespacesOf } from '../support/namespaces.ts';
+import { type AtStep, dies, once, TopicLog } from '../support/topic-log.ts';
 
 const decoder = new TextDecoder();
 

@@ -4,7 +4,7 @@ import type { Draft, Sequenced } from '../../services/fanout/sequence.ts';
 import { type Page, readAfter, readBack, readFromOldest, rewind } from '../../shared/data/replay.ts';
 import type { LossReason } from '../../shared/protocol/frames.ts';
 import type { MakeRequest } from '../memory/dynamodb.ts';
-import { dies, redelivered, TopicLog } from '../topic-log.ts';
+import { dies, redelivered, TopicLog } from '../support/topic-log.ts';
 
 /** Whatever order the requests of workers and readers are done in, and wherever workers die. */
 

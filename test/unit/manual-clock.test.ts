@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { ManualClock } from '../manual-clock.ts';
+import { ManualClock } from '../support/manual-clock.ts';
 
 it('runs what falls due in order of time, each at its own moment', () => {
   const clock = new ManualClock(0);

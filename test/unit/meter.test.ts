@@ -6,7 +6,7 @@ import { indexWriteUnits } from '../../infra/local/meter/indexes.ts';
 import { Meter } from '../../infra/local/meter/meter.ts';
 import { payloadOf } from '../../infra/local/meter/payload.ts';
 import { eventUnits, messageUnits, requestUnits } from '../../infra/local/meter/units.ts';
-import { ManualClock } from '../manual-clock.ts';
+import { ManualClock } from '../support/manual-clock.ts';
 
 const MINUTE_MS = 60_000;
 

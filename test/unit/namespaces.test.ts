@@ -5,7 +5,7 @@ import { loadConfig, namespaces as namespacesSetting } from '../../shared/lambda
 import { DATA_BYTES_MAX } from '../../shared/protocol/frames.ts';
 import { historyNamespaceOf, keepsHistory, namespaceOf } from '../../shared/protocol/namespaces.ts';
 import { parsePattern, parseTopic } from '../../shared/protocol/topic.ts';
-import { namespacesOf } from '../namespaces.ts';
+import { namespacesOf } from '../support/namespaces.ts';
 
 const history = { messages: 100, seconds: 60 };
 const problemsOf = (given: unknown) => completeNamespaces(given as NamespacesSettings).problems;

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import type { Budget } from '../../shared/data/budget.ts';
 import { createPace, type Lane, type Pace } from '../../shared/delivery/pace.ts';
 import { Turns } from '../../shared/delivery/turns.ts';
-import { ManualClock } from '../manual-clock.ts';
+import { ManualClock } from '../support/manual-clock.ts';
 
 const FOREVER = Number.POSITIVE_INFINITY;
 

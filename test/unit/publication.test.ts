@@ -10,7 +10,7 @@ import {
   parsePublication,
 } from '../../shared/protocol/publication.ts';
 import { parseTopic } from '../../shared/protocol/topic.ts';
-import { namespacesOf } from '../namespaces.ts';
+import { namespacesOf } from '../support/namespaces.ts';
 
 const envelope = { id: 'event-id', time: '2026-11-20T05:00:00Z' };
 const lobby = { topic: parseTopic('chat/lobby') };

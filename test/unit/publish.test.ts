@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { publish } from '../../services/publish/publish.ts';
 import { parsePublish } from '../../shared/protocol/frames.ts';
 import { messagesTo, type Publication } from '../../shared/protocol/publication.ts';
-import { namespacesOf } from '../namespaces.ts';
+import { namespacesOf } from '../support/namespaces.ts';
 
 const NOW = '2026-11-20T05:00:00.123Z';
 

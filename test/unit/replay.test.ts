@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { type Page, readAfter, readBack, readFromOldest, rewind, toReply } from '../../shared/data/replay.ts';
-import { type AtStep, dies, type LogSettings, once, redelivered, TopicLog } from '../topic-log.ts';
+import { type AtStep, dies, type LogSettings, once, redelivered, TopicLog } from '../support/topic-log.ts';
 
 const SECOND_MS = 1_000;
 const MINUTE_MS = 60_000;

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Invocation } from '../../infra/local/invoke.ts';
 import { type ScheduleSettings, startSchedule } from '../../infra/local/schedule.ts';
 import { nextRun, parseTiming } from '../../infra/local/timing.ts';
-import { ManualClock } from '../manual-clock.ts';
+import { ManualClock } from '../support/manual-clock.ts';
 
 const MINUTE_MS = 60_000;
 const DAY_MS = 24 * 60 * MINUTE_MS;

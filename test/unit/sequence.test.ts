@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { HEAD_TTL_SECONDS } from '../../shared/data/heads.ts';
 import { readAfter } from '../../shared/data/replay.ts';
 import { KEY_WINDOW_MS } from '../../shared/protocol/frames.ts';
-import { type AtStep, dies, once, outcomes, redelivered, type Step, TopicLog } from '../topic-log.ts';
+import { type AtStep, dies, once, outcomes, redelivered, type Step, TopicLog } from '../support/topic-log.ts';
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;

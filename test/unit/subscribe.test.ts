@@ -3,8 +3,8 @@ import { history } from '../../services/history/history.ts';
 import { type SubscribeDeps, subscribe } from '../../services/subscribe/subscribe.ts';
 import { parseHistory, parseSubscribe } from '../../shared/protocol/frames.ts';
 import type { Namespace } from '../../shared/protocol/namespaces.ts';
-import { namespacesOf } from '../namespaces.ts';
-import { type AtStep, dies, type LogSettings, once, TopicLog } from '../topic-log.ts';
+import { namespacesOf } from '../support/namespaces.ts';
+import { type AtStep, dies, type LogSettings, once, TopicLog } from '../support/topic-log.ts';
 
 /** A topic with a log, to which one connection subscribes. Everything is done in the order of `steps`. */
 function houseOf(settings: LogSettings = {}, changes: Partial<Namespace> = {}) {

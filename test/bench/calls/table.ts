@@ -1,6 +1,6 @@
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import { selfSigned } from '../../certificate.ts';
+import { selfSigned } from '../../support/certificate.ts';
 
 /** A DynamoDB that answers every call with the same: what is measured is the client. Tells its parent where it is. */
 const certificate = selfSigned();

@@ -1,6 +1,6 @@
 import { type AddressInfo, createServer as createTcp, type Socket } from 'node:net';
 import { createServer as createTls } from 'node:tls';
-import { selfSigned } from '../../certificate.ts';
+import { selfSigned } from '../../support/certificate.ts';
 import { BODY_BYTES } from './message.ts';
 
 /**

@@ -1,6 +1,6 @@
 import { SignatureV4 } from '@smithy/signature-v4';
 import { Signer } from '../../../shared/delivery/engine/signer.ts';
-import { Sha256 } from '../../posting-endpoint.ts';
+import { Sha256 } from '../../support/posting-endpoint.ts';
 import { median } from '../bench.ts';
 import { BODY_BYTES, CREDENTIALS, connectionIds, REGION } from './message.ts';
 

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { HmacKey } from '../../../shared/aws/sign/hmac-key.ts';
 import type { Credentials } from '../../../shared/aws/sign/sigv4.ts';
 import { type SignedRequest, Signer } from '../../../shared/delivery/engine/signer.ts';
-import { Sha256 } from '../../posting-endpoint.ts';
+import { Sha256 } from '../../support/posting-endpoint.ts';
 
 const REQUESTS = 10_000;
 const REQUESTS_PER_SIGNER = 20;

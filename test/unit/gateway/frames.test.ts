@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { encodeMessage, FrameReader } from '../../../infra/local/gateway/frames.ts';
-import { clientFrame, type FrameParts } from '../../web-socket-frames.ts';
+import { clientFrame, type FrameParts } from '../../support/web-socket-frames.ts';
 
 const LIMIT = 32_768;
 const PING = 0x9;

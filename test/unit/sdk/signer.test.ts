@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import type { Request } from '../../../shared/aws/sdk/request.ts';
 import { RequestSigner } from '../../../shared/aws/sdk/signer.ts';
 import type { Credentials } from '../../../shared/aws/sign/sigv4.ts';
-import { Sha256 } from '../../posting-endpoint.ts';
+import { Sha256 } from '../../support/posting-endpoint.ts';
 
 const REQUESTS = 2_000;
 const NOW = new Date(Date.UTC(2026, 10, 20, 12));

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { until } from './until.ts';
 
-const WSCAT = join(import.meta.dirname, '../node_modules/.bin/wscat');
+const WSCAT = join(import.meta.dirname, '../../node_modules/.bin/wscat');
 
 /** `wscat` as a person uses it: lines in, lines out. */
 export class Wscat {

@@ -1,5 +1,5 @@
-import { DATA_BYTES_MAX } from '../shared/protocol/frames.ts';
-import type { Namespace, Namespaces } from '../shared/protocol/namespaces.ts';
+import { DATA_BYTES_MAX } from '../../shared/protocol/frames.ts';
+import type { Namespace, Namespaces } from '../../shared/protocol/namespaces.ts';
 
 const VOLATILE: Namespace = {
   recovery: false,

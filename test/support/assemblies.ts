@@ -2,10 +2,10 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, w
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { TestProject } from 'vitest/node';
-import { type Assembly, synthesise } from '../infra/local/synth.ts';
+import { type Assembly, synthesise } from '../../infra/local/synth.ts';
 import { until } from './until.ts';
 
-const ROOT = join(import.meta.dirname, '..');
+const ROOT = join(import.meta.dirname, '../..');
 /** Says where the assemblies of a test run are. */
 const VARIABLE = 'FANWIRE_TEST_ASSEMBLIES';
 

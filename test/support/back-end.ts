@@ -8,7 +8,7 @@ import {
   ReceiveMessageCommand,
   SQSClient,
 } from '@aws-sdk/client-sqs';
-import type { Ready } from '../infra/local/ready.ts';
+import type { Ready } from '../../infra/local/ready.ts';
 
 /** A back end: the real AWS SDK, with nothing but the values of the ready file. */
 export class BackEnd {

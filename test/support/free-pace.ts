@@ -1,4 +1,4 @@
-import type { Pace } from '../shared/delivery/pace.ts';
+import type { Pace } from '../../shared/delivery/pace.ts';
 
 /** A pace at which everybody may go at once. */
 export const freePace = (): Pace => ({

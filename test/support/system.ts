@@ -3,11 +3,11 @@ import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync, watch } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Ready } from '../infra/local/ready.ts';
-import type { Assembly } from '../infra/local/synth.ts';
+import type { Ready } from '../../infra/local/ready.ts';
+import type { Assembly } from '../../infra/local/synth.ts';
 import { assemblyOf } from './assemblies.ts';
 
-const MAIN = join(import.meta.dirname, '../infra/local/main.ts');
+const MAIN = join(import.meta.dirname, '../../infra/local/main.ts');
 const SYNTHESISED = join(import.meta.dirname, 'apps/synthesised.ts');
 
 export interface SystemOptions {

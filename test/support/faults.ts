@@ -1,7 +1,7 @@
-import type { FaultReport, FaultSet } from '../infra/local/faults/fault.ts';
-import type { Ready } from '../infra/local/ready.ts';
+import type { FaultReport, FaultSet } from '../../infra/local/faults/fault.ts';
+import type { Ready } from '../../infra/local/ready.ts';
 
-export type { Fault, FaultReport, FaultSet } from '../infra/local/faults/fault.ts';
+export type { Fault, FaultReport, FaultSet } from '../../infra/local/faults/fault.ts';
 
 /** Nothing goes wrong until a test says so. */
 export const NO_FAULTS: FaultSet = { faults: [] };

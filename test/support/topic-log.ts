@@ -1,9 +1,9 @@
-import { type Draft, type Sequenced, sequence } from '../services/fanout/sequence.ts';
-import { createHistory, type Head, type History, type Log } from '../shared/data/log.ts';
-import type { ReplayDeps, View } from '../shared/data/replay.ts';
-import type { HistoryNamespace } from '../shared/protocol/namespaces.ts';
-import { parseTopic, type Topic } from '../shared/protocol/topic.ts';
-import { LAG_MAX_MS, type MakeRequest, MemoryDynamoDB } from './memory/dynamodb.ts';
+import { type Draft, type Sequenced, sequence } from '../../services/fanout/sequence.ts';
+import { createHistory, type Head, type History, type Log } from '../../shared/data/log.ts';
+import type { ReplayDeps, View } from '../../shared/data/replay.ts';
+import type { HistoryNamespace } from '../../shared/protocol/namespaces.ts';
+import { parseTopic, type Topic } from '../../shared/protocol/topic.ts';
+import { LAG_MAX_MS, type MakeRequest, MemoryDynamoDB } from '../memory/dynamodb.ts';
 import { namespacesOf } from './namespaces.ts';
 
 /** A moment at which something can be done to a worker or a reader: between any two of its requests there is one. */
