@@ -20,7 +20,7 @@ import {
   parseInput,
   RequestError,
   unknownOperation,
-} from './http.ts';
+} from './http/engine.ts';
 import type { Meter } from './meter/meter.ts';
 import { payloadOf } from './meter/payload.ts';
 import { Disorder, type RecordFaults } from './record-faults.ts';

@@ -15,7 +15,8 @@ import { Faults } from './faults/faults.ts';
 import { Names } from './faults/names.ts';
 import { Gateway, type GatewayDeps, type GatewaySettings } from './gateway/gateway.ts';
 import { type AccountLimits, Throttle } from './gateway/throttle.ts';
-import type { HttpEngine } from './http.ts';
+import type { HttpEngine } from './http/engine.ts';
+import { type File, LocalServer } from './http/server.ts';
 import type { AccessHooks } from './iam/access.ts';
 import { Iam } from './iam/iam.ts';
 import type { NearServer } from './lambda/environment.ts';
@@ -38,7 +39,6 @@ import {
   tableDefinitions,
 } from './resources.ts';
 import { startSchedule } from './schedule.ts';
-import { type File, LocalServer } from './server.ts';
 import type { Assembly } from './synth.ts';
 import { Tables, type TablesOptions } from './tables.ts';
 import { readStack, type Stack } from './template.ts';

@@ -11,7 +11,7 @@ import {
   operationOf,
   parseInput,
   RequestError,
-} from './http.ts';
+} from './http/engine.ts';
 import { runMetered } from './meter/capacity.ts';
 import type { Meter } from './meter/meter.ts';
 import { runFaulty, type TableFaults } from './table-faults.ts';

@@ -14,7 +14,7 @@ import {
   SQSClient,
 } from '@aws-sdk/client-sqs';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { type HttpEngine, RequestError } from '../../infra/local/http.ts';
+import { type HttpEngine, RequestError } from '../../infra/local/http/engine.ts';
 import { type QueueDefinition, Queues } from '../../infra/local/queues.ts';
 import { serve } from '../support/serve.ts';
 

@@ -1,7 +1,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
-import type { HttpEngine } from '../../infra/local/http.ts';
+import type { HttpEngine } from '../../infra/local/http/engine.ts';
 
 /** What the SDK's clients need to talk to an engine. */
 export interface Served {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { TableDescription } from '../../infra/local/dynalite/dynalite.ts';
-import { RequestError } from '../../infra/local/http.ts';
+import { RequestError } from '../../infra/local/http/engine.ts';
 import { runMetered } from '../../infra/local/meter/capacity.ts';
 import { indexWriteUnits } from '../../infra/local/meter/indexes.ts';
 import { Meter } from '../../infra/local/meter/meter.ts';

@@ -7,7 +7,7 @@ import {
   operationOf,
   parseInput,
   unknownOperation,
-} from '../http.ts';
+} from '../http/engine.ts';
 import type { Meter } from '../meter/meter.ts';
 import { Deliveries, type DeliveryDeps } from './delivery.ts';
 import { checkRequest, type Entry, parseEntries, type Refusal, sizeOf, toEvent } from './event.ts';

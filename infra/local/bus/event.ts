@@ -1,4 +1,4 @@
-import { RequestError } from '../http.ts';
+import { RequestError } from '../http/engine.ts';
 import { isObject, type JsonObject } from './operators.ts';
 
 /** Entries in one PutEvents. */

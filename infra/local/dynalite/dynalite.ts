@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 import { Readable } from 'node:stream';
-import { RequestError, unknownOperation } from '../http.ts';
+import { RequestError, unknownOperation } from '../http/engine.ts';
 import { type Parser, remember } from './expressions.ts';
 import { type QueryInput, query, VALUES_AT_ONCE, type Values } from './query.ts';
 

@@ -1,4 +1,10 @@
-import { type HttpEngine, type HttpRequest, type HttpResponse, parseInput, RequestError } from '../http.ts';
+import {
+  type HttpEngine,
+  type HttpRequest,
+  type HttpResponse,
+  parseInput,
+  RequestError,
+} from '../http/engine.ts';
 import type { Faults } from './faults.ts';
 
 export const FAULTS_PATH = '/_fanwire/faults';

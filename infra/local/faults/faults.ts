@@ -1,9 +1,9 @@
 import { randomInt } from 'node:crypto';
 import type { BusFaults } from '../bus/buses.ts';
 import type { GatewayFaults, ManagementFault } from '../gateway/faults.ts';
+import type { CallerFaults } from '../http/server.ts';
 import type { EnvironmentFaults } from '../lambda/environment.ts';
 import type { RecordFaults } from '../record-faults.ts';
-import type { CallerFaults } from '../server.ts';
 import type { TableFaults } from '../table-faults.ts';
 import { ActiveFaults, of } from './active.ts';
 import type { FaultOf, FaultReport, FaultSet, Span } from './fault.ts';

@@ -1,5 +1,5 @@
 import { describe } from '../../../shared/protocol/errors.ts';
-import { RequestError } from '../http.ts';
+import { RequestError } from '../http/engine.ts';
 import type { EffectOf, FaultOf, FaultSet, On, TableOperation } from './fault.ts';
 import type { NameKind, Names } from './names.ts';
 import { SEED_MAX } from './random.ts';

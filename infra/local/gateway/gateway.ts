@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { Clock } from '../clock.ts';
 import { Delays } from '../delays.ts';
-import type { HttpRequest, HttpResponse } from '../http.ts';
+import type { HttpRequest, HttpResponse } from '../http/engine.ts';
 import type { Guard } from '../iam/guard.ts';
 import type { Invoke } from '../invoke.ts';
 import type { StageMeter } from '../meter/stage.ts';

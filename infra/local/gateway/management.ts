@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import type { HttpResponse } from '../http.ts';
+import type { HttpResponse } from '../http/engine.ts';
 import type { Closing, Connection } from './connection.ts';
 import { isId } from './ids.ts';
 import { MESSAGE_BYTES_MAX } from './limits.ts';

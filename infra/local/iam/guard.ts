@@ -6,7 +6,7 @@ import {
   operationOf,
   parseInput,
   RequestError,
-} from '../http.ts';
+} from '../http/engine.ts';
 import type { Access } from './access.ts';
 import { explain } from './access.ts';
 import type { AccessRequest } from './policy.ts';

@@ -1,4 +1,4 @@
-import type { HttpResponse } from '../http.ts';
+import type { HttpResponse } from '../http/engine.ts';
 import { type Denial, explain } from './access.ts';
 import type { TargetService } from './requests.ts';
 

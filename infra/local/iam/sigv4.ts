@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import type { HttpRequest } from '../http.ts';
+import type { HttpRequest } from '../http/engine.ts';
 import { lastOf } from '../last.ts';
 import { HmacKey } from './hmac.ts';
 

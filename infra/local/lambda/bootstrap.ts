@@ -8,7 +8,7 @@ import { setImmediate } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { getHeapStatistics } from 'node:v8';
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
-import { installLoopback } from '../loopback/dial.ts';
+import { installLoopback } from '../http/loopback/dial.ts';
 import type { Call, Reply, WorkerSettings } from './messages.ts';
 
 type Handler = (event: unknown, context: unknown) => unknown;

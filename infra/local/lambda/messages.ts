@@ -1,4 +1,4 @@
-import type { LoopbackSettings } from '../loopback/dial.ts';
+import type { LoopbackSettings } from '../http/loopback/dial.ts';
 
 /** What passes between the engine and the thread of an execution environment. */
 

@@ -1,4 +1,4 @@
-import { RequestError } from '../http.ts';
+import { RequestError } from '../http/engine.ts';
 
 type Input = Record<string, unknown>;
 type Run = (input: Input) => Promise<unknown>;

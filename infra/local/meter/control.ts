@@ -1,4 +1,4 @@
-import type { HttpEngine, HttpRequest, HttpResponse } from '../http.ts';
+import type { HttpEngine, HttpRequest, HttpResponse } from '../http/engine.ts';
 import type { Meter } from './meter.ts';
 
 export const USAGE_PATH = '/_fanwire/usage';

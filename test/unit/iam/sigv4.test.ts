@@ -3,7 +3,7 @@ import { SignatureV4 } from '@smithy/signature-v4';
 import type { HttpRequest } from '@smithy/types';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { HttpRequest as SignedRequest } from '../../../infra/local/http.ts';
+import type { HttpRequest as SignedRequest } from '../../../infra/local/http/engine.ts';
 import { parseAuthorization, verify } from '../../../infra/local/iam/sigv4.ts';
 
 /** What the signer wants for a hash: with a secret, an HMAC. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Outbox, readBatch, Segment } from '../../../infra/local/loopback/batch.ts';
+import { Outbox, readBatch, Segment } from '../../../infra/local/http/loopback/batch.ts';
 
 interface Sent {
   readonly socket: number;

@@ -5,7 +5,7 @@ import net, { connect, createConnection, type NetConnectOpts, type Socket } from
 import { buffer } from 'node:stream/consumers';
 import { parentPort, workerData } from 'node:worker_threads';
 import { WebSocket } from 'ws';
-import { installLoopback, type LoopbackSettings } from '../../../infra/local/loopback/dial.ts';
+import { installLoopback, type LoopbackSettings } from '../../../infra/local/http/loopback/dial.ts';
 
 const HOST = '127.0.0.1';
 

@@ -14,9 +14,9 @@ import { buffer, text } from 'node:stream/consumers';
 import { MessageChannel, Worker } from 'node:worker_threads';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { WebSocketServer } from 'ws';
-import type { LoopbackSettings } from '../../../infra/local/loopback/dial.ts';
-import { plugIn, type Server } from '../../../infra/local/loopback/plug.ts';
-import { readWhole, WholeResponse } from '../../../infra/local/loopback/whole.ts';
+import type { LoopbackSettings } from '../../../infra/local/http/loopback/dial.ts';
+import { plugIn, type Server } from '../../../infra/local/http/loopback/plug.ts';
+import { readWhole, WholeResponse } from '../../../infra/local/http/loopback/whole.ts';
 import type { Order, Outcome, Tasks, Way } from './client.ts';
 
 const CLIENT = new URL('./client.ts', import.meta.url);

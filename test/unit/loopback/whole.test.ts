@@ -4,8 +4,8 @@ import { type AddressInfo, connect, createServer, type Server } from 'node:net';
 import { text } from 'node:stream/consumers';
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
-import type { HttpRequest } from '../../../infra/local/http.ts';
-import { readWhole, WholeResponse } from '../../../infra/local/loopback/whole.ts';
+import type { HttpRequest } from '../../../infra/local/http/engine.ts';
+import { readWhole, WholeResponse } from '../../../infra/local/http/loopback/whole.ts';
 
 interface Seen extends HttpRequest {
   readonly body: string;

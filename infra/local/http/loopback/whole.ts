@@ -1,6 +1,6 @@
 import { type OutgoingHttpHeaders, STATUS_CODES } from 'node:http';
-import type { HttpRequest, HttpResponse } from '../http.ts';
-import { lastOf } from '../last.ts';
+import { lastOf } from '../../last.ts';
+import type { HttpRequest, HttpResponse } from '../engine.ts';
 
 /** Its headers' names are in lower case. */
 export interface WholeRequest extends HttpRequest {

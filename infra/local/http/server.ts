@@ -1,8 +1,8 @@
 import { createServer, type IncomingMessage, type Server, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { MessagePort } from 'node:worker_threads';
-import type { Gateway } from './gateway/gateway.ts';
-import type { HttpEngine, HttpRequest, HttpResponse } from './http.ts';
+import type { Gateway } from '../gateway/gateway.ts';
+import type { HttpEngine, HttpRequest, HttpResponse } from './engine.ts';
 import { plugIn } from './loopback/plug.ts';
 import { readWhole, WholeResponse } from './loopback/whole.ts';
 
@@ -152,7 +152,7 @@ export class LocalServer {
     if (!services) return plain(response, 503, 'starting');
     const target = request.headers['x-amz-target'];
     if (typeof target === 'string') {
-      const service = target.slice(0, target.indexOf('.'));
+      const service = target.slice(0, target.indexOf('..'));
       const engine = services.engines.get(service);
       if (engine) return engine.handle(request, body, response);
       return plain(
