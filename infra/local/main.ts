@@ -7,7 +7,7 @@ import { UNLIMITED } from './gateway/throttle.ts';
 import { toTerminalLine } from './log.ts';
 import type { Ready } from './ready.ts';
 import { boot, type Runtime } from './runtime.ts';
-import { synthesise } from './synth.ts';
+import { synthesise } from './stack/synth.ts';
 
 // Lambda's clock is UTC; a worker thread cannot have a time zone of its own.
 process.env.TZ = 'UTC';

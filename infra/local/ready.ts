@@ -1,6 +1,6 @@
 import type { Credentials } from './credentials.ts';
 import type { GatewaySettings } from './gateway/gateway.ts';
-import type { Resource, Stack } from './template.ts';
+import type { Resource, Stack } from './stack/stack.ts';
 
 /** What a client needs to use the system. */
 export interface Ready extends Credentials {

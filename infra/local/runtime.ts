@@ -27,6 +27,7 @@ import { createMeter } from './meter/create.ts';
 import type { Meter } from './meter/meter.ts';
 import { Queues, type QueuesOptions } from './queues.ts';
 import { describeReady, type Ready } from './ready.ts';
+import { startSchedule } from './schedule.ts';
 import {
   busNames,
   functionSettings,
@@ -37,11 +38,10 @@ import {
   ruleDefinitions,
   scheduleSettings,
   tableDefinitions,
-} from './resources.ts';
-import { startSchedule } from './schedule.ts';
-import type { Assembly } from './synth.ts';
+} from './stack/resources.ts';
+import { readStack, type Stack } from './stack/stack.ts';
+import type { Assembly } from './stack/synth.ts';
 import { Tables, type TablesOptions } from './tables.ts';
-import { readStack, type Stack } from './template.ts';
 
 const REGION = 'us-east-1';
 /** What AWS tooling for local endpoints expects. */

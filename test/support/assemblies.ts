@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, w
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { TestProject } from 'vitest/node';
-import { type Assembly, synthesise } from '../../infra/local/synth.ts';
+import { type Assembly, synthesise } from '../../infra/local/stack/synth.ts';
 import { until } from './until.ts';
 
 const ROOT = join(import.meta.dirname, '../..');

@@ -1,5 +1,5 @@
 import { boot, type Runtime, type RuntimeOptions } from '../../infra/local/runtime.ts';
-import type { Assembly } from '../../infra/local/synth.ts';
+import type { Assembly } from '../../infra/local/stack/synth.ts';
 import { assemblyOf } from './assemblies.ts';
 
 export interface LocalOptions

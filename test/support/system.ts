@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, watch } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Ready } from '../../infra/local/ready.ts';
-import type { Assembly } from '../../infra/local/synth.ts';
+import type { Assembly } from '../../infra/local/stack/synth.ts';
 import { assemblyOf } from './assemblies.ts';
 
 const MAIN = join(import.meta.dirname, '../../infra/local/main.ts');

@@ -15,8 +15,8 @@ import { Schedule, ScheduleExpression } from 'aws-cdk-lib/aws-scheduler';
 import { LambdaInvoke } from 'aws-cdk-lib/aws-scheduler-targets';
 import { Queue } from 'aws-cdk-lib/aws-sqs';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { gatewaySettings } from '../../infra/local/resources.ts';
-import { readStack, type Stack, type StackOptions, TemplateError } from '../../infra/local/template.ts';
+import { gatewaySettings } from '../../infra/local/stack/resources.ts';
+import { readStack, type Stack, type StackOptions, TemplateError } from '../../infra/local/stack/stack.ts';
 
 type Sections = Readonly<Record<string, unknown>>;
 

@@ -1,5 +1,5 @@
-import { functionArn } from '../resources.ts';
-import type { Resource, Stack } from '../template.ts';
+import { functionArn } from '../stack/resources.ts';
+import type { Resource, Stack } from '../stack/stack.ts';
 import type { PolicyDocument, Statement } from './policy.ts';
 import type { PolicyProblems } from './policy-problems.ts';
 import { compileResourcePolicies, type ResourcePolicy } from './resource-policy.ts';

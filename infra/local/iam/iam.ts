@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.ts';
-import { TemplateError } from '../cloudformation/problems.ts';
 import type { Credentials, SessionCredentials } from '../credentials.ts';
-import type { Stack } from '../template.ts';
+import { TemplateError } from '../stack/problems.ts';
+import type { Stack } from '../stack/stack.ts';
 import { Access, type AccessHooks } from './access.ts';
 import { Callers } from './callers.ts';
 import { readResourcePolicies } from './grants.ts';

@@ -1,5 +1,5 @@
-import { logGroupName } from '../resources.ts';
-import type { Stack } from '../template.ts';
+import { logGroupName } from '../stack/resources.ts';
+import type { Stack } from '../stack/stack.ts';
 import type { Principal, Principals } from './principals.ts';
 import type { Account } from './requests.ts';
 

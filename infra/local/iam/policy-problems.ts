@@ -1,5 +1,5 @@
-import type { Problem } from '../cloudformation/problems.ts';
-import type { Resource } from '../template.ts';
+import type { Problem } from '../stack/problems.ts';
+import type { Resource } from '../stack/stack.ts';
 import { conditionKeysOf, type PolicyDocument } from './policy.ts';
 
 /**

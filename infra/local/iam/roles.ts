@@ -1,4 +1,4 @@
-import type { Resource, Stack } from '../template.ts';
+import type { Resource, Stack } from '../stack/stack.ts';
 import { AWS_MANAGED_POLICIES } from './managed.ts';
 import { compilePolicies, type Policy, type PolicyDocument, statementsOf } from './policy.ts';
 import type { PolicyProblems } from './policy-problems.ts';

@@ -1,5 +1,5 @@
-import { functionArn } from '../resources.ts';
-import type { Resource, Stack } from '../template.ts';
+import { functionArn } from '../stack/resources.ts';
+import type { Resource, Stack } from '../stack/stack.ts';
 import { type Access, explain } from './access.ts';
 import { DELETE, RECEIVE } from './actions.ts';
 import type { FunctionIdentities } from './identities.ts';

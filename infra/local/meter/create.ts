@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.ts';
-import { functionSettings, mappingSettings } from '../resources.ts';
-import type { Stack } from '../template.ts';
+import { functionSettings, mappingSettings } from '../stack/resources.ts';
+import type { Stack } from '../stack/stack.ts';
 import { Meter } from './meter.ts';
 import { shortNames } from './names.ts';
 

@@ -1,4 +1,4 @@
-import type { Stack } from '../template.ts';
+import type { Stack } from '../stack/stack.ts';
 
 /** Ids that say what a construct is, not what it is for. */
 const NO_NAMES: ReadonlySet<string> = new Set(['Resource', 'Function', 'Default']);

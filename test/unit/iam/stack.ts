@@ -1,5 +1,5 @@
 import { Iam } from '../../../infra/local/iam/iam.ts';
-import { readStack, type Stack } from '../../../infra/local/template.ts';
+import { readStack, type Stack } from '../../../infra/local/stack/stack.ts';
 
 export type Properties = Readonly<Record<string, unknown>>;
 

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { TemplateError } from '../../../infra/local/template.ts';
+import { TemplateError } from '../../../infra/local/stack/stack.ts';
 import { allow, iamOf, type Properties, role, roleWith, stackOf, trusting, worker } from './stack.ts';
 
 const queue = { Type: 'AWS::SQS::Queue' };

@@ -1,13 +1,13 @@
-import { readAssets } from './cloudformation/assets.ts';
-import { check } from './cloudformation/check.ts';
-import { createRedirect } from './cloudformation/endpoints.ts';
-import { apiHost } from './cloudformation/identity.ts';
-import { parseTemplate } from './cloudformation/parse.ts';
-import { type Problem, TemplateError } from './cloudformation/problems.ts';
-import { type ResolvedResource, resolveTemplate } from './cloudformation/resolution.ts';
-import { isRecord, show, type Values } from './cloudformation/values.ts';
+import { readAssets } from './assets.ts';
+import { check } from './check.ts';
+import { createRedirect } from './endpoints.ts';
+import { apiHost } from './identity.ts';
+import { parseTemplate } from './parse.ts';
+import { type Problem, TemplateError } from './problems.ts';
+import { type ResolvedResource, resolveTemplate } from './resolution.ts';
+import { isRecord, show, type Values } from './values.ts';
 
-export { TemplateError } from './cloudformation/problems.ts';
+export { TemplateError } from './problems.ts';
 
 const API = 'AWS::ApiGatewayV2::Api';
 const FUNCTION = 'AWS::Lambda::Function';

@@ -1,13 +1,13 @@
-import type { RuleDefinition } from './bus/buses.ts';
-import type { AuthorizerSettings } from './gateway/authorizer.ts';
-import type { GatewayRoute, GatewaySettings } from './gateway/gateway.ts';
-import { CONNECT_ROUTE } from './gateway/routing.ts';
-import type { FunctionSettings } from './lambda/functions.ts';
-import type { MappingSettings } from './mapping.ts';
-import type { QueueDefinition } from './queues.ts';
-import type { ScheduleSettings } from './schedule.ts';
-import type { TableDefinition } from './tables.ts';
-import type { Resource, Stack } from './template.ts';
+import type { RuleDefinition } from '../bus/buses.ts';
+import type { AuthorizerSettings } from '../gateway/authorizer.ts';
+import type { GatewayRoute, GatewaySettings } from '../gateway/gateway.ts';
+import { CONNECT_ROUTE } from '../gateway/routing.ts';
+import type { FunctionSettings } from '../lambda/functions.ts';
+import type { MappingSettings } from '../mapping.ts';
+import type { QueueDefinition } from '../queues.ts';
+import type { ScheduleSettings } from '../schedule.ts';
+import type { TableDefinition } from '../tables.ts';
+import type { Resource, Stack } from './stack.ts';
 
 /**
  * From resources of the template to settings of the engines. `readStack` has checked types and properties against
