@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { loadPage } from '../web/files.ts';
-import { UNLIMITED } from './gateway/throttle.ts';
+import { UNLIMITED } from './apigateway/throttle.ts';
 import { toTerminalLine } from './log.ts';
 import type { Ready } from './ready.ts';
 import { boot, type Runtime } from './runtime.ts';

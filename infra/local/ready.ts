@@ -1,5 +1,5 @@
+import type { GatewaySettings } from './apigateway/gateway.ts';
 import type { Credentials } from './credentials.ts';
-import type { GatewaySettings } from './gateway/gateway.ts';
 import type { Resource, Stack } from './stack/stack.ts';
 
 /** What a client needs to use the system. */

@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { devNull } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
+import { Gateway, type GatewayDeps, type GatewaySettings } from './apigateway/gateway.ts';
+import { type AccountLimits, Throttle } from './apigateway/throttle.ts';
 import { Buses, type BusesOptions } from './bus/buses.ts';
 import { type Clock, systemClock } from './clock.ts';
 import {
@@ -13,8 +15,6 @@ import { FAULTS_PATH, FaultControl } from './faults/control.ts';
 import type { FaultSet } from './faults/fault.ts';
 import { Faults } from './faults/faults.ts';
 import { Names } from './faults/names.ts';
-import { Gateway, type GatewayDeps, type GatewaySettings } from './gateway/gateway.ts';
-import { type AccountLimits, Throttle } from './gateway/throttle.ts';
 import type { HttpEngine } from './http/engine.ts';
 import { type File, LocalServer } from './http/server.ts';
 import type { AccessHooks } from './iam/access.ts';

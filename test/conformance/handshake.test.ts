@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { GoneException } from '@aws-sdk/client-apigatewaymanagementapi';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
-import { createId } from '../../infra/local/gateway/ids.ts';
+import { createId } from '../../infra/local/apigateway/ids.ts';
 import { Client, refusal } from './clients.ts';
 import { post } from './stage.ts';
 import { isDeployed, openTarget, type Target, TIMEOUT_MS, tell } from './target.ts';

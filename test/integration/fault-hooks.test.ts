@@ -8,8 +8,8 @@ import {
 import { ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { WebSocket } from 'ws';
+import type { ManagementFault } from '../../infra/local/apigateway/faults.ts';
 import { Buses, type BusFaults } from '../../infra/local/bus/buses.ts';
-import type { ManagementFault } from '../../infra/local/gateway/faults.ts';
 import { Queues } from '../../infra/local/queues.ts';
 import type { RecordFaults } from '../../infra/local/record-faults.ts';
 import type { TableFaults } from '../../infra/local/table-faults.ts';

@@ -12,9 +12,9 @@ import type {
   DisconnectEvent,
   MessageEvent,
   RequestContext,
-} from '../../infra/local/gateway/events.ts';
-import { Gateway, type GatewayDeps, type GatewaySettings } from '../../infra/local/gateway/gateway.ts';
-import { type AccountLimits, Throttle } from '../../infra/local/gateway/throttle.ts';
+} from '../../infra/local/apigateway/events.ts';
+import { Gateway, type GatewayDeps, type GatewaySettings } from '../../infra/local/apigateway/gateway.ts';
+import { type AccountLimits, Throttle } from '../../infra/local/apigateway/throttle.ts';
 import type { Invocation } from '../../infra/local/invoke.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { type FrameParts, takeServerFrame } from '../support/web-socket-frames.ts';

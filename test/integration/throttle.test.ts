@@ -7,7 +7,7 @@ import {
 } from '@aws-sdk/client-apigatewaymanagementapi';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { WebSocket } from 'ws';
-import { ACCOUNT_LIMITS, Throttle } from '../../infra/local/gateway/throttle.ts';
+import { ACCOUNT_LIMITS, Throttle } from '../../infra/local/apigateway/throttle.ts';
 import { Client } from '../support/client.ts';
 import { bootLocal } from '../support/local.ts';
 import { ManualClock } from '../support/manual-clock.ts';

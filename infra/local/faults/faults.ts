@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto';
+import type { GatewayFaults, ManagementFault } from '../apigateway/faults.ts';
 import type { BusFaults } from '../bus/buses.ts';
-import type { GatewayFaults, ManagementFault } from '../gateway/faults.ts';
 import type { CallerFaults } from '../http/server.ts';
 import type { EnvironmentFaults } from '../lambda/environment.ts';
 import type { RecordFaults } from '../record-faults.ts';

@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { MessagePort } from 'node:worker_threads';
-import type { Gateway } from '../gateway/gateway.ts';
+import type { Gateway } from '../apigateway/gateway.ts';
 import type { HttpEngine, HttpRequest, HttpResponse } from './engine.ts';
 import { plugIn } from './loopback/plug.ts';
 import { readWhole, WholeResponse } from './loopback/whole.ts';

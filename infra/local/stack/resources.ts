@@ -1,7 +1,7 @@
+import type { AuthorizerSettings } from '../apigateway/authorizer.ts';
+import type { GatewayRoute, GatewaySettings } from '../apigateway/gateway.ts';
+import { CONNECT_ROUTE } from '../apigateway/routing.ts';
 import type { RuleDefinition } from '../bus/buses.ts';
-import type { AuthorizerSettings } from '../gateway/authorizer.ts';
-import type { GatewayRoute, GatewaySettings } from '../gateway/gateway.ts';
-import { CONNECT_ROUTE } from '../gateway/routing.ts';
 import type { FunctionSettings } from '../lambda/functions.ts';
 import type { MappingSettings } from '../mapping.ts';
 import type { QueueDefinition } from '../queues.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { compileRouteSelection } from '../../../infra/local/gateway/routing.ts';
+import { compileRouteSelection } from '../../../infra/local/apigateway/routing.ts';
 
 /** `${request.body.…}`, the form with braces. */
 const braced = (path: string): string => `$\{request.body.${path}}`;

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { requestTime } from '../../../infra/local/gateway/events.ts';
-import { createId, isId } from '../../../infra/local/gateway/ids.ts';
-import { parseProxyResponse } from '../../../infra/local/gateway/integration.ts';
-import { parseConnectionPath } from '../../../infra/local/gateway/management.ts';
+import { requestTime } from '../../../infra/local/apigateway/events.ts';
+import { createId, isId } from '../../../infra/local/apigateway/ids.ts';
+import { parseProxyResponse } from '../../../infra/local/apigateway/integration.ts';
+import { parseConnectionPath } from '../../../infra/local/apigateway/management.ts';
 
 describe('ids', () => {
   it('have the form of AWS and do not repeat', () => {

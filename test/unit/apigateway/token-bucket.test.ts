@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { TokenBucket } from '../../../infra/local/gateway/token-bucket.ts';
+import { TokenBucket } from '../../../infra/local/apigateway/token-bucket.ts';
 
 const NOW = Date.UTC(2024, 0, 20);
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { encodeMessage, FrameReader } from '../../../infra/local/gateway/frames.ts';
+import { encodeMessage, FrameReader } from '../../../infra/local/apigateway/frames.ts';
 import { clientFrame, type FrameParts } from '../../support/web-socket-frames.ts';
 
 const LIMIT = 32_768;
