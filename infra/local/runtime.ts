@@ -21,7 +21,7 @@ import type { AccessHooks } from './iam/access.ts';
 import { Iam } from './iam/iam.ts';
 import type { NearServer } from './lambda/environment.ts';
 import { Functions } from './lambda/functions.ts';
-import { startMapping } from './mapping.ts';
+import { startMapping } from './lambda/mapping.ts';
 import { USAGE_PATH, UsageControl } from './meter/control.ts';
 import { createMeter } from './meter/create.ts';
 import type { Meter } from './meter/meter.ts';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { EventBridgeClient, PutEventsCommand, type PutEventsRequestEntry } from '@aws-sdk/client-eventbridge';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Buses, type RuleDefinition } from '../../infra/local/bus/buses.ts';
-import type { Invocation } from '../../infra/local/invoke.ts';
+import type { Invocation } from '../../infra/local/lambda/invoke.ts';
 import { type Message, Queues } from '../../infra/local/queues.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { serve } from '../support/serve.ts';

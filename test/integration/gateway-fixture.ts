@@ -15,7 +15,7 @@ import type {
 } from '../../infra/local/apigateway/events.ts';
 import { Gateway, type GatewayDeps, type GatewaySettings } from '../../infra/local/apigateway/gateway.ts';
 import { type AccountLimits, Throttle } from '../../infra/local/apigateway/throttle.ts';
-import type { Invocation } from '../../infra/local/invoke.ts';
+import type { Invocation } from '../../infra/local/lambda/invoke.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { type FrameParts, takeServerFrame } from '../support/web-socket-frames.ts';
 

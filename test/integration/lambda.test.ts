@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { Clock } from '../../infra/local/clock.ts';
-import type { Invocation } from '../../infra/local/invoke.ts';
 import { type FunctionSettings, Functions } from '../../infra/local/lambda/functions.ts';
+import type { Invocation } from '../../infra/local/lambda/invoke.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 
 const ARN = 'arn:aws:lambda:eu-west-1:000000000000:function:greet';

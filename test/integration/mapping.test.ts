@@ -1,7 +1,7 @@
 import { EventEmitter, once } from 'node:events';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { Invocation } from '../../infra/local/invoke.ts';
-import { type Mapping, type MappingSettings, startMapping } from '../../infra/local/mapping.ts';
+import type { Invocation } from '../../infra/local/lambda/invoke.ts';
+import { type Mapping, type MappingSettings, startMapping } from '../../infra/local/lambda/mapping.ts';
 import { Queues } from '../../infra/local/queues.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Invocation } from '../../infra/local/invoke.ts';
+import type { Invocation } from '../../infra/local/lambda/invoke.ts';
 import { type ScheduleSettings, startSchedule } from '../../infra/local/schedule.ts';
 import { nextRun, parseTiming } from '../../infra/local/timing.ts';
 import { ManualClock } from '../support/manual-clock.ts';

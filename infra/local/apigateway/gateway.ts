@@ -5,7 +5,7 @@ import type { Clock } from '../clock.ts';
 import { Delays } from '../delays.ts';
 import type { HttpRequest, HttpResponse } from '../http/engine.ts';
 import type { Guard } from '../iam/guard.ts';
-import type { Invoke } from '../invoke.ts';
+import type { Invoke } from '../lambda/invoke.ts';
 import type { StageMeter } from '../meter/stage.ts';
 import { type Authorize, type AuthorizerSettings, admitEverybody, createAuthorizer } from './authorizer.ts';
 import { type Closing, Connection, GOING_AWAY } from './connection.ts';

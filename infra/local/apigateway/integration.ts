@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts';
-import type { Invocation, Invoke } from '../invoke.ts';
+import type { Invocation, Invoke } from '../lambda/invoke.ts';
 
 export interface IntegrationTarget {
   readonly functionArn: string;

@@ -1,6 +1,6 @@
 import type { BusRights } from '../bus/delivery.ts';
-import type { Invoke } from '../invoke.ts';
-import type { MappingSettings } from '../mapping.ts';
+import type { Invoke } from '../lambda/invoke.ts';
+import type { MappingSettings } from '../lambda/mapping.ts';
 import type { Queues } from '../queues.ts';
 import type { ScheduleSettings } from '../schedule.ts';
 import { type Access, type Denial, explain } from './access.ts';

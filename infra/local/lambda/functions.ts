@@ -1,6 +1,6 @@
 import { type Clock, systemClock } from '../clock.ts';
-import type { Invoke } from '../invoke.ts';
 import type { EnvironmentDeps, FunctionSettings } from './environment.ts';
+import type { Invoke } from './invoke.ts';
 import { type Failure, failure } from './outcome.ts';
 import { Pool } from './pool.ts';
 

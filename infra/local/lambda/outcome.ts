@@ -1,4 +1,4 @@
-import type { Invocation } from '../invoke.ts';
+import type { Invocation } from './invoke.ts';
 import type { Reply } from './messages.ts';
 
 /** How the engine's wait for a worker ended: with its reply, or with its end. */

@@ -1,5 +1,5 @@
-import type { Invocation } from '../invoke.ts';
 import { Environment, type EnvironmentDeps, type FunctionSettings } from './environment.ts';
+import type { Invocation } from './invoke.ts';
 import { failure } from './outcome.ts';
 
 /** AWS would go on to a thousand; one machine does better with few threads and a short wait. */

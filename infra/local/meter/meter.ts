@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.ts';
 import type { TableDescription } from '../dynalite/dynalite.ts';
-import type { Invoke } from '../invoke.ts';
+import type { Invoke } from '../lambda/invoke.ts';
 import type { TableMeter } from './capacity.ts';
 import { type Item, indexWriteUnits } from './indexes.ts';
 import { StageMeter } from './stage.ts';

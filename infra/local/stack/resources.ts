@@ -3,7 +3,7 @@ import type { GatewayRoute, GatewaySettings } from '../apigateway/gateway.ts';
 import { CONNECT_ROUTE } from '../apigateway/routing.ts';
 import type { RuleDefinition } from '../bus/buses.ts';
 import type { FunctionSettings } from '../lambda/functions.ts';
-import type { MappingSettings } from '../mapping.ts';
+import type { MappingSettings } from '../lambda/mapping.ts';
 import type { QueueDefinition } from '../queues.ts';
 import type { ScheduleSettings } from '../schedule.ts';
 import type { TableDefinition } from '../tables.ts';

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import type { Invoke } from '../../../infra/local/invoke.ts';
+import type { Invoke } from '../../../infra/local/lambda/invoke.ts';
 import { scheduleSettings } from '../../../infra/local/stack/resources.ts';
 import { allow, iamOf, type Properties, role, roleWith, stackOf, trusting, worker } from './stack.ts';
 

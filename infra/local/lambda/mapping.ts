@@ -1,7 +1,7 @@
-import type { Clock } from './clock.ts';
-import type { MessageAttribute } from './fauxqs.ts';
+import type { Clock } from '../clock.ts';
+import type { MessageAttribute } from '../fauxqs.ts';
+import type { Message, Queues } from '../queues.ts';
 import type { Invocation, Invoke } from './invoke.ts';
-import type { Message, Queues } from './queues.ts';
 
 /**
  * Lambda starts with five batches at once and scales up from there (Lambda guide, "Using Lambda with SQS"). One
