@@ -11,6 +11,7 @@ import {
   keepCredentials,
   type SessionCredentials,
 } from './credentials.ts';
+import { Tables, type TablesOptions } from './dynamodb/tables.ts';
 import { FAULTS_PATH, FaultControl } from './faults/control.ts';
 import type { FaultSet } from './faults/fault.ts';
 import { Faults } from './faults/faults.ts';
@@ -41,7 +42,6 @@ import {
 } from './stack/resources.ts';
 import { readStack, type Stack } from './stack/stack.ts';
 import type { Assembly } from './stack/synth.ts';
-import { Tables, type TablesOptions } from './tables.ts';
 
 const REGION = 'us-east-1';
 /** What AWS tooling for local endpoints expects. */

@@ -19,8 +19,8 @@ import {
   type UpdateItemCommandInput,
 } from '@aws-sdk/client-dynamodb';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { Dynalite } from '../../infra/local/dynalite/dynalite.ts';
-import { type TableDefinition, Tables } from '../../infra/local/tables.ts';
+import { Dynalite } from '../../infra/local/dynamodb/dynalite.ts';
+import { type TableDefinition, Tables } from '../../infra/local/dynamodb/tables.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { serve } from '../support/serve.ts';
 
@@ -204,7 +204,7 @@ describe('tables', () => {
     await before.create(definition);
     await before.close();
     const script = `
-      import { Dynalite } from ${JSON.stringify(new URL('../../infra/local/dynalite/dynalite.ts', import.meta.url).href)};
+      import { Dynalite } from ${JSON.stringify(new URL('../../infra/local/dynamodb/dynalite.ts', import.meta.url).href)};
       const dynalite = await Dynalite.open({ path: process.argv[1], region: 'eu-west-1', accountId: '0' });
       for (let count = 1; ; count++) {
         const Item = { connectionId: { S: String(count) }, userId: { S: 'ada' } };

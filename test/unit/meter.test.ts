@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import type { TableDescription } from '../../infra/local/dynalite/dynalite.ts';
+import { runMetered } from '../../infra/local/dynamodb/capacity.ts';
+import type { TableDescription } from '../../infra/local/dynamodb/dynalite.ts';
+import { indexWriteUnits } from '../../infra/local/dynamodb/indexes.ts';
 import { RequestError } from '../../infra/local/http/engine.ts';
-import { runMetered } from '../../infra/local/meter/capacity.ts';
-import { indexWriteUnits } from '../../infra/local/meter/indexes.ts';
 import { Meter } from '../../infra/local/meter/meter.ts';
 import { payloadOf } from '../../infra/local/meter/payload.ts';
 import { eventUnits, messageUnits, requestUnits } from '../../infra/local/meter/units.ts';

@@ -1,4 +1,4 @@
-import type { ThrottleError } from '../table-faults.ts';
+import type { ThrottleError } from '../dynamodb/faults.ts';
 
 /**
  * What can be made to go wrong, as `PUT /_fanwire/faults` takes it. Wherever something may go wrong, the faults for it

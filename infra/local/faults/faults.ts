@@ -1,10 +1,10 @@
 import { randomInt } from 'node:crypto';
 import type { GatewayFaults, ManagementFault } from '../apigateway/faults.ts';
 import type { BusFaults } from '../bus/buses.ts';
+import type { TableFaults } from '../dynamodb/faults.ts';
 import type { CallerFaults } from '../http/server.ts';
 import type { EnvironmentFaults } from '../lambda/environment.ts';
 import type { RecordFaults } from '../record-faults.ts';
-import type { TableFaults } from '../table-faults.ts';
 import { ActiveFaults, of } from './active.ts';
 import type { FaultOf, FaultReport, FaultSet, Span } from './fault.ts';
 import { Invocations } from './invocations.ts';

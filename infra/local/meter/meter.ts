@@ -1,8 +1,8 @@
 import type { Clock } from '../clock.ts';
-import type { TableDescription } from '../dynalite/dynalite.ts';
+import type { TableMeter } from '../dynamodb/capacity.ts';
+import type { TableDescription } from '../dynamodb/dynalite.ts';
+import { type Item, indexWriteUnits } from '../dynamodb/indexes.ts';
 import type { Invoke } from '../lambda/invoke.ts';
-import type { TableMeter } from './capacity.ts';
-import { type Item, indexWriteUnits } from './indexes.ts';
 import { StageMeter } from './stage.ts';
 import { eventUnits, requestUnits } from './units.ts';
 import type { BusUsage, FunctionUsage, QueueUsage, ScheduleUsage, TableUsage, Usage } from './usage.ts';

@@ -1,12 +1,12 @@
 import { createRequire } from 'node:module';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import type { Dynalite } from '../../../infra/local/dynalite/dynalite.ts';
+import type { Dynalite } from '../../../infra/local/dynamodb/dynalite.ts';
 
 // As dynalite has it, before we put ours in its place.
 const database = createRequire(import.meta.url)('dynalite/db');
 const theirs = database.queryTable;
-const { Dynalite: Opened } = await import('../../../infra/local/dynalite/dynalite.ts');
+const { Dynalite: Opened } = await import('../../../infra/local/dynamodb/dynalite.ts');
 const ours = database.queryTable;
 
 let dynalite: Dynalite;

@@ -1,5 +1,5 @@
-import type { IndexDescription, TableDescription } from '../dynalite/dynalite.ts';
-import { writeUnits } from './units.ts';
+import { writeUnits } from '../meter/units.ts';
+import type { IndexDescription, TableDescription } from './dynalite.ts';
 
 export type Item = Readonly<Record<string, unknown>>;
 

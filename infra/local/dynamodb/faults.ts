@@ -1,5 +1,5 @@
-import type { Delays } from './delays.ts';
-import { RequestError } from './http/engine.ts';
+import type { Delays } from '../delays.ts';
+import { RequestError } from '../http/engine.ts';
 
 export type ThrottleError = 'ProvisionedThroughputExceededException' | 'ThrottlingException';
 

@@ -1,8 +1,7 @@
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import type { Clock } from './clock.ts';
-import { Delays } from './delays.ts';
-import { Dynalite, type IndexDescription, type TableDescription } from './dynalite/dynalite.ts';
+import type { Clock } from '../clock.ts';
+import { Delays } from '../delays.ts';
 import {
   answer,
   type HttpEngine,
@@ -11,10 +10,11 @@ import {
   operationOf,
   parseInput,
   RequestError,
-} from './http/engine.ts';
-import { runMetered } from './meter/capacity.ts';
-import type { Meter } from './meter/meter.ts';
-import { runFaulty, type TableFaults } from './table-faults.ts';
+} from '../http/engine.ts';
+import type { Meter } from '../meter/meter.ts';
+import { runMetered } from './capacity.ts';
+import { Dynalite, type IndexDescription, type TableDescription } from './dynalite.ts';
+import { runFaulty, type TableFaults } from './faults.ts';
 
 /** DynamoDB deletes expired items some time after they expire, within days (DynamoDB guide, "Time to Live"). */
 const SWEEP_INTERVAL_MS = 10_000;

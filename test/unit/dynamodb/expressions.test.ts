@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { type Context, type Parser, remember } from '../../../infra/local/dynalite/expressions.ts';
+import { type Context, type Parser, remember } from '../../../infra/local/dynamodb/expressions.ts';
 
 const require = createRequire(import.meta.url);
 
