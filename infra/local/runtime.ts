@@ -26,9 +26,9 @@ import { startMapping } from './lambda/mapping.ts';
 import { USAGE_PATH, UsageControl } from './meter/control.ts';
 import { createMeter } from './meter/create.ts';
 import type { Meter } from './meter/meter.ts';
-import { Queues, type QueuesOptions } from './queues.ts';
 import { describeReady, type Ready } from './ready.ts';
 import { startSchedule } from './schedule.ts';
+import { Queues, type QueuesOptions } from './sqs/queues.ts';
 import {
   busNames,
   functionSettings,

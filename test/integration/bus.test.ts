@@ -5,7 +5,7 @@ import { EventBridgeClient, PutEventsCommand, type PutEventsRequestEntry } from 
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Buses, type RuleDefinition } from '../../infra/local/bus/buses.ts';
 import type { Invocation } from '../../infra/local/lambda/invoke.ts';
-import { type Message, Queues } from '../../infra/local/queues.ts';
+import { type Message, Queues } from '../../infra/local/sqs/queues.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { serve } from '../support/serve.ts';
 

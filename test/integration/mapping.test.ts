@@ -2,7 +2,7 @@ import { EventEmitter, once } from 'node:events';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Invocation } from '../../infra/local/lambda/invoke.ts';
 import { type Mapping, type MappingSettings, startMapping } from '../../infra/local/lambda/mapping.ts';
-import { Queues } from '../../infra/local/queues.ts';
+import { Queues } from '../../infra/local/sqs/queues.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 
 const JOBS = 'arn:aws:sqs:eu-west-1:000000000000:jobs';

@@ -15,7 +15,7 @@ import {
 } from '@aws-sdk/client-sqs';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type HttpEngine, RequestError } from '../../infra/local/http/engine.ts';
-import { type QueueDefinition, Queues } from '../../infra/local/queues.ts';
+import { type QueueDefinition, Queues } from '../../infra/local/sqs/queues.ts';
 import { serve } from '../support/serve.ts';
 
 const never = new AbortController().signal;
@@ -331,7 +331,7 @@ describe('after a restart', () => {
   it('a process that was killed has lost nothing that it had sent', async () => {
     await queues.close();
     const script = `
-      import { Queues } from ${JSON.stringify(new URL('../../infra/local/queues.ts', import.meta.url).href)};
+      import { Queues } from ${JSON.stringify(new URL('../../infra/local/sqs/queues.ts', import.meta.url).href)};
       const queues = Queues.open({ dataDir: process.argv[1], region: 'eu-west-1' });
       queues.create(${JSON.stringify(queue('orders'))});
       for (let count = 1; ; count++) {

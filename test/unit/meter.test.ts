@@ -4,8 +4,8 @@ import type { TableDescription } from '../../infra/local/dynamodb/dynalite.ts';
 import { indexWriteUnits } from '../../infra/local/dynamodb/indexes.ts';
 import { RequestError } from '../../infra/local/http/engine.ts';
 import { Meter } from '../../infra/local/meter/meter.ts';
-import { payloadOf } from '../../infra/local/meter/payload.ts';
 import { eventUnits, messageUnits, requestUnits } from '../../infra/local/meter/units.ts';
+import { payloadOf } from '../../infra/local/sqs/payload.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 
 const MINUTE_MS = 60_000;

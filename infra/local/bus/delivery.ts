@@ -1,8 +1,8 @@
 import type { Clock } from '../clock.ts';
-import type { MessageAttribute } from '../fauxqs.ts';
 import { RequestError } from '../http/engine.ts';
 import type { Invoke } from '../lambda/invoke.ts';
-import { NO_SUCH_QUEUE, type Queues } from '../queues.ts';
+import type { MessageAttribute } from '../sqs/fauxqs.ts';
+import { NO_SUCH_QUEUE, type Queues } from '../sqs/queues.ts';
 import type { BusEvent } from './event.ts';
 import { type Target, textFor } from './target.ts';
 

@@ -4,7 +4,7 @@ import type { BusFaults } from '../bus/buses.ts';
 import type { TableFaults } from '../dynamodb/faults.ts';
 import type { CallerFaults } from '../http/server.ts';
 import type { EnvironmentFaults } from '../lambda/environment.ts';
-import type { RecordFaults } from '../record-faults.ts';
+import type { RecordFaults } from '../sqs/faults.ts';
 import { ActiveFaults, of } from './active.ts';
 import type { FaultOf, FaultReport, FaultSet, Span } from './fault.ts';
 import { Invocations } from './invocations.ts';

@@ -1,8 +1,8 @@
 import type { BusRights } from '../bus/delivery.ts';
 import type { Invoke } from '../lambda/invoke.ts';
 import type { MappingSettings } from '../lambda/mapping.ts';
-import type { Queues } from '../queues.ts';
 import type { ScheduleSettings } from '../schedule.ts';
+import type { Queues } from '../sqs/queues.ts';
 import { type Access, type Denial, explain } from './access.ts';
 import { DELETE, INVOKE, LOG, RECEIVE, SEND } from './actions.ts';
 import type { FunctionIdentities, FunctionIdentity } from './identities.ts';

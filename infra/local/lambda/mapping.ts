@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.ts';
-import type { MessageAttribute } from '../fauxqs.ts';
-import type { Message, Queues } from '../queues.ts';
+import type { MessageAttribute } from '../sqs/fauxqs.ts';
+import type { Message, Queues } from '../sqs/queues.ts';
 import type { Invocation, Invoke } from './invoke.ts';
 
 /**

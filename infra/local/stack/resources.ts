@@ -5,8 +5,8 @@ import type { RuleDefinition } from '../bus/buses.ts';
 import type { TableDefinition } from '../dynamodb/tables.ts';
 import type { FunctionSettings } from '../lambda/functions.ts';
 import type { MappingSettings } from '../lambda/mapping.ts';
-import type { QueueDefinition } from '../queues.ts';
 import type { ScheduleSettings } from '../schedule.ts';
+import type { QueueDefinition } from '../sqs/queues.ts';
 import type { Resource, Stack } from './stack.ts';
 
 /**

@@ -1,4 +1,4 @@
-import { RequestError } from './http/engine.ts';
+import { RequestError } from '../http/engine.ts';
 
 /**
  * Types of the members of SQS requests (service model of SQS). fauxqs takes them for granted, and fails in the middle

@@ -1,4 +1,16 @@
 import {
+  answer,
+  type HttpEngine,
+  type HttpRequest,
+  type HttpResponse,
+  operationOf,
+  parseInput,
+  RequestError,
+  unknownOperation,
+} from '../http/engine.ts';
+import type { Meter } from '../meter/meter.ts';
+import { Disorder, type RecordFaults } from './faults.ts';
+import {
   actions,
   atomically,
   checkAttributes,
@@ -11,20 +23,8 @@ import {
   type ReceivedMessage,
   type Store,
 } from './fauxqs.ts';
-import {
-  answer,
-  type HttpEngine,
-  type HttpRequest,
-  type HttpResponse,
-  operationOf,
-  parseInput,
-  RequestError,
-  unknownOperation,
-} from './http/engine.ts';
-import type { Meter } from './meter/meter.ts';
-import { payloadOf } from './meter/payload.ts';
-import { Disorder, type RecordFaults } from './record-faults.ts';
-import { checkSqsInput } from './sqs-input.ts';
+import { checkSqsInput } from './input.ts';
+import { payloadOf } from './payload.ts';
 
 /** What one call to SQS may take from a queue, and delete in it. */
 const RECEIVE_MAX = 10;
