@@ -3,7 +3,6 @@ import { devNull } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Gateway, type GatewayDeps, type GatewaySettings } from './apigateway/gateway.ts';
 import { type AccountLimits, Throttle } from './apigateway/throttle.ts';
-import { Buses, type BusesOptions } from './bus/buses.ts';
 import { type Clock, systemClock } from './clock.ts';
 import {
   type Credentials,
@@ -12,6 +11,7 @@ import {
   type SessionCredentials,
 } from './credentials.ts';
 import { Tables, type TablesOptions } from './dynamodb/tables.ts';
+import { Buses, type BusesOptions } from './eventbridge/buses.ts';
 import { FAULTS_PATH, FaultControl } from './faults/control.ts';
 import type { FaultSet } from './faults/fault.ts';
 import { Faults } from './faults/faults.ts';
@@ -27,7 +27,7 @@ import { USAGE_PATH, UsageControl } from './meter/control.ts';
 import { createMeter } from './meter/create.ts';
 import type { Meter } from './meter/meter.ts';
 import { describeReady, type Ready } from './ready.ts';
-import { startSchedule } from './schedule.ts';
+import { startSchedule } from './scheduler/schedule.ts';
 import { Queues, type QueuesOptions } from './sqs/queues.ts';
 import {
   busNames,

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { EventBridgeClient, PutEventsCommand, type PutEventsRequestEntry } from '@aws-sdk/client-eventbridge';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { Buses, type RuleDefinition } from '../../infra/local/bus/buses.ts';
+import { Buses, type RuleDefinition } from '../../infra/local/eventbridge/buses.ts';
 import type { Invocation } from '../../infra/local/lambda/invoke.ts';
 import { type Message, Queues } from '../../infra/local/sqs/queues.ts';
 import { ManualClock } from '../support/manual-clock.ts';

@@ -123,7 +123,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     rule: 'the limit of 10 entries on PutEvents',
-    file: 'infra/local/bus/event.ts',
+    file: 'infra/local/eventbridge/event.ts',
     find: 'ENTRIES_MAX = 10',
     replace: 'ENTRIES_MAX = 100',
     caughtBy: 'PL-EB',

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { compilePattern } from '../../infra/local/bus/pattern.ts';
+import { compilePattern } from '../../infra/local/eventbridge/pattern.ts';
 
 const matches = (pattern: unknown, event: unknown): boolean => compilePattern(pattern)(event);
 /** A pattern with `condition` for the field `x` of the detail, against an event that has `value` there. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Invocation } from '../../infra/local/lambda/invoke.ts';
-import { type ScheduleSettings, startSchedule } from '../../infra/local/schedule.ts';
-import { nextRun, parseTiming } from '../../infra/local/timing.ts';
+import { type ScheduleSettings, startSchedule } from '../../infra/local/scheduler/schedule.ts';
+import { nextRun, parseTiming } from '../../infra/local/scheduler/timing.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 
 const MINUTE_MS = 60_000;

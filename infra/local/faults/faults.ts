@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto';
 import type { GatewayFaults, ManagementFault } from '../apigateway/faults.ts';
-import type { BusFaults } from '../bus/buses.ts';
 import type { TableFaults } from '../dynamodb/faults.ts';
+import type { BusFaults } from '../eventbridge/buses.ts';
 import type { CallerFaults } from '../http/server.ts';
 import type { EnvironmentFaults } from '../lambda/environment.ts';
 import type { RecordFaults } from '../sqs/faults.ts';

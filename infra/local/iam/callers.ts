@@ -1,7 +1,7 @@
-import type { BusRights } from '../bus/delivery.ts';
+import type { BusRights } from '../eventbridge/delivery.ts';
 import type { Invoke } from '../lambda/invoke.ts';
 import type { MappingSettings } from '../lambda/mapping.ts';
-import type { ScheduleSettings } from '../schedule.ts';
+import type { ScheduleSettings } from '../scheduler/schedule.ts';
 import type { Queues } from '../sqs/queues.ts';
 import { type Access, type Denial, explain } from './access.ts';
 import { DELETE, INVOKE, LOG, RECEIVE, SEND } from './actions.ts';

@@ -1,11 +1,11 @@
 import type { AuthorizerSettings } from '../apigateway/authorizer.ts';
 import type { GatewayRoute, GatewaySettings } from '../apigateway/gateway.ts';
 import { CONNECT_ROUTE } from '../apigateway/routing.ts';
-import type { RuleDefinition } from '../bus/buses.ts';
 import type { TableDefinition } from '../dynamodb/tables.ts';
+import type { RuleDefinition } from '../eventbridge/buses.ts';
 import type { FunctionSettings } from '../lambda/functions.ts';
 import type { MappingSettings } from '../lambda/mapping.ts';
-import type { ScheduleSettings } from '../schedule.ts';
+import type { ScheduleSettings } from '../scheduler/schedule.ts';
 import type { QueueDefinition } from '../sqs/queues.ts';
 import type { Resource, Stack } from './stack.ts';
 

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import type { Clock } from './clock.ts';
-import type { Invoke } from './lambda/invoke.ts';
+import type { Clock } from '../clock.ts';
+import type { Invoke } from '../lambda/invoke.ts';
 import { nextRun, parseTiming, type Timing } from './timing.ts';
 
 /** No single wait is longer: beyond 24.8 days a timer of Node fires at once. */
