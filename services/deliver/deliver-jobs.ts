@@ -1,7 +1,7 @@
+import { mapLimit } from '../../shared/async.ts';
 import { type RunDeps, remarksOn, runJob } from '../../shared/delivery/run.ts';
 import type { QueueRecord } from '../../shared/lambda/events.ts';
 import type { WorkerResult } from '../../shared/lambda/worker.ts';
-import { mapLimit } from '../../shared/map-limit.ts';
 import { type DeliveryJob, decodeJob } from '../../shared/queues/job.ts';
 
 /** Runs a batch of delivery jobs, each for itself; jobs for the very same connections are one. */

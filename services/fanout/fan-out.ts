@@ -1,8 +1,8 @@
+import { mapLimit } from '../../shared/async.ts';
 import type { Delivery } from '../../shared/delivery/deliver.ts';
 import { type RunDeps, remarksOn, runJob } from '../../shared/delivery/run.ts';
 import type { QueueRecord } from '../../shared/lambda/events.ts';
 import type { FailedRecord, WorkerResult } from '../../shared/lambda/worker.ts';
-import { mapLimit } from '../../shared/map-limit.ts';
 import { badRequest, ClientError } from '../../shared/protocol/errors.ts';
 import { parseObject } from '../../shared/protocol/frames.ts';
 import type { Namespaces } from '../../shared/protocol/namespaces.ts';

@@ -1,7 +1,7 @@
+import { mapAll } from '../../shared/async.ts';
 import type { Connections } from '../../shared/data/connections.ts';
 import type { Topics } from '../../shared/data/shards.ts';
 import type { Shard, Subscriptions } from '../../shared/data/subscriptions.ts';
-import { mapLimit } from '../../shared/map-limit.ts';
 import type { Target } from '../../shared/protocol/publication.ts';
 import { patternOf } from '../../shared/protocol/topic.ts';
 
@@ -35,20 +35,11 @@ export async function resolve(target: Target, deps: ResolveDeps): Promise<Slice[
   early.catch(() => {}); // it fails whoever asks for it below; if nobody does, it is of no interest
   const shards = await topics.shardsCovering(target.topic);
   const isFirst = ({ pattern, shard }: Shard) => pattern === first.pattern && shard === first.shard;
-  const slices = await readShards(shards, (shard) => (isFirst(shard) ? early : readShard(shard, deps)));
+  const slices = await mapAll(shards, SHARDS_IN_FLIGHT_MAX, (shard) =>
+    isFirst(shard) ? early : readShard(shard, deps),
+  );
   await growIfFull(slices, deps);
   return distinct(slices);
-}
-
-async function readShards(
-  shards: readonly Shard[],
-  read: (shard: Shard) => Promise<Required<Slice>>,
-): Promise<Required<Slice>[]> {
-  const reads = await mapLimit(shards, SHARDS_IN_FLIGHT_MAX, read);
-  return reads.map((result) => {
-    if (result.status === 'rejected') throw result.reason;
-    return result.value;
-  });
 }
 
 const readShard = async (shard: Shard, { subscriptions }: ResolveDeps): Promise<Required<Slice>> => ({

@@ -1,5 +1,5 @@
+import { mapLimit } from '../../shared/async.ts';
 import type { Claim, History, Log, LogEntry } from '../../shared/data/log.ts';
-import { mapLimit } from '../../shared/map-limit.ts';
 import { KEY_WINDOW_MS, type Message } from '../../shared/protocol/frames.ts';
 import type { HistoryNamespace } from '../../shared/protocol/namespaces.ts';
 import type { Topic } from '../../shared/protocol/topic.ts';

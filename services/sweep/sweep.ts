@@ -1,6 +1,6 @@
+import { mapAll } from '../../shared/async.ts';
 import { type Connections, HANDSHAKE_MAX_MS } from '../../shared/data/connections.ts';
 import { forgetConnection, type RowDeps } from '../../shared/data/forget.ts';
-import { mapLimit } from '../../shared/map-limit.ts';
 
 export interface SweepDeps extends RowDeps {
   readonly connections: Pick<Connections, 'sample' | 'close'>;
@@ -35,14 +35,12 @@ export async function sweep(deps: SweepDeps): Promise<{ seen: number; gone: numb
 async function forgetClosed(sample: Sample, deps: SweepDeps): Promise<{ gone: number; undecided: Sample }> {
   let gone = 0;
   const undecided: Sample = [];
-  const results = await mapLimit(sample, PROBES_IN_FLIGHT_MAX, async (connection) => {
+  await mapAll(sample, PROBES_IN_FLIGHT_MAX, async (connection) => {
     const { connectionId, connectedAtMs } = connection;
     const askedAtMs = deps.now();
     if (await deps.isOpen(connectionId)) return;
     if (await forgetConnection(connectionId, deps, askedAtMs)) gone++;
     else if (connectedAtMs > askedAtMs - HANDSHAKE_MAX_MS) undecided.push(connection);
   });
-  const failed = results.find((result) => result.status === 'rejected');
-  if (failed) throw failed.reason;
   return { gone, undecided };
 }

@@ -7,7 +7,7 @@ import {
   type DynamoDBClient,
   type WriteRequest,
 } from '@aws-sdk/client-dynamodb';
-import { chunks } from '../chunks.ts';
+import { chunks } from '../async.ts';
 
 /** A DynamoDB item or key, as the low-level client takes it: no marshalling on the hot path. */
 export type Item = Record<string, AttributeValue>;

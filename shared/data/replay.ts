@@ -1,4 +1,4 @@
-import { mapLimit } from '../map-limit.ts';
+import { mapAll } from '../async.ts';
 import { type LossReason, type Position, REPLAY_MAX, type Rewind } from '../protocol/frames.ts';
 import type { HistoryNamespace } from '../protocol/namespaces.ts';
 import { ENTRY_MARGIN_SECONDS, type Head, type History, type Log, type LogEntry } from './log.ts';
@@ -285,13 +285,8 @@ const isSettled = ({ head }: View, { now }: ReplayDeps): boolean =>
   head.allocatedAtMs + SETTLED_AFTER_MS <= now();
 
 /** Finds out what became of holes, or decides that they are tombstones. */
-async function settleAll(holes: readonly Hole[], view: View, deps: ReplayDeps): Promise<LogEntry[]> {
-  const settled = await mapLimit(holes, SETTLES_IN_FLIGHT_MAX, (hole) => settle(hole, view, deps));
-  return settled.map((result) => {
-    if (result.status === 'rejected') throw result.reason;
-    return result.value;
-  });
-}
+const settleAll = (holes: readonly Hole[], view: View, deps: ReplayDeps): Promise<LogEntry[]> =>
+  mapAll(holes, SETTLES_IN_FLIGHT_MAX, (hole) => settle(hole, view, deps));
 
 async function settle(hole: Hole, view: View, { history, now, wait }: ReplayDeps): Promise<LogEntry> {
   const { log, namespace } = view;

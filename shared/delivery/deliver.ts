@@ -1,4 +1,4 @@
-import type { Limit } from '../limit.ts';
+import type { Limit } from '../async.ts';
 import type { DeliveryJob } from '../queues/job.ts';
 import { createPacker, type Frames } from './frames.ts';
 import { type Lane, laneOf, type Pace } from './pace.ts';

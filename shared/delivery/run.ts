@@ -1,5 +1,5 @@
+import { mapLimit } from '../async.ts';
 import type { Shard } from '../data/subscriptions.ts';
-import { mapLimit } from '../map-limit.ts';
 import { type DeliveryJob, encodeJob, retryDelaySeconds } from '../queues/job.ts';
 import type { DeadLetters, DeliveryQueue } from '../queues/queues.ts';
 import { type DeliverDeps, type Delivery, deliver, type Failure, type Unreached } from './deliver.ts';

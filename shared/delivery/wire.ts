@@ -1,7 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises';
+import { createLimit, once } from '../async.ts';
 import { oneOf, positiveInteger, text } from '../lambda/config.ts';
-import { createLimit } from '../limit.ts';
-import { once } from '../once.ts';
 import { createPace } from './pace.ts';
 import type { RunDeps } from './run.ts';
 import { createPostOver, TRANSPORTS } from './transports.ts';

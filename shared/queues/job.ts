@@ -1,4 +1,4 @@
-import { chunks } from '../chunks.ts';
+import { chunks } from '../async.ts';
 import type { Shard } from '../data/subscriptions.ts';
 import { toQueueJson } from '../protocol/json.ts';
 import type { Topic } from '../protocol/topic.ts';

@@ -5,7 +5,7 @@ import {
   SendMessageCommand,
   type SQSClient,
 } from '@aws-sdk/client-sqs';
-import { mapLimit } from '../map-limit.ts';
+import { mapAll } from '../async.ts';
 import { type DeliveryJob, encodeJob } from './job.ts';
 
 /** Limits of one SendMessageBatch (SQS API reference). */
@@ -38,10 +38,7 @@ export function createDeliveryQueue(client: Pick<SQSClient, 'send'>, url: string
         })),
       );
       const numbered = entries.map((entry, index) => ({ ...entry, Id: String(index) }));
-      const sent = await mapLimit([...batches(numbered)], BATCHES_IN_FLIGHT_MAX, (batch) =>
-        sendAll(client, url, batch),
-      );
-      for (const each of sent) if (each.status === 'rejected') throw each.reason;
+      await mapAll([...batches(numbered)], BATCHES_IN_FLIGHT_MAX, (batch) => sendAll(client, url, batch));
     },
   };
 }

@@ -3,7 +3,7 @@ import { createRandom } from '../../infra/local/faults/random.ts';
 import { simulateDelivery } from '../../infra/model/delivery.ts';
 import { createDice } from '../../infra/model/dice.ts';
 import { localParameters, type Parameters } from '../../infra/model/parameters.ts';
-import { chunks } from '../../shared/chunks.ts';
+import { chunks } from '../../shared/async.ts';
 import { BackEnd } from '../support/back-end.ts';
 import { Client } from '../support/client.ts';
 import { startSystem } from '../support/system.ts';

@@ -3,7 +3,7 @@ import { costOf } from '../../infra/cli/bill.ts';
 import { PRICES } from '../../infra/cli/prices.ts';
 import type { Usage } from '../../infra/local/meter/usage.ts';
 import { type SubscribeDeps, subscribe } from '../../services/subscribe/subscribe.ts';
-import { mapLimit } from '../../shared/map-limit.ts';
+import { mapLimit } from '../../shared/async.ts';
 import { parsePattern } from '../../shared/protocol/topic.ts';
 import { decodeJob } from '../../shared/queues/job.ts';
 import { percentile } from '../bench/bench.ts';

@@ -10,6 +10,7 @@ import { subscribe } from '../../services/subscribe/subscribe.ts';
 import { sweep } from '../../services/sweep/sweep.ts';
 import { unsubscribe } from '../../services/unsubscribe/unsubscribe.ts';
 import { whoami } from '../../services/whoami/whoami.ts';
+import { createLimit } from '../../shared/async.ts';
 import { createBudget } from '../../shared/data/budget.ts';
 import { createConnections } from '../../shared/data/connections.ts';
 import { createForget, forgetConnection } from '../../shared/data/forget.ts';
@@ -30,7 +31,6 @@ import type {
 import { lifecycle } from '../../shared/lambda/lifecycle.ts';
 import { route } from '../../shared/lambda/route.ts';
 import { worker } from '../../shared/lambda/worker.ts';
-import { createLimit } from '../../shared/limit.ts';
 import {
   Action,
   parseBare,

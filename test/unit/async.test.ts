@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { mapLimit } from '../../shared/map-limit.ts';
+import { mapAll, mapLimit } from '../../shared/async.ts';
 
 it('never runs more than the limit at a time, and reaches it', async () => {
   let running = 0;
@@ -27,6 +27,18 @@ it('settles every item in its place, whether or not others fail', async () => {
 it('settles a task that throws at once like one that rejects', async () => {
   const results = await mapLimit(['{', '1'], 1, (text) => JSON.parse(text));
   expect(results.map(({ status }) => status)).toEqual(['rejected', 'fulfilled']);
+});
+
+it('throws the first failure, in item order, once every item has settled', async () => {
+  const settled: number[] = [];
+  const results = mapAll([1, 2, 3], 3, async (n) => {
+    await new Promise(setImmediate);
+    settled.push(n);
+    if (n > 1) throw new Error(String(n));
+  });
+  await expect(results).rejects.toThrow('2');
+  expect(settled).toEqual([1, 2, 3]);
+  expect(await mapAll([1, 2], 1, async (n) => n * 10)).toEqual([10, 20]);
 });
 
 it('has nothing to do for no items', async () => {
