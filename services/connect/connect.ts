@@ -1,6 +1,6 @@
 import type { Connections } from '../../shared/data/connections.ts';
 import type { ConnectEvent } from '../../shared/lambda/events.ts';
-import { parseUserId } from '../../shared/protocol/frames.ts';
+import { parseUserId } from '../../shared/protocol/parse.ts';
 
 export interface ConnectDeps {
   readonly connections: Pick<Connections, 'open'>;

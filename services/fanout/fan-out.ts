@@ -4,17 +4,17 @@ import { type RunDeps, remarksOn, runJob } from '../../shared/delivery/run.ts';
 import type { QueueRecord } from '../../shared/lambda/events.ts';
 import type { FailedRecord, WorkerResult } from '../../shared/lambda/worker.ts';
 import { badRequest, ClientError } from '../../shared/protocol/errors.ts';
-import { parseObject } from '../../shared/protocol/frames.ts';
 import type { Namespaces } from '../../shared/protocol/namespaces.ts';
+import { parseObject } from '../../shared/protocol/parse.ts';
 import {
   type Envelope,
   expectAllowed,
   expiryOf,
-  messagesTo,
   type Publication,
   parsePublication,
   type Target,
 } from '../../shared/protocol/publication.ts';
+import { messagesTo } from '../../shared/queues/messages.ts';
 import type { DeadLetters } from '../../shared/queues/queues.ts';
 import { jobsFor } from './jobs.ts';
 import { type PrepareDeps, type Prepared, prepare, type Share, type ShareDraft } from './prepare.ts';

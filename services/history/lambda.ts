@@ -5,7 +5,7 @@ import { lean } from '../../shared/aws/sdk/lean.ts';
 import { createHistory } from '../../shared/data/log.ts';
 import { loadConfig, namespaces, text } from '../../shared/lambda/config.ts';
 import { route } from '../../shared/lambda/route.ts';
-import { parseHistory } from '../../shared/protocol/frames.ts';
+import { parseHistory } from '../../shared/protocol/parse.ts';
 import { history } from './history.ts';
 
 const config = loadConfig(process.env, {

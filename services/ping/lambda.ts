@@ -4,7 +4,7 @@ import { createConnections } from '../../shared/data/connections.ts';
 import { createHeads } from '../../shared/data/heads.ts';
 import { loadConfig, positiveInteger, text } from '../../shared/lambda/config.ts';
 import { route } from '../../shared/lambda/route.ts';
-import { parsePing } from '../../shared/protocol/frames.ts';
+import { parsePing } from '../../shared/protocol/parse.ts';
 import { ping } from './ping.ts';
 
 const config = loadConfig(process.env, {

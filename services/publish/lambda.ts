@@ -3,7 +3,7 @@ import { EventBridgeClient } from '@aws-sdk/client-eventbridge';
 import { lean } from '../../shared/aws/sdk/lean.ts';
 import { loadConfig, namespaces, text } from '../../shared/lambda/config.ts';
 import { route } from '../../shared/lambda/route.ts';
-import { parsePublish } from '../../shared/protocol/frames.ts';
+import { parsePublish } from '../../shared/protocol/parse.ts';
 import { createBus } from '../../shared/queues/bus.ts';
 import { publish } from './publish.ts';
 

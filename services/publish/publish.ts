@@ -2,8 +2,9 @@ import type { RouteInput } from '../../shared/lambda/route.ts';
 import { ClientError, describe, ErrorCode } from '../../shared/protocol/errors.ts';
 import { type AckFrame, Action, ack, type PublishFrame, SELF } from '../../shared/protocol/frames.ts';
 import { type Namespaces, namespaceOf } from '../../shared/protocol/namespaces.ts';
-import { expectAllowed, messagesTo, type Publication } from '../../shared/protocol/publication.ts';
+import { expectAllowed, type Publication } from '../../shared/protocol/publication.ts';
 import type { Bus } from '../../shared/queues/bus.ts';
+import { messagesTo } from '../../shared/queues/messages.ts';
 
 export interface PublishDeps {
   readonly bus: Bus;

@@ -3,7 +3,7 @@ import { EventBridgeClient } from '@aws-sdk/client-eventbridge';
 import { lean } from '../../shared/aws/sdk/lean.ts';
 import { loadConfig, text } from '../../shared/lambda/config.ts';
 import { route } from '../../shared/lambda/route.ts';
-import { parseSend } from '../../shared/protocol/frames.ts';
+import { parseSend } from '../../shared/protocol/parse.ts';
 import { createBus } from '../../shared/queues/bus.ts';
 import { send } from './send.ts';
 

@@ -8,7 +8,7 @@ import { createTopics } from '../../shared/data/shards.ts';
 import { createSubscriptions } from '../../shared/data/subscriptions.ts';
 import { loadConfig, namespaces, positiveInteger, text } from '../../shared/lambda/config.ts';
 import { route } from '../../shared/lambda/route.ts';
-import { parseSubscribe } from '../../shared/protocol/frames.ts';
+import { parseSubscribe } from '../../shared/protocol/parse.ts';
 import { subscribe } from './subscribe.ts';
 
 const config = loadConfig(process.env, {

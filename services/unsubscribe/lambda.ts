@@ -5,7 +5,8 @@ import { createTopics } from '../../shared/data/shards.ts';
 import { createSubscriptions } from '../../shared/data/subscriptions.ts';
 import { loadConfig, text } from '../../shared/lambda/config.ts';
 import { route } from '../../shared/lambda/route.ts';
-import { Action, parseSubscription } from '../../shared/protocol/frames.ts';
+import { Action } from '../../shared/protocol/frames.ts';
+import { parseSubscription } from '../../shared/protocol/parse.ts';
 import { unsubscribe } from './unsubscribe.ts';
 
 const config = loadConfig(process.env, {

@@ -3,7 +3,8 @@ import { lean } from '../../shared/aws/sdk/lean.ts';
 import { createConnections } from '../../shared/data/connections.ts';
 import { loadConfig, text } from '../../shared/lambda/config.ts';
 import { route } from '../../shared/lambda/route.ts';
-import { Action, parseBare } from '../../shared/protocol/frames.ts';
+import { Action } from '../../shared/protocol/frames.ts';
+import { parseBare } from '../../shared/protocol/parse.ts';
 import { whoami } from './whoami.ts';
 
 const { connectionsTable, endpoint } = loadConfig(process.env, {

@@ -1,7 +1,8 @@
+import { bytesOf } from '../protocol/json.ts';
 import { FanwireError } from './errors.ts';
 import type { Settings } from './options.ts';
 import { Timers } from './timers.ts';
-import { type Ack, bytesOf, FRAME_BYTES_MAX } from './wire.ts';
+import { type Ack, FRAME_BYTES_MAX } from './wire.ts';
 
 /** So that 100 subscriptions after a reconnect are no flood: each command runs a Lambda of its own. */
 export const COMMANDS_IN_FLIGHT_MAX = 16;

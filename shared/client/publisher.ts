@@ -1,10 +1,11 @@
 import { PUBLISH_BATCH_MAX, type ReceiptFrame } from '../protocol/frames.ts';
+import { bytesOf } from '../protocol/json.ts';
 import { backoffMs } from './backoff.ts';
 import { FanwireError } from './errors.ts';
 import type { Settings } from './options.ts';
 import type { Session } from './session.ts';
 import { Timers } from './timers.ts';
-import { type Ack, bytesOf, FRAME_BYTES_MAX, toJson } from './wire.ts';
+import { type Ack, FRAME_BYTES_MAX, toJson } from './wire.ts';
 
 /** What a frame has around its messages: action, id, brackets. */
 const ENVELOPE_BYTES_MAX = 100;

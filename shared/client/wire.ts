@@ -100,9 +100,6 @@ export function toJson(value: object): string {
   }
 }
 
-const encoder = new TextEncoder();
-export const bytesOf = (text: string): number => encoder.encode(text).length;
-
 /** The messages in a live frame. One that is skipped has nothing but its position. */
 export const messagesOf = (frame: MessageFrame | MessagesFrame): (Message | LogEntry)[] =>
   messagesIn(frame).map(({ type, ...message }) => message as Message);

@@ -1,3 +1,8 @@
+const encoder = new TextEncoder();
+
+/** How long a text is in UTF-8. */
+export const bytesOf = (text: string): number => encoder.encode(text).length;
+
 /**
  * JSON that SQS takes: U+FFFE and U+FFFF are legal in JSON strings but not in an SQS message body
  * (API reference, SendMessage), where one of them would make the whole message undeliverable.

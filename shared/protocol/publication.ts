@@ -1,11 +1,10 @@
-import { createHash } from 'node:crypto';
 import { badRequest, ClientError, ErrorCode } from './errors.ts';
+import { DATA_BYTES_MAX, type Publisher, type Recipient } from './frames.ts';
+import { bytesOf, toQueueJson } from './json.ts';
+import { keepsHistory, type Namespaces, namespaceOf } from './namespaces.ts';
 import {
-  DATA_BYTES_MAX,
   expectFields,
   expectShallow,
-  type Message,
-  type Publisher,
   parseData,
   parseExcept,
   parseKey,
@@ -15,10 +14,7 @@ import {
   parseRecipient,
   parseTopics,
   parseVersion,
-  type Recipient,
-} from './frames.ts';
-import { toQueueJson } from './json.ts';
-import { keepsHistory, type Namespaces, namespaceOf } from './namespaces.ts';
+} from './parse.ts';
 import type { Topic } from './topic.ts';
 
 export type Target = { readonly topic: Topic } | Recipient | { readonly everyone: true };
@@ -110,7 +106,7 @@ export function expectAllowed({ targets, payloads, receipt }: Publication, names
 }
 
 function expectBytes(data: unknown, bytesMax: number): void {
-  const bytes = Buffer.byteLength(JSON.stringify(data));
+  const bytes = bytesOf(JSON.stringify(data));
   if (bytes <= bytesMax) return;
   throw new ClientError(
     ErrorCode.tooLarge,
@@ -124,33 +120,6 @@ export function expiryOf({ publishedAt, maxAge }: Publication, envelope: Envelop
   // The bus cuts milliseconds off: a message must not be too late because of that.
   const lost = publishedAt === envelope.time ? ENVELOPE_TIME_RESOLUTION_MS : 0;
   return Date.parse(publishedAt) + lost + maxAge * 1000;
-}
-
-/** The messages that one of a publication's targets gets. */
-export const messagesTo = (target: Target, { targets, payloads, publishedAt, publisher }: Publication) =>
-  payloads.map(
-    (payload): Message => ({
-      messageId: messageIdOf(target, targets.indexOf(target), payload),
-      publishedAt,
-      publisher,
-      data: payload.data,
-    }),
-  );
-
-/**
- * A message published again with the same key gets the same id, which is how a receiver knows it. The same data is
- * one message for each of its targets, so that the ids of the others are numbered from 1.
- */
-export function messageIdOf(
-  target: Target,
-  index: number,
-  { messageId, key }: Omit<Payload, 'data'>,
-): string {
-  if (key === undefined) return index === 0 ? messageId : `${messageId}-${index}`;
-  return createHash('sha256')
-    .update(`${JSON.stringify(target)}\n${key}`)
-    .digest('base64url')
-    .slice(0, 22);
 }
 
 function encodeTargets(targets: readonly Target[]): object {

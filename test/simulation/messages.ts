@@ -1,12 +1,8 @@
 import type { Namespaces } from '../../shared/protocol/namespaces.ts';
-import {
-  expectAllowed,
-  messagesTo,
-  type Publication,
-  parsePublication,
-} from '../../shared/protocol/publication.ts';
+import { expectAllowed, type Publication, parsePublication } from '../../shared/protocol/publication.ts';
 import type { Topic } from '../../shared/protocol/topic.ts';
 import { decodeJob } from '../../shared/queues/job.ts';
+import { messagesTo } from '../../shared/queues/messages.ts';
 
 /** By which messages are told apart, wherever they are met. */
 

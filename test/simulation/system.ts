@@ -31,8 +31,8 @@ import type {
 import { lifecycle } from '../../shared/lambda/lifecycle.ts';
 import { route } from '../../shared/lambda/route.ts';
 import { worker } from '../../shared/lambda/worker.ts';
+import { Action } from '../../shared/protocol/frames.ts';
 import {
-  Action,
   parseBare,
   parseHistory,
   parsePing,
@@ -40,7 +40,7 @@ import {
   parseSend,
   parseSubscribe,
   parseSubscription,
-} from '../../shared/protocol/frames.ts';
+} from '../../shared/protocol/parse.ts';
 import { createBus } from '../../shared/queues/bus.ts';
 import { createDeadLetters, createDeliveryQueue } from '../../shared/queues/queues.ts';
 import { MemoryDynamoDB, type MemoryOptions } from '../memory/dynamodb.ts';

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { expect, it } from 'vitest';
 import { ping } from '../../services/ping/ping.ts';
 import type { Heads } from '../../shared/data/heads.ts';
-import { parsePing } from '../../shared/protocol/frames.ts';
+import { parsePing } from '../../shared/protocol/parse.ts';
 
 const ROLLOVER_AFTER_MS = 6_000_000;
 const CONNECTED_AT_MS = 1_000;

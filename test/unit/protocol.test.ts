@@ -1,12 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ClientError } from '../../shared/protocol/errors.ts';
+import { Action, ack, DATA_BYTES_MAX, messagesIn, NESTING_MAX } from '../../shared/protocol/frames.ts';
 import {
-  Action,
-  ack,
-  DATA_BYTES_MAX,
-  messagesIn,
-  NESTING_MAX,
   parseBare,
   parseHistory,
   parseJsonObject,
@@ -15,7 +11,7 @@ import {
   parseSend,
   parseSubscribe,
   parseSubscription,
-} from '../../shared/protocol/frames.ts';
+} from '../../shared/protocol/parse.ts';
 import { parseTopic } from '../../shared/protocol/topic.ts';
 
 const parsers = {

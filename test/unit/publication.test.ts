@@ -4,12 +4,11 @@ import {
   encodePublication,
   expectAllowed,
   expiryOf,
-  messageIdOf,
-  messagesTo,
   type Publication,
   parsePublication,
 } from '../../shared/protocol/publication.ts';
 import { parseTopic } from '../../shared/protocol/topic.ts';
+import { messageIdOf, messagesTo } from '../../shared/queues/messages.ts';
 import { namespacesOf } from '../support/namespaces.ts';
 
 const envelope = { id: 'event-id', time: '2026-11-20T05:00:00Z' };

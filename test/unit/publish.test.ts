@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { publish } from '../../services/publish/publish.ts';
-import { parsePublish } from '../../shared/protocol/frames.ts';
-import { messagesTo, type Publication } from '../../shared/protocol/publication.ts';
+import { parsePublish } from '../../shared/protocol/parse.ts';
+import type { Publication } from '../../shared/protocol/publication.ts';
+import { messagesTo } from '../../shared/queues/messages.ts';
 import { namespacesOf } from '../support/namespaces.ts';
 
 const NOW = '2026-11-20T05:00:00.123Z';

@@ -2,7 +2,8 @@ import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { logger } from '../../shared/lambda/logger.ts';
 import { route } from '../../shared/lambda/route.ts';
 import { ClientError } from '../../shared/protocol/errors.ts';
-import { Action, ack, parseBare } from '../../shared/protocol/frames.ts';
+import { Action, ack } from '../../shared/protocol/frames.ts';
+import { parseBare } from '../../shared/protocol/parse.ts';
 
 const logged: unknown[] = [];
 beforeEach(() => {

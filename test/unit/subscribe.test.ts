@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { history } from '../../services/history/history.ts';
 import { type SubscribeDeps, subscribe } from '../../services/subscribe/subscribe.ts';
-import { parseHistory, parseSubscribe } from '../../shared/protocol/frames.ts';
 import type { Namespace } from '../../shared/protocol/namespaces.ts';
+import { parseHistory, parseSubscribe } from '../../shared/protocol/parse.ts';
 import { namespacesOf } from '../support/namespaces.ts';
 import { type AtStep, dies, type LogSettings, once, TopicLog } from '../support/topic-log.ts';
 

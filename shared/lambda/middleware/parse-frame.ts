@@ -1,5 +1,6 @@
 import type { MiddlewareObj } from '@middy/core';
-import { type Command, ID_LENGTH_MAX, parseJsonObject } from '../../protocol/frames.ts';
+import { type Command, ID_LENGTH_MAX } from '../../protocol/frames.ts';
+import { parseJsonObject } from '../../protocol/parse.ts';
 import type { MessageEvent } from '../events.ts';
 
 /** What a route's plain function gets. */

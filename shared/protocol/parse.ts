@@ -1,0 +1,298 @@
+import { badRequest, ClientError, ErrorCode } from './errors.ts';
+import {
+  type Action,
+  type Command,
+  DATA_BYTES_MAX,
+  EXCEPT_MAX,
+  HISTORY_LIMIT_MAX,
+  type HistoryFrame,
+  ID_LENGTH_MAX,
+  MAX_AGE_SECONDS_MAX,
+  NESTING_MAX,
+  type Outgoing,
+  type PingFrame,
+  POSITIONS_MAX,
+  type Position,
+  PUBLISH_BATCH_MAX,
+  type PublishFrame,
+  type PublishOptions,
+  REPLAY_MAX,
+  type Recipient,
+  type Rewind,
+  SELF,
+  type SendFrame,
+  type SubscribeFrame,
+  type SubscriptionFrame,
+  TOPICS_MAX,
+  type TopicPosition,
+} from './frames.ts';
+import { bytesOf } from './json.ts';
+import { parsePattern, parseTopic, type Topic } from './topic.ts';
+
+// Parsers take `unknown` once, at the edge; from there on a frame's shape is known.
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** Messages in one page of history, if a client does not say how many. */
+const HISTORY_LIMIT = 50;
+
+export function parseJsonObject(text: string | undefined): Fields {
+  let value: unknown;
+  try {
+    value = JSON.parse(text ?? '');
+  } catch {
+    throw badRequest('a frame of JSON', text ?? '');
+  }
+  expectShallow(value);
+  return parseObject('a JSON object', value);
+}
+
+/** Checked before anything else, because no deeper value can be written out, not even in an error message. */
+export function expectShallow(value: unknown): void {
+  if (isDeeperThan(NESTING_MAX, value)) {
+    throw new ClientError(ErrorCode.badRequest, `expected JSON of at most ${NESTING_MAX} levels, got more`);
+  }
+}
+
+/** `subscribe` and `unsubscribe` take the same arguments. */
+export const parseSubscription =
+  (action: Action) =>
+  (raw: Fields): SubscriptionFrame => {
+    expectFields(action, raw, ['action', 'id', 'topic']);
+    return { ...parseCommand(raw), topic: parsePattern(raw.topic) };
+  };
+
+export function parseSubscribe(raw: Fields): SubscribeFrame {
+  expectFields('subscribe', raw, ['action', 'id', 'topic', 'rewind', 'position']);
+  if (raw.rewind !== undefined && raw.position !== undefined) {
+    throw badRequest('either rewind or position', { rewind: raw.rewind, position: raw.position });
+  }
+  return {
+    ...parseCommand(raw),
+    topic: parsePattern(raw.topic),
+    ...(raw.rewind !== undefined && { rewind: parseRewind(raw.rewind) }),
+    ...(raw.position !== undefined && { position: parsePosition('position', raw.position) }),
+  };
+}
+
+export function parseHistory(raw: Fields): HistoryFrame {
+  expectFields('history', raw, ['action', 'id', 'topic', 'after', 'before', 'limit', 'reverse']);
+  const { limit = HISTORY_LIMIT, reverse = false } = raw;
+  if (typeof reverse !== 'boolean') throw badRequest('reverse to be true or false', reverse);
+  if (raw[reverse ? 'after' : 'before'] !== undefined) {
+    throw badRequest('before only in reverse and after only forward', raw);
+  }
+  return {
+    ...parseCommand(raw),
+    topic: parseTopic(raw.topic),
+    limit: parseInteger('limit', limit, 1, HISTORY_LIMIT_MAX),
+    reverse,
+    ...(raw.after !== undefined && { after: parsePosition('after', raw.after) }),
+    ...(raw.before !== undefined && { before: parseInteger('before', raw.before, 1) }),
+  };
+}
+
+export function parsePing(raw: Fields): PingFrame {
+  expectFields('ping', raw, ['action', 'id', 'positions']);
+  const parse = (value: unknown): TopicPosition => {
+    const { topic, ...position } = parseObject('every position to be an object', value);
+    return { topic: parseTopic(topic), ...parsePosition('every position', position) };
+  };
+  const positions =
+    raw.positions === undefined ? [] : parseList('positions', raw.positions, POSITIONS_MAX, parse);
+  return { ...parseCommand(raw), positions };
+}
+
+const OUTGOING = ['topic', 'topics', 'data', 'key', 'maxAge', 'except', 'version', 'receipt'];
+
+export function parsePublish(raw: Fields): PublishFrame {
+  if (raw.messages === undefined) {
+    expectFields('publish', raw, ['action', 'id', ...OUTGOING]);
+    return { ...parseCommand(raw), messages: [parseOutgoing(raw)], batch: raw.topics !== undefined };
+  }
+  expectFields('publish with messages', raw, ['action', 'id', 'messages']);
+  const messages = parseList('messages', raw.messages, PUBLISH_BATCH_MAX, (value) => {
+    const message = parseObject('every message to be an object', value);
+    expectFields('a message', message, OUTGOING);
+    return parseOutgoing(message);
+  });
+  return { ...parseCommand(raw), messages: withinDataLimit(messages), batch: true };
+}
+
+export const parseSend = (raw: Fields): SendFrame => {
+  expectFields('send', raw, ['action', 'id', 'to', 'data', 'maxAge']);
+  return {
+    ...parseCommand(raw),
+    to: parseRecipient(raw.to),
+    data: parseData(raw.data),
+    ...parseMaxAge(raw.maxAge),
+  };
+};
+
+/** A command without arguments. */
+export const parseBare =
+  (action: Action) =>
+  (raw: Fields): Command => {
+    expectFields(action, raw, ['action', 'id']);
+    return parseCommand(raw);
+  };
+
+export function parseRecipient(value: unknown): Recipient {
+  const to = parseObject('to to be {"connectionId":…} or {"userId":…}', value);
+  expectFields('to', to, ['connectionId', 'userId']);
+  if ((to.connectionId === undefined) === (to.userId === undefined)) {
+    throw badRequest('to to name either a connectionId or a userId', value);
+  }
+  return to.userId === undefined
+    ? { connectionId: parseName('to.connectionId', to.connectionId, CONNECTION_ID) }
+    : { userId: parseUserId(to.userId) };
+}
+
+export const parseUserId = (value: unknown): string => parseName('userId', value, USER_ID);
+
+export function parseKey(value: unknown): string | undefined {
+  if (value === undefined) return undefined;
+  if (typeof value !== 'string' || value.length < 1 || value.length > ID_LENGTH_MAX) {
+    throw badRequest(`key to be a string of 1 to ${ID_LENGTH_MAX} characters`, value);
+  }
+  return value;
+}
+
+/** The published data: any JSON value, null included. */
+export function parseData(value: unknown): unknown {
+  if (value === undefined) throw badRequest('data to be any JSON value', value);
+  withinDataLimit([{ data: value }]);
+  return value;
+}
+
+/** Fields beyond these are refused, because they are most likely a typo of one of them. */
+export function expectFields(what: string, raw: Fields, names: readonly string[]): void {
+  for (const name of Object.keys(raw)) {
+    if (!names.includes(name)) throw badRequest(`${what} to have no fields but ${names.join(', ')}`, name);
+  }
+}
+
+export function parseObject(expected: string, value: unknown): Fields {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw badRequest(expected, value);
+  return value as Fields;
+}
+
+const isDeeperThan = (levels: number, value: unknown): boolean =>
+  typeof value === 'object' &&
+  value !== null &&
+  (levels === 0 || Object.values(value).some((inner) => isDeeperThan(levels - 1, inner)));
+
+const USER_ID = /^[A-Za-z0-9_.~:@-]+$/;
+const CONNECTION_ID = /^[A-Za-z0-9_=-]+$/;
+
+function parseName(what: string, value: unknown, characters: RegExp): string {
+  if (typeof value !== 'string' || value.length > ID_LENGTH_MAX || !characters.test(value)) {
+    throw badRequest(`${what} to be 1 to ${ID_LENGTH_MAX} characters matching ${characters.source}`, value);
+  }
+  return value;
+}
+
+function parseCommand({ id }: Fields): Command {
+  if (id === undefined) return {};
+  if (typeof id !== 'string' || id.length > ID_LENGTH_MAX) {
+    throw badRequest(`id to be a string of at most ${ID_LENGTH_MAX} characters`, id);
+  }
+  return { id };
+}
+
+function parseOutgoing(raw: Fields): Outgoing {
+  const key = parseKey(raw.key);
+  return {
+    topics: parseTopics(raw.topic, raw.topics),
+    data: parseData(raw.data),
+    ...(key !== undefined && { key }),
+    ...parseMaxAge(raw.maxAge),
+    ...(raw.except === SELF ? { except: SELF } : parseExcept(raw.except)),
+    ...parseVersion(raw.version),
+    ...(parseFlag('receipt', raw.receipt) && { receipt: true }),
+  };
+}
+
+export const parseVersion = (value: unknown): { readonly version?: number } =>
+  value === undefined ? {} : { version: parseInteger('version', value, 1) };
+
+function parseFlag(what: string, value: unknown): boolean {
+  if (value !== undefined && typeof value !== 'boolean')
+    throw badRequest(`${what} to be true or false`, value);
+  return value === true;
+}
+
+function parseInteger(what: string, value: unknown, min: number, max = Number.MAX_SAFE_INTEGER): number {
+  if (typeof value !== 'number' || !Number.isInteger(value) || value < min || value > max) {
+    throw badRequest(`${what} to be a whole number from ${min} to ${max}`, value);
+  }
+  return value;
+}
+
+const EPOCH_LENGTH_MAX = 64;
+
+function parsePosition(what: string, value: unknown): Position {
+  const raw = parseObject(`${what} to be {"epoch":…,"offset":…}`, value);
+  expectFields(what, raw, ['epoch', 'offset']);
+  const { epoch } = raw;
+  if (typeof epoch !== 'string' || epoch.length < 1 || epoch.length > EPOCH_LENGTH_MAX) {
+    throw badRequest(`epoch to be a string of 1 to ${EPOCH_LENGTH_MAX} characters`, epoch);
+  }
+  return { epoch, offset: parseInteger('offset', raw.offset, 0) };
+}
+
+function parseRewind(value: unknown): Rewind {
+  if (typeof value === 'number') return parseInteger('rewind', value, 1, REPLAY_MAX);
+  const raw = parseObject('rewind to be a number of messages or {"seconds":…}', value);
+  expectFields('rewind', raw, ['seconds']);
+  return { seconds: parseInteger('seconds', raw.seconds, 1, MAX_AGE_SECONDS_MAX) };
+}
+
+/** The topics of a message: `topic` names one, `topics` several. */
+export function parseTopics(topic: unknown, topics: unknown): Topic[] {
+  if (topics === undefined) return [parseTopic(topic)];
+  if (topic !== undefined) throw badRequest('either topic or topics', { topic, topics });
+  const parsed = parseList('topics', topics, TOPICS_MAX, parseTopic);
+  return [...new Set(parsed)];
+}
+
+export function parseMaxAge(value: unknown): Pick<PublishOptions, 'maxAge'> {
+  if (value === undefined) return {};
+  if (typeof value !== 'number' || !(value > 0 && value <= MAX_AGE_SECONDS_MAX)) {
+    throw badRequest(`maxAge to be a number of seconds above 0 and up to ${MAX_AGE_SECONDS_MAX}`, value);
+  }
+  return { maxAge: value };
+}
+
+export function parseExcept(value: unknown): { readonly except?: readonly string[] } {
+  if (value === undefined) return {};
+  const except = parseList('except', value, EXCEPT_MAX, (connectionId) =>
+    parseName('except', connectionId, CONNECTION_ID),
+  );
+  return { except };
+}
+
+export function parseList<T>(
+  what: string,
+  value: unknown,
+  lengthMax: number,
+  parse: (value: unknown, index: number) => T,
+): T[] {
+  if (!Array.isArray(value)) throw badRequest(`${what} to be an array`, value);
+  if (value.length < 1 || value.length > lengthMax) {
+    throw badRequest(`1 to ${lengthMax} ${what}`, value.length);
+  }
+  return value.map(parse);
+}
+
+/** A short frame can hold much data (1e20 is written out in full), so the data is measured as it will be sent. */
+function withinDataLimit<M extends { readonly data: unknown }>(messages: readonly M[]): readonly M[] {
+  const bytes = messages.reduce((sum, { data }) => sum + bytesOf(JSON.stringify(data)), 0);
+  if (bytes > DATA_BYTES_MAX) {
+    throw new ClientError(
+      ErrorCode.tooLarge,
+      `expected at most ${DATA_BYTES_MAX} bytes of data in one frame, got ${bytes}`,
+    );
+  }
+  return messages;
+}

@@ -1,0 +1,30 @@
+import { createHash } from 'node:crypto';
+import type { Message } from '../protocol/frames.ts';
+import type { Payload, Publication, Target } from '../protocol/publication.ts';
+
+/** The messages that one of a publication's targets gets. */
+export const messagesTo = (target: Target, { targets, payloads, publishedAt, publisher }: Publication) =>
+  payloads.map(
+    (payload): Message => ({
+      messageId: messageIdOf(target, targets.indexOf(target), payload),
+      publishedAt,
+      publisher,
+      data: payload.data,
+    }),
+  );
+
+/**
+ * A message published again with the same key gets the same id, which is how a receiver knows it. The same data is
+ * one message for each of its targets, so that the ids of the others are numbered from 1.
+ */
+export function messageIdOf(
+  target: Target,
+  index: number,
+  { messageId, key }: Omit<Payload, 'data'>,
+): string {
+  if (key === undefined) return index === 0 ? messageId : `${messageId}-${index}`;
+  return createHash('sha256')
+    .update(`${JSON.stringify(target)}\n${key}`)
+    .digest('base64url')
+    .slice(0, 22);
+}
