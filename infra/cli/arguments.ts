@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
-import type { Scenario } from './scenario.ts';
-import { INGEST_BATCH_MAX } from './scenario.ts';
+import type { Scenario } from '../model/scenario.ts';
+import { INGEST_BATCH_MAX } from '../model/scenario.ts';
 
 /** What the command line asks for. */
 export type Request =

@@ -1,12 +1,12 @@
+import { alternativesTo } from '../model/alternatives.ts';
+import { costOf } from '../model/bill.ts';
 import { AWS, withQuotas } from '../model/parameters.ts';
 import { planFor } from '../model/plan.ts';
-import { reportPlan } from '../model/report.ts';
-import { alternativesTo } from './alternatives.ts';
+import { PRICES } from '../model/prices.ts';
+import { usageOf, workOf } from '../model/scenario.ts';
 import { ArgumentError, parseRequest, type Request, USAGE } from './arguments.ts';
-import { costOf } from './bill.ts';
-import { PRICES } from './prices.ts';
 import { reportAlternatives, reportBill } from './report.ts';
-import { usageOf, workOf } from './scenario.ts';
+import { reportPlan } from './report-plan.ts';
 import { loadUsage } from './usage.ts';
 
 async function answer(request: Request): Promise<string> {

@@ -1,7 +1,7 @@
-import type { Alternative } from './alternatives.ts';
-import type { Bill } from './bill.ts';
-import { PRICES_AS_OF, PRICES_REGION, type Prices } from './prices.ts';
-import { STAGES } from './stages.ts';
+import type { Alternative } from '../model/alternatives.ts';
+import type { Bill } from '../model/bill.ts';
+import { PRICES_AS_OF, PRICES_REGION, type Prices } from '../model/prices.ts';
+import { STAGES } from '../model/stages.ts';
 
 /** Rows of equal length, the first column to the left and the others to the right. */
 export function table(rows: readonly (readonly string[])[]): string {
@@ -49,7 +49,7 @@ export function reportBill(bill: Bill, prices: Prices): string {
     table([['stage', 'cost', 'per million deliveries'], ...stages, all]),
     `${digits(bill.deliveries)} deliveries; publish, fan out and deliver cost ` +
       `${dollars(bill.dollarsPerMillionDeliveries)} a million of them.`,
-    `List prices of ${PRICES_REGION} on ${PRICES_AS_OF}, without free tiers and data transfer: infra/cli/prices.ts.`,
+    `List prices of ${PRICES_REGION} on ${PRICES_AS_OF}, without free tiers and data transfer: infra/model/prices.ts.`,
   ].join('\n\n');
 }
 

@@ -1,12 +1,12 @@
-import { costOf } from '../cli/bill.ts';
-import { PRICES } from '../cli/prices.ts';
-import { usageOf } from '../cli/scenario.ts';
 import { createRandom } from '../local/faults/random.ts';
+import { costOf } from './bill.ts';
 import { connectingLimit, deliveryLimit, fanOutLimit, queueLimit, type StageLimit } from './bottlenecks.ts';
 import { simulateConnecting } from './connecting.ts';
 import { type Delivery, simulateDelivery } from './delivery.ts';
 import { createDice } from './dice.ts';
 import { AWS, type Parameters } from './parameters.ts';
+import { PRICES } from './prices.ts';
+import { usageOf } from './scenario.ts';
 
 export interface PlanRequest {
   readonly subscribers: number;

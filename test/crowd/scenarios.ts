@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { costOf } from '../../infra/cli/bill.ts';
-import { PRICES } from '../../infra/cli/prices.ts';
 import type { Usage } from '../../infra/local/meter/usage.ts';
+import { costOf } from '../../infra/model/bill.ts';
+import { PRICES } from '../../infra/model/prices.ts';
 import { type SubscribeDeps, subscribe } from '../../services/subscribe/subscribe.ts';
 import { mapLimit } from '../../shared/async.ts';
 import { parsePattern } from '../../shared/protocol/topic.ts';

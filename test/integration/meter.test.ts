@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { costOf } from '../../infra/cli/bill.ts';
-import { PRICES } from '../../infra/cli/prices.ts';
-import { usageOf } from '../../infra/cli/scenario.ts';
 import type { Usage } from '../../infra/local/meter/usage.ts';
 import type { Runtime } from '../../infra/local/runtime.ts';
+import { costOf } from '../../infra/model/bill.ts';
+import { PRICES } from '../../infra/model/prices.ts';
+import { usageOf } from '../../infra/model/scenario.ts';
 import { BackEnd } from '../support/back-end.ts';
 import { Client } from '../support/client.ts';
 import { bootLocal } from '../support/local.ts';

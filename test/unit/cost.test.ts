@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { alternativesTo } from '../../infra/cli/alternatives.ts';
 import { parseRequest } from '../../infra/cli/arguments.ts';
-import { costOf } from '../../infra/cli/bill.ts';
-import { dollarsFor, PRICES } from '../../infra/cli/prices.ts';
 import { digits, reportAlternatives, reportBill, table } from '../../infra/cli/report.ts';
-import { type Scenario, usageOf, workOf } from '../../infra/cli/scenario.ts';
-import { STAGES } from '../../infra/cli/stages.ts';
 import { parseUsage } from '../../infra/cli/usage.ts';
+import { alternativesTo } from '../../infra/model/alternatives.ts';
+import { costOf } from '../../infra/model/bill.ts';
+import { dollarsFor, PRICES } from '../../infra/model/prices.ts';
+import { type Scenario, usageOf, workOf } from '../../infra/model/scenario.ts';
+import { STAGES } from '../../infra/model/stages.ts';
 
 const scenario = (changes: Partial<Scenario> = {}): Scenario => ({
   ...{ subscribers: 1_000, topics: 1, rate: 1, bytes: 200, coalesced: 1, seconds: 3_600 },

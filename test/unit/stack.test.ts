@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { App, Stack } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
 import { describe, expect, it } from 'vitest';
-import { stageOfFunction, stageOfQueue, stageOfTable } from '../../infra/cli/stages.ts';
 import { Fanwire } from '../../infra/fanwire.ts';
+import { stageOfFunction, stageOfQueue, stageOfTable } from '../../infra/model/stages.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: a template is plain JSON
 type Json = any;

@@ -1,4 +1,4 @@
-/** What AWS counts as one. Sources are the services' pricing pages, `infra/cli/prices.ts` has their addresses. */
+/** What AWS counts as one. Sources are the services' pricing pages, `infra/model/prices.ts` has their addresses. */
 
 /** API Gateway, "WebSocket APIs": messages are metered in increments of 32 KB. */
 const MESSAGE_BYTES = 32 * 1024;

@@ -1,5 +1,5 @@
-import { digits, dollars, table } from '../cli/report.ts';
-import type { Plan } from './plan.ts';
+import type { Plan } from '../model/plan.ts';
+import { digits, dollars, table } from './report.ts';
 
 export function reportPlan(plans: readonly Plan[]): string {
   const rows = plans.map(({ subscribers, connect, deliver, ...plan }) => [
