@@ -1,6 +1,8 @@
-import type { Forget } from '../delivery/run.ts';
 import type { Connections } from './connections.ts';
-import type { Subscriptions } from './subscriptions.ts';
+import type { Shard, Subscriptions } from './subscriptions.ts';
+
+/** Deletes the rows of a connection that answered 410, and those that it may have in `shards`. */
+export type Forget = (connectionId: string, shards: readonly Shard[]) => Promise<void>;
 
 export interface RowDeps {
   readonly connections: Pick<Connections, 'close'>;

@@ -1,12 +1,9 @@
 import { mapLimit } from '../async.ts';
-import type { Shard } from '../data/subscriptions.ts';
+import type { Forget } from '../data/forget.ts';
 import { type DeliveryJob, encodeJob, retryDelaySeconds } from '../queues/job.ts';
 import type { DeadLetters, DeliveryQueue } from '../queues/queues.ts';
 import { type DeliverDeps, type Delivery, deliver, type Failure, type Unreached } from './deliver.ts';
 import { laneOf } from './pace.ts';
-
-/** Deletes the rows of a connection that answered 410, and those that it may have in `shards`. */
-export type Forget = (connectionId: string, shards: readonly Shard[]) => Promise<void>;
 
 export interface RunDeps extends DeliverDeps {
   readonly forget: Forget;
