@@ -3,7 +3,7 @@ import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { SQSClient } from '@aws-sdk/client-sqs';
 import { lean } from '../../shared/aws/sdk/lean.ts';
 import { createConnections } from '../../shared/data/connections.ts';
-import { createHistory } from '../../shared/data/log.ts';
+import { createLogs } from '../../shared/data/log.ts';
 import { createTopics } from '../../shared/data/shards.ts';
 import { createSubscriptions } from '../../shared/data/subscriptions.ts';
 import { createDelivery, deliverySettings } from '../../shared/delivery/wire.ts';
@@ -26,7 +26,7 @@ const deps = {
   connections: createConnections(dynamodb, config.connectionsTable, Date.now),
   subscriptions: createSubscriptions(dynamodb, config.subscriptionsTable, Date.now),
   topics: createTopics(dynamodb, config.topicsTable, Date.now),
-  history: createHistory(dynamodb, config, Date.now),
+  logs: createLogs(dynamodb, config, Date.now),
   namespaces: config.namespaces,
   epochs: new Map(),
   newId: randomUUID,

@@ -1,12 +1,12 @@
 import { mapLimit } from '../../shared/async.ts';
-import type { Claim, History, Log, LogEntry } from '../../shared/data/log.ts';
+import type { Claim, Log, LogEntry, Logs } from '../../shared/data/log.ts';
 import { KEY_WINDOW_MS, type Message } from '../../shared/protocol/frames.ts';
 import type { HistoryNamespace } from '../../shared/protocol/namespaces.ts';
 import type { Topic } from '../../shared/protocol/topic.ts';
 
 export interface SequenceDeps {
-  readonly history: Pick<
-    History,
+  readonly logs: Pick<
+    Logs,
     'open' | 'allocate' | 'allocateVersion' | 'claims' | 'claim' | 'write' | 'entry' | 'putLast'
   >;
   /** The epochs that this worker knows; one that is not a topic's any more is refused by the log and replaced. */
@@ -92,10 +92,10 @@ async function sequenceRound(
   throw new Error(`expected the log of ${topic} to stay the same, got a new one ${TRIES_MAX} times`);
 }
 
-async function epochOf(topic: Topic, { epochs, history, newId }: SequenceDeps): Promise<string> {
+async function epochOf(topic: Topic, { epochs, logs, newId }: SequenceDeps): Promise<string> {
   const known = epochs.get(topic);
   if (known !== undefined) return known;
-  const { epoch } = await history.open(topic, newId());
+  const { epoch } = await logs.open(topic, newId());
   if (epochs.size >= EPOCHS_MAX) epochs.clear();
   epochs.set(topic, epoch);
   return epoch;
@@ -131,7 +131,7 @@ class Sequencer {
     const firsts = firstOfEach(drafts);
     const distinct = [...firsts.values()];
     const suspects = distinct.filter(({ mayBeRepeated }) => mayBeRepeated).map(idOf);
-    const claims = suspects.length > 0 ? await this.#deps.history.claims(this.#log, suspects) : new Map();
+    const claims = suspects.length > 0 ? await this.#deps.logs.claims(this.#log, suspects) : new Map();
     const places = await this.#allocateFor(
       distinct.filter((draft) => !isHeld(claims.get(idOf(draft)), draft)),
     );
@@ -172,7 +172,7 @@ class Sequencer {
     }
     if (drafts.length === 0) return places;
     const atMs = this.#deps.now();
-    const allocation = await this.#deps.history.allocate(this.#log, drafts.length);
+    const allocation = await this.#deps.logs.allocate(this.#log, drafts.length);
     if (!allocation) return MOVED;
     for (const [index, draft] of drafts.entries()) {
       const previousAtMs = index === 0 ? allocation.previousAtMs : atMs;
@@ -182,12 +182,12 @@ class Sequencer {
   }
 
   async #allocate({ version, message }: Draft): Promise<Place | 'stale' | Moved> {
-    const { history, now } = this.#deps;
+    const { logs, now } = this.#deps;
     const atMs = now();
     const allocation =
       version === undefined
-        ? await history.allocate(this.#log, 1)
-        : await history.allocateVersion(this.#log, version, {
+        ? await logs.allocate(this.#log, 1)
+        : await logs.allocateVersion(this.#log, version, {
             messageId: message.messageId,
             publishedAtMs: Date.parse(message.publishedAt),
           });
@@ -201,7 +201,7 @@ class Sequencer {
     known: Claim | undefined,
     allocated: Place | 'stale' | undefined,
   ): Promise<Settled | Moved> {
-    const { history } = this.#deps;
+    const { logs } = this.#deps;
     let claim = known;
     let spare = allocated;
     let own: Place | undefined;
@@ -215,11 +215,11 @@ class Sequencer {
       }
       const place: Place | 'stale' | Moved = spare ?? (await this.#allocate(draft));
       if (place === MOVED) return MOVED;
-      const isMine = await history.claim(this.#log, idOf(draft), this.#claimOf(draft, place), claim?.offset);
+      const isMine = await logs.claim(this.#log, idOf(draft), this.#claimOf(draft, place), claim?.offset);
       if (isMine && place === 'stale') return place;
       claim = isMine
         ? this.#claimOf(draft, place)
-        : (await history.claims(this.#log, [idOf(draft)])).get(idOf(draft));
+        : (await logs.claims(this.#log, [idOf(draft)])).get(idOf(draft));
       [own, spare] = isMine && place !== 'stale' ? [place, undefined] : [own, place];
     }
     throw new Error(
@@ -243,25 +243,25 @@ class Sequencer {
   }
 
   async #entryAt(draft: Draft, claim: Claim, own: Place | undefined): Promise<LogEntry | undefined> {
-    const { history } = this.#deps;
+    const { logs } = this.#deps;
     const { offset, atMs } = claim;
     const isMine = claim.origin === draft.origin;
     // Somebody else's may be about to be written. It is written by now, or it takes another offset, too.
-    const found = isMine ? undefined : await history.entry(this.#log, offset);
+    const found = isMine ? undefined : await logs.entry(this.#log, offset);
     if (found) return found;
     const entry = isMine ? entryFor(draft, { offset, atMs }, own) : { offset, atMs };
-    return (await this.#write(entry)) ? entry : history.entry(this.#log, offset);
+    return (await this.#write(entry)) ? entry : logs.entry(this.#log, offset);
   }
 
   #write(entry: LogEntry): Promise<boolean> {
-    return this.#deps.history.write(this.#log, entry, this.#namespace.history.seconds);
+    return this.#deps.logs.write(this.#log, entry, this.#namespace.history.seconds);
   }
 
   async #keepLast(settled: readonly Settled[]): Promise<void> {
     if (!this.#namespace.lastValue) return;
     const entries = settled.flatMap((each) => (each === 'stale' ? [] : each.entry));
     const last = entries.toSorted((a, b) => a.offset - b.offset).at(-1);
-    if (last) await this.#deps.history.putLast(this.#log, last);
+    if (last) await this.#deps.logs.putLast(this.#log, last);
   }
 }
 

@@ -1,11 +1,11 @@
-import type { History } from '../../shared/data/log.ts';
+import type { Logs } from '../../shared/data/log.ts';
 import { type ReplayDeps, readAfter, readBack, readFromOldest, toReply } from '../../shared/data/replay.ts';
 import type { RouteInput } from '../../shared/lambda/route.ts';
 import { type AckFrame, Action, ack, type HistoryFrame } from '../../shared/protocol/frames.ts';
 import { historyNamespaceOf, type Namespaces } from '../../shared/protocol/namespaces.ts';
 
 export interface HistoryDeps extends ReplayDeps {
-  readonly history: ReplayDeps['history'] & Pick<History, 'open'>;
+  readonly logs: ReplayDeps['logs'] & Pick<Logs, 'open'>;
   readonly namespaces: Namespaces;
   readonly newId: () => string;
 }
@@ -17,7 +17,7 @@ export async function history(
 ): Promise<AckFrame> {
   const { topic, limit, reverse, after, before } = frame;
   const namespace = historyNamespaceOf(topic, deps.namespaces);
-  const head = await deps.history.open(topic, deps.newId());
+  const head = await deps.logs.open(topic, deps.newId());
   const log = { topic, epoch: head.epoch };
   const view = { log, head, namespace, connectionId };
   const reply = (detail: object) => ack(Action.history, frame, { topic, ...detail });

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { lean } from '../../shared/aws/sdk/lean.ts';
-import { createHistory } from '../../shared/data/log.ts';
+import { createLogs } from '../../shared/data/log.ts';
 import { loadConfig, namespaces, text } from '../../shared/lambda/config.ts';
 import { route } from '../../shared/lambda/route.ts';
 import { parseHistory } from '../../shared/protocol/parse.ts';
@@ -14,7 +14,7 @@ const config = loadConfig(process.env, {
   namespaces,
 });
 const deps = {
-  history: createHistory(lean(DynamoDBClient), config, Date.now),
+  logs: createLogs(lean(DynamoDBClient), config, Date.now),
   namespaces: config.namespaces,
   newId: randomUUID,
   now: Date.now,

@@ -24,9 +24,9 @@ export async function catchUp(
   wanted: Pick<SubscribeFrame, 'position' | 'rewind'>,
   namespace: HistoryNamespace,
   connectionId: string,
-  deps: Pick<SubscribeDeps, 'history' | 'newId' | 'now' | 'wait'>,
+  deps: Pick<SubscribeDeps, 'logs' | 'newId' | 'now' | 'wait'>,
 ): Promise<CaughtUp> {
-  const head = await deps.history.open(topic, deps.newId());
+  const head = await deps.logs.open(topic, deps.newId());
   const log = { topic, epoch: head.epoch };
   const view = { log, head, namespace, connectionId };
   if (wanted.position) return recover(wanted.position, view, deps);
@@ -38,7 +38,7 @@ export async function catchUp(
 async function recover(
   position: Position,
   view: View,
-  deps: Pick<SubscribeDeps, 'history' | 'now' | 'wait'>,
+  deps: Pick<SubscribeDeps, 'logs' | 'now' | 'wait'>,
 ): Promise<CaughtUp> {
   const { log, head, namespace } = view;
   const lost = (reason: LossReason): CaughtUp => ({
@@ -54,13 +54,13 @@ async function recover(
 }
 
 /** The newest message, also when it is older than the history goes back. */
-async function lastValue(view: View, deps: Pick<SubscribeDeps, 'history' | 'now' | 'wait'>): Promise<Page> {
+async function lastValue(view: View, deps: Pick<SubscribeDeps, 'logs' | 'now' | 'wait'>): Promise<Page> {
   const page = await rewind(1, view, deps);
   if (page.messages.length > 0) return page;
   const [last, newest] = await Promise.all([
-    deps.history.last(view.log),
+    deps.logs.last(view.log),
     // Too old, but not deleted yet: its writer may have died before it was noted as the last.
-    deps.history.read(view.log, { from: page.offset, descending: true, limit: NEWEST_MAX }),
+    deps.logs.read(view.log, { from: page.offset, descending: true, limit: NEWEST_MAX }),
   ]);
   const entry = [...newest, ...(last ? [last] : [])]
     // One that is newer than the page comes live.

@@ -3,7 +3,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { lean } from '../../shared/aws/sdk/lean.ts';
 import { createConnections } from '../../shared/data/connections.ts';
-import { createHistory } from '../../shared/data/log.ts';
+import { createLogs } from '../../shared/data/log.ts';
 import { createTopics } from '../../shared/data/shards.ts';
 import { createSubscriptions } from '../../shared/data/subscriptions.ts';
 import { loadConfig, namespaces, positiveInteger, text } from '../../shared/lambda/config.ts';
@@ -24,7 +24,7 @@ const deps = {
   connections: createConnections(client, config.connectionsTable, Date.now),
   subscriptions: createSubscriptions(client, config.subscriptionsTable, Date.now),
   topics: createTopics(client, config.topicsTable, Date.now),
-  history: createHistory(client, config, Date.now),
+  logs: createLogs(client, config, Date.now),
   namespaces: config.namespaces,
   subscriptionsMax: config.subscriptionsMax,
   random: Math.random,

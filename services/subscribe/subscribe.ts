@@ -1,5 +1,5 @@
 import { CONNECTION_TTL_SECONDS, type Connections } from '../../shared/data/connections.ts';
-import type { History } from '../../shared/data/log.ts';
+import type { Logs } from '../../shared/data/log.ts';
 import type { ReplayDeps } from '../../shared/data/replay.ts';
 import type { Topics } from '../../shared/data/shards.ts';
 import type { Subscriptions } from '../../shared/data/subscriptions.ts';
@@ -19,7 +19,7 @@ export interface SubscribeDeps extends ReplayDeps {
   readonly connections: Pick<Connections, 'addSubscription'>;
   readonly subscriptions: Pick<Subscriptions, 'put'>;
   readonly topics: Pick<Topics, 'ensure'>;
-  readonly history: ReplayDeps['history'] & Pick<History, 'open' | 'last'>;
+  readonly logs: ReplayDeps['logs'] & Pick<Logs, 'open' | 'last'>;
   readonly namespaces: Namespaces;
   readonly subscriptionsMax: number;
   readonly random: () => number;

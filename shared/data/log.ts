@@ -45,7 +45,7 @@ export interface Range {
  * The logs of topics that keep history. Everything is read consistently. An offset is decided by whoever writes it
  * first, and a message's offset by whoever claims it first.
  */
-export interface History extends Heads {
+export interface Logs extends Heads {
   claims(log: Log, messageIds: readonly string[]): Promise<Map<string, Claim>>;
   /** Decides a message's offset, in place of offset `instead` if given; false if somebody else has decided it. */
   claim(log: Log, messageId: string, claim: Claim, instead?: number): Promise<boolean>;
@@ -66,11 +66,11 @@ const CLAIM_TTL_SECONDS = 2 * 86_400;
 export const ENTRY_MARGIN_SECONDS = 3600;
 
 /** Heads and last values are items of the topics table, entries and claims of the messages table. */
-export function createHistory(
+export function createLogs(
   client: DynamoDBClient,
   tables: { readonly topicsTable: string; readonly messagesTable: string },
   now: () => number,
-): History {
+): Logs {
   const { topicsTable, messagesTable } = tables;
   const secondsFromNow = (later: number): { N: string } => ({ N: String(Math.ceil(now() / 1000) + later) });
   const isLive = (item: Item | undefined): item is Item =>

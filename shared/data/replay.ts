@@ -1,14 +1,14 @@
 import { mapAll } from '../async.ts';
 import { type LossReason, type Position, REPLAY_MAX, type Rewind } from '../protocol/frames.ts';
 import type { HistoryNamespace } from '../protocol/namespaces.ts';
-import { ENTRY_MARGIN_SECONDS, type Head, type History, type Log, type LogEntry } from './log.ts';
+import { ENTRY_MARGIN_SECONDS, type Head, type Log, type LogEntry, type Logs } from './log.ts';
 
 /**
  * Reads what a topic has kept, as one connection may have it. No page passes over an offset that is not decided: one
  * that was allocated and not written becomes a tombstone here, and its writer has to take another.
  */
 export interface ReplayDeps {
-  readonly history: Pick<History, 'entry' | 'read' | 'write'>;
+  readonly logs: Pick<Logs, 'entry' | 'read' | 'write'>;
   readonly now: () => number;
   readonly wait: (ms: number) => Promise<unknown>;
 }
@@ -136,7 +136,7 @@ interface Up {
 async function readUp(after: number, limit: number, view: View, deps: ReplayDeps): Promise<Up> {
   const count = Math.min(limit, READ_MAX);
   // The entry at the position itself says how old what follows can be.
-  const read = await deps.history.read(view.log, { from: after, limit: count + 1 });
+  const read = await deps.logs.read(view.log, { from: after, limit: count + 1 });
   const at = read[0]?.offset === after ? read[0] : undefined;
   const found = (at ? read.slice(1) : read).slice(0, count);
   const isLast = found.length < count && (await isEnd(read, view, deps));
@@ -166,14 +166,10 @@ async function pageUp(
 }
 
 /** Whether nothing comes after what was read. A read that brings less than was asked for may have been cut off at 1 MB. */
-async function isEnd(
-  read: readonly LogEntry[],
-  { log, head }: View,
-  { history }: ReplayDeps,
-): Promise<boolean> {
+async function isEnd(read: readonly LogEntry[], { log, head }: View, { logs }: ReplayDeps): Promise<boolean> {
   const last = read.at(-1);
   if (!last || last.offset >= head.offset) return true;
-  return (await history.read(log, { from: last.offset + 1, limit: 1 })).length === 0;
+  return (await logs.read(log, { from: last.offset + 1, limit: 1 })).length === 0;
 }
 
 interface DownLimits {
@@ -222,7 +218,7 @@ async function collectDown(
   let top: number | undefined;
   let [messages, bytes] = [0, 0];
   for (let next = from; next > floorOf(view); ) {
-    const entries = await deps.history.read(view.log, { from: next, descending: true, limit: READ_MAX });
+    const entries = await deps.logs.read(view.log, { from: next, descending: true, limit: READ_MAX });
     top ??= entries[0]?.offset;
     for (const entry of entries) {
       const isWanted = entry.json === undefined || entry.atMs > limits.sinceMs;
@@ -288,16 +284,16 @@ const isSettled = ({ head }: View, { now }: ReplayDeps): boolean =>
 const settleAll = (holes: readonly Hole[], view: View, deps: ReplayDeps): Promise<LogEntry[]> =>
   mapAll(holes, SETTLES_IN_FLIGHT_MAX, (hole) => settle(hole, view, deps));
 
-async function settle(hole: Hole, view: View, { history, now, wait }: ReplayDeps): Promise<LogEntry> {
+async function settle(hole: Hole, view: View, { logs, now, wait }: ReplayDeps): Promise<LogEntry> {
   const { log, namespace } = view;
-  for (const ms of isSettled(view, { history, now, wait }) ? [] : SETTLE_WAITS_MS) {
+  for (const ms of isSettled(view, { logs, now, wait }) ? [] : SETTLE_WAITS_MS) {
     await wait(ms);
-    const entry = await history.entry(log, hole.offset);
+    const entry = await logs.entry(log, hole.offset);
     if (entry) return entry;
   }
   // As old as it can be, so that it says nothing wrong of the offsets above it.
-  if (await history.write(log, hole, namespace.history.seconds)) return hole;
-  const entry = await history.entry(log, hole.offset);
+  if (await logs.write(log, hole, namespace.history.seconds)) return hole;
+  const entry = await logs.entry(log, hole.offset);
   if (!entry) throw new Error(`expected offset ${hole.offset} of ${log.topic} to be decided, got nothing`);
   return entry;
 }
@@ -306,7 +302,7 @@ async function settle(hole: Hole, view: View, { history, now, wait }: ReplayDeps
 async function newestTooOld(view: View, deps: ReplayDeps): Promise<number> {
   let [low, high] = [floorOf(view) + 1, view.head.offset];
   for (let probe = low; low <= high; probe = Math.floor((low + high) / 2)) {
-    const [entry] = await deps.history.read(view.log, { from: probe, limit: 1 });
+    const [entry] = await deps.logs.read(view.log, { from: probe, limit: 1 });
     if (!entry || isYoung(entry, view, deps)) high = probe - 1;
     else low = entry.offset + 1;
   }

@@ -143,7 +143,7 @@ export const growth = (
 
 /** What only topics that keep history use. */
 const withoutHistory = {
-  history: {} as SubscribeDeps['history'],
+  logs: {} as SubscribeDeps['logs'],
   namespaces: namespacesOf(),
   newId: () => '',
   now: Date.now,

@@ -9,7 +9,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createBudget } from '../../shared/data/budget.ts';
 import { type Connections, createConnections } from '../../shared/data/connections.ts';
 import { createForget } from '../../shared/data/forget.ts';
-import { createHistory, type History, type Log, type Range } from '../../shared/data/log.ts';
+import { createLogs, type Log, type Logs, type Range } from '../../shared/data/log.ts';
 import { createTopics, type Topics } from '../../shared/data/shards.ts';
 import { createSubscriptions, type Subscriptions } from '../../shared/data/subscriptions.ts';
 import { KEY_WINDOW_MS } from '../../shared/protocol/frames.ts';
@@ -76,7 +76,7 @@ describe.each(places)('tables %s', (_, open_) => {
   let connections: Connections;
   let subscriptions: Subscriptions;
   let topics: Topics;
-  let history: History;
+  let logs: Logs;
   let nowMs: number;
   let id: string;
   let count = 0;
@@ -88,7 +88,7 @@ describe.each(places)('tables %s', (_, open_) => {
     connections = createConnections(client, tables.connections, now);
     subscriptions = createSubscriptions(client, tables.subscriptions, now);
     topics = createTopics(client, tables.topics, now);
-    history = createHistory(client, { topicsTable: tables.topics, messagesTable: tables.messages }, now);
+    logs = createLogs(client, { topicsTable: tables.topics, messagesTable: tables.messages }, now);
   });
   afterAll(() => place?.stop());
   beforeEach(() => {
@@ -339,43 +339,43 @@ describe.each(places)('tables %s', (_, open_) => {
   describe('logs', () => {
     const KEEP_SECONDS = 60;
     const topic = () => parseTopic(`log-${id}`);
-    const openLog = async (): Promise<Log> => ({ topic: topic(), ...(await history.open(topic(), 'one')) });
+    const openLog = async (): Promise<Log> => ({ topic: topic(), ...(await logs.open(topic(), 'one')) });
     const entry = (offset: number, json?: string) => ({
       offset,
       atMs: nowMs,
       ...(json !== undefined && { json }),
     });
     const write = (log: Log, offset: number, json?: string) =>
-      history.write(log, entry(offset, json), KEEP_SECONDS);
+      logs.write(log, entry(offset, json), KEEP_SECONDS);
     const offsets = async (log: Log, range: Range) =>
-      (await history.read(log, range)).map(({ offset }) => offset);
+      (await logs.read(log, range)).map(({ offset }) => offset);
 
     it('are opened once, whoever comes first', async () => {
-      expect(await history.head(topic())).toBeUndefined();
-      const opened = await Promise.all(['a', 'b', 'c'].map((epoch) => history.open(topic(), epoch)));
+      expect(await logs.head(topic())).toBeUndefined();
+      const opened = await Promise.all(['a', 'b', 'c'].map((epoch) => logs.open(topic(), epoch)));
       expect(new Set(opened.map(({ epoch }) => epoch)).size).toBe(1);
       expect(opened.map(({ offset }) => offset)).toEqual([0, 0, 0]);
-      expect(await history.head(topic())).toEqual(opened[0]);
+      expect(await logs.head(topic())).toEqual(opened[0]);
     });
 
     it('give everybody offsets of their own, without a hole', async () => {
       const log = await openLog();
       const counts = [1, 3, 2, 1, 5];
-      const taken = await Promise.all(counts.map((count) => history.allocate(log, count)));
+      const taken = await Promise.all(counts.map((count) => logs.allocate(log, count)));
       const all = taken.flatMap((each, index) =>
         Array.from({ length: Number(counts[index]) }, (_, n) => Number(each?.first) + n),
       );
       expect(all.sort((a, b) => a - b)).toEqual(Array.from({ length: 12 }, (_, n) => n + 1));
-      expect((await history.head(log.topic))?.offset).toBe(12);
-      expect(await history.allocate({ ...log, epoch: 'another' }, 1)).toBeUndefined();
+      expect((await logs.head(log.topic))?.offset).toBe(12);
+      expect(await logs.allocate({ ...log, epoch: 'another' }, 1)).toBeUndefined();
     });
 
     it('are found together, without those that are not there', async () => {
       const log = await openLog();
       const other = parseTopic(`other-${id}`);
-      await history.open(other, 'two');
-      await history.allocate(log, 2);
-      const heads = await history.heads([log.topic, other, parseTopic('nobody')]);
+      await logs.open(other, 'two');
+      await logs.allocate(log, 2);
+      const heads = await logs.heads([log.topic, other, parseTopic('nobody')]);
       expect(heads.map(({ topic, epoch, offset }) => [topic, epoch, offset]).sort()).toEqual([
         [log.topic, 'one', 2],
         [other, 'two', 0],
@@ -383,7 +383,7 @@ describe.each(places)('tables %s', (_, open_) => {
     });
 
     const allocateVersion = (log: Log, version: number, messageId: string) =>
-      history.allocateVersion(log, version, { messageId, publishedAtMs: nowMs });
+      logs.allocateVersion(log, version, { messageId, publishedAtMs: nowMs });
 
     it('take a version once and none that is older', async () => {
       const log = await openLog();
@@ -404,18 +404,18 @@ describe.each(places)('tables %s', (_, open_) => {
       const written = await Promise.all(['"a"', undefined, '"b"'].map((json) => write(log, 1, json)));
       expect(written.filter(Boolean)).toHaveLength(1);
       const decided = ['"a"', undefined, '"b"'][written.indexOf(true)];
-      expect((await history.entry(log, 1))?.json).toBe(decided);
-      expect(await history.entry(log, 2)).toBeUndefined();
+      expect((await logs.entry(log, 1))?.json).toBe(decided);
+      expect(await logs.entry(log, 2)).toBeUndefined();
     });
 
     it('let the first one claim an offset for a message, and nobody replace what is not there', async () => {
       const log = await openLog();
       const claim = { offset: 1, origin: 'event', publishedAtMs: nowMs, atMs: nowMs };
-      expect(await history.claim(log, 'm', claim)).toBe(true);
-      expect(await history.claim(log, 'm', { ...claim, offset: 2 })).toBe(false);
-      expect(await history.claim(log, 'm', { ...claim, offset: 3 }, 2)).toBe(false);
-      expect(await history.claim(log, 'm', { ...claim, offset: 3 }, 1)).toBe(true);
-      expect(await history.claims(log, ['m', 'nobody'])).toEqual(new Map([['m', { ...claim, offset: 3 }]]));
+      expect(await logs.claim(log, 'm', claim)).toBe(true);
+      expect(await logs.claim(log, 'm', { ...claim, offset: 2 })).toBe(false);
+      expect(await logs.claim(log, 'm', { ...claim, offset: 3 }, 2)).toBe(false);
+      expect(await logs.claim(log, 'm', { ...claim, offset: 3 }, 1)).toBe(true);
+      expect(await logs.claims(log, ['m', 'nobody'])).toEqual(new Map([['m', { ...claim, offset: 3 }]]));
     });
 
     it('are read from an offset on, up or down, at most so many', async () => {
@@ -436,35 +436,35 @@ describe.each(places)('tables %s', (_, open_) => {
         expiresAtMs: nowMs + 5,
         except: ['x'],
       };
-      await history.write(log, whole, KEEP_SECONDS);
-      expect(await history.entry(log, 1)).toEqual(whole);
-      expect(await history.read(log, { from: 1, limit: 1 })).toEqual([whole]);
+      await logs.write(log, whole, KEEP_SECONDS);
+      expect(await logs.entry(log, 1)).toEqual(whole);
+      expect(await logs.read(log, { from: 1, limit: 1 })).toEqual([whole]);
     });
 
     it('have the newest message as their last value, whatever comes late', async () => {
       const log = await openLog();
-      expect(await history.last(log)).toBeUndefined();
-      await history.putLast(log, entry(9, '"nine"'));
-      await history.putLast(log, entry(10, '"ten"'));
-      await history.putLast(log, entry(8, '"eight"'));
-      expect(await history.last(log)).toMatchObject({ offset: 10, json: '"ten"' });
-      expect(await history.last({ ...log, epoch: 'another' })).toBeUndefined();
+      expect(await logs.last(log)).toBeUndefined();
+      await logs.putLast(log, entry(9, '"nine"'));
+      await logs.putLast(log, entry(10, '"ten"'));
+      await logs.putLast(log, entry(8, '"eight"'));
+      expect(await logs.last(log)).toMatchObject({ offset: 10, json: '"ten"' });
+      expect(await logs.last({ ...log, epoch: 'another' })).toBeUndefined();
     });
 
     it('begin anew with another epoch when nobody has published for long', async () => {
       const log = await openLog();
       await allocateVersion(log, 5, 'a');
-      await history.putLast(log, entry(1, '"old"'));
+      await logs.putLast(log, entry(1, '"old"'));
       nowMs += 31 * 24 * HOUR_MS;
-      expect(await history.head(log.topic)).toBeUndefined();
-      expect(await history.allocate(log, 1)).toBeUndefined();
-      const { epoch, offset } = await history.open(log.topic, 'two');
+      expect(await logs.head(log.topic)).toBeUndefined();
+      expect(await logs.allocate(log, 1)).toBeUndefined();
+      const { epoch, offset } = await logs.open(log.topic, 'two');
       expect({ epoch, offset }).toEqual({ epoch: 'two', offset: 0 });
       const next = { topic: log.topic, epoch };
-      expect(await history.last(next)).toBeUndefined();
+      expect(await logs.last(next)).toBeUndefined();
       expect(await allocateVersion(next, 1, 'b')).toMatchObject({ first: 1 });
-      await history.putLast(next, entry(1, '"new"'));
-      expect(await history.last(next)).toMatchObject({ json: '"new"' });
+      await logs.putLast(next, entry(1, '"new"'));
+      expect(await logs.last(next)).toMatchObject({ json: '"new"' });
     });
   });
 });

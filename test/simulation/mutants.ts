@@ -28,7 +28,7 @@ const bendOf = <D>(service: string, change: (deps: D, environment: Environment) 
 /** Who is subscribed is read when an offset is taken, which is before the message is in the log. */
 const logAfterRead: Mutant = {
   bend: bendOf<FanOutDeps>('fanout', (deps, environment) => {
-    const { topics, subscriptions, history } = deps;
+    const { topics, subscriptions, logs } = deps;
     const shardsOf = new Map<Topic, Shard[]>();
     const idsIn = new Map<string, string[]>();
     const nameOf = ({ pattern, shard }: Shard) => `${pattern}#${shard}`;
@@ -48,13 +48,13 @@ const logAfterRead: Mutant = {
     };
     return {
       ...deps,
-      history: {
-        ...history,
+      logs: {
+        ...logs,
         allocate: async (log, count) => {
           if (invocation !== environment.invocations) idsIn.clear();
           invocation = environment.invocations;
           await look(log.topic);
-          return history.allocate(log, count);
+          return logs.allocate(log, count);
         },
       },
       topics: {
@@ -86,10 +86,10 @@ const subscribeAfterRead: Mutant = {
           if (!isTopic(pattern) || !keepsHistory(namespaceOf(pattern, deps.namespaces))) await put();
         },
       },
-      history: {
-        ...deps.history,
+      logs: {
+        ...deps.logs,
         open: async (...log) => {
-          const head = await deps.history.open(...log);
+          const head = await deps.logs.open(...log);
           await put?.();
           return head;
         },
@@ -130,11 +130,11 @@ const retryWholeJob: Mutant = {
 /** Whoever finds a hole takes it for a tombstone, and writes none. */
 const forgottenTombstone: Mutant = {
   bend: (_, deps) => {
-    const { history } = deps as Partial<SubscribeDeps>;
-    if (!history?.write) return deps;
-    const write: typeof history.write = (log, entry, keepSeconds) =>
-      entry.json === undefined ? Promise.resolve(true) : history.write(log, entry, keepSeconds);
-    return { ...deps, history: { ...history, write } };
+    const { logs } = deps as Partial<SubscribeDeps>;
+    if (!logs?.write) return deps;
+    const write: typeof logs.write = (log, entry, keepSeconds) =>
+      entry.json === undefined ? Promise.resolve(true) : logs.write(log, entry, keepSeconds);
+    return { ...deps, logs: { ...logs, write } };
   },
 };
 
@@ -158,7 +158,7 @@ const rowsKept: Mutant = {
 const claimIgnored: Mutant = {
   bend: bendOf<FanOutDeps>('fanout', (deps) => ({
     ...deps,
-    history: { ...deps.history, claims: async () => new Map(), claim: async () => true },
+    logs: { ...deps.logs, claims: async () => new Map(), claim: async () => true },
   })),
 };
 

@@ -15,7 +15,7 @@ import { createBudget } from '../../shared/data/budget.ts';
 import { createConnections } from '../../shared/data/connections.ts';
 import { createForget, forgetConnection } from '../../shared/data/forget.ts';
 import { createHeads } from '../../shared/data/heads.ts';
-import { createHistory } from '../../shared/data/log.ts';
+import { createLogs } from '../../shared/data/log.ts';
 import { createTopics } from '../../shared/data/shards.ts';
 import { createSubscriptions } from '../../shared/data/subscriptions.ts';
 import { createPace } from '../../shared/delivery/pace.ts';
@@ -186,8 +186,8 @@ export class System implements Aws {
         }),
         history: action('history', (environment) => {
           const { newId, now, wait } = environment;
-          const { history: log } = this.#stores(environment);
-          const all = { history: log, namespaces: this.settings.namespaces, newId, now, wait };
+          const { logs } = this.#stores(environment);
+          const all = { logs, namespaces: this.settings.namespaces, newId, now, wait };
           const deps = this.#bend('history', all, environment);
           return route(parseHistory, (input) => history(input, deps));
         }),
@@ -272,7 +272,7 @@ export class System implements Aws {
       connections: createConnections(client, 'connections', now),
       subscriptions: createSubscriptions(client, 'subscriptions', now),
       topics: createTopics(client, 'topics', now),
-      history: createHistory(client, { topicsTable: 'topics', messagesTable: 'messages' }, now),
+      logs: createLogs(client, { topicsTable: 'topics', messagesTable: 'messages' }, now),
     };
   }
 

@@ -1,5 +1,5 @@
 import { type Draft, type Sequenced, sequence } from '../../services/fanout/sequence.ts';
-import { createHistory, type Head, type History, type Log } from '../../shared/data/log.ts';
+import { createLogs, type Head, type Log, type Logs } from '../../shared/data/log.ts';
 import type { ReplayDeps, View } from '../../shared/data/replay.ts';
 import type { HistoryNamespace } from '../../shared/protocol/namespaces.ts';
 import { parseTopic, type Topic } from '../../shared/protocol/topic.ts';
@@ -7,7 +7,7 @@ import { LAG_MAX_MS, type MakeRequest, MemoryDynamoDB } from '../memory/dynamodb
 import { namespacesOf } from './namespaces.ts';
 
 /** A moment at which something can be done to a worker or a reader: between any two of its requests there is one. */
-export type Step = `${'before' | 'after'} ${keyof History}`;
+export type Step = `${'before' | 'after'} ${keyof Logs}`;
 /** Called at every step of whoever has it. Who rejects dies there. */
 export type AtStep = (step: Step) => unknown;
 
@@ -65,11 +65,11 @@ export class TopicLog {
   readonly newEpoch = (): string => `epoch-${++this.#epochs}`;
 
   /** The repository, as somebody has it to whom something may be done at each step. */
-  history(atStep: AtStep = () => {}, makeRequest: MakeRequest = stale): History {
+  logs(atStep: AtStep = () => {}, makeRequest: MakeRequest = stale): Logs {
     const client = this.tables.client(makeRequest);
-    const history = createHistory(client, { topicsTable: 'topics', messagesTable: 'messages' }, this.now);
-    return new Proxy(history, {
-      get: (target, name: keyof History) => {
+    const logs = createLogs(client, { topicsTable: 'topics', messagesTable: 'messages' }, this.now);
+    return new Proxy(logs, {
+      get: (target, name: keyof Logs) => {
         const method = target[name] as (...args: unknown[]) => Promise<unknown>;
         return async (...args: unknown[]) => {
           await atStep(`before ${name}`);
@@ -84,7 +84,7 @@ export class TopicLog {
   /** One that knows no epoch yet, and remembers the one it finds. */
   worker(atStep?: AtStep, makeRequest?: MakeRequest): Worker {
     const { now, newEpoch: newId } = this;
-    const deps = { history: this.history(atStep, makeRequest), epochs: new Map<Topic, string>(), newId, now };
+    const deps = { logs: this.logs(atStep, makeRequest), epochs: new Map<Topic, string>(), newId, now };
     return (...drafts) => sequence(this.topic, drafts, this.namespace, deps);
   }
 
@@ -114,7 +114,7 @@ export class TopicLog {
   }
 
   head(): Promise<Head> {
-    return this.history().open(this.topic, this.newEpoch());
+    return this.logs().open(this.topic, this.newEpoch());
   }
 
   /** What a reader starts with. */
@@ -129,7 +129,7 @@ export class TopicLog {
     const wait = async (ms: number) => {
       this.nowMs += ms;
     };
-    return { history: this.history(atStep, makeRequest), now: this.now, wait };
+    return { logs: this.logs(atStep, makeRequest), now: this.now, wait };
   }
 
   /** By offset from 1 to the head: a message's id, `null` for a tombstone, `undefined` for what is not decided. */

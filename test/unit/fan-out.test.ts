@@ -22,9 +22,9 @@ async function* brokenPages(): AsyncIterable<string[]> {
 }
 
 /** Volatile topics have none. */
-const NO_HISTORY = new Proxy({} as FanOutDeps['history'], {
+const NO_LOGS = new Proxy({} as FanOutDeps['logs'], {
   get: (_, name) => {
-    throw new Error(`expected no use of a history, got ${String(name)}`);
+    throw new Error(`expected no use of a log, got ${String(name)}`);
   },
 });
 
@@ -74,7 +74,7 @@ function houseOf(subscribers: Record<string, string[]>, overrides: Partial<FanOu
     deadLetters: { add: async () => {} },
     badEvents: { add: async (body, reason) => void bad.push({ body, reason }) },
     attemptsMax: 3,
-    history: NO_HISTORY,
+    logs: NO_LOGS,
     namespaces: namespacesOf(),
     epochs: new Map(),
     newId: () => 'id',
@@ -361,7 +361,7 @@ describe('a message to a topic that keeps history', () => {
     const { deps, bad, jobs } = houseOf(
       { 'chat/lobby': subscribers },
       {
-        history: log.history(atStep),
+        logs: log.logs(atStep),
         namespaces: namespacesOf({ chat: log.namespace }),
         post: async (connectionId, frame): Promise<PostOutcome> => {
           frames[connectionId] = [...(frames[connectionId] ?? []), JSON.parse(decoder.decode(frame))];

@@ -257,7 +257,7 @@ describe('a hole', () => {
   ])('is one of %i: %j', async (count, expected) => {
     const log = new TopicLog({ messages: 10_000 });
     const epoch = (await log.head()).epoch;
-    await log.history().allocate({ topic: log.topic, epoch }, count);
+    await log.logs().allocate({ topic: log.topic, epoch }, count);
     await publish(log, 'a');
     // More than can be in flight are not passed over.
     expect(shown(await since(log, 0))).toEqual(expected);

@@ -28,7 +28,7 @@ describe('messages', () => {
     expect(outcomes(await log.publish(log.draft('d')))).toEqual(['stored 4']);
     expect(await log.contents()).toEqual(['a', 'b', 'c', 'd']);
     const [, second] = sequenced;
-    const entry = await log.history().entry(await log.log(), 2);
+    const entry = await log.logs().entry(await log.log(), 2);
     expect(second).toMatchObject({ epoch: 'epoch-1', entry });
     const { messageId, ...rest } = log.draft('b').message;
     expect(entry?.json).toBe(JSON.stringify({ messageId, offset: 2, ...rest }));
@@ -38,7 +38,7 @@ describe('messages', () => {
     const log = new TopicLog();
     const expiresAtMs = log.nowMs + 5;
     await log.publish(log.draft('a', { except: ['x', 'y'], expiresAtMs }), log.draft('b', { except: [] }));
-    const read = await log.history().read(await log.log(), { from: 1, limit: 2 });
+    const read = await log.logs().read(await log.log(), { from: 1, limit: 2 });
     expect(read[0]).toMatchObject({ except: ['x', 'y'], expiresAtMs });
     expect(read[1]).not.toHaveProperty('except');
   });
@@ -49,7 +49,7 @@ describe('messages', () => {
     const firstAtMs = log.nowMs;
     log.nowMs += 7;
     await log.publish(log.draft('b'), log.draft('c'));
-    const read = await log.history().read(await log.log(), { from: 2, limit: 2 });
+    const read = await log.logs().read(await log.log(), { from: 2, limit: 2 });
     expect(read.map(({ previousAtMs }) => previousAtMs)).toEqual([firstAtMs, log.nowMs]);
   });
 
@@ -67,7 +67,7 @@ describe('messages', () => {
 
   it('of topics that are not the same know nothing of each other', async () => {
     const log = new TopicLog();
-    const other = log.history();
+    const other = log.logs();
     const { epoch } = await other.open('chat/other' as never, 'epoch-of-other');
     expect(await other.allocate({ topic: 'chat/other' as never, epoch }, 5)).toMatchObject({ first: 1 });
     expect(outcomes(await log.publish(log.draft('a')))).toEqual(['stored 1']);
@@ -177,9 +177,7 @@ describe('a slow worker', () => {
     const worker = log.worker(
       once('before claim', async () => {
         const atMs = log.nowMs;
-        await log
-          .history()
-          .claim(await log.log(), 'a', { offset: 1, origin: 'a', publishedAtMs: atMs, atMs });
+        await log.logs().claim(await log.log(), 'a', { offset: 1, origin: 'a', publishedAtMs: atMs, atMs });
       }),
     );
     expect(outcomes(await worker(log.draft('a')))).toEqual(['stored 1']);
@@ -447,7 +445,7 @@ describe('a log', () => {
 
 describe('a last value', () => {
   const lastOf = async (log: TopicLog) => {
-    const json = (await log.history().last(await log.log()))?.json;
+    const json = (await log.logs().last(await log.log()))?.json;
     return json && JSON.parse(json).messageId;
   };
 

@@ -14,7 +14,7 @@ function houseOf(settings: LogSettings = {}, changes: Partial<Namespace> = {}) {
   const atStep: AtStep = (step) => step.startsWith('before') && steps.push(step.slice('before '.length));
   const deps: SubscribeDeps = {
     ...log.reading(),
-    history: log.history(atStep),
+    logs: log.logs(atStep),
     connections: { addSubscription: async () => 0 },
     subscriptions: { put: async () => void steps.push('row') },
     topics: { ensure: async () => 1 },
