@@ -4,7 +4,7 @@ import { SQSClient } from '@aws-sdk/client-sqs';
 import { lean } from '../../shared/aws/sdk/lean.ts';
 import { createConnections } from '../../shared/data/connections.ts';
 import { createLogs } from '../../shared/data/log.ts';
-import { createTopics } from '../../shared/data/shards.ts';
+import { createShards } from '../../shared/data/shards.ts';
 import { createSubscriptions } from '../../shared/data/subscriptions.ts';
 import { createDelivery, deliverySettings } from '../../shared/delivery/wire.ts';
 import { loadConfig, namespaces, positiveInteger, text } from '../../shared/lambda/config.ts';
@@ -25,7 +25,7 @@ const deps = {
   ...(await createDelivery(config, () => process.env._X_AMZN_TRACE_ID)),
   connections: createConnections(dynamodb, config.connectionsTable, Date.now),
   subscriptions: createSubscriptions(dynamodb, config.subscriptionsTable, Date.now),
-  topics: createTopics(dynamodb, config.topicsTable, Date.now),
+  shards: createShards(dynamodb, config.topicsTable, Date.now),
   logs: createLogs(dynamodb, config, Date.now),
   namespaces: config.namespaces,
   epochs: new Map(),

@@ -1,6 +1,6 @@
 import { mapAll } from '../../shared/async.ts';
 import type { Connections } from '../../shared/data/connections.ts';
-import type { Topics } from '../../shared/data/shards.ts';
+import type { Shards } from '../../shared/data/shards.ts';
 import type { Shard, Subscriptions } from '../../shared/data/subscriptions.ts';
 import type { Target } from '../../shared/protocol/publication.ts';
 import { patternOf } from '../../shared/protocol/topic.ts';
@@ -8,7 +8,7 @@ import { patternOf } from '../../shared/protocol/topic.ts';
 export interface ResolveDeps {
   readonly connections: Pick<Connections, 'ofUser' | 'all'>;
   readonly subscriptions: Pick<Subscriptions, 'subscribers'>;
-  readonly topics: Pick<Topics, 'shardsCovering' | 'grow'>;
+  readonly shards: Pick<Shards, 'covering' | 'grow'>;
   /** A shard with more subscribers no longer fits comfortably. */
   readonly shardSubscribersMax: number;
 }
@@ -25,7 +25,7 @@ const SHARDS_MAX = 256;
 
 /** The connections that a message is for: each once, however many of its subscriptions cover the topic. */
 export async function resolve(target: Target, deps: ResolveDeps): Promise<Slice[]> {
-  const { connections, topics } = deps;
+  const { connections } = deps;
   if ('connectionId' in target) return [{ connectionIds: [target.connectionId] }];
   if ('userId' in target) return [{ connectionIds: await all(connections.ofUser(target.userId)) }];
   if ('everyone' in target) return [{ connectionIds: await all(connections.all()) }];
@@ -33,7 +33,7 @@ export async function resolve(target: Target, deps: ResolveDeps): Promise<Slice[
   const first: Shard = { pattern: patternOf(target.topic), shard: 0 };
   const early = readShard(first, deps);
   early.catch(() => {}); // it fails whoever asks for it below; if nobody does, it is of no interest
-  const shards = await topics.shardsCovering(target.topic);
+  const shards = await deps.shards.covering(target.topic);
   const isFirst = ({ pattern, shard }: Shard) => pattern === first.pattern && shard === first.shard;
   const slices = await mapAll(shards, SHARDS_IN_FLIGHT_MAX, (shard) =>
     isFirst(shard) ? early : readShard(shard, deps),
@@ -50,14 +50,14 @@ const readShard = async (shard: Shard, { subscriptions }: ResolveDeps): Promise<
 /** Once a shard is too full there will be so many that all subscribers of today would fill them half. */
 async function growIfFull(
   slices: readonly Required<Slice>[],
-  { topics, shardSubscribersMax }: ResolveDeps,
+  { shards, shardSubscribersMax }: ResolveDeps,
 ): Promise<void> {
   for (const [pattern, ofPattern] of Map.groupBy(slices, ({ shard }) => shard.pattern)) {
     const sizes = ofPattern.map(({ connectionIds }) => connectionIds.length);
     if (Math.max(...sizes) <= shardSubscribersMax) continue;
     const subscribers = sizes.reduce((sum, size) => sum + size, 0);
-    const shards = Math.min(SHARDS_MAX, Math.ceil((2 * subscribers) / shardSubscribersMax));
-    if (shards > sizes.length) await topics.grow(pattern, shards);
+    const count = Math.min(SHARDS_MAX, Math.ceil((2 * subscribers) / shardSubscribersMax));
+    if (count > sizes.length) await shards.grow(pattern, count);
   }
 }
 

@@ -4,7 +4,7 @@ import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { lean } from '../../shared/aws/sdk/lean.ts';
 import { createConnections } from '../../shared/data/connections.ts';
 import { createLogs } from '../../shared/data/log.ts';
-import { createTopics } from '../../shared/data/shards.ts';
+import { createShards } from '../../shared/data/shards.ts';
 import { createSubscriptions } from '../../shared/data/subscriptions.ts';
 import { loadConfig, namespaces, positiveInteger, text } from '../../shared/lambda/config.ts';
 import { route } from '../../shared/lambda/route.ts';
@@ -23,7 +23,7 @@ const client = lean(DynamoDBClient);
 const deps = {
   connections: createConnections(client, config.connectionsTable, Date.now),
   subscriptions: createSubscriptions(client, config.subscriptionsTable, Date.now),
-  topics: createTopics(client, config.topicsTable, Date.now),
+  shards: createShards(client, config.topicsTable, Date.now),
   logs: createLogs(client, config, Date.now),
   namespaces: config.namespaces,
   subscriptionsMax: config.subscriptionsMax,

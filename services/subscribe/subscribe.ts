@@ -1,7 +1,7 @@
 import { CONNECTION_TTL_SECONDS, type Connections } from '../../shared/data/connections.ts';
 import type { Logs } from '../../shared/data/log.ts';
 import type { ReplayDeps } from '../../shared/data/replay.ts';
-import type { Topics } from '../../shared/data/shards.ts';
+import type { Shards } from '../../shared/data/shards.ts';
 import type { Subscriptions } from '../../shared/data/subscriptions.ts';
 import type { RouteInput } from '../../shared/lambda/route.ts';
 import { ClientError, describe, ErrorCode, givenUp } from '../../shared/protocol/errors.ts';
@@ -18,7 +18,7 @@ import { catchUp } from './catch-up.ts';
 export interface SubscribeDeps extends ReplayDeps {
   readonly connections: Pick<Connections, 'addSubscription'>;
   readonly subscriptions: Pick<Subscriptions, 'put'>;
-  readonly topics: Pick<Topics, 'ensure'>;
+  readonly shards: Pick<Shards, 'ensure'>;
   readonly logs: ReplayDeps['logs'] & Pick<Logs, 'open' | 'last'>;
   readonly namespaces: Namespaces;
   readonly subscriptionsMax: number;
@@ -64,15 +64,15 @@ function expectAllowed(pattern: Pattern, { wildcards }: Namespace): void {
  */
 async function addRow(
   { connectionId, connectedAtMs, frame }: RouteInput<SubscribeFrame>,
-  { connections, subscriptions, topics, subscriptionsMax, random }: SubscribeDeps,
+  { connections, subscriptions, shards, subscriptionsMax, random }: SubscribeDeps,
 ): Promise<void> {
   const pattern = frame.topic;
   const expiresAtSeconds = Math.ceil(connectedAtMs / 1000) + CONNECTION_TTL_SECONDS;
-  const shards = await topics.ensure(pattern, expiresAtSeconds);
+  const shardCount = await shards.ensure(pattern, expiresAtSeconds);
   const shard = await connections.addSubscription(
     connectionId,
     pattern,
-    Math.floor(random() * shards),
+    Math.floor(random() * shardCount),
     subscriptionsMax,
   );
   if (shard === 'limit_reached') {

@@ -1,7 +1,7 @@
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { lean } from '../../shared/aws/sdk/lean.ts';
 import { createConnections } from '../../shared/data/connections.ts';
-import { createTopics } from '../../shared/data/shards.ts';
+import { createShards } from '../../shared/data/shards.ts';
 import { createSubscriptions } from '../../shared/data/subscriptions.ts';
 import { loadConfig, text } from '../../shared/lambda/config.ts';
 import { route } from '../../shared/lambda/route.ts';
@@ -18,7 +18,7 @@ const client = lean(DynamoDBClient);
 const deps = {
   connections: createConnections(client, config.connectionsTable, Date.now),
   subscriptions: createSubscriptions(client, config.subscriptionsTable, Date.now),
-  topics: createTopics(client, config.topicsTable, Date.now),
+  shards: createShards(client, config.topicsTable, Date.now),
 };
 
 export const handler = route(parseSubscription(Action.unsubscribe), (input) => unsubscribe(input, deps));

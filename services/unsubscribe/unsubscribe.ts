@@ -1,5 +1,5 @@
 import type { Connections } from '../../shared/data/connections.ts';
-import type { Topics } from '../../shared/data/shards.ts';
+import type { Shards } from '../../shared/data/shards.ts';
 import type { Subscriptions } from '../../shared/data/subscriptions.ts';
 import type { RouteInput } from '../../shared/lambda/route.ts';
 import { type AckFrame, Action, ack, type SubscriptionFrame } from '../../shared/protocol/frames.ts';
@@ -7,20 +7,20 @@ import { type AckFrame, Action, ack, type SubscriptionFrame } from '../../shared
 export interface UnsubscribeDeps {
   readonly connections: Pick<Connections, 'shardOf' | 'removeSubscription'>;
   readonly subscriptions: Pick<Subscriptions, 'delete'>;
-  readonly topics: Pick<Topics, 'shardsOf'>;
+  readonly shards: Pick<Shards, 'of'>;
 }
 
 /** Ends a subscription. One that is not there is ended already: the answer is the same. */
 export async function unsubscribe(
   { connectionId, frame }: RouteInput<SubscriptionFrame>,
-  { connections, subscriptions, topics }: UnsubscribeDeps,
+  { connections, subscriptions, shards }: UnsubscribeDeps,
 ): Promise<AckFrame> {
   const pattern = frame.topic;
-  const shard = await connections.shardOf(connectionId, pattern);
+  const noted = await connections.shardOf(connectionId, pattern);
   // API Gateway runs one connection's frames side by side: a subscribe that overlapped with an earlier unsubscribe
   // can have left a row that the connection does not list. This finds it.
-  const shards = shard === undefined ? await topics.shardsOf(pattern) : [{ pattern, shard }];
-  await subscriptions.delete(shards.map((each) => ({ ...each, connectionId })));
+  const found = noted === undefined ? await shards.of(pattern) : [{ pattern, shard: noted }];
+  await subscriptions.delete(found.map((each) => ({ ...each, connectionId })));
   // The list forgets a row when it is gone: whoever subscribes again may get another shard.
   await connections.removeSubscription(connectionId, pattern);
   return ack(Action.unsubscribe, frame, { topic: pattern });

@@ -21,12 +21,12 @@ interface Known {
 }
 
 /** One item for every pattern that may have subscribers: how many shards they are spread over. */
-export interface Topics {
+export interface Shards {
   /** Makes sure that the item exists for as long as a subscription that ends then; answers with the number of shards. */
   ensure(pattern: Pattern, expiresAtSeconds: number): Promise<number>;
   /** Every shard that may hold a subscriber of `topic`, read consistently. */
-  shardsCovering(topic: Topic): Promise<Shard[]>;
-  shardsOf(pattern: Pattern): Promise<Shard[]>;
+  covering(topic: Topic): Promise<Shard[]>;
+  of(pattern: Pattern): Promise<Shard[]>;
   /**
    * Spreads new subscribers of the pattern over so many shards, if they are not over more already. Nothing is moved:
    * a shard that was there stays, so that nobody can be missed.
@@ -34,8 +34,8 @@ export interface Topics {
   grow(pattern: Pattern, shards: number): Promise<void>;
 }
 
-export function createTopics(client: DynamoDBClient, table: string, now: () => number): Topics {
-  const shards = async (patterns: readonly Pattern[]): Promise<Shard[]> => {
+export function createShards(client: DynamoDBClient, table: string, now: () => number): Shards {
+  const shardsOf = async (patterns: readonly Pattern[]): Promise<Shard[]> => {
     const items = await getAll(client, table, patterns.map(key));
     return items.filter((item) => expiryOf(item) * 1000 > now()).flatMap(shardsIn);
   };
@@ -71,8 +71,8 @@ export function createTopics(client: DynamoDBClient, table: string, now: () => n
       return remember(pattern, Attributes ?? {});
     },
 
-    shardsCovering: (topic) => shards(patternsCovering(topic)),
-    shardsOf: (pattern) => shards([pattern]),
+    covering: (topic) => shardsOf(patternsCovering(topic)),
+    of: (pattern) => shardsOf([pattern]),
 
     async grow(pattern, shards) {
       await ifConditionHolds(

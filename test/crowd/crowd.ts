@@ -4,7 +4,7 @@ import { Worker } from 'node:worker_threads';
 import { BatchWriteItemCommand } from '@aws-sdk/client-dynamodb';
 import type { Runtime } from '../../infra/local/runtime.ts';
 import { chunks, mapLimit } from '../../shared/async.ts';
-import { createTopics } from '../../shared/data/shards.ts';
+import { createShards } from '../../shared/data/shards.ts';
 import { createSubscriptions } from '../../shared/data/subscriptions.ts';
 import { parsePattern } from '../../shared/protocol/topic.ts';
 import { BackEnd } from '../support/back-end.ts';
@@ -70,7 +70,7 @@ export class Crowd {
       connectionId: { S: connectionIdOf(from + index) },
       expiresAt: { N: String(expiresAt) },
     }));
-    await this.topics().ensure(parsePattern(topic), expiresAt);
+    await this.shards().ensure(parsePattern(topic), expiresAt);
     const writes = await mapLimit([...chunks(items, 25)], WRITES_IN_FLIGHT_MAX, (chunk) =>
       this.backEnd.dynamodb.send(
         new BatchWriteItemCommand({
@@ -81,8 +81,8 @@ export class Crowd {
     for (const write of writes) if (write.status === 'rejected') throw write.reason;
   }
 
-  topics() {
-    return createTopics(this.backEnd.dynamodb, String(this.local.ready.tables.topics), Date.now);
+  shards() {
+    return createShards(this.backEnd.dynamodb, String(this.local.ready.tables.topics), Date.now);
   }
   subscriptions() {
     return createSubscriptions(

@@ -137,7 +137,7 @@ export const growth = (
       missed: Object.values(report.missed).reduce((sum, missed) => sum + missed, 0),
       twice: report.twice,
       messages: message,
-      shards: (await crowd.topics().shardsOf(parsePattern(TOPIC))).length,
+      shards: (await crowd.shards().of(parsePattern(TOPIC))).length,
     };
   });
 
@@ -157,7 +157,7 @@ const subscribeOne = (crowd: Crowd, connectionId: string) =>
     {
       connections: { addSubscription: async (_, __, shard) => shard },
       subscriptions: crowd.subscriptions(),
-      topics: crowd.topics(),
+      shards: crowd.shards(),
       subscriptionsMax: 1,
       random: Math.random,
       ...withoutHistory,

@@ -10,7 +10,7 @@ import { createBudget } from '../../shared/data/budget.ts';
 import { type Connections, createConnections } from '../../shared/data/connections.ts';
 import { createForget } from '../../shared/data/forget.ts';
 import { createLogs, type Log, type Logs, type Range } from '../../shared/data/log.ts';
-import { createTopics, type Topics } from '../../shared/data/shards.ts';
+import { createShards, type Shards } from '../../shared/data/shards.ts';
 import { createSubscriptions, type Subscriptions } from '../../shared/data/subscriptions.ts';
 import { KEY_WINDOW_MS } from '../../shared/protocol/frames.ts';
 import { parsePattern, parseTopic } from '../../shared/protocol/topic.ts';
@@ -75,7 +75,7 @@ describe.each(places)('tables %s', (_, open_) => {
   let tables: Place['tables'];
   let connections: Connections;
   let subscriptions: Subscriptions;
-  let topics: Topics;
+  let shards: Shards;
   let logs: Logs;
   let nowMs: number;
   let id: string;
@@ -87,7 +87,7 @@ describe.each(places)('tables %s', (_, open_) => {
     ({ client, tables } = place);
     connections = createConnections(client, tables.connections, now);
     subscriptions = createSubscriptions(client, tables.subscriptions, now);
-    topics = createTopics(client, tables.topics, now);
+    shards = createShards(client, tables.topics, now);
     logs = createLogs(client, { topicsTable: tables.topics, messagesTable: tables.messages }, now);
   });
   afterAll(() => place?.stop());
@@ -248,11 +248,11 @@ describe.each(places)('tables %s', (_, open_) => {
         return rows.find(({ topic }) => topic?.S === pattern)?.expiresAt;
       };
       const expiresAt = seconds(nowMs) + 7_800;
-      expect(await topics.ensure(pattern, expiresAt)).toBe(1);
+      expect(await shards.ensure(pattern, expiresAt)).toBe(1);
       const first = await expiryOf();
-      expect(await topics.ensure(pattern, expiresAt + 3_600)).toBe(1);
+      expect(await shards.ensure(pattern, expiresAt + 3_600)).toBe(1);
       expect(await expiryOf()).toEqual(first);
-      expect(await topics.ensure(pattern, expiresAt + 3_601)).toBe(1);
+      expect(await shards.ensure(pattern, expiresAt + 3_601)).toBe(1);
       expect(await expiryOf()).not.toEqual(first);
     });
 
@@ -261,12 +261,12 @@ describe.each(places)('tables %s', (_, open_) => {
       const topic = parseTopic(`${name}/a/b`);
       const expiresAt = seconds(nowMs) + 10;
       for (const pattern of [`${name}/a/b`, `${name}/*`, `${name}/other`]) {
-        await topics.ensure(parsePattern(pattern), expiresAt);
+        await shards.ensure(parsePattern(pattern), expiresAt);
       }
-      const found = (await topics.shardsCovering(topic)).map(({ pattern, shard }) => `${pattern}#${shard}`);
+      const found = (await shards.covering(topic)).map(({ pattern, shard }) => `${pattern}#${shard}`);
       expect(found.sort()).toEqual([`${name}/*#0`, `${name}/a/b#0`]);
       nowMs += 2 * HOUR_MS;
-      expect(await topics.shardsCovering(topic)).toEqual([]);
+      expect(await shards.covering(topic)).toEqual([]);
     });
 
     it('are read once for all who subscribe at about the same time', async () => {
@@ -275,7 +275,7 @@ describe.each(places)('tables %s', (_, open_) => {
         sent.push(command.constructor.name);
         return client.send(command as never);
       };
-      const counted = createTopics({ send } as never, tables.topics, now);
+      const counted = createShards({ send } as never, tables.topics, now);
       const pattern = parsePattern(`busy-${count}`);
       for (let n = 0; n < 5; n++) await counted.ensure(pattern, seconds(nowMs) + 10 + n);
       expect(sent).toEqual(['GetItemCommand', 'UpdateItemCommand']);
@@ -286,18 +286,18 @@ describe.each(places)('tables %s', (_, open_) => {
 
     it('grow, and never shrink', async () => {
       const pattern = parsePattern(`grow-${count}`);
-      await topics.ensure(pattern, seconds(nowMs) + 10);
-      await topics.grow(pattern, 3);
-      await topics.grow(pattern, 2);
+      await shards.ensure(pattern, seconds(nowMs) + 10);
+      await shards.grow(pattern, 3);
+      await shards.grow(pattern, 2);
       nowMs += 5_000;
-      expect((await topics.shardsOf(pattern)).map(({ shard }) => shard)).toEqual([0, 1, 2]);
-      expect(await topics.ensure(pattern, seconds(nowMs) + 10)).toBe(3);
+      expect((await shards.of(pattern)).map(({ shard }) => shard)).toEqual([0, 1, 2]);
+      expect(await shards.ensure(pattern, seconds(nowMs) + 10)).toBe(3);
     });
 
     it('that nobody has subscribed to do not come to be by growing', async () => {
       const pattern = parsePattern(`grow-${count}`);
-      await topics.grow(pattern, 3);
-      expect(await topics.shardsOf(pattern)).toEqual([]);
+      await shards.grow(pattern, 3);
+      expect(await shards.of(pattern)).toEqual([]);
     });
   });
 

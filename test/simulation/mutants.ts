@@ -28,17 +28,17 @@ const bendOf = <D>(service: string, change: (deps: D, environment: Environment) 
 /** Who is subscribed is read when an offset is taken, which is before the message is in the log. */
 const logAfterRead: Mutant = {
   bend: bendOf<FanOutDeps>('fanout', (deps, environment) => {
-    const { topics, subscriptions, logs } = deps;
+    const { shards, subscriptions, logs } = deps;
     const shardsOf = new Map<Topic, Shard[]>();
     const idsIn = new Map<string, string[]>();
     const nameOf = ({ pattern, shard }: Shard) => `${pattern}#${shard}`;
     let invocation = 0;
     const look = async (topic: Topic) => {
-      const shards = await topics.shardsCovering(topic);
-      for (const shard of shards) {
+      const found = await shards.covering(topic);
+      for (const shard of found) {
         idsIn.set(nameOf(shard), (await Array.fromAsync(subscriptions.subscribers(shard))).flat());
       }
-      shardsOf.set(topic, shards);
+      shardsOf.set(topic, found);
     };
     /** What was seen is good for one time, and one invocation. */
     const take = <K, V>(seen: Map<K, V>, key: K): V | undefined => {
@@ -57,9 +57,9 @@ const logAfterRead: Mutant = {
           return logs.allocate(log, count);
         },
       },
-      topics: {
-        grow: topics.grow,
-        shardsCovering: async (topic) => take(shardsOf, topic) ?? topics.shardsCovering(topic),
+      shards: {
+        grow: shards.grow,
+        covering: async (topic) => take(shardsOf, topic) ?? shards.covering(topic),
       },
       subscriptions: {
         async *subscribers(shard) {

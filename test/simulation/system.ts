@@ -16,7 +16,7 @@ import { createConnections } from '../../shared/data/connections.ts';
 import { createForget, forgetConnection } from '../../shared/data/forget.ts';
 import { createHeads } from '../../shared/data/heads.ts';
 import { createLogs } from '../../shared/data/log.ts';
-import { createTopics } from '../../shared/data/shards.ts';
+import { createShards } from '../../shared/data/shards.ts';
 import { createSubscriptions } from '../../shared/data/subscriptions.ts';
 import { createPace } from '../../shared/delivery/pace.ts';
 import type { RunDeps } from '../../shared/delivery/run.ts';
@@ -271,7 +271,7 @@ export class System implements Aws {
     return {
       connections: createConnections(client, 'connections', now),
       subscriptions: createSubscriptions(client, 'subscriptions', now),
-      topics: createTopics(client, 'topics', now),
+      shards: createShards(client, 'topics', now),
       logs: createLogs(client, { topicsTable: 'topics', messagesTable: 'messages' }, now),
     };
   }

@@ -45,8 +45,8 @@ function houseOf(subscribers: Record<string, string[]>, overrides: Partial<FanOu
       ofUser: (userId) => pagesOf(userId === 'alice' ? ['a1', 'a2', 'a3'] : []),
       all: () => pagesOf(['a1', 'a2', 'a3', 'b']),
     },
-    topics: {
-      shardsCovering: async (topic) =>
+    shards: {
+      covering: async (topic) =>
         patternsCovering(topic)
           .filter((pattern) => subscribers[pattern])
           .flatMap((pattern): Shard[] => shardsOf(pattern)),
@@ -402,14 +402,14 @@ describe('a message to a topic that keeps history', () => {
   it('is in the log before anybody is looked for', async () => {
     const seen: unknown[] = [];
     const { deps, log } = historyHouse(['a']);
-    const topics: FanOutDeps['topics'] = {
-      ...deps.topics,
-      shardsCovering: async (topic) => {
+    const shards: FanOutDeps['shards'] = {
+      ...deps.shards,
+      covering: async (topic) => {
         seen.push(await log.contents());
-        return deps.topics.shardsCovering(topic);
+        return deps.shards.covering(topic);
       },
     };
-    await run([toLobby(1, { messageId: 'm' })], { ...deps, topics });
+    await run([toLobby(1, { messageId: 'm' })], { ...deps, shards });
     expect(seen).toEqual([['m']]);
   });
 

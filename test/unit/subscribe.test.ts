@@ -17,7 +17,7 @@ function houseOf(settings: LogSettings = {}, changes: Partial<Namespace> = {}) {
     logs: log.logs(atStep),
     connections: { addSubscription: async () => 0 },
     subscriptions: { put: async () => void steps.push('row') },
-    topics: { ensure: async () => 1 },
+    shards: { ensure: async () => 1 },
     namespaces,
     subscriptionsMax: 10,
     random: () => 0,
