@@ -1,7 +1,7 @@
 import { mapAll } from '../../shared/async.ts';
 import type { Connections } from '../../shared/data/connections.ts';
-import type { Shards } from '../../shared/data/shards.ts';
-import type { Shard, Subscriptions } from '../../shared/data/subscriptions.ts';
+import type { Shard, Shards } from '../../shared/data/shards.ts';
+import type { Subscriptions } from '../../shared/data/subscriptions.ts';
 import type { Target } from '../../shared/protocol/publication.ts';
 import { patternOf } from '../../shared/protocol/topic.ts';
 

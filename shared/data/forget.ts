@@ -1,5 +1,6 @@
 import type { Connections } from './connections.ts';
-import type { Shard, Subscriptions } from './subscriptions.ts';
+import type { Shard } from './shards.ts';
+import type { Subscriptions } from './subscriptions.ts';
 
 /** Deletes the rows of a connection that answered 410, and those that it may have in `shards`. */
 export type Forget = (connectionId: string, shards: readonly Shard[]) => Promise<void>;

@@ -1,7 +1,12 @@
 import { type DynamoDBClient, GetItemCommand, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
 import { type Pattern, patternsCovering, type Topic } from '../protocol/topic.ts';
 import { getAll, type Item, ifConditionHolds } from './dynamo.ts';
-import type { Shard } from './subscriptions.ts';
+
+/** One part of a pattern's subscribers: patterns that grow are spread over several. */
+export interface Shard {
+  readonly pattern: Pattern;
+  readonly shard: number;
+}
 
 /**
  * How long a topic's item outlives the subscription that renewed it. Nobody writes the item while it lasts longer

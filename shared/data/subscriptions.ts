@@ -1,12 +1,7 @@
 import { type DynamoDBClient, PutItemCommand, paginateQuery } from '@aws-sdk/client-dynamodb';
-import type { Pattern } from '../protocol/topic.ts';
 import { deleteAll, type Item } from './dynamo.ts';
+import type { Shard } from './shards.ts';
 
-/** One part of a pattern's subscribers: patterns that grow are spread over several. */
-export interface Shard {
-  readonly pattern: Pattern;
-  readonly shard: number;
-}
 export interface SubscriptionRow extends Shard {
   readonly connectionId: string;
 }

@@ -1,5 +1,5 @@
 import { chunks } from '../async.ts';
-import type { Shard } from '../data/subscriptions.ts';
+import type { Shard } from '../data/shards.ts';
 import { toQueueJson } from '../protocol/json.ts';
 import type { Topic } from '../protocol/topic.ts';
 

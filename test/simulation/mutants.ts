@@ -1,7 +1,7 @@
 import type { FanOutDeps } from '../../services/fanout/fan-out.ts';
 import type { SubscribeDeps } from '../../services/subscribe/subscribe.ts';
 import type { Position, Subscription } from '../../shared/client/index.ts';
-import type { Shard } from '../../shared/data/subscriptions.ts';
+import type { Shard } from '../../shared/data/shards.ts';
 import type { RunDeps } from '../../shared/delivery/run.ts';
 import { keepsHistory, namespaceOf } from '../../shared/protocol/namespaces.ts';
 import { isTopic, type Topic } from '../../shared/protocol/topic.ts';
