@@ -152,7 +152,7 @@ export class LocalServer {
     if (!services) return plain(response, 503, 'starting');
     const target = request.headers['x-amz-target'];
     if (typeof target === 'string') {
-      const service = target.slice(0, target.indexOf('..'));
+      const service = target.slice(0, target.indexOf('.'));
       const engine = services.engines.get(service);
       if (engine) return engine.handle(request, body, response);
       return plain(
