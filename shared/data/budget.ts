@@ -1,5 +1,6 @@
 import { type DynamoDBClient, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
-import { ifConditionHolds } from './dynamo.ts';
+import { ifConditionHolds, set } from './dynamo.ts';
+import { POSTS_KEY, type PostsItem } from './tables.ts';
 
 /**
  * One schedule of posts for all workers: whoever takes a span of it posts within that span and nobody else does.
@@ -12,8 +13,6 @@ export interface Budget {
   take(spanMs: number, backlogMs: number): Promise<number | undefined>;
 }
 
-/** `#` cannot occur in a topic, so that the schedule may live among the topics. */
-const KEY = { topic: { S: '#posts' } };
 /** Somebody else's write can come in between; each of these makes one of the two conditions true. */
 const TRIES_MAX = 4;
 /** Far enough that no schedule reaches it. */
@@ -21,7 +20,7 @@ const FOREVER_MS = 1e15;
 
 export function createBudget(client: Pick<DynamoDBClient, 'send'>, table: string, now: () => number): Budget {
   const update = async (
-    expression: string,
+    freeAt: string,
     condition: string,
     values: Readonly<Record<string, number>>,
   ): Promise<number | undefined> => {
@@ -29,8 +28,8 @@ export function createBudget(client: Pick<DynamoDBClient, 'send'>, table: string
       client.send(
         new UpdateItemCommand({
           TableName: table,
-          Key: KEY,
-          UpdateExpression: expression,
+          Key: POSTS_KEY,
+          UpdateExpression: set<PostsItem>({ freeAt }),
           ConditionExpression: condition,
           ExpressionAttributeValues: Object.fromEntries(
             Object.entries(values).map(([name, value]) => [name, { N: value.toFixed(3) }]),
@@ -44,14 +43,14 @@ export function createBudget(client: Pick<DynamoDBClient, 'send'>, table: string
 
   /** The schedule reaches into the future: the span goes to its end. */
   const append = (spanMs: number, backlogMs: number) =>
-    update('SET freeAt = freeAt + :span', 'freeAt BETWEEN :now AND :latest', {
+    update('freeAt + :span', 'freeAt BETWEEN :now AND :latest', {
       ':span': spanMs,
       ':now': now(),
       ':latest': Math.min(now() + backlogMs, FOREVER_MS),
     });
   /** Nobody has taken anything that is not over: the span starts now. */
   const restart = (spanMs: number) =>
-    update('SET freeAt = :end', 'attribute_not_exists(freeAt) OR freeAt < :now', {
+    update(':end', 'attribute_not_exists(freeAt) OR freeAt < :now', {
       ':end': now() + spanMs,
       ':now': now(),
     });

@@ -9,13 +9,14 @@ import {
 } from '@aws-sdk/client-dynamodb';
 import type { Pattern } from '../protocol/topic.ts';
 import { type Item, ifConditionHolds } from './dynamo.ts';
+import { expiryAfter, unexpired } from './expiry.ts';
 import type { SubscriptionRow } from './subscriptions.ts';
+import { type ConnectionItem, connectionKey, USER_INDEX } from './tables.ts';
 
 /** API Gateway closes every connection after 2 hours; a row outlives that a little, so that no live one expires. */
 export const CONNECTION_TTL_SECONDS = 2 * 3600 + 600;
 /** A `$connect` integration may run 29 s. Until it has ended, @connections answers 410 for a connection that is about to live. */
 export const HANDSHAKE_MAX_MS = 30_000;
-export const USER_INDEX = 'byUser';
 
 export interface Connection {
   readonly connectionId: string;
@@ -56,18 +57,11 @@ export interface Connections {
 }
 
 export function createConnections(client: DynamoDBClient, table: string, now: () => number): Connections {
-  const key = (connectionId: string): Item => ({ connectionId: { S: connectionId } });
-  const live = () => ({
-    TableName: table,
-    FilterExpression: 'expiresAt > :now',
-    ExpressionAttributeValues: { ':now': { N: String(Math.floor(now() / 1000)) } },
-  });
-
   const has = async (connectionId: string): Promise<boolean> => {
     const { Item } = await client.send(
       new GetItemCommand({
         TableName: table,
-        Key: key(connectionId),
+        Key: connectionKey(connectionId),
         ConsistentRead: true,
         ProjectionExpression: 'connectionId',
       }),
@@ -77,17 +71,16 @@ export function createConnections(client: DynamoDBClient, table: string, now: ()
 
   return {
     async open({ connectionId, userId, connectedAtMs }) {
-      const expiresAt = Math.ceil(connectedAtMs / 1000) + CONNECTION_TTL_SECONDS;
       await client.send(
         new PutItemCommand({
           TableName: table,
           Item: {
-            ...key(connectionId),
+            ...connectionKey(connectionId),
             ...(userId !== undefined && { userId: { S: userId } }),
             connectedAt: { N: String(connectedAtMs) },
-            expiresAt: { N: String(expiresAt) },
+            expiresAt: expiryAfter(CONNECTION_TTL_SECONDS, connectedAtMs),
             subscriptions: { M: {} },
-          },
+          } satisfies ConnectionItem,
         }),
       );
     },
@@ -97,7 +90,7 @@ export function createConnections(client: DynamoDBClient, table: string, now: ()
         client.send(
           new UpdateItemCommand({
             TableName: table,
-            Key: key(connectionId),
+            Key: connectionKey(connectionId),
             UpdateExpression: 'SET subscriptions.#pattern = if_not_exists(subscriptions.#pattern, :shard)',
             ConditionExpression:
               'attribute_exists(connectionId) AND (attribute_exists(subscriptions.#pattern) OR size(subscriptions) < :max)',
@@ -118,7 +111,7 @@ export function createConnections(client: DynamoDBClient, table: string, now: ()
       const { Item } = await client.send(
         new GetItemCommand({
           TableName: table,
-          Key: key(connectionId),
+          Key: connectionKey(connectionId),
           ConsistentRead: true,
           ProjectionExpression: 'subscriptions.#pattern',
           ExpressionAttributeNames: { '#pattern': pattern },
@@ -132,7 +125,7 @@ export function createConnections(client: DynamoDBClient, table: string, now: ()
         client.send(
           new UpdateItemCommand({
             TableName: table,
-            Key: key(connectionId),
+            Key: connectionKey(connectionId),
             UpdateExpression: 'REMOVE subscriptions.#pattern',
             ConditionExpression: 'attribute_exists(connectionId)',
             ExpressionAttributeNames: { '#pattern': pattern },
@@ -146,9 +139,9 @@ export function createConnections(client: DynamoDBClient, table: string, now: ()
         client.send(
           new DeleteItemCommand({
             TableName: table,
-            Key: key(connectionId),
+            Key: connectionKey(connectionId),
             ...(goneAtMs !== undefined && {
-              // Whoever has subscribed was connected; of the others only those past their handshake can be gone.
+              // A connection that has subscribed was open. One that has not can be gone only once its handshake is over.
               ConditionExpression: 'connectedAt <= :settled OR size(subscriptions) > :none',
               ExpressionAttributeValues: {
                 ':settled': { N: String(goneAtMs - HANDSHAKE_MAX_MS) },
@@ -166,16 +159,21 @@ export function createConnections(client: DynamoDBClient, table: string, now: ()
 
     async userOf(connectionId) {
       const { Item } = await client.send(
-        new GetItemCommand({ TableName: table, Key: key(connectionId), ProjectionExpression: 'userId' }),
+        new GetItemCommand({
+          TableName: table,
+          Key: connectionKey(connectionId),
+          ProjectionExpression: 'userId',
+        }),
       );
       return Item?.userId?.S;
     },
 
     async *ofUser(userId) {
-      const { ExpressionAttributeValues, ...filter } = live();
+      const { ExpressionAttributeValues, ...filter } = unexpired(now());
       const pages = paginateQuery(
         { client },
         {
+          TableName: table,
           ...filter,
           IndexName: USER_INDEX,
           ProjectionExpression: 'connectionId',
@@ -187,15 +185,21 @@ export function createConnections(client: DynamoDBClient, table: string, now: ()
     },
 
     async *all() {
-      const pages = paginateScan({ client }, { ...live(), ProjectionExpression: 'connectionId' });
+      const scan = { TableName: table, ...unexpired(now()), ProjectionExpression: 'connectionId' };
+      const pages = paginateScan({ client }, scan);
       for await (const { Items } of pages) yield ids(Items);
     },
 
     async sample(startId, limit) {
       const found = new Map<string, number>();
-      for (const start of [{ ExclusiveStartKey: key(startId) }, {}]) {
+      for (const start of [{ ExclusiveStartKey: connectionKey(startId) }, {}]) {
         if (found.size === limit) break;
-        const scan = { ...live(), ...start, ProjectionExpression: 'connectionId, connectedAt' };
+        const scan = {
+          TableName: table,
+          ...unexpired(now()),
+          ...start,
+          ProjectionExpression: 'connectionId, connectedAt',
+        };
         for await (const { Items = [] } of paginateScan({ client, pageSize: limit }, scan)) {
           for (const { connectionId, connectedAt } of Items) {
             if (found.size < limit) found.set(String(connectionId?.S), Number(connectedAt?.N));

@@ -47,6 +47,15 @@ export async function getAll(client: DynamoDBClient, table: string, keys: readon
   return items;
 }
 
+/** What attributes of a kind of item are set to, in the words of an UpdateExpression. */
+export type Assignments<I> = { readonly [A in keyof I & string as A | `#${A}`]?: string };
+
+/** The `SET` of an UpdateExpression. */
+export const set = <I>(assignments: Assignments<I>): string =>
+  `SET ${Object.entries(assignments)
+    .map(([attribute, value]) => `${attribute} = ${value}`)
+    .join(', ')}`;
+
 /** A condition that does not hold is an answer, not a failure. */
 export async function ifConditionHolds<T>(request: Promise<T>): Promise<T | undefined> {
   try {

@@ -1,7 +1,9 @@
 import { type DynamoDBClient, GetItemCommand, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
 import { KEY_WINDOW_MS, type Position } from '../protocol/frames.ts';
 import type { Topic } from '../protocol/topic.ts';
-import { getAll, type Item, ifConditionHolds } from './dynamo.ts';
+import { type Assignments, getAll, type Item, ifConditionHolds, set } from './dynamo.ts';
+import { expiryAfter, isLive, nowInSeconds } from './expiry.ts';
+import { type HeadItem, headKey, topicOfHead } from './tables.ts';
 
 /** One incarnation of a topic's log. A topic that was forgotten and comes back has another epoch. */
 export interface Log {
@@ -47,27 +49,27 @@ export const HEAD_TTL_SECONDS = 30 * 86_400;
 
 /** Heads are items of the topics table. */
 export function createHeads(client: DynamoDBClient, table: string, now: () => number): Heads {
-  const isLive = (item: Item | undefined): item is Item =>
-    item !== undefined && Number(item.expiresAt?.N) * 1000 > now();
-  const updateHead = async (
-    topic: Topic,
-    expression: string,
-    condition: string,
-    values: Item,
-  ): Promise<Item | undefined> => {
+  /** Starts a log or allocates offsets; undefined if the condition does not hold. */
+  const updateHead = async (topic: Topic, update: HeadUpdate): Promise<Partial<HeadItem> | undefined> => {
+    const { assign, remove, condition, values } = update;
+    const assignments = set<HeadItem>({
+      expiresAt: ':expiresAt',
+      previousAt: 'if_not_exists(allocatedAt, :nowMs)',
+      allocatedAt: ':nowMs',
+      ...assign,
+    });
     const updated = await ifConditionHolds(
       client.send(
         new UpdateItemCommand({
           TableName: table,
-          Key: key(topic),
-          UpdateExpression: `SET expiresAt = :expiresAt, previousAt = if_not_exists(allocatedAt, :nowMs), allocatedAt = :nowMs, ${expression}`,
+          Key: headKey(topic),
+          UpdateExpression: remove ? `${assignments} ${remove}` : assignments,
           ConditionExpression: condition,
           ExpressionAttributeNames: { '#offset': 'offset' },
           ExpressionAttributeValues: {
-            // Rounded down, so that the conditions say what `isLive` says.
-            ':now': { N: String(Math.floor(now() / 1000)) },
+            ':now': nowInSeconds(now()),
             ':nowMs': { N: String(now()) },
-            ':expiresAt': { N: String(Math.ceil(now() / 1000) + HEAD_TTL_SECONDS) },
+            ':expiresAt': expiryAfter(HEAD_TTL_SECONDS, now()),
             ...values,
           },
           ReturnValues: 'ALL_NEW',
@@ -78,54 +80,56 @@ export function createHeads(client: DynamoDBClient, table: string, now: () => nu
   };
   const head = async (topic: Topic): Promise<Head | undefined> => {
     const { Item } = await client.send(
-      new GetItemCommand({ TableName: table, Key: key(topic), ConsistentRead: true }),
+      new GetItemCommand({ TableName: table, Key: headKey(topic), ConsistentRead: true }),
     );
-    return isLive(Item) ? toHead(Item) : undefined;
+    return isLive(Item, now()) ? toHead(Item) : undefined;
   };
 
   return {
     head,
 
     async heads(topics) {
-      const items = await getAll(client, table, topics.map(key));
-      return items.filter(isLive).map((item) => ({ topic: topicIn(item), ...toHead(item) }));
+      const items = await getAll(client, table, topics.map(headKey));
+      return items
+        .filter((item) => isLive(item, now()))
+        .map((item) => ({ topic: topicOfHead(item), ...toHead(item) }));
     },
 
     async open(topic, newEpoch) {
       const found = await head(topic);
       if (found) return found;
-      const opened = await updateHead(
-        topic,
-        'epoch = :epoch, #offset = :none, createdAt = :nowMs REMOVE version, versionOf, versionAt',
-        'attribute_not_exists(epoch) OR expiresAt <= :now',
-        { ':epoch': { S: newEpoch }, ':none': { N: '0' } },
-      );
-      const another = opened ? undefined : await head(topic);
-      if (!opened && !another)
-        throw new Error(`expected ${topic} to have a log once it was opened, got none`);
-      return another ?? toHead(opened as Item);
+      const opened = await updateHead(topic, {
+        assign: { epoch: ':epoch', '#offset': ':none', createdAt: ':nowMs' },
+        remove: 'REMOVE version, versionOf, versionAt',
+        condition: 'attribute_not_exists(epoch) OR expiresAt <= :now',
+        values: { ':epoch': { S: newEpoch }, ':none': { N: '0' } },
+      });
+      if (opened) return toHead(opened);
+      const another = await head(topic);
+      if (!another) throw new Error(`expected ${topic} to have a log once it was opened, got none`);
+      return another;
     },
 
     async allocate({ topic, epoch }, count) {
-      const item = await updateHead(
-        topic,
-        '#offset = #offset + :count',
-        'epoch = :epoch AND expiresAt > :now',
-        {
-          ':count': { N: String(count) },
-          ':epoch': { S: epoch },
-        },
-      );
+      const item = await updateHead(topic, {
+        assign: { '#offset': '#offset + :count' },
+        condition: 'epoch = :epoch AND expiresAt > :now',
+        values: { ':count': { N: String(count) }, ':epoch': { S: epoch } },
+      });
       return item && toAllocation(item, count);
     },
 
     async allocateVersion({ topic, epoch }, version, { messageId, publishedAtMs }) {
       const isSame = 'version = :version AND versionOf = :id AND versionAt >= :same';
-      const item = await updateHead(
-        topic,
-        '#offset = #offset + :one, version = :version, versionOf = :id, versionAt = :publishedAt',
-        `epoch = :epoch AND expiresAt > :now AND (attribute_not_exists(version) OR version < :version OR (${isSame}))`,
-        {
+      const item = await updateHead(topic, {
+        assign: {
+          '#offset': '#offset + :one',
+          version: ':version',
+          versionOf: ':id',
+          versionAt: ':publishedAt',
+        },
+        condition: `epoch = :epoch AND expiresAt > :now AND (attribute_not_exists(version) OR version < :version OR (${isSame}))`,
+        values: {
           ':one': { N: '1' },
           ':version': { N: String(version) },
           ':id': { S: messageId },
@@ -133,25 +137,28 @@ export function createHeads(client: DynamoDBClient, table: string, now: () => nu
           ':same': { N: String(publishedAtMs - KEY_WINDOW_MS) },
           ':epoch': { S: epoch },
         },
-      );
+      });
       if (item) return toAllocation(item, 1);
       return (await head(topic))?.epoch === epoch ? 'stale' : undefined;
     },
   };
 }
 
-/** `#` cannot occur in a topic. */
-const key = (topic: Topic): Item => ({ topic: { S: `${topic}#log` } });
-const topicIn = (item: Item): Topic => String(item.topic?.S).split('#')[0] as Topic;
+interface HeadUpdate {
+  readonly assign: Assignments<HeadItem>;
+  readonly remove?: string;
+  readonly condition: string;
+  readonly values: Item;
+}
 
-const toHead = (item: Item): Head => ({
+const toHead = (item: Partial<HeadItem>): Head => ({
   epoch: String(item.epoch?.S),
   offset: Number(item.offset?.N),
   createdAtMs: Number(item.createdAt?.N),
   allocatedAtMs: Number(item.allocatedAt?.N),
 });
 
-const toAllocation = (item: Item, count: number): Allocation => ({
+const toAllocation = (item: Partial<HeadItem>, count: number): Allocation => ({
   first: Number(item.offset?.N) - count + 1,
   previousAtMs: Number(item.previousAt?.N),
 });

@@ -1,7 +1,17 @@
 import { type DynamoDBClient, GetItemCommand, PutItemCommand, QueryCommand } from '@aws-sdk/client-dynamodb';
-import type { Topic } from '../protocol/topic.ts';
 import { getAll, type Item, ifConditionHolds } from './dynamo.ts';
+import { expiryAfter, isLive, nowInSeconds } from './expiry.ts';
 import { createHeads, HEAD_TTL_SECONDS, type Heads, type Log } from './heads.ts';
+import {
+  type ClaimItem,
+  claimKey,
+  type EntryAttributes,
+  type EntryItem,
+  entryKey,
+  type LastValueItem,
+  lastValueKey,
+  logName,
+} from './tables.ts';
 
 export type { Allocation, Head, Log } from './heads.ts';
 
@@ -72,10 +82,6 @@ export function createLogs(
   now: () => number,
 ): Logs {
   const { topicsTable, messagesTable } = tables;
-  const secondsFromNow = (later: number): { N: string } => ({ N: String(Math.ceil(now() / 1000) + later) });
-  const isLive = (item: Item | undefined): item is Item =>
-    item !== undefined && Number(item.expiresAt?.N) * 1000 > now();
-
   const get = async (TableName: string, Key: Item): Promise<Item | undefined> =>
     (await client.send(new GetItemCommand({ TableName, Key, ConsistentRead: true }))).Item;
   return {
@@ -84,7 +90,7 @@ export function createLogs(
     async claims(log, messageIds) {
       const keys = messageIds.map((messageId) => claimKey(log, messageId));
       const items = await getAll(client, messagesTable, keys);
-      return new Map(items.filter(isLive).map((item) => [String(item.messageId?.S), toClaim(item)]));
+      return new Map(items.filter((item) => isLive(item, now())).map(toClaim));
     },
 
     async claim(log, messageId, { offset, origin, publishedAtMs, atMs }, instead) {
@@ -99,8 +105,8 @@ export function createLogs(
               origin: { S: origin },
               publishedAt: { N: String(publishedAtMs) },
               at: { N: String(atMs) },
-              expiresAt: secondsFromNow(CLAIM_TTL_SECONDS),
-            },
+              expiresAt: expiryAfter(CLAIM_TTL_SECONDS, now()),
+            } satisfies ClaimItem,
             ConditionExpression:
               instead === undefined
                 ? 'attribute_not_exists(#log) OR expiresAt <= :now'
@@ -108,7 +114,7 @@ export function createLogs(
             ...(instead === undefined
               ? {
                   ExpressionAttributeNames: { '#log': 'log' },
-                  ExpressionAttributeValues: { ':now': { N: String(Math.floor(now() / 1000)) } },
+                  ExpressionAttributeValues: { ':now': nowInSeconds(now()) },
                 }
               : { ExpressionAttributeValues: { ':instead': { N: String(instead) } } }),
           }),
@@ -125,8 +131,8 @@ export function createLogs(
             Item: {
               ...entryKey(log, entry.offset),
               ...fromEntry(entry),
-              expiresAt: { N: String(Math.ceil(entry.atMs / 1000) + keepSeconds + ENTRY_MARGIN_SECONDS) },
-            },
+              expiresAt: expiryAfter(keepSeconds + ENTRY_MARGIN_SECONDS, entry.atMs),
+            } satisfies EntryItem,
             ConditionExpression: 'attribute_not_exists(#log)',
             ExpressionAttributeNames: { '#log': 'log' },
           }),
@@ -147,7 +153,7 @@ export function createLogs(
           ConsistentRead: true,
           KeyConditionExpression: `#log = :log AND #offset ${descending ? '<=' : '>='} :from`,
           ExpressionAttributeNames: { '#log': 'log', '#offset': 'offset' },
-          ExpressionAttributeValues: { ':log': { S: logKey(log) }, ':from': { N: String(from) } },
+          ExpressionAttributeValues: { ':log': { S: logName(log) }, ':from': { N: String(from) } },
           ScanIndexForward: !descending,
           Limit: limit,
         }),
@@ -161,12 +167,12 @@ export function createLogs(
           new PutItemCommand({
             TableName: topicsTable,
             Item: {
-              ...lastKey(topic),
+              ...lastValueKey(topic),
               ...fromEntry(entry),
               epoch: { S: epoch },
               offset: { N: String(entry.offset) },
-              expiresAt: secondsFromNow(HEAD_TTL_SECONDS),
-            },
+              expiresAt: expiryAfter(HEAD_TTL_SECONDS, now()),
+            } satisfies LastValueItem,
             ConditionExpression: 'attribute_not_exists(epoch) OR epoch <> :epoch OR #offset < :offset',
             ExpressionAttributeNames: { '#offset': 'offset' },
             ExpressionAttributeValues: { ':epoch': { S: epoch }, ':offset': { N: String(entry.offset) } },
@@ -176,32 +182,24 @@ export function createLogs(
     },
 
     async last({ topic, epoch }) {
-      const item = await get(topicsTable, lastKey(topic));
-      return isLive(item) && item.epoch?.S === epoch ? toEntry(item) : undefined;
+      const item = await get(topicsTable, lastValueKey(topic));
+      return isLive(item, now()) && item.epoch?.S === epoch ? toEntry(item) : undefined;
     },
   };
 }
 
-/** `#` cannot occur in a topic. */
-const lastKey = (topic: Topic): Item => ({ topic: { S: `${topic}#last` } });
-const logKey = ({ topic, epoch }: Log): string => `${topic}#${epoch}`;
-const entryKey = (log: Log, offset: number): Item => ({
-  log: { S: logKey(log) },
-  offset: { N: String(offset) },
-});
-const claimKey = (log: Log, messageId: string): Item => ({
-  log: { S: `${logKey(log)}#${messageId}` },
-  offset: { N: '0' },
-});
+/** By the id of its message. */
+const toClaim = ({ messageId, claimed, origin, publishedAt, at }: Partial<ClaimItem>): [string, Claim] => [
+  String(messageId?.S),
+  {
+    offset: Number(claimed?.N),
+    origin: String(origin?.S),
+    publishedAtMs: Number(publishedAt?.N),
+    atMs: Number(at?.N),
+  },
+];
 
-const toClaim = (item: Item): Claim => ({
-  offset: Number(item.claimed?.N),
-  origin: String(item.origin?.S),
-  publishedAtMs: Number(item.publishedAt?.N),
-  atMs: Number(item.at?.N),
-});
-
-const fromEntry = ({ json, atMs, previousAtMs, expiresAtMs, except }: LogEntry): Item => ({
+const fromEntry = ({ json, atMs, previousAtMs, expiresAtMs, except }: LogEntry): EntryAttributes => ({
   at: { N: String(atMs) },
   ...(previousAtMs !== undefined && { previousAt: { N: String(previousAtMs) } }),
   ...(json !== undefined && { json: { S: json } }),
@@ -209,7 +207,7 @@ const fromEntry = ({ json, atMs, previousAtMs, expiresAtMs, except }: LogEntry):
   ...(except && except.length > 0 && { except: { SS: [...except] } }),
 });
 
-const toEntry = ({ offset, at, previousAt, json, lateAt, except }: Item): LogEntry => ({
+const toEntry = ({ offset, at, previousAt, json, lateAt, except }: Partial<EntryItem>): LogEntry => ({
   offset: Number(offset?.N),
   atMs: Number(at?.N),
   ...(previousAt?.N !== undefined && { previousAtMs: Number(previousAt.N) }),

@@ -1,6 +1,8 @@
 import { type DynamoDBClient, GetItemCommand, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
 import { type Pattern, patternsCovering, type Topic } from '../protocol/topic.ts';
-import { getAll, type Item, ifConditionHolds } from './dynamo.ts';
+import { getAll, ifConditionHolds, set } from './dynamo.ts';
+import { isLive } from './expiry.ts';
+import { type ShardsItem, shardsKey } from './tables.ts';
 
 /** One part of a pattern's subscribers: patterns that grow are spread over several. */
 export interface Shard {
@@ -41,13 +43,13 @@ export interface Shards {
 
 export function createShards(client: DynamoDBClient, table: string, now: () => number): Shards {
   const shardsOf = async (patterns: readonly Pattern[]): Promise<Shard[]> => {
-    const items = await getAll(client, table, patterns.map(key));
-    return items.filter((item) => expiryOf(item) * 1000 > now()).flatMap(shardsIn);
+    const items = await getAll(client, table, patterns.map(shardsKey));
+    return items.filter((item) => isLive(item, now())).flatMap(shardsIn);
   };
 
   /** Many subscribe to the same topic one soon after the other: one of them reads its item for all. */
   const known = new Map<Pattern, Known>();
-  const remember = (pattern: Pattern, item: Item): number => {
+  const remember = (pattern: Pattern, item: Partial<ShardsItem>): number => {
     if (known.size >= KNOWN_MAX) known.clear();
     known.set(pattern, { shards: shardCount(item), expiresAtSeconds: expiryOf(item), readAtMs: now() });
     return shardCount(item);
@@ -59,13 +61,16 @@ export function createShards(client: DynamoDBClient, table: string, now: () => n
       if (topic && topic.expiresAtSeconds >= expiresAtSeconds && now() - topic.readAtMs < FRESH_MS) {
         return topic.shards;
       }
-      const { Item } = await client.send(new GetItemCommand({ TableName: table, Key: key(pattern) }));
+      const { Item } = await client.send(new GetItemCommand({ TableName: table, Key: shardsKey(pattern) }));
       if (Item && expiryOf(Item) >= expiresAtSeconds) return remember(pattern, Item);
       const { Attributes } = await client.send(
         new UpdateItemCommand({
           TableName: table,
-          Key: key(pattern),
-          UpdateExpression: 'SET shards = if_not_exists(shards, :one), expiresAt = :expiresAt',
+          Key: shardsKey(pattern),
+          UpdateExpression: set<ShardsItem>({
+            shards: 'if_not_exists(shards, :one)',
+            expiresAt: ':expiresAt',
+          }),
           ExpressionAttributeValues: {
             ':one': { N: '1' },
             ':expiresAt': { N: String(expiresAtSeconds + RENEWAL_SECONDS) },
@@ -84,8 +89,8 @@ export function createShards(client: DynamoDBClient, table: string, now: () => n
         client.send(
           new UpdateItemCommand({
             TableName: table,
-            Key: key(pattern),
-            UpdateExpression: 'SET shards = :shards',
+            Key: shardsKey(pattern),
+            UpdateExpression: set<ShardsItem>({ shards: ':shards' }),
             // An item that has expired meanwhile starts over with one shard.
             ConditionExpression: 'shards < :shards',
             ExpressionAttributeValues: { ':shards': { N: String(shards) } },
@@ -96,8 +101,7 @@ export function createShards(client: DynamoDBClient, table: string, now: () => n
   };
 }
 
-const key = (pattern: Pattern): Item => ({ topic: { S: pattern } });
-const expiryOf = ({ expiresAt }: Item): number => Number(expiresAt?.N ?? 0);
-const shardCount = ({ shards }: Item): number => Number(shards?.N ?? 1);
-const shardsIn = (item: Item): Shard[] =>
+const expiryOf = ({ expiresAt }: Partial<ShardsItem>): number => Number(expiresAt?.N ?? 0);
+const shardCount = ({ shards }: Partial<ShardsItem>): number => Number(shards?.N ?? 1);
+const shardsIn = (item: Partial<ShardsItem>): Shard[] =>
   Array.from({ length: shardCount(item) }, (_, shard) => ({ pattern: item.topic?.S as Pattern, shard }));

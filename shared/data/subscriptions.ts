@@ -1,6 +1,8 @@
 import { type DynamoDBClient, PutItemCommand, paginateQuery } from '@aws-sdk/client-dynamodb';
-import { deleteAll, type Item } from './dynamo.ts';
+import { deleteAll } from './dynamo.ts';
+import { unexpired } from './expiry.ts';
 import type { Shard } from './shards.ts';
+import { type SubscriptionItem, shardName, subscriptionKey } from './tables.ts';
 
 export interface SubscriptionRow extends Shard {
   readonly connectionId: string;
@@ -20,26 +22,32 @@ export function createSubscriptions(client: DynamoDBClient, table: string, now: 
       await client.send(
         new PutItemCommand({
           TableName: table,
-          Item: { ...key(row), expiresAt: { N: String(expiresAtSeconds) } },
+          Item: {
+            ...subscriptionKey(row, row.connectionId),
+            expiresAt: { N: String(expiresAtSeconds) },
+          } satisfies SubscriptionItem,
         }),
       );
     },
 
-    delete: (rows) => deleteAll(client, table, rows.map(key)),
+    delete: (rows) =>
+      deleteAll(
+        client,
+        table,
+        rows.map((row) => subscriptionKey(row, row.connectionId)),
+      ),
 
     async *subscribers(shard) {
+      const { ExpressionAttributeValues, ...filter } = unexpired(now());
       const pages = paginateQuery(
         { client },
         {
           TableName: table,
+          ...filter,
           ConsistentRead: true,
           KeyConditionExpression: 'topicShard = :shard',
           ProjectionExpression: 'connectionId',
-          FilterExpression: 'expiresAt > :now',
-          ExpressionAttributeValues: {
-            ':shard': { S: shardKey(shard) },
-            ':now': { N: String(Math.floor(now() / 1000)) },
-          },
+          ExpressionAttributeValues: { ...ExpressionAttributeValues, ':shard': { S: shardName(shard) } },
         },
       );
       for await (const { Items } of pages) {
@@ -48,11 +56,3 @@ export function createSubscriptions(client: DynamoDBClient, table: string, now: 
     },
   };
 }
-
-/** `#` cannot occur in a topic. */
-const shardKey = ({ pattern, shard }: Shard): string => `${pattern}#${shard}`;
-
-const key = (row: SubscriptionRow): Item => ({
-  topicShard: { S: shardKey(row) },
-  connectionId: { S: row.connectionId },
-});

@@ -12,9 +12,10 @@ import { createForget } from '../../shared/data/forget.ts';
 import { createLogs, type Log, type Logs, type Range } from '../../shared/data/log.ts';
 import { createShards, type Shards } from '../../shared/data/shards.ts';
 import { createSubscriptions, type Subscriptions } from '../../shared/data/subscriptions.ts';
+import { TABLES, type TableDefinition, type TableName } from '../../shared/data/tables.ts';
 import { KEY_WINDOW_MS } from '../../shared/protocol/frames.ts';
 import { parsePattern, parseTopic } from '../../shared/protocol/topic.ts';
-import { MemoryDynamoDB, TABLES, type TableDefinition, type TableName } from '../memory/dynamodb.ts';
+import { MemoryDynamoDB } from '../memory/dynamodb.ts';
 import { BackEnd } from '../support/back-end.ts';
 import { bootLocal } from '../support/local.ts';
 
@@ -31,9 +32,9 @@ interface Place {
   stop(): Promise<void>;
 }
 
-const keysInMemory = async (name: TableName): Promise<unknown[]> => {
+const declaredKeysOf = async (name: TableName): Promise<unknown[]> => {
   const { keys, indexes = {} }: TableDefinition = TABLES[name];
-  return [keys, ...Object.values(indexes).map((index) => index.keys)];
+  return [keys, ...Object.values(indexes).map((index) => index.keys)].map((each) => Object.keys(each));
 };
 
 /** The local cloud's tables, and those that the simulation keeps in memory: it may trust these as far as this suite goes. */
@@ -49,7 +50,7 @@ const places: readonly (readonly [string, () => Promise<Place>])[] = [
         topics: 'topics',
         messages: 'messages',
       },
-      keysOf: keysInMemory,
+      keysOf: declaredKeysOf,
       stop: async () => {},
     }),
   ],
@@ -102,8 +103,8 @@ describe.each(places)('tables %s', (_, open_) => {
   const collect = async (pages: AsyncIterable<string[]>) => (await Array.fromAsync(pages)).flat().sort();
   const seconds = (ms: number) => Math.ceil(ms / 1000);
 
-  it.each(Object.keys(TABLES) as TableName[])('have the same keys: %s', async (name) => {
-    expect(await place.keysOf(name)).toEqual(await keysInMemory(name));
+  it.each(Object.keys(TABLES) as TableName[])('have the keys that are declared: %s', async (name) => {
+    expect(await place.keysOf(name)).toEqual(await declaredKeysOf(name));
   });
 
   describe('connections', () => {

@@ -11,6 +11,7 @@ import {
   type ScanInput,
   type UpdateItemInput,
 } from '@aws-sdk/client-dynamodb';
+import { type Keys, TABLES, type TableDefinition, type TableName } from '../../shared/data/tables.ts';
 import {
   compileCondition,
   compileProjection,
@@ -50,29 +51,6 @@ export type MakeRequest = <T>(request: Request, perform: (lagMs: number) => T) =
 
 /** A request that is answered at once. */
 export const atOnce: MakeRequest = async (_, perform) => perform(0);
-
-interface Index {
-  readonly keys: readonly string[];
-  /** What it holds besides its keys and the table's. */
-  readonly projected: readonly string[];
-}
-export interface TableDefinition {
-  /** Of the partition, and to sort by within it. */
-  readonly keys: readonly [string] | readonly [string, string];
-  readonly indexes?: Readonly<Record<string, Index>>;
-}
-
-/** As in infra/fanwire.ts. */
-export const TABLES = {
-  connections: {
-    keys: ['connectionId'],
-    indexes: { byUser: { keys: ['userId', 'connectionId'], projected: ['expiresAt'] } },
-  },
-  subscriptions: { keys: ['topicShard', 'connectionId'] },
-  topics: { keys: ['topic'] },
-  messages: { keys: ['log', 'offset'] },
-} as const satisfies Readonly<Record<string, TableDefinition>>;
-export type TableName = keyof typeof TABLES;
 
 export interface MemoryOptions {
   /** Of the service: a client's may differ. */
@@ -156,7 +134,9 @@ interface Version {
 export const LAG_MAX_MS = 10_000;
 
 class Table {
-  readonly definition: TableDefinition;
+  /** The attributes of its key: of the partition, and then what is sorted by. */
+  readonly keys: readonly string[];
+  readonly indexes: NonNullable<TableDefinition['indexes']>;
   readonly pageItemsMax: number;
   readonly #now: () => number;
   readonly #written: (before?: Item, after?: Item) => void;
@@ -164,12 +144,13 @@ class Table {
   readonly #partitions = new Map<string, Map<string, Version[]>>();
 
   constructor(
-    definition: TableDefinition,
+    { keys, indexes = {} }: TableDefinition,
     now: () => number,
     pageItemsMax: number,
     written: (before?: Item, after?: Item) => void,
   ) {
-    this.definition = definition;
+    this.keys = namesOf(keys);
+    this.indexes = indexes;
     this.pageItemsMax = pageItemsMax;
     this.#now = now;
     this.#written = written;
@@ -221,7 +202,7 @@ class Table {
   }
 
   #keyOf(item: Item): [partition: string, rest: string] {
-    const [partition, sort] = this.definition.keys.map((name) => {
+    const [partition, sort] = this.keys.map((name) => {
       const value = item[name]?.S ?? item[name]?.N;
       if (value === undefined) throw validation(`expected a key with ${name}, got none`);
       return value;
@@ -229,6 +210,8 @@ class Table {
     return [partition as string, sort ?? ''];
   }
 }
+
+const namesOf = (keys: Keys): string[] => Object.keys(keys);
 
 function getOrSet<K, V>(map: Map<K, V>, key: K, make: () => V): V {
   const found = map.get(key);
@@ -290,22 +273,23 @@ const PERFORMERS: Readonly<Record<Operation, Perform>> = {
   },
 
   Query(table, input: QueryInput, lagMs) {
-    const index = input.IndexName === undefined ? undefined : table.definition.indexes?.[input.IndexName];
+    const index = input.IndexName === undefined ? undefined : table.indexes[input.IndexName];
     if (input.IndexName !== undefined && !index) {
       throw validation(`expected an index, got ${input.IndexName}`);
     }
-    const [partitionKey = '', sortKey] = index?.keys ?? table.definition.keys;
+    const keys = index ? namesOf(index.keys) : table.keys;
+    const [partitionKey = '', sortKey] = keys;
     const isInRange = compileCondition(input.KeyConditionExpression ?? '');
     const candidates = index ? table.items(lagMs) : table.itemsIn(partitionIn(input, partitionKey), lagMs);
     const found = candidates.filter((item) => partitionKey in item && isInRange(item, input));
     if (sortKey !== undefined) found.sort((a, b) => order(a[sortKey], b[sortKey]));
     if (input.ScanIndexForward === false) found.reverse();
-    const kept = index && [...index.keys, ...table.definition.keys, ...index.projected];
+    const kept = index && [...keys, ...table.keys, ...index.projected];
     return pageOf(table, input, kept ? found.map((item) => pick(item, kept)) : found, sortKey);
   },
 
   Scan(table, input: ScanInput, lagMs) {
-    const [key] = table.definition.keys;
+    const [key = ''] = table.keys;
     return pageOf(
       table,
       input,
@@ -365,7 +349,7 @@ function pageOf(table: Table, input: PageInput, sorted: readonly Item[], sortKey
   const passes = filter === undefined ? () => true : compileCondition(filter);
   return {
     Items: page.filter((item) => passes(item, input)).map((item) => project(item, input)),
-    ...(last && { LastEvaluatedKey: pick(last, [...table.definition.keys, ...(sortKey ? [sortKey] : [])]) }),
+    ...(last && { LastEvaluatedKey: pick(last, [...table.keys, ...(sortKey ? [sortKey] : [])]) }),
   };
 }
 

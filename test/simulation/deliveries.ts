@@ -1,7 +1,7 @@
+import type { TableName } from '../../shared/data/tables.ts';
 import type { QueueEvent } from '../../shared/lambda/events.ts';
 import { keepsHistory, type Namespaces, namespaceOf } from '../../shared/protocol/namespaces.ts';
 import { patternsCovering, type Topic } from '../../shared/protocol/topic.ts';
-import type { TableName } from '../memory/dynamodb.ts';
 import type { Item as TableItem } from '../memory/expression.ts';
 import { SKEW_MS } from './audience.ts';
 import type { Watcher } from './clients.ts';

@@ -1,6 +1,6 @@
 import type { AttributeValue } from '@aws-sdk/client-dynamodb';
+import type { TableName } from '../../shared/data/tables.ts';
 import type { Position } from '../../shared/protocol/frames.ts';
-import type { TableName } from '../memory/dynamodb.ts';
 import type { World } from './world.ts';
 
 /** What was decided for an offset, kept for ever. */
