@@ -1,17 +1,19 @@
 import { type Namespaces, parseNamespaces } from '../protocol/namespaces.ts';
+import type { LambdaVariable, Variable } from './variables.ts';
 
 type Env = Readonly<Record<string, string | undefined>>;
+type Name = Variable | LambdaVariable;
 interface Setting<T> {
-  readonly name: string;
+  readonly name: Name;
   /** Throws with what it expected. */
   readonly parse: (value: string) => T;
 }
 type Settings = Readonly<Record<string, Setting<unknown>>>;
 type Config<S extends Settings> = { readonly [K in keyof S]: S[K] extends Setting<infer T> ? T : never };
 
-export const text = (name: string): Setting<string> => ({ name, parse: (value) => value });
+export const text = (name: Name): Setting<string> => ({ name, parse: (value) => value });
 
-export const positiveInteger = (name: string): Setting<number> => ({
+export const positiveInteger = (name: Name): Setting<number> => ({
   name,
   parse: (value) => {
     if (!/^[1-9]\d{0,8}$/.test(value)) throw new Error(`expected a positive integer, got ${value}`);
@@ -21,7 +23,7 @@ export const positiveInteger = (name: string): Setting<number> => ({
 
 export const namespaces: Setting<Namespaces> = { name: 'NAMESPACES', parse: parseNamespaces };
 
-export const oneOf = <T extends string>(name: string, values: readonly T[]): Setting<T> => ({
+export const oneOf = <T extends string>(name: Name, values: readonly T[]): Setting<T> => ({
   name,
   parse: (value) => {
     const found = values.find((each) => each === value);

@@ -1,0 +1,30 @@
+/** The environment variables that the construct sets and the Lambdas read: each by this name, at both ends. */
+export const VARIABLES = [
+  'CONNECTIONS_TABLE',
+  'SUBSCRIPTIONS_TABLE',
+  'TOPICS_TABLE',
+  'MESSAGES_TABLE',
+  'EVENT_BUS_NAME',
+  'DELIVERY_QUEUE_URL',
+  'DELIVERY_DEAD_LETTERS_URL',
+  'INGEST_DEAD_LETTERS_URL',
+  'CALLBACK_URL',
+  'NAMESPACES',
+  'SUBSCRIPTIONS_MAX',
+  'ROLLOVER_AFTER_SECONDS',
+  'INLINE_MAX',
+  'SHARD_SUBSCRIBERS_MAX',
+  'DELIVERY_ATTEMPTS_MAX',
+  'POST_TIMEOUT_MS',
+  'POST_TRANSPORT',
+  'REQUESTS_PER_SECOND_MAX',
+  'ENVIRONMENTS_MAX',
+] as const;
+export type Variable = (typeof VARIABLES)[number];
+
+/** Set by Lambda itself, which gives an environment new values only by replacing it. */
+export type LambdaVariable =
+  | 'AWS_REGION'
+  | 'AWS_ACCESS_KEY_ID'
+  | 'AWS_SECRET_ACCESS_KEY'
+  | 'AWS_SESSION_TOKEN';
