@@ -10,6 +10,7 @@ import { Schedule, ScheduleExpression } from 'aws-cdk-lib/aws-scheduler';
 import { LambdaInvoke } from 'aws-cdk-lib/aws-scheduler-targets';
 import { Queue, QueueEncryption, type QueueProps } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
+import { PUBLISH_DETAIL_TYPE } from '../shared/protocol/publication.ts';
 import { bundleServices } from './bundle.ts';
 import { Service } from './service.ts';
 import { type CompleteSettings, completeSettings, type FanwireSettings } from './settings.ts';
@@ -113,7 +114,7 @@ export class Fanwire extends Construct {
     const { ingest, ingestDeadLetters } = this.#queues;
     new Rule(this, 'Publications', {
       eventBus: this.eventBus,
-      eventPattern: { detailType: ['fanwire.publish'] },
+      eventPattern: { detailType: [PUBLISH_DETAIL_TYPE] },
       // What the bus cannot hand over is the same event as one that the worker cannot read: one place for both.
       targets: [new SqsQueue(ingest, { deadLetterQueue: ingestDeadLetters })],
     });

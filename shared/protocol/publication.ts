@@ -17,6 +17,9 @@ import {
 } from './parse.ts';
 import type { Topic } from './topic.ts';
 
+/** The `DetailType` of an event that publishes, from a client or a back end. */
+export const PUBLISH_DETAIL_TYPE = 'fanwire.publish';
+
 export type Target = { readonly topic: Topic } | Recipient | { readonly everyone: true };
 
 /** Data under the id that its message gets, unless it has a key: then the key and the target decide. */

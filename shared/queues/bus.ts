@@ -5,10 +5,9 @@ import {
   type PutEventsResultEntry,
 } from '@aws-sdk/client-eventbridge';
 import { ClientError, ErrorCode } from '../protocol/errors.ts';
-import { encodePublication, type Publication } from '../protocol/publication.ts';
+import { encodePublication, PUBLISH_DETAIL_TYPE, type Publication } from '../protocol/publication.ts';
 
-export const SOURCE = 'fanwire';
-export const PUBLISH_DETAIL_TYPE = 'fanwire.publish';
+const SOURCE = 'fanwire';
 const TRIES_MAX = 4;
 const BACKOFF_MS = 50;
 /** The only codes that a later try can cure (EventBridge API reference, PutEventsResultEntry). */
