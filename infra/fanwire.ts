@@ -1,8 +1,8 @@
 import { join } from 'node:path';
-import { Duration, RemovalPolicy, Stage } from 'aws-cdk-lib';
+import { Duration, Stage } from 'aws-cdk-lib';
 import { WebSocketApi, WebSocketStage } from 'aws-cdk-lib/aws-apigatewayv2';
 import { WebSocketLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations';
-import { AttributeType, BillingMode, ProjectionType, Table } from 'aws-cdk-lib/aws-dynamodb';
+import type { Table } from 'aws-cdk-lib/aws-dynamodb';
 import { EventBus, Rule } from 'aws-cdk-lib/aws-events';
 import { SqsQueue } from 'aws-cdk-lib/aws-events-targets';
 import { EventSourceMapping } from 'aws-cdk-lib/aws-lambda';
@@ -10,10 +10,12 @@ import { Schedule, ScheduleExpression } from 'aws-cdk-lib/aws-scheduler';
 import { LambdaInvoke } from 'aws-cdk-lib/aws-scheduler-targets';
 import { Queue, QueueEncryption, type QueueProps } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
+import { USER_INDEX } from '../shared/data/tables.ts';
 import { PUBLISH_DETAIL_TYPE } from '../shared/protocol/publication.ts';
 import { bundleServices } from './bundle.ts';
 import { Service } from './service.ts';
 import { type CompleteSettings, completeSettings, type FanwireSettings } from './settings.ts';
+import { createTables, type Tables } from './tables.ts';
 
 /** The longest that API Gateway waits is 29 s; a route that takes 10 s is lost anyway. */
 const ROUTE_TIMEOUT = Duration.seconds(10);
@@ -39,7 +41,7 @@ export class Fanwire extends Construct {
   readonly eventBus: EventBus;
   readonly #settings: CompleteSettings;
   readonly #bundle: string;
-  readonly #tables: Record<'connections' | 'subscriptions' | 'topics' | 'messages', Table>;
+  readonly #tables: Tables;
   readonly #queues: Record<'ingest' | 'ingestDeadLetters' | 'delivery' | 'deliveryDeadLetters', Queue>;
 
   constructor(scope: Construct, id: string, settings: FanwireSettings = {}) {
@@ -47,7 +49,7 @@ export class Fanwire extends Construct {
     this.#settings = completeSettings(settings);
     this.#bundle = join(Stage.of(this)?.outdir ?? 'cdk.out', 'bundle');
     bundleServices(this.#bundle);
-    this.#tables = this.#createTables();
+    this.#tables = createTables(this);
     this.#queues = this.#createQueues();
     this.eventBus = new EventBus(this, 'Bus');
     this.#routePublicationsToIngest();
@@ -63,32 +65,6 @@ export class Fanwire extends Construct {
     this.#addSmallRoutes();
     this.#addWorkers();
     this.#addSweep();
-  }
-
-  #createTables() {
-    const table = (id: string, partitionKey: string, sortKey?: string, sortType = AttributeType.STRING) =>
-      new Table(this, id, {
-        partitionKey: { name: partitionKey, type: AttributeType.STRING },
-        ...(sortKey && { sortKey: { name: sortKey, type: sortType } }),
-        billingMode: BillingMode.PAY_PER_REQUEST,
-        timeToLiveAttribute: 'expiresAt',
-        // Nothing in them is kept for long: connections live 2 hours, and a history is no archive.
-        removalPolicy: RemovalPolicy.DESTROY,
-      });
-    const connections = table('Connections', 'connectionId');
-    connections.addGlobalSecondaryIndex({
-      indexName: 'byUser',
-      partitionKey: { name: 'userId', type: AttributeType.STRING },
-      sortKey: { name: 'connectionId', type: AttributeType.STRING },
-      projectionType: ProjectionType.INCLUDE,
-      nonKeyAttributes: ['expiresAt'],
-    });
-    return {
-      connections,
-      subscriptions: table('Subscriptions', 'topicShard', 'connectionId'),
-      topics: table('Topics', 'topic'),
-      messages: table('Messages', 'log', 'offset', AttributeType.NUMBER),
-    };
   }
 
   #createQueues() {
@@ -224,7 +200,7 @@ export class Fanwire extends Construct {
       fanout.allow(['dynamodb:PutItem'], topics.tableArn);
     }
     fanout.allow(['dynamodb:BatchGetItem', 'dynamodb:GetItem', 'dynamodb:PutItem'], messages.tableArn);
-    fanout.allow(['dynamodb:Query'], subscriptions.tableArn, `${connections.tableArn}/index/byUser`);
+    fanout.allow(['dynamodb:Query'], subscriptions.tableArn, `${connections.tableArn}/index/${USER_INDEX}`);
     fanout.allow(['dynamodb:Scan'], connections.tableArn);
     fanout.allow(['sqs:SendMessage'], ingestDeadLetters.queueArn);
     const deliver = this.#addWorker('Deliver', 'deliver', {
