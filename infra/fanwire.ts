@@ -2,32 +2,27 @@ import { join } from 'node:path';
 import { Duration, Stage } from 'aws-cdk-lib';
 import { WebSocketApi, WebSocketStage } from 'aws-cdk-lib/aws-apigatewayv2';
 import { WebSocketLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations';
-import type { Table } from 'aws-cdk-lib/aws-dynamodb';
 import { EventBus, Rule } from 'aws-cdk-lib/aws-events';
 import { SqsQueue } from 'aws-cdk-lib/aws-events-targets';
-import { EventSourceMapping } from 'aws-cdk-lib/aws-lambda';
+import { EventSourceMapping, type Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import { Schedule, ScheduleExpression } from 'aws-cdk-lib/aws-scheduler';
 import { LambdaInvoke } from 'aws-cdk-lib/aws-scheduler-targets';
-import { Queue, QueueEncryption, type QueueProps } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
-import { USER_INDEX } from '../shared/data/tables.ts';
+import type { Variable } from '../shared/lambda/variables.ts';
 import { PUBLISH_DETAIL_TYPE } from '../shared/protocol/publication.ts';
 import { bundleServices } from './bundle.ts';
-import { Service } from './service.ts';
-import { type CompleteSettings, completeSettings, type FanwireSettings } from './settings.ts';
+import { createQueues, type Queues } from './queues.ts';
+import { type Route, routesOf } from './routes.ts';
+import { type Access, allow, Service, type ServiceProps } from './service.ts';
+import { completeSettings, type FanwireSettings } from './settings.ts';
 import { createTables, type Tables } from './tables.ts';
+import { type Parts, valuesOf } from './variables.ts';
+import { type QueueWorker, queueWorkersOf, sweepOf, WORKER_TIMEOUT } from './workers.ts';
+
+type FunctionName = keyof ReturnType<typeof routesOf> | keyof ReturnType<typeof queueWorkersOf> | 'sweep';
 
 /** The longest that API Gateway waits is 29 s; a route that takes 10 s is lost anyway. */
 const ROUTE_TIMEOUT = Duration.seconds(10);
-/** A worker whose every post hangs ends within this. */
-const WORKER_TIMEOUT = Duration.seconds(90);
-/** AWS asks for six times the function timeout, or a slow batch is delivered twice. */
-const WORKER_VISIBILITY = Duration.seconds(6 * 90);
-/** AWS asks for at least 5, so that throttled invocations do not end as dead letters. */
-const RECEIVE_COUNT_MAX = 5;
-const INGEST_BATCH_MAX = 10;
-/** Enough that a worker has other posts to make while some hang. */
-const DELIVERY_BATCH_MAX = 10;
 const SWEEP_PERIOD = Duration.minutes(1);
 
 /**
@@ -39,261 +34,104 @@ export class Fanwire extends Construct {
   readonly stage: WebSocketStage;
   /** Back ends publish with PutEvents on this bus: grant them `events:PutEvents`. */
   readonly eventBus: EventBus;
-  readonly #settings: CompleteSettings;
+  /** Their items are described in `shared/data/tables.ts`. */
+  readonly tables: Tables;
+  readonly queues: Queues;
+  /** Events that nothing could be made of, and posts that failed too often: worth an alarm. */
+  readonly deadLetterQueues: Queues;
+  readonly functions: Readonly<Record<FunctionName, LambdaFunction>>;
   readonly #bundle: string;
-  readonly #tables: Tables;
-  readonly #queues: Record<'ingest' | 'ingestDeadLetters' | 'delivery' | 'deliveryDeadLetters', Queue>;
+  readonly #values: Readonly<Record<Variable, string>>;
 
-  constructor(scope: Construct, id: string, settings: FanwireSettings = {}) {
+  constructor(scope: Construct, id: string, given: FanwireSettings = {}) {
     super(scope, id);
-    this.#settings = completeSettings(settings);
+    const settings = completeSettings(given);
     this.#bundle = join(Stage.of(this)?.outdir ?? 'cdk.out', 'bundle');
     bundleServices(this.#bundle);
-    this.#tables = createTables(this);
-    this.#queues = this.#createQueues();
+    this.tables = createTables(this);
+    ({ queues: this.queues, deadLetterQueues: this.deadLetterQueues } = createQueues(this));
     this.eventBus = new EventBus(this, 'Bus');
-    this.#routePublicationsToIngest();
+    this.#sendPublicationsToIngest();
     this.api = new WebSocketApi(this, 'Api', { routeSelectionExpression: '$request.body.action' });
     this.stage = new WebSocketStage(this, 'Stage', {
       webSocketApi: this.api,
-      stageName: this.#settings.stageName,
+      stageName: settings.stageName,
       autoDeploy: true,
     });
-    this.#addLifecycle();
-    this.#addSubscriptionRoutes();
-    this.#addPublishRoutes();
-    this.#addSmallRoutes();
-    this.#addWorkers();
-    this.#addSweep();
-  }
-
-  #createQueues() {
-    const queue = (id: string, props: QueueProps) =>
-      new Queue(this, id, { encryption: QueueEncryption.SQS_MANAGED, enforceSSL: true, ...props });
-    const deadLetters = (id: string) => queue(id, { retentionPeriod: Duration.days(14) });
-    const work = (id: string, deadLetterQueue: Queue) =>
-      queue(id, {
-        visibilityTimeout: WORKER_VISIBILITY,
-        deadLetterQueue: { queue: deadLetterQueue, maxReceiveCount: RECEIVE_COUNT_MAX },
-      });
-    const ingestDeadLetters = deadLetters('IngestDeadLetters');
-    const deliveryDeadLetters = deadLetters('DeliveryDeadLetters');
-    return {
-      ingestDeadLetters,
-      deliveryDeadLetters,
-      ingest: work('Ingest', ingestDeadLetters),
-      delivery: work('Delivery', deliveryDeadLetters),
+    const { tables, queues, deadLetterQueues, eventBus, api, stage } = this;
+    const parts: Parts = { settings, tables, queues, deadLetterQueues, eventBus, api, stage };
+    this.#values = valuesOf(parts);
+    this.functions = {
+      ...mapValues(routesOf(parts), (route, name) => this.#addRoute(name, route)),
+      ...mapValues(queueWorkersOf(parts), (worker, name) => this.#addQueueWorker(name, worker)),
+      sweep: this.#addSweep(sweepOf(parts)),
     };
   }
 
-  #routePublicationsToIngest() {
-    const { ingest, ingestDeadLetters } = this.#queues;
+  #sendPublicationsToIngest(): void {
     new Rule(this, 'Publications', {
       eventBus: this.eventBus,
       eventPattern: { detailType: [PUBLISH_DETAIL_TYPE] },
       // What the bus cannot hand over is the same event as one that the worker cannot read: one place for both.
-      targets: [new SqsQueue(ingest, { deadLetterQueue: ingestDeadLetters })],
+      targets: [new SqsQueue(this.queues.ingest, { deadLetterQueue: this.deadLetterQueues.ingest })],
     });
   }
 
-  #addLifecycle() {
-    const { connections, subscriptions } = this.#tables;
-    const connect = this.#addRoute('Connect', '$connect', 'connect', tableNames({ connections }));
-    connect.allow(['dynamodb:PutItem'], connections.tableArn);
-    const disconnect = this.#addRoute(
-      'Disconnect',
-      '$disconnect',
-      'disconnect',
-      tableNames({ connections, subscriptions }),
-    );
-    disconnect.allow(['dynamodb:DeleteItem'], connections.tableArn);
-    disconnect.allow(['dynamodb:BatchWriteItem'], subscriptions.tableArn);
-  }
-
-  #addSubscriptionRoutes() {
-    const { connections, subscriptions, topics, messages } = this.#tables;
-    const subscribe = this.#addRoute('Subscribe', 'subscribe', 'subscribe', {
-      ...tableNames(this.#tables),
-      NAMESPACES: this.#namespaces,
-      SUBSCRIPTIONS_MAX: String(this.#settings.subscriptionsPerConnectionMax),
-    });
-    subscribe.allow(['dynamodb:GetItem', 'dynamodb:UpdateItem'], topics.tableArn, connections.tableArn);
-    subscribe.allow(['dynamodb:PutItem'], subscriptions.tableArn);
-    const history = this.#addRoute('History', 'history', 'history', {
-      ...tableNames({ topics, messages }),
-      NAMESPACES: this.#namespaces,
-    });
-    history.allow(['dynamodb:GetItem', 'dynamodb:UpdateItem'], topics.tableArn);
-    for (const reader of [subscribe, history]) {
-      // A reader that finds an offset undecided decides it.
-      reader.allow(['dynamodb:GetItem', 'dynamodb:Query', 'dynamodb:PutItem'], messages.tableArn);
-    }
-    const unsubscribe = this.#addRoute(
-      'Unsubscribe',
-      'unsubscribe',
-      'unsubscribe',
-      tableNames({ connections, subscriptions, topics }),
-    );
-    unsubscribe.allow(['dynamodb:GetItem', 'dynamodb:UpdateItem'], connections.tableArn);
-    unsubscribe.allow(['dynamodb:BatchWriteItem'], subscriptions.tableArn);
-    unsubscribe.allow(['dynamodb:BatchGetItem'], topics.tableArn);
-  }
-
-  #addPublishRoutes() {
-    for (const [id, service] of [
-      ['Publish', 'publish'],
-      ['Send', 'send'],
-    ] as const) {
-      const route = this.#addRoute(id, service, service, {
-        EVENT_BUS_NAME: this.eventBus.eventBusName,
-        ...(service === 'publish' && { NAMESPACES: this.#namespaces }),
-      });
-      route.allow(['events:PutEvents'], this.eventBus.eventBusArn);
-    }
-  }
-
-  #addSmallRoutes() {
-    const { connections, topics } = this.#tables;
-    const whoami = this.#addRoute('Whoami', 'whoami', 'whoami', {
-      ...tableNames({ connections }),
-      CALLBACK_URL: this.stage.callbackUrl,
-    });
-    whoami.allow(['dynamodb:GetItem'], connections.tableArn);
-    const ping = this.#addRoute('Ping', 'ping', 'ping', {
-      ...tableNames({ connections, topics }),
-      ROLLOVER_AFTER_SECONDS: String(this.#settings.rolloverAfterSeconds),
-    });
-    ping.allow(['dynamodb:GetItem'], connections.tableArn);
-    ping.allow(['dynamodb:BatchGetItem'], topics.tableArn);
-    this.#addRoute('DefaultRoute', '$default', 'default');
-  }
-
-  #addWorkers() {
-    const { connections, subscriptions, topics, messages } = this.#tables;
-    const { ingest, ingestDeadLetters, delivery, deliveryDeadLetters } = this.#queues;
-    const environment = {
-      ...tableNames({ connections, subscriptions, topics }),
-      DELIVERY_QUEUE_URL: delivery.queueUrl,
-      DELIVERY_DEAD_LETTERS_URL: deliveryDeadLetters.queueUrl,
-      CALLBACK_URL: this.stage.callbackUrl,
-      DELIVERY_ATTEMPTS_MAX: String(this.#settings.deliveryAttemptsMax),
-      POST_TIMEOUT_MS: String(this.#settings.postTimeoutMs),
-      POST_TRANSPORT: this.#settings.postTransport,
-      REQUESTS_PER_SECOND_MAX: String(this.#settings.requestsPerSecondMax),
-      ENVIRONMENTS_MAX: String(this.#settings.fanOutWorkersMax + this.#settings.deliveryWorkersMax),
-    };
-    const fanout = this.#addWorker('Fanout', 'fanout', {
-      queue: ingest,
-      batchSize: INGEST_BATCH_MAX,
-      workersMax: this.#settings.fanOutWorkersMax,
-      environment: {
-        ...environment,
-        ...tableNames({ messages }),
-        NAMESPACES: this.#namespaces,
-        INGEST_DEAD_LETTERS_URL: ingestDeadLetters.queueUrl,
-        INLINE_MAX: String(this.#settings.inlineSubscribersMax),
-        SHARD_SUBSCRIBERS_MAX: String(this.#settings.subscribersPerShardMax),
-      },
-    });
-    fanout.allow(['dynamodb:BatchGetItem', 'dynamodb:GetItem'], topics.tableArn);
-    if (Object.values(this.#settings.namespaces).some(({ lastValue }) => lastValue)) {
-      fanout.allow(['dynamodb:PutItem'], topics.tableArn);
-    }
-    fanout.allow(['dynamodb:BatchGetItem', 'dynamodb:GetItem', 'dynamodb:PutItem'], messages.tableArn);
-    fanout.allow(['dynamodb:Query'], subscriptions.tableArn, `${connections.tableArn}/index/${USER_INDEX}`);
-    fanout.allow(['dynamodb:Scan'], connections.tableArn);
-    fanout.allow(['sqs:SendMessage'], ingestDeadLetters.queueArn);
-    const deliver = this.#addWorker('Deliver', 'deliver', {
-      queue: delivery,
-      batchSize: DELIVERY_BATCH_MAX,
-      workersMax: this.#settings.deliveryWorkersMax,
-      environment,
-    });
-    for (const worker of [fanout, deliver]) {
-      // The schedule of posts is there, and how many shards a topic has.
-      worker.allow(['dynamodb:UpdateItem'], topics.tableArn);
-      worker.allow(['dynamodb:DeleteItem'], connections.tableArn);
-      worker.allow(['dynamodb:BatchWriteItem'], subscriptions.tableArn);
-      worker.allow(['sqs:SendMessage'], delivery.queueArn, deliveryDeadLetters.queueArn);
-      worker.allow(['execute-api:ManageConnections'], this.#connectionsArn('POST'));
-    }
-  }
-
-  #addSweep() {
-    const { connections, subscriptions } = this.#tables;
-    const sweep = new Service(this, 'Sweep', {
-      bundle: this.#bundle,
-      service: 'sweep',
-      timeout: WORKER_TIMEOUT,
-      memoryMb: 256,
-      environment: { ...tableNames({ connections, subscriptions }), CALLBACK_URL: this.stage.callbackUrl },
-    });
-    sweep.allow(['dynamodb:Scan', 'dynamodb:DeleteItem'], connections.tableArn);
-    sweep.allow(['dynamodb:BatchWriteItem'], subscriptions.tableArn);
-    sweep.allow(['execute-api:ManageConnections'], this.#connectionsArn('GET'));
-    new Schedule(this, 'SweepSchedule', {
-      schedule: ScheduleExpression.rate(SWEEP_PERIOD),
-      // The next run makes up for one that failed.
-      target: new LambdaInvoke(sweep.function, { retryAttempts: 0 }),
-    });
-  }
-
-  #addRoute(
-    id: string,
-    routeKey: string,
-    service: string,
-    environment: Record<string, string> = {},
-  ): Service {
-    const made = new Service(this, id, {
-      bundle: this.#bundle,
-      service,
-      timeout: ROUTE_TIMEOUT,
-      memoryMb: 256,
-      environment,
-    });
-    this.api.addRoute(routeKey, {
+  #addRoute(name: string, { id = capitalized(name), key, ...route }: Route): LambdaFunction {
+    const made = this.#addFunction(id, name, { ...route, timeout: ROUTE_TIMEOUT, memoryMb: 256 });
+    this.api.addRoute(key, {
       integration: new WebSocketLambdaIntegration(`${id}Integration`, made.function),
-      returnResponse: !['$connect', '$disconnect'].includes(routeKey),
+      returnResponse: !['$connect', '$disconnect'].includes(key),
     });
-    return made;
+    return made.function;
   }
 
-  #addWorker(id: string, service: string, { queue, batchSize, workersMax, environment }: WorkerProps) {
-    const worker = new Service(this, id, {
-      bundle: this.#bundle,
-      service,
+  #addQueueWorker(
+    name: string,
+    { queue, batchSize, workersMax, reads, rights }: QueueWorker,
+  ): LambdaFunction {
+    const take = ['sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:GetQueueAttributes'];
+    const made = this.#addFunction(capitalized(name), name, {
+      reads,
+      rights: [allow(take, queue.queueArn), ...rights],
       timeout: WORKER_TIMEOUT,
       memoryMb: 512,
-      environment,
     });
-    worker.allow(['sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:GetQueueAttributes'], queue.queueArn);
-    new EventSourceMapping(worker, 'Source', {
-      target: worker.function,
+    new EventSourceMapping(made, 'Source', {
+      target: made.function,
       eventSourceArn: queue.queueArn,
       batchSize,
       maxConcurrency: workersMax,
       reportBatchItemFailures: true,
     });
-    return worker;
+    return made.function;
   }
 
-  get #namespaces(): string {
-    return JSON.stringify(this.#settings.namespaces);
+  #addSweep(access: Access): LambdaFunction {
+    const made = this.#addFunction('Sweep', 'sweep', { ...access, timeout: WORKER_TIMEOUT, memoryMb: 256 });
+    new Schedule(this, 'SweepSchedule', {
+      schedule: ScheduleExpression.rate(SWEEP_PERIOD),
+      // The next run makes up for one that failed.
+      target: new LambdaInvoke(made.function, { retryAttempts: 0 }),
+    });
+    return made.function;
   }
 
-  #connectionsArn(method: string): string {
-    return this.api.arnForExecuteApiV2(`${method}/@connections/*`, this.stage.stageName);
+  #addFunction(id: string, service: string, { reads, ...props }: FunctionProps): Service {
+    const environment = Object.fromEntries(reads.map((name) => [name, this.#values[name]]));
+    return new Service(this, id, { bundle: this.#bundle, service, environment, ...props });
   }
 }
 
-interface WorkerProps {
-  readonly queue: Queue;
-  readonly batchSize: number;
-  readonly workersMax: number;
-  readonly environment: Record<string, string>;
-}
+type FunctionProps = Access & Pick<ServiceProps, 'timeout' | 'memoryMb'>;
 
-const tableNames = (tables: Readonly<Record<string, Table>>): Record<string, string> =>
-  Object.fromEntries(
-    Object.entries(tables).map(([name, { tableName }]) => [`${name.toUpperCase()}_TABLE`, tableName]),
-  );
+const capitalized = (name: string): string => name.charAt(0).toUpperCase() + name.slice(1);
+
+const mapValues = <K extends string, V, R>(
+  record: Readonly<Record<K, V>>,
+  map: (value: V, key: K) => R,
+): Record<K, R> =>
+  Object.fromEntries(Object.entries<V>(record).map(([key, value]) => [key, map(value, key as K)])) as Record<
+    K,
+    R
+  >;

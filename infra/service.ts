@@ -4,6 +4,25 @@ import { PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Architecture, Code, Function as LambdaFunction, Runtime } from 'aws-cdk-lib/aws-lambda';
 import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
+import type { Variable } from '../shared/lambda/variables.ts';
+
+/** Actions, and the ARNs of what they may be done with. */
+interface Right {
+  readonly actions: readonly string[];
+  readonly resources: readonly string[];
+}
+
+/** Every right of every Lambda is one call of this, so that a new one is a visible line in a diff. */
+export const allow = (actions: readonly string[], ...resources: readonly string[]): Right => ({
+  actions,
+  resources,
+});
+
+/** What a Lambda reads of its variables, and everything that it may do. */
+export interface Access {
+  readonly reads: readonly Variable[];
+  readonly rights: readonly Right[];
+}
 
 export interface ServiceProps {
   /** Where `bundleServices` wrote. */
@@ -12,13 +31,13 @@ export interface ServiceProps {
   readonly service: string;
   readonly timeout: Duration;
   readonly memoryMb: number;
-  readonly environment?: Readonly<Record<string, string>>;
+  readonly environment: Readonly<Partial<Record<Variable, string>>>;
+  readonly rights: readonly Right[];
 }
 
-/** A Lambda with a role of its own, which holds nothing but the right to write to its own log. */
+/** A Lambda with a role of its own, which holds its rights and the one to write to its own log group. */
 export class Service extends Construct {
   readonly function: LambdaFunction;
-  readonly role: Role;
 
   constructor(scope: Construct, id: string, props: ServiceProps) {
     super(scope, id);
@@ -26,23 +45,21 @@ export class Service extends Construct {
       retention: RetentionDays.ONE_MONTH,
       removalPolicy: RemovalPolicy.DESTROY,
     });
-    this.role = new Role(this, 'Role', { assumedBy: new ServicePrincipal('lambda.amazonaws.com') });
-    this.allow(['logs:CreateLogStream', 'logs:PutLogEvents'], logGroup.logGroupArn);
+    const role = new Role(this, 'Role', { assumedBy: new ServicePrincipal('lambda.amazonaws.com') });
+    const writeLog = allow(['logs:CreateLogStream', 'logs:PutLogEvents'], logGroup.logGroupArn);
+    for (const { actions, resources } of [writeLog, ...props.rights]) {
+      role.addToPolicy(new PolicyStatement({ actions: [...actions], resources: [...resources] }));
+    }
     this.function = new LambdaFunction(this, 'Function', {
       runtime: Runtime.NODEJS_24_X,
       architecture: Architecture.ARM_64,
       code: Code.fromAsset(join(props.bundle, props.service)),
       handler: 'index.handler',
-      role: this.role,
+      role,
       logGroup,
       timeout: props.timeout,
       memorySize: props.memoryMb,
-      environment: { ...props.environment },
+      environment: props.environment,
     });
-  }
-
-  /** Every right of every Lambda is one call of this, so that a new one is a visible line in a diff. */
-  allow(actions: string[], ...resources: string[]): void {
-    this.role.addToPolicy(new PolicyStatement({ actions, resources }));
   }
 }

@@ -1,0 +1,36 @@
+import { Duration } from 'aws-cdk-lib';
+import { Queue, QueueEncryption, type QueueProps } from 'aws-cdk-lib/aws-sqs';
+import type { Construct } from 'constructs';
+import { WORKER_TIMEOUT } from './workers.ts';
+
+/** `ingest` holds what was published, `delivery` what is to be posted. */
+export type Queues = Readonly<Record<'ingest' | 'delivery', Queue>>;
+
+/** AWS asks for six times the function timeout, or a slow batch is delivered twice. */
+const VISIBILITY_TIMEOUT = Duration.seconds(6 * WORKER_TIMEOUT.toSeconds());
+/** AWS asks for at least 5, so that throttled invocations do not end as dead letters. */
+const RECEIVE_COUNT_MAX = 5;
+
+/** The queues that workers take from, and for each the one that gets what could not be worked on. */
+export function createQueues(scope: Construct): {
+  readonly queues: Queues;
+  readonly deadLetterQueues: Queues;
+} {
+  const deadLetterQueues = {
+    ingest: createQueue(scope, 'IngestDeadLetters', { retentionPeriod: Duration.days(14) }),
+    delivery: createQueue(scope, 'DeliveryDeadLetters', { retentionPeriod: Duration.days(14) }),
+  };
+  const work = (id: string, queue: Queue): Queue =>
+    createQueue(scope, id, {
+      visibilityTimeout: VISIBILITY_TIMEOUT,
+      deadLetterQueue: { queue, maxReceiveCount: RECEIVE_COUNT_MAX },
+    });
+  const queues = {
+    ingest: work('Ingest', deadLetterQueues.ingest),
+    delivery: work('Delivery', deadLetterQueues.delivery),
+  };
+  return { queues, deadLetterQueues };
+}
+
+const createQueue = (scope: Construct, id: string, props: QueueProps): Queue =>
+  new Queue(scope, id, { encryption: QueueEncryption.SQS_MANAGED, enforceSSL: true, ...props });

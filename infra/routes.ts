@@ -1,0 +1,86 @@
+import { type Access, allow } from './service.ts';
+import type { Parts } from './variables.ts';
+
+/** A route of the API, and what the Lambda behind it has. */
+export interface Route extends Access {
+  /** What selects it: the action of a frame, or one of API Gateway's own keys. */
+  readonly key: string;
+  /** The id of its construct, if it is not the Lambda's name. */
+  readonly id?: string;
+}
+
+/** The routes, by the names of their Lambdas. */
+export const routesOf = ({ tables, eventBus }: Pick<Parts, 'tables' | 'eventBus'>) => {
+  const { connections, subscriptions, topics, messages } = tables;
+  /** A reader that finds an offset undecided decides it. */
+  const readLogs = allow(['dynamodb:GetItem', 'dynamodb:Query', 'dynamodb:PutItem'], messages.tableArn);
+  return {
+    connect: {
+      key: '$connect',
+      reads: ['CONNECTIONS_TABLE'],
+      rights: [allow(['dynamodb:PutItem'], connections.tableArn)],
+    },
+    disconnect: {
+      key: '$disconnect',
+      reads: ['CONNECTIONS_TABLE', 'SUBSCRIPTIONS_TABLE'],
+      rights: [
+        allow(['dynamodb:DeleteItem'], connections.tableArn),
+        allow(['dynamodb:BatchWriteItem'], subscriptions.tableArn),
+      ],
+    },
+    subscribe: {
+      key: 'subscribe',
+      reads: [
+        'CONNECTIONS_TABLE',
+        'SUBSCRIPTIONS_TABLE',
+        'TOPICS_TABLE',
+        'MESSAGES_TABLE',
+        'NAMESPACES',
+        'SUBSCRIPTIONS_MAX',
+      ],
+      rights: [
+        allow(['dynamodb:GetItem', 'dynamodb:UpdateItem'], topics.tableArn, connections.tableArn),
+        allow(['dynamodb:PutItem'], subscriptions.tableArn),
+        readLogs,
+      ],
+    },
+    history: {
+      key: 'history',
+      reads: ['TOPICS_TABLE', 'MESSAGES_TABLE', 'NAMESPACES'],
+      rights: [allow(['dynamodb:GetItem', 'dynamodb:UpdateItem'], topics.tableArn), readLogs],
+    },
+    unsubscribe: {
+      key: 'unsubscribe',
+      reads: ['CONNECTIONS_TABLE', 'SUBSCRIPTIONS_TABLE', 'TOPICS_TABLE'],
+      rights: [
+        allow(['dynamodb:GetItem', 'dynamodb:UpdateItem'], connections.tableArn),
+        allow(['dynamodb:BatchWriteItem'], subscriptions.tableArn),
+        allow(['dynamodb:BatchGetItem'], topics.tableArn),
+      ],
+    },
+    publish: {
+      key: 'publish',
+      reads: ['EVENT_BUS_NAME', 'NAMESPACES'],
+      rights: [allow(['events:PutEvents'], eventBus.eventBusArn)],
+    },
+    send: {
+      key: 'send',
+      reads: ['EVENT_BUS_NAME'],
+      rights: [allow(['events:PutEvents'], eventBus.eventBusArn)],
+    },
+    whoami: {
+      key: 'whoami',
+      reads: ['CONNECTIONS_TABLE', 'CALLBACK_URL'],
+      rights: [allow(['dynamodb:GetItem'], connections.tableArn)],
+    },
+    ping: {
+      key: 'ping',
+      reads: ['CONNECTIONS_TABLE', 'TOPICS_TABLE', 'ROLLOVER_AFTER_SECONDS'],
+      rights: [
+        allow(['dynamodb:GetItem'], connections.tableArn),
+        allow(['dynamodb:BatchGetItem'], topics.tableArn),
+      ],
+    },
+    default: { key: '$default', id: 'DefaultRoute', reads: [], rights: [] },
+  } satisfies Record<string, Route>;
+};

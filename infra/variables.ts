@@ -1,0 +1,44 @@
+import type { WebSocketApi, WebSocketStage } from 'aws-cdk-lib/aws-apigatewayv2';
+import type { EventBus } from 'aws-cdk-lib/aws-events';
+import type { Variable } from '../shared/lambda/variables.ts';
+import type { Queues } from './queues.ts';
+import type { CompleteSettings } from './settings.ts';
+import type { Tables } from './tables.ts';
+
+/** What Lambdas are told the names of, and get rights to. */
+export interface Parts {
+  readonly settings: CompleteSettings;
+  readonly tables: Tables;
+  readonly queues: Queues;
+  readonly deadLetterQueues: Queues;
+  readonly eventBus: EventBus;
+  readonly api: WebSocketApi;
+  readonly stage: WebSocketStage;
+}
+
+/** The value of every variable. A Lambda gets only those that it reads. */
+export const valuesOf = (parts: Omit<Parts, 'api'>): Readonly<Record<Variable, string>> => {
+  const { settings, tables, queues, deadLetterQueues, eventBus, stage } = parts;
+  return {
+    CONNECTIONS_TABLE: tables.connections.tableName,
+    SUBSCRIPTIONS_TABLE: tables.subscriptions.tableName,
+    TOPICS_TABLE: tables.topics.tableName,
+    MESSAGES_TABLE: tables.messages.tableName,
+    EVENT_BUS_NAME: eventBus.eventBusName,
+    DELIVERY_QUEUE_URL: queues.delivery.queueUrl,
+    DELIVERY_DEAD_LETTERS_URL: deadLetterQueues.delivery.queueUrl,
+    INGEST_DEAD_LETTERS_URL: deadLetterQueues.ingest.queueUrl,
+    CALLBACK_URL: stage.callbackUrl,
+    NAMESPACES: JSON.stringify(settings.namespaces),
+    SUBSCRIPTIONS_MAX: String(settings.subscriptionsPerConnectionMax),
+    ROLLOVER_AFTER_SECONDS: String(settings.rolloverAfterSeconds),
+    INLINE_MAX: String(settings.inlineSubscribersMax),
+    SHARD_SUBSCRIBERS_MAX: String(settings.subscribersPerShardMax),
+    DELIVERY_ATTEMPTS_MAX: String(settings.deliveryAttemptsMax),
+    POST_TIMEOUT_MS: String(settings.postTimeoutMs),
+    POST_TRANSPORT: settings.postTransport,
+    REQUESTS_PER_SECOND_MAX: String(settings.requestsPerSecondMax),
+    // Everything that posts shares one budget of requests.
+    ENVIRONMENTS_MAX: String(settings.fanOutWorkersMax + settings.deliveryWorkersMax),
+  };
+};

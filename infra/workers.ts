@@ -1,0 +1,94 @@
+import { Duration } from 'aws-cdk-lib';
+import type { Queue } from 'aws-cdk-lib/aws-sqs';
+import { USER_INDEX } from '../shared/data/tables.ts';
+import type { Variable } from '../shared/lambda/variables.ts';
+import { type Access, allow } from './service.ts';
+import type { Parts } from './variables.ts';
+
+/** A Lambda that takes its work from a queue. */
+export interface QueueWorker extends Access {
+  readonly queue: Queue;
+  readonly batchSize: number;
+  /** How many run at the same time. */
+  readonly workersMax: number;
+}
+
+/** A worker whose every post hangs ends within this. */
+export const WORKER_TIMEOUT = Duration.seconds(90);
+const INGEST_BATCH_MAX = 10;
+/** Enough that a worker has other posts to make while some hang. */
+const DELIVERY_BATCH_MAX = 10;
+
+/** Both workers deliver. */
+const DELIVERY_VARIABLES: readonly Variable[] = [
+  'CONNECTIONS_TABLE',
+  'SUBSCRIPTIONS_TABLE',
+  'TOPICS_TABLE',
+  'DELIVERY_QUEUE_URL',
+  'DELIVERY_DEAD_LETTERS_URL',
+  'CALLBACK_URL',
+  'DELIVERY_ATTEMPTS_MAX',
+  'POST_TIMEOUT_MS',
+  'POST_TRANSPORT',
+  'REQUESTS_PER_SECOND_MAX',
+  'ENVIRONMENTS_MAX',
+];
+
+/** The workers behind the queues, by the names of their Lambdas. */
+export const queueWorkersOf = (parts: Omit<Parts, 'eventBus'>) => {
+  const { settings, queues, deadLetterQueues } = parts;
+  const { connections, subscriptions, topics, messages } = parts.tables;
+  const keepsLastValues = Object.values(settings.namespaces).some(({ lastValue }) => lastValue);
+  const deliver = [
+    // The schedule of posts is there, and how many shards a topic has.
+    allow(['dynamodb:UpdateItem'], topics.tableArn),
+    allow(['dynamodb:DeleteItem'], connections.tableArn),
+    allow(['dynamodb:BatchWriteItem'], subscriptions.tableArn),
+    allow(['sqs:SendMessage'], queues.delivery.queueArn, deadLetterQueues.delivery.queueArn),
+    allow(['execute-api:ManageConnections'], connectionsArn('POST', parts)),
+  ];
+  return {
+    fanout: {
+      queue: queues.ingest,
+      batchSize: INGEST_BATCH_MAX,
+      workersMax: settings.fanOutWorkersMax,
+      reads: [
+        ...DELIVERY_VARIABLES,
+        'MESSAGES_TABLE',
+        'NAMESPACES',
+        'INGEST_DEAD_LETTERS_URL',
+        'INLINE_MAX',
+        'SHARD_SUBSCRIBERS_MAX',
+      ],
+      rights: [
+        allow(['dynamodb:BatchGetItem', 'dynamodb:GetItem'], topics.tableArn),
+        ...(keepsLastValues ? [allow(['dynamodb:PutItem'], topics.tableArn)] : []),
+        allow(['dynamodb:BatchGetItem', 'dynamodb:GetItem', 'dynamodb:PutItem'], messages.tableArn),
+        allow(['dynamodb:Query'], subscriptions.tableArn, `${connections.tableArn}/index/${USER_INDEX}`),
+        allow(['dynamodb:Scan'], connections.tableArn),
+        allow(['sqs:SendMessage'], deadLetterQueues.ingest.queueArn),
+        ...deliver,
+      ],
+    },
+    deliver: {
+      queue: queues.delivery,
+      batchSize: DELIVERY_BATCH_MAX,
+      workersMax: settings.deliveryWorkersMax,
+      reads: DELIVERY_VARIABLES,
+      rights: deliver,
+    },
+  } satisfies Record<string, QueueWorker>;
+};
+
+/** The sweep, which looks for connections that are gone. */
+export const sweepOf = (parts: Pick<Parts, 'tables' | 'api' | 'stage'>): Access => ({
+  reads: ['CONNECTIONS_TABLE', 'SUBSCRIPTIONS_TABLE', 'CALLBACK_URL'],
+  rights: [
+    allow(['dynamodb:Scan', 'dynamodb:DeleteItem'], parts.tables.connections.tableArn),
+    allow(['dynamodb:BatchWriteItem'], parts.tables.subscriptions.tableArn),
+    allow(['execute-api:ManageConnections'], connectionsArn('GET', parts)),
+  ],
+});
+
+const connectionsArn = (method: string, { api, stage }: Pick<Parts, 'api' | 'stage'>): string =>
+  api.arnForExecuteApiV2(`${method}/@connections/*`, stage.stageName);
