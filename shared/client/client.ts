@@ -7,13 +7,13 @@ import type {
   TopicPosition,
 } from '../protocol/frames.ts';
 import { patternsCovering, type Topic } from '../protocol/topic.ts';
-import { Connection, type State, type StateChange } from './connection.ts';
+import { Connection, type State, type StateChange } from './connector.ts';
 import { Emitter } from './emitter.ts';
 import { FanwireError } from './errors.ts';
 import { Feed, RECENT_MAX } from './feed.ts';
 import type { Consumer } from './inbox.ts';
 import type { Settings } from './options.ts';
-import { type Published, Publisher, type PublishOptions, type Stored } from './publisher.ts';
+import { type Published, Publisher, type PublishOptions, type Stored } from './outbox.ts';
 import { Recent } from './recent.ts';
 import { Requests } from './requests.ts';
 import type { Session } from './session.ts';

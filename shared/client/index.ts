@@ -13,11 +13,11 @@ export const connect = (options: ClientOptions): Client => new Client(settingsFr
 
 export type { Position, Publisher, Recipient, Rewind } from '../protocol/frames.ts';
 export type { Client, Events, HistoryOptions, HistoryPage, Identity, SubscribeOptions } from './client.ts';
-export type { State, StateChange } from './connection.ts';
+export type { State, StateChange } from './connector.ts';
 export { FanwireError, type FanwireErrorCode, type FanwireErrorOptions } from './errors.ts';
 export type { SubscriptionState } from './feed.ts';
 export type { Recovery } from './inbox.ts';
 export type { ClientOptions, Environment, Limits, NetworkEvents, WebSocketLike } from './options.ts';
-export type { Published, PublishOptions, Stored } from './publisher.ts';
+export type { Published, PublishOptions, Stored } from './outbox.ts';
 export type { Subscription } from './subscription.ts';
 export type { Message } from './wire.ts';

@@ -1,8 +1,8 @@
 import { Commands } from './commands.ts';
 import { FanwireError } from './errors.ts';
-import { Lanes } from './lanes.ts';
 import type { Settings, WebSocketLike } from './options.ts';
 import { Timers } from './timers.ts';
+import { Lanes } from './topic-order.ts';
 import { type Frame, parseFrame } from './wire.ts';
 
 export interface SessionHooks {

@@ -5,7 +5,7 @@ import {
   type Position,
   type Subscription,
 } from '../../shared/client/index.ts';
-import type { PublishOptions } from '../../shared/client/publisher.ts';
+import type { PublishOptions } from '../../shared/client/outbox.ts';
 import {
   type MessageFrame,
   type MessagesFrame,

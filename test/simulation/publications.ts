@@ -1,4 +1,4 @@
-import type { Published, PublishOptions, Stored } from '../../shared/client/publisher.ts';
+import type { Published, PublishOptions, Stored } from '../../shared/client/outbox.ts';
 import { keepsHistory, type Namespaces, namespaceOf } from '../../shared/protocol/namespaces.ts';
 import type { Topic } from '../../shared/protocol/topic.ts';
 import type { LogBook, LogEntry } from './log-book.ts';

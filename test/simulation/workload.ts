@@ -1,4 +1,4 @@
-import type { PublishOptions } from '../../shared/client/publisher.ts';
+import type { PublishOptions } from '../../shared/client/outbox.ts';
 import type { Rewind } from '../../shared/protocol/frames.ts';
 import { keepsHistory, namespaceOf } from '../../shared/protocol/namespaces.ts';
 import { type Pattern, parsePattern, parseTopic, type Topic } from '../../shared/protocol/topic.ts';
