@@ -267,8 +267,8 @@ export class Client {
   #leave(feed: Feed): void {
     if (!this.#remove(feed)) return;
     const { topic } = feed;
-    for (const { lanes } of this.#connection.sessions) {
-      lanes.add(topic, {
+    for (const { topicOrder } of this.#connection.sessions) {
+      topicOrder.add(topic, {
         command: () => (this.#feeds.has(topic) ? undefined : toJson({ action: 'unsubscribe', topic })),
         onAck: () => {},
         onRefused: this.#events.report,

@@ -28,7 +28,7 @@ export interface ConnectionHooks
     Pick<HeartbeatHooks, 'quietPositions'> {
   readonly onState: (change: StateChange) => void;
   readonly onBehind: (positions: readonly TopicPosition[]) => void;
-  /** Another connection is open beside the current one. It takes over once its lanes are empty. */
+  /** Another connection is open beside the current one. It takes over once every topic is subscribed to on it. */
   readonly onRollover: (next: Session) => void;
 }
 
@@ -217,7 +217,7 @@ export class Connection {
   }
 
   #promoteIfReady(next: Session): void {
-    if (next !== this.#next || !next.lanes.idle) return;
+    if (next !== this.#next || !next.topicOrder.idle) return;
     const old = this.#session;
     this.#session = next;
     this.#next = undefined;
@@ -225,7 +225,7 @@ export class Connection {
     this.#watch(next);
     this.#retired?.end(REPLACED);
     this.#retired = old;
-    old?.lanes.close();
+    old?.topicOrder.close();
     if (old) linger(old, LINGERS_MAX);
   }
 }

@@ -87,10 +87,10 @@ export class Feed {
   }
 
   /** Subscribes on this connection: the first one, the one after a drop, or one beside that will take over. */
-  join({ lanes }: Session): void {
+  join({ topicOrder }: Session): void {
     const { topic } = this;
     let from: Position | undefined;
-    lanes.add(topic, {
+    topicOrder.add(topic, {
       command: () => {
         if (this.#hasEnded) return undefined;
         from = this.#stream.position ?? this.#options.position;

@@ -2,14 +2,14 @@ import { Commands } from './commands.ts';
 import { FanwireError } from './errors.ts';
 import type { Settings, WebSocketLike } from './options.ts';
 import { Timers } from './timers.ts';
-import { Lanes } from './topic-order.ts';
+import { TopicOrder } from './topic-order.ts';
 import { type Frame, parseFrame } from './wire.ts';
 
 export interface SessionHooks {
   readonly onOpen: () => void;
   /** A frame that answers no command. */
   readonly onFrame: (frame: Frame) => void;
-  /** Nothing is left to do in the lanes. */
+  /** No topic has a step left to do. */
   readonly onIdle: () => void;
   readonly onError: (error: FanwireError) => void;
   /** Called once, before whoever waits for an answer gets the reason instead. */
@@ -20,7 +20,7 @@ export interface SessionHooks {
 export class Session {
   readonly timers: Timers;
   readonly commands: Commands;
-  readonly lanes: Lanes;
+  readonly topicOrder: TopicOrder;
   /** How many frames have come: any of them is a sign of life. */
   received = 0;
   /** When the last one came, or the connection was opened. */
@@ -39,7 +39,7 @@ export class Session {
     this.#hooks = hooks;
     this.timers = new Timers(settings);
     this.commands = new Commands(settings, (text) => this.#socket?.send(text));
-    this.lanes = new Lanes(this.commands, settings, this.timers, hooks.onIdle);
+    this.topicOrder = new TopicOrder(this.commands, settings, this.timers, hooks.onIdle);
   }
 
   start(): void {
@@ -62,7 +62,7 @@ export class Session {
     this.#over = true;
     this.isOpen = false;
     this.timers.clear();
-    this.lanes.close();
+    this.topicOrder.close();
     this.#socket?.close();
     this.#hooks.onEnd(reason);
     const code = reason.code === 'closed' ? 'closed' : 'disconnected';

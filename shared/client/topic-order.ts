@@ -6,7 +6,7 @@ import type { Timers } from './timers.ts';
 import type { Ack } from './wire.ts';
 
 export interface Step {
-  /** Asked when its turn has come: the command, or undefined if it is not wanted any more. */
+  /** Asked when its turn has come: the command, or undefined if there is nothing to send any more. */
   readonly command: () => string | undefined;
   readonly onAck: (ack: Ack) => void;
   /** Only an error that is final: after any other it is tried again. */
@@ -17,13 +17,13 @@ export interface Step {
  * Commands on the same topic one after the other, on different topics side by side: API Gateway runs the frames of a
  * connection side by side, so that an unsubscribe could overtake its subscribe.
  */
-export class Lanes {
+export class TopicOrder {
   readonly #commands: Commands;
   readonly #settings: Settings;
   readonly #timers: Timers;
   readonly #onIdle: () => void;
-  /** The first step of each is on its way. There are no empty ones. */
-  readonly #lanes = new Map<string, Step[]>();
+  /** By topic, in order; the first step is on its way. There are no empty lists. */
+  readonly #steps = new Map<string, Step[]>();
   #isClosed = false;
 
   constructor(commands: Commands, settings: Settings, timers: Timers, onIdle: () => void) {
@@ -34,20 +34,20 @@ export class Lanes {
   }
 
   get idle(): boolean {
-    return this.#lanes.size === 0;
+    return this.#steps.size === 0;
   }
 
   add(topic: string, step: Step): void {
-    const lane = this.#lanes.get(topic);
-    if (lane) {
-      lane.push(step);
+    const steps = this.#steps.get(topic);
+    if (steps) {
+      steps.push(step);
     } else {
-      this.#lanes.set(topic, [step]);
+      this.#steps.set(topic, [step]);
       this.#run(topic, step);
     }
   }
 
-  /** Another connection has what is wanted, or will. Nothing is started any more, and no answer matters. */
+  /** Another connection takes over: from now on nothing is started, and answers are ignored. */
   close(): void {
     this.#isClosed = true;
   }
@@ -73,13 +73,13 @@ export class Lanes {
   }
 
   #next(topic: string): void {
-    const lane = this.#lanes.get(topic) ?? [];
-    lane.shift();
-    const [step] = lane;
+    const steps = this.#steps.get(topic) ?? [];
+    steps.shift();
+    const [step] = steps;
     if (step) {
       this.#run(topic, step);
     } else {
-      this.#lanes.delete(topic);
+      this.#steps.delete(topic);
       if (this.idle) this.#onIdle();
     }
   }
