@@ -7,7 +7,7 @@ import type {
   TopicPosition,
 } from '../protocol/frames.ts';
 import { patternsCovering, type Topic } from '../protocol/topic.ts';
-import { Connection, type State, type StateChange } from './connector.ts';
+import { Connector, type State, type StateChange } from './connector.ts';
 import { Emitter } from './emitter.ts';
 import { FanwireError } from './errors.ts';
 import { Feed, RECENT_MAX } from './feed.ts';
@@ -64,7 +64,7 @@ export interface Identity {
 /** See `connect`. */
 export class Client {
   readonly #settings: Settings;
-  readonly #connection: Connection;
+  readonly #connector: Connector;
   readonly #publisher: Publisher;
   readonly #requests: Requests;
   readonly #events = new Emitter<Events>();
@@ -77,7 +77,7 @@ export class Client {
     this.#settings = settings;
     this.#publisher = new Publisher(settings, this.#session);
     this.#requests = new Requests(settings, this.#session);
-    this.#connection = new Connection(settings, {
+    this.#connector = new Connector(settings, {
       onState: (change) => this.#onState(change),
       onFrame: (frame) => this.#onFrame(frame),
       onError: this.#events.report,
@@ -85,16 +85,16 @@ export class Client {
       onBehind: (positions) => this.#onBehind(positions),
       quietPositions: () => this.#quietPositions(),
     });
-    this.#connection.start();
+    this.#connector.start();
   }
 
   get state(): State {
-    return this.#connection.state;
+    return this.#connector.state;
   }
 
   /** Why it is `disconnected` or `closed`. */
   get reason(): FanwireError | undefined {
-    return this.#connection.reason;
+    return this.#connector.reason;
   }
 
   /** Gives a function that takes the handler off again. */
@@ -126,7 +126,7 @@ export class Client {
       feed.end(this.reason);
     } else {
       this.#add(feed);
-      for (const session of this.#connection.sessions) feed.join(session);
+      for (const session of this.#connector.sessions) feed.join(session);
     }
     return new Subscription<T>(feed, () => this.#leave(feed));
   }
@@ -180,10 +180,10 @@ export class Client {
 
   /** For good. Everything that still waits is rejected, and every subscription ends. */
   close(): void {
-    this.#connection.close(new FanwireError('closed', 'the client was closed'));
+    this.#connector.close(new FanwireError('closed', 'the client was closed'));
   }
 
-  readonly #session = (): Session | undefined => this.#connection.session;
+  readonly #session = (): Session | undefined => this.#connector.session;
 
   #onState(change: StateChange): void {
     const { state, reason } = change;
@@ -267,7 +267,7 @@ export class Client {
   #leave(feed: Feed): void {
     if (!this.#remove(feed)) return;
     const { topic } = feed;
-    for (const { topicOrder } of this.#connection.sessions) {
+    for (const { topicOrder } of this.#connector.sessions) {
       topicOrder.add(topic, {
         command: () => (this.#feeds.has(topic) ? undefined : toJson({ action: 'unsubscribe', topic })),
         onAck: () => {},

@@ -23,7 +23,7 @@ export interface StateChange {
   readonly retryInMs?: number;
 }
 
-export interface ConnectionHooks
+export interface ConnectorHooks
   extends Pick<SessionHooks, 'onFrame' | 'onError'>,
     Pick<HeartbeatHooks, 'quietPositions'> {
   readonly onState: (change: StateChange) => void;
@@ -33,14 +33,15 @@ export interface ConnectionHooks
 }
 
 /**
- * Keeps one connection, through drops, the network's absence, and the two hours after which API Gateway ends it.
+ * Keeps the client connected: through drops, the network's absence, and the end of each connection after two hours
+ * (a quota of API Gateway).
  *
  *     connecting -> connected -> disconnected -> connecting …
  *     any -> closed
  */
-export class Connection {
+export class Connector {
   readonly #settings: Settings;
-  readonly #hooks: ConnectionHooks;
+  readonly #hooks: ConnectorHooks;
   readonly #timers: Timers;
   #state: State = 'connecting';
   #reason: FanwireError | undefined;
@@ -56,7 +57,7 @@ export class Connection {
   #isRolloverPut = false;
   #stopHeartbeat = () => {};
 
-  constructor(settings: Settings, hooks: ConnectionHooks) {
+  constructor(settings: Settings, hooks: ConnectorHooks) {
     this.#settings = settings;
     this.#hooks = hooks;
     this.#timers = new Timers(settings);
