@@ -13,7 +13,7 @@ import { FanwireError } from './errors.ts';
 import { Feed, RECENT_MAX } from './feed.ts';
 import type { Consumer } from './inbox.ts';
 import type { Settings } from './options.ts';
-import { type Published, Publisher, type PublishOptions, type Stored } from './outbox.ts';
+import { Outbox, type Published, type PublishOptions, type Stored } from './outbox.ts';
 import { Recent } from './recent.ts';
 import { Requests } from './requests.ts';
 import type { Session } from './session.ts';
@@ -65,7 +65,7 @@ export interface Identity {
 export class Client {
   readonly #settings: Settings;
   readonly #connector: Connector;
-  readonly #publisher: Publisher;
+  readonly #outbox: Outbox;
   readonly #requests: Requests;
   readonly #events = new Emitter<Events>();
   /** By topic or pattern. There are no empty sets. */
@@ -75,7 +75,7 @@ export class Client {
 
   constructor(settings: Settings) {
     this.#settings = settings;
-    this.#publisher = new Publisher(settings, this.#session);
+    this.#outbox = new Outbox(settings, this.#session);
     this.#requests = new Requests(settings, this.#session);
     this.#connector = new Connector(settings, {
       onState: (change) => this.#onState(change),
@@ -139,7 +139,7 @@ export class Client {
   publish(topic: string, data: unknown, options?: PublishOptions): Promise<Published>;
   async publish(topic: string, data: unknown, options: PublishOptions = {}): Promise<Published | Stored> {
     this.#expectOpen();
-    return this.#publisher.publish(topic, data, options);
+    return this.#outbox.publish(topic, data, options);
   }
 
   /** To every connection of a user, or to one connection. Not tried again: it has no key that would keep it one message. */
@@ -196,17 +196,17 @@ export class Client {
   #resume(): void {
     const session = this.#session();
     if (session) this.#join(session);
-    this.#publisher.pump();
+    this.#outbox.pump();
     this.#requests.flush();
   }
 
   #suspend(): void {
     for (const feed of this.#allFeeds()) feed.suspend();
-    this.#publisher.suspend();
+    this.#outbox.suspend();
   }
 
   #end(reason: FanwireError): void {
-    this.#publisher.close(reason);
+    this.#outbox.close(reason);
     this.#requests.close(reason);
     const feeds = this.#allFeeds();
     this.#feeds.clear();
@@ -220,7 +220,7 @@ export class Client {
         this.#onMessages(frame);
         break;
       case 'receipt':
-        this.#publisher.receipt(frame);
+        this.#outbox.receipt(frame);
         break;
       case undefined:
         // From API Gateway. Whose answer it is will be known when that one is late.

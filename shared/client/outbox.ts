@@ -52,7 +52,7 @@ interface Publish {
  * Sends what is published, in order: one frame at a time, because API Gateway runs frames side by side. What is published
  * meanwhile goes out with the next frame. What got no answer is sent again, and its key keeps it one message.
  */
-export class Publisher {
+export class Outbox {
   readonly #settings: Settings;
   readonly #session: () => Session | undefined;
   readonly #timers: Timers;
