@@ -1,6 +1,6 @@
 import { mapLimit } from '../../shared/async.ts';
-import type { Claim, Log, LogEntry, Logs } from '../../shared/data/log.ts';
-import { KEY_WINDOW_MS, type Message } from '../../shared/protocol/frames.ts';
+import { type Claim, type Log, type LogEntry, type Logs } from '../../shared/data/log.ts';
+import { KEY_WINDOW_MS, type WireMessage } from '../../shared/protocol/frames.ts';
 import type { HistoryNamespace } from '../../shared/protocol/namespaces.ts';
 import type { Topic } from '../../shared/protocol/topic.ts';
 
@@ -17,7 +17,7 @@ export interface SequenceDeps {
 
 /** A message that has no offset yet. */
 export interface Draft {
-  readonly message: Message;
+  readonly message: WireMessage;
   /** The publication that it came with. The same key can come with several. */
   readonly origin: string;
   /** It has a key, or has been handed out before: it may have an offset already. */

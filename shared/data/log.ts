@@ -18,7 +18,7 @@ export type { Allocation, Head, Log } from './heads.ts';
 /** What has been decided for an offset: a message, or that there is none (a tombstone). */
 export interface LogEntry {
   readonly offset: number;
-  /** A `Message` with its offset, written out; a tombstone has none. */
+  /** A `WireMessage` with its offset, written out; a tombstone has none. */
   readonly json?: string;
   /**
    * Not later than the offset's allocation by the clock of whoever wrote it: entries age in the order of their offsets,

@@ -82,14 +82,14 @@ export type LossReason =
   | 'recovery_off'
   | 'no_history';
 /** How a message is to be brought to its subscribers. */
-export interface PublishOptions {
+export interface DeliveryOptions {
   /** In seconds: who cannot be served within this time of publishing is not served any more. */
   readonly maxAge?: number;
   /** Connections that do not get it. In a client's frame `self` is its own. */
   readonly except?: readonly string[] | typeof SELF;
 }
 export const SELF = 'self';
-export interface Outgoing extends PublishOptions {
+export interface Outgoing extends DeliveryOptions {
   readonly topics: readonly Topic[];
   readonly data: unknown;
   readonly key?: string;
@@ -104,7 +104,7 @@ export interface PublishFrame extends Command {
   readonly batch: boolean;
 }
 export type Recipient = { readonly connectionId: string } | { readonly userId: string };
-export interface SendFrame extends Command, Pick<PublishOptions, 'maxAge'> {
+export interface SendFrame extends Command, Pick<DeliveryOptions, 'maxAge'> {
   readonly to: Recipient;
   readonly data: unknown;
 }
@@ -113,7 +113,7 @@ export interface Publisher {
   readonly connectionId?: string;
   readonly userId?: string;
 }
-export interface Message {
+export interface WireMessage {
   readonly messageId: string;
   /** ISO 8601. */
   readonly publishedAt: string;
@@ -134,11 +134,11 @@ interface Source {
   /** On topics that keep history. */
   readonly epoch?: string;
 }
-export type MessageFrame = { readonly type: 'message' } & Source & (Message | Skipped);
+export type MessageFrame = { readonly type: 'message' } & Source & (WireMessage | Skipped);
 /** Messages that were on their way at the same time, in order. */
 export interface MessagesFrame extends Source {
   readonly type: 'messages';
-  readonly messages: readonly (Message | Skipped)[];
+  readonly messages: readonly (WireMessage | Skipped)[];
 }
 
 /** The messages that a frame brings, each as if it had come alone, in order. */

@@ -3,6 +3,7 @@ import {
   type Action,
   type Command,
   DATA_BYTES_MAX,
+  type DeliveryOptions,
   EXCEPT_MAX,
   HISTORY_LIMIT_MAX,
   type HistoryFrame,
@@ -15,7 +16,6 @@ import {
   type Position,
   PUBLISH_BATCH_MAX,
   type PublishFrame,
-  type PublishOptions,
   REPLAY_MAX,
   type Recipient,
   type Rewind,
@@ -256,7 +256,7 @@ export function parseTopics(topic: unknown, topics: unknown): Topic[] {
   return [...new Set(parsed)];
 }
 
-export function parseMaxAge(value: unknown): Pick<PublishOptions, 'maxAge'> {
+export function parseMaxAge(value: unknown): Pick<DeliveryOptions, 'maxAge'> {
   if (value === undefined) return {};
   if (typeof value !== 'number' || !(value > 0 && value <= MAX_AGE_SECONDS_MAX)) {
     throw badRequest(`maxAge to be a number of seconds above 0 and up to ${MAX_AGE_SECONDS_MAX}`, value);

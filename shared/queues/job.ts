@@ -23,7 +23,7 @@ export interface DeliveryJob {
   readonly lane?: 'bulk';
 }
 export interface JobMessage {
-  /** A `Message`, written out: it is the same for every connection. */
+  /** A `WireMessage`, written out: it is the same for every connection. */
   readonly json: string;
   /** From then on nobody is served any more. */
   readonly expiresAtMs?: number;

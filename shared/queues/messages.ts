@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
-import type { Message } from '../protocol/frames.ts';
+import type { WireMessage } from '../protocol/frames.ts';
 import type { Payload, Publication, Target } from '../protocol/publication.ts';
 
 /** The messages that one of a publication's targets gets. */
 export const messagesTo = (target: Target, { targets, payloads, publishedAt, publisher }: Publication) =>
   payloads.map(
-    (payload): Message => ({
+    (payload): WireMessage => ({
       messageId: messageIdOf(target, targets.indexOf(target), payload),
       publishedAt,
       publisher,
