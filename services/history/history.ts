@@ -1,5 +1,5 @@
 import type { Logs } from '../../shared/data/log.ts';
-import { type ReplayDeps, readAfter, readBack, readFromOldest, toReply } from '../../shared/data/replay.ts';
+import { type ReplayDeps, readAfter, readBack, readFromOldest, toLogPage } from '../../shared/data/replay.ts';
 import type { RouteInput } from '../../shared/lambda/route.ts';
 import { type AckFrame, Action, ack, type HistoryFrame } from '../../shared/protocol/frames.ts';
 import { historyNamespaceOf, type Namespaces } from '../../shared/protocol/namespaces.ts';
@@ -21,10 +21,10 @@ export async function history(
   const log = { topic, epoch: head.epoch };
   const view = { log, head, namespace, connectionId };
   const reply = (detail: object) => ack(Action.history, frame, { topic, ...detail });
-  if (reverse) return reply(toReply(log, await readBack(before, limit, view, deps)));
-  if (!after) return reply(toReply(log, await readFromOldest(limit, view, deps)));
+  if (reverse) return reply(toLogPage(log, await readBack(before, limit, view, deps)));
+  if (!after) return reply(toLogPage(log, await readFromOldest(limit, view, deps)));
   const page = await readAfter(after, limit, view, deps);
   return typeof page === 'string'
     ? reply({ epoch: head.epoch, offset: head.offset, messages: [], recovered: false, reason: page })
-    : reply({ ...toReply(log, page), recovered: true });
+    : reply({ ...toLogPage(log, page), recovered: true });
 }

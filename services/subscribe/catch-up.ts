@@ -1,4 +1,11 @@
-import { messagesIn, type Page, readAfter, rewind, toReply, type View } from '../../shared/data/replay.ts';
+import {
+  messagesFor,
+  type ReplayPage,
+  readAfter,
+  rewind,
+  toLogPage,
+  type View,
+} from '../../shared/data/replay.ts';
 import {
   type LossReason,
   type Position,
@@ -30,8 +37,8 @@ export async function catchUp(
   const log = { topic, epoch: head.epoch };
   const view = { log, head, namespace, connectionId };
   if (wanted.position) return recover(wanted.position, view, deps);
-  if (wanted.rewind !== undefined) return toReply(log, await rewind(wanted.rewind, view, deps));
-  if (namespace.lastValue) return toReply(log, await lastValue(view, deps));
+  if (wanted.rewind !== undefined) return toLogPage(log, await rewind(wanted.rewind, view, deps));
+  if (namespace.lastValue) return toLogPage(log, await lastValue(view, deps));
   return { epoch: head.epoch, offset: head.offset };
 }
 
@@ -50,11 +57,14 @@ async function recover(
   if (!namespace.recovery) return lost('recovery_off');
   if (position.epoch === log.epoch && head.offset - position.offset > REPLAY_MAX) return lost('too_many');
   const page = await readAfter(position, REPLAY_MAX, view, deps);
-  return typeof page === 'string' ? lost(page) : { ...toReply(log, page), recovered: true };
+  return typeof page === 'string' ? lost(page) : { ...toLogPage(log, page), recovered: true };
 }
 
 /** The newest message, also when it is older than the history goes back. */
-async function lastValue(view: View, deps: Pick<SubscribeDeps, 'logs' | 'now' | 'wait'>): Promise<Page> {
+async function lastValue(
+  view: View,
+  deps: Pick<SubscribeDeps, 'logs' | 'now' | 'wait'>,
+): Promise<ReplayPage> {
   const page = await rewind(1, view, deps);
   if (page.messages.length > 0) return page;
   const [last, newest] = await Promise.all([
@@ -66,7 +76,7 @@ async function lastValue(view: View, deps: Pick<SubscribeDeps, 'logs' | 'now' | 
     // One that is newer than the page comes live.
     .filter(({ json, offset }) => json !== undefined && offset <= page.offset)
     .toSorted((a, b) => b.offset - a.offset)[0];
-  return entry ? { ...page, messages: messagesIn([entry], view, deps) } : page;
+  return entry ? { ...page, messages: messagesFor([entry], view, deps) } : page;
 }
 
 /** So many tombstones in a row are not to be expected. */

@@ -19,7 +19,7 @@ export interface View {
   readonly namespace: HistoryNamespace;
   readonly connectionId: string;
 }
-export interface Page {
+export interface ReplayPage {
   /** Messages, written out, in the order asked for. */
   readonly messages: readonly string[];
   /** How far the page goes: an offset up to there without a message has none for this connection. */
@@ -28,7 +28,7 @@ export interface Page {
 }
 
 /** A page as replies have it. */
-export const toReply = ({ epoch }: Log, { messages, offset, more }: Page) => ({
+export const toLogPage = ({ epoch }: Log, { messages, offset, more }: ReplayPage) => ({
   epoch,
   offset,
   ...(messages.length > 0 && { messages: messages.map((json): unknown => JSON.parse(json)) }),
@@ -57,7 +57,7 @@ export async function readAfter(
   limit: number,
   view: View,
   deps: ReplayDeps,
-): Promise<Page | LossReason> {
+): Promise<ReplayPage | LossReason> {
   const { log, head } = view;
   if (epoch !== log.epoch) return 'epoch';
   if (offset > head.offset) return 'unknown_position';
@@ -71,7 +71,7 @@ export async function readAfter(
 }
 
 /** From the oldest message that is kept. */
-export async function readFromOldest(limit: number, view: View, deps: ReplayDeps): Promise<Page> {
+export async function readFromOldest(limit: number, view: View, deps: ReplayDeps): Promise<ReplayPage> {
   // Some of it may have become too old by now, or always was by another worker's clock: it is read all the same.
   const { after, found, holes, ...up } = await readUp(await newestTooOld(view, deps), limit, view, deps);
   const gone = holes.findLast((hole) => !isSure(hole, view, deps))?.offset ?? after;
@@ -89,20 +89,20 @@ export async function readBack(
   limit: number,
   view: View,
   deps: ReplayDeps,
-): Promise<Page> {
+): Promise<ReplayPage> {
   const from = Math.min(view.head.offset, (before ?? Infinity) - 1);
   const limits = { messages: limit, bytes: PAGE_BYTES_MAX, sinceMs: -Infinity };
   const { entries, isWhole } = await readDown(from, limits, view, deps);
   const page = fitting(entries.toReversed());
   return {
-    messages: messagesIn(page, view, deps),
+    messages: messagesFor(page, view, deps),
     offset: page.at(-1)?.offset ?? from + 1,
     more: !isWhole || page.length < entries.length,
   };
 }
 
 /** The newest messages, in ascending order. */
-export async function rewind(wanted: Rewind, view: View, deps: ReplayDeps): Promise<Page> {
+export async function rewind(wanted: Rewind, view: View, deps: ReplayDeps): Promise<ReplayPage> {
   const limits =
     typeof wanted === 'number'
       ? { messages: wanted, sinceMs: -Infinity }
@@ -116,7 +116,7 @@ export async function rewind(wanted: Rewind, view: View, deps: ReplayDeps): Prom
   const page = fitting(entries);
   const isCut = page.length < entries.length;
   return {
-    messages: messagesIn(page, view, deps),
+    messages: messagesFor(page, view, deps),
     offset: isCut ? (page.at(-1)?.offset ?? newest) : newest,
     more: isCut,
   };
@@ -148,7 +148,7 @@ async function pageUp(
   { after, count, found, holes, isLast }: Up,
   view: View,
   deps: ReplayDeps,
-): Promise<Page> {
+): Promise<ReplayPage> {
   // What was allocated just now is on its way, and comes by itself.
   const settleTo = isSettled(view, deps) ? Infinity : (found.at(-1)?.offset ?? after);
   const settled = await settleAll(
@@ -159,7 +159,7 @@ async function pageUp(
   const entries = inOrder([...found, ...settled]);
   const page = fitting(entries.slice(0, count));
   return {
-    messages: messagesIn(page, view, deps),
+    messages: messagesFor(page, view, deps),
     offset: page.at(-1)?.offset ?? after,
     more: !isLast || page.length < entries.length,
   };
@@ -340,7 +340,7 @@ function fitting(entries: readonly LogEntry[]): LogEntry[] {
 }
 
 /** What of it this connection is meant to get, and is not too late. */
-export const messagesIn = (
+export const messagesFor = (
   entries: readonly LogEntry[],
   { connectionId }: View,
   { now }: ReplayDeps,

@@ -1,7 +1,7 @@
 import fc, { type Scheduler } from 'fast-check';
 import { expect, it } from 'vitest';
 import type { Draft, Sequenced } from '../../services/fanout/sequence.ts';
-import { type Page, readAfter, readBack, readFromOldest, rewind } from '../../shared/data/replay.ts';
+import { type ReplayPage, readAfter, readBack, readFromOldest, rewind } from '../../shared/data/replay.ts';
 import type { LossReason } from '../../shared/protocol/frames.ts';
 import type { MakeRequest } from '../memory/dynamodb.ts';
 import { dies, redelivered, TopicLog } from '../support/topic-log.ts';
@@ -90,7 +90,7 @@ class Race {
     }
     let end = 0;
     const first = async () => readFromOldest(2, await this.log.view(), deps);
-    let page: Page | LossReason = await (how === 'oldest' ? first() : since(0));
+    let page: ReplayPage | LossReason = await (how === 'oldest' ? first() : since(0));
     for (; ; page = await since(end)) {
       if (typeof page === 'string') throw new Error(`expected nothing to be lost, got ${page}`);
       await this.expectWhole(end + 1, page.offset, page);
@@ -100,7 +100,7 @@ class Race {
   }
 
   /** Everything from one offset to the other is decided by now, and its messages are these. */
-  async expectWhole(first: number, last: number, { messages }: Pick<Page, 'messages'>): Promise<void> {
+  async expectWhole(first: number, last: number, { messages }: Pick<ReplayPage, 'messages'>): Promise<void> {
     const covered = (await this.log.contents()).slice(first - 1, last);
     expect(covered).not.toContain(undefined);
     expect(messages.map((json) => JSON.parse(json).messageId)).toEqual(covered.filter((id) => id !== null));
@@ -122,7 +122,7 @@ class Race {
   }
 }
 
-const offsetsOf = ({ messages }: Page): number[] => messages.map((json) => JSON.parse(json).offset);
+const offsetsOf = ({ messages }: ReplayPage): number[] => messages.map((json) => JSON.parse(json).offset);
 
 async function run(
   scheduler: Scheduler,
@@ -162,7 +162,7 @@ it('every offset is one message or none, for everybody, and no page passes over 
         log.nowMs += SETTLED_MS;
         const view = await log.view();
         const start = { epoch: view.log.epoch, offset: 0 };
-        const whole = (await readAfter(start, 100, view, log.reading())) as Page;
+        const whole = (await readAfter(start, 100, view, log.reading())) as ReplayPage;
         const contents = await log.contents();
         expect(contents).not.toContain(undefined);
         expect(whole.messages).toHaveLength(contents.filter((id) => id !== null).length);

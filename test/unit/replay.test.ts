@@ -1,5 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { type Page, readAfter, readBack, readFromOldest, rewind, toReply } from '../../shared/data/replay.ts';
+import {
+  type ReplayPage,
+  readAfter,
+  readBack,
+  readFromOldest,
+  rewind,
+  toLogPage,
+} from '../../shared/data/replay.ts';
 import { type AtStep, dies, type LogSettings, once, redelivered, TopicLog } from '../support/topic-log.ts';
 
 const SECOND_MS = 1_000;
@@ -7,9 +14,9 @@ const MINUTE_MS = 60_000;
 const HOUR_MS = 3_600_000;
 
 const numbers = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, n) => from + n);
-const ids = ({ messages }: Page): string[] => messages.map((json) => JSON.parse(json).messageId);
+const ids = ({ messages }: ReplayPage): string[] => messages.map((json) => JSON.parse(json).messageId);
 /** What a page has, how far it goes, and whether there is more. */
-const shown = (page: Page | string) =>
+const shown = (page: ReplayPage | string) =>
   typeof page === 'string' ? page : [ids(page).join(' '), page.offset, ...(page.more ? ['more'] : [])];
 
 const publish = async (log: TopicLog, ...messageIds: string[]): Promise<void> => {
@@ -156,7 +163,7 @@ describe('a hole', () => {
         await read.promise;
       }),
     );
-    const done = Promise.withResolvers<Page | string>();
+    const done = Promise.withResolvers<ReplayPage | string>();
     await slow(log.draft('b'));
     expect(shown(await done.promise)).toEqual(['a b c', 3]);
     expect(waits).toBeLessThanOrEqual(3);
@@ -349,15 +356,15 @@ describe('a page', () => {
     await publish(log, 'a', 'b');
     const view = await log.view();
     const { epoch } = view.log;
-    const page = (await since(log, 0, 1)) as Page;
+    const page = (await since(log, 0, 1)) as ReplayPage;
     const { messageId, ...rest } = log.draft('a').message;
-    expect(toReply(view.log, page)).toEqual({
+    expect(toLogPage(view.log, page)).toEqual({
       epoch,
       offset: 1,
       messages: [{ messageId, offset: 1, ...rest }],
       more: true,
     });
-    expect(toReply(view.log, { messages: [], offset: 2, more: false })).toEqual({ epoch, offset: 2 });
+    expect(toLogPage(view.log, { messages: [], offset: 2, more: false })).toEqual({ epoch, offset: 2 });
   });
 });
 
