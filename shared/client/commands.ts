@@ -1,8 +1,9 @@
+import { COMMAND_BYTES_MAX } from '../protocol/frames.ts';
 import { bytesOf } from '../protocol/json.ts';
 import { FanwireError } from './errors.ts';
 import type { Settings } from './options.ts';
 import { Timers } from './timers.ts';
-import { type Ack, FRAME_BYTES_MAX } from './wire.ts';
+import type { Ack } from './wire.ts';
 
 /** So that 100 subscriptions after a reconnect are no flood: each command runs a Lambda of its own. */
 export const COMMANDS_IN_FLIGHT_MAX = 16;
@@ -71,8 +72,8 @@ export class Commands {
     const id = String(++this.#sent);
     const frame = `{"id":"${id}",${json.slice(1)}`;
     const bytes = bytesOf(frame);
-    if (bytes > FRAME_BYTES_MAX) {
-      const expected = `expected a frame of at most ${FRAME_BYTES_MAX} bytes, got ${bytes}`;
+    if (bytes > COMMAND_BYTES_MAX) {
+      const expected = `expected a frame of at most ${COMMAND_BYTES_MAX} bytes, got ${bytes}`;
       onReply(new FanwireError('too_large', expected));
       return;
     }

@@ -1,11 +1,11 @@
-import { PUBLISH_BATCH_MAX, type ReceiptFrame } from '../protocol/frames.ts';
+import { COMMAND_BYTES_MAX, PUBLISH_BATCH_MAX, type ReceiptFrame } from '../protocol/frames.ts';
 import { bytesOf } from '../protocol/json.ts';
 import { backoffMs } from './backoff.ts';
 import { FanwireError } from './errors.ts';
 import type { Settings } from './options.ts';
 import type { Session } from './session.ts';
 import { Timers } from './timers.ts';
-import { type Ack, FRAME_BYTES_MAX, toJson } from './wire.ts';
+import { type Ack, toJson } from './wire.ts';
 
 /** What a frame has around its messages: action, id, brackets. */
 const ENVELOPE_BYTES_MAX = 100;
@@ -150,7 +150,7 @@ export class Outbox {
     let bytes = ENVELOPE_BYTES_MAX;
     for (const publish of this.#queue) {
       bytes += publish.bytes;
-      if (batch.length > 0 && bytes > FRAME_BYTES_MAX) break;
+      if (batch.length > 0 && bytes > COMMAND_BYTES_MAX) break;
       batch.push(publish);
       if (publish.isSuspect || batch.length === PUBLISH_BATCH_MAX) break;
     }
@@ -232,7 +232,7 @@ const storedAs = ({ messageId, ...receipt }: ReceiptFrame): Stored =>
     : { messageId, epoch: receipt.epoch, offset: receipt.offset };
 
 function expectFits(bytes: number): void {
-  const max = FRAME_BYTES_MAX - ENVELOPE_BYTES_MAX;
+  const max = COMMAND_BYTES_MAX - ENVELOPE_BYTES_MAX;
   if (bytes > max)
     throw new FanwireError('too_large', `expected a message of at most ${max} bytes, got ${bytes}`);
 }

@@ -71,9 +71,6 @@ interface GatewayFrame {
 
 export type Frame = Ack | ErrorReply | MessageFrame | MessagesFrame | ReceiptFrame | GatewayFrame;
 
-/** API Gateway closes a connection that sends a larger WebSocket frame, and a browser cannot split one. */
-export const FRAME_BYTES_MAX = 32 * 1024 - 1;
-
 /** Whoever may post to this connection may post what they like, so it may be no frame at all. */
 export function parseFrame(text: string): Frame {
   try {

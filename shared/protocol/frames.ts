@@ -5,6 +5,8 @@ import type { Pattern, Topic } from './topic.ts';
 
 /** API Gateway takes messages of 128 KB in both directions; 2 KB are left for what surrounds the data. */
 export const DATA_BYTES_MAX = 126 * 1024;
+/** API Gateway closes a connection that sends a larger WebSocket frame, and a browser cannot split one. */
+export const COMMAND_BYTES_MAX = 32 * 1024 - 1;
 /** One PutEvents takes 10 entries. */
 export const PUBLISH_BATCH_MAX = 10;
 /** Topics that one message may be published to. */
