@@ -1,8 +1,10 @@
 import type { Logs } from '../../shared/data/log.ts';
 import { type ReplayDeps, readAfter, readBack, readFromOldest, toLogPage } from '../../shared/data/replay.ts';
 import type { RouteInput } from '../../shared/lambda/route.ts';
-import { type AckFrame, Action, ack, type HistoryFrame } from '../../shared/protocol/frames.ts';
+import { type AckFrame, ack, type LogLoss, type LogPage } from '../../shared/protocol/acks.ts';
+import { Action } from '../../shared/protocol/frames.ts';
 import { historyNamespaceOf, type Namespaces } from '../../shared/protocol/namespaces.ts';
+import type { HistoryFrame } from '../../shared/protocol/parse.ts';
 
 export interface HistoryDeps extends ReplayDeps {
   readonly logs: ReplayDeps['logs'] & Pick<Logs, 'open'>;
@@ -14,13 +16,13 @@ export interface HistoryDeps extends ReplayDeps {
 export async function history(
   { connectionId, frame }: RouteInput<HistoryFrame>,
   deps: HistoryDeps,
-): Promise<AckFrame> {
+): Promise<AckFrame<'history'>> {
   const { topic, limit, reverse, after, before } = frame;
   const namespace = historyNamespaceOf(topic, deps.namespaces);
   const head = await deps.logs.open(topic, deps.newId());
   const log = { topic, epoch: head.epoch };
   const view = { log, head, namespace, connectionId };
-  const reply = (detail: object) => ack(Action.history, frame, { topic, ...detail });
+  const reply = (page: LogPage | LogLoss) => ack(Action.history, frame, { topic, ...page });
   if (reverse) return reply(toLogPage(log, await readBack(before, limit, view, deps)));
   if (!after) return reply(toLogPage(log, await readFromOldest(limit, view, deps)));
   const page = await readAfter(after, limit, view, deps);

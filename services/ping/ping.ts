@@ -1,8 +1,10 @@
 import type { Connections } from '../../shared/data/connections.ts';
 import type { Heads } from '../../shared/data/heads.ts';
 import type { RouteInput } from '../../shared/lambda/route.ts';
+import { type AckFrame, ack } from '../../shared/protocol/acks.ts';
 import { givenUp } from '../../shared/protocol/errors.ts';
-import { type AckFrame, Action, ack, type PingFrame } from '../../shared/protocol/frames.ts';
+import { Action } from '../../shared/protocol/frames.ts';
+import type { PingFrame } from '../../shared/protocol/parse.ts';
 
 export interface PingDeps {
   readonly connections: Pick<Connections, 'has'>;
@@ -18,7 +20,7 @@ const ROLLOVER_JITTER = 0.1;
 export async function ping(
   { connectionId, connectedAtMs, frame }: RouteInput<PingFrame>,
   { connections, heads, rolloverAfterMs, now }: PingDeps,
-): Promise<AckFrame> {
+): Promise<AckFrame<'ping'>> {
   const [isKnown, behind] = await Promise.all([connections.has(connectionId), positionsBehind(frame, heads)]);
   if (!isKnown) throw givenUp();
   const dueAtMs = connectedAtMs + rolloverAfterMs * (1 + ROLLOVER_JITTER * shareOf(connectionId));

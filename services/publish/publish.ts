@@ -1,7 +1,9 @@
 import type { RouteInput } from '../../shared/lambda/route.ts';
+import { type AckFrame, ack } from '../../shared/protocol/acks.ts';
 import { ClientError, describe, ErrorCode } from '../../shared/protocol/errors.ts';
-import { type AckFrame, Action, ack, type PublishFrame, SELF } from '../../shared/protocol/frames.ts';
+import { Action, SELF } from '../../shared/protocol/frames.ts';
 import { type Namespaces, namespaceOf } from '../../shared/protocol/namespaces.ts';
+import type { PublishFrame } from '../../shared/protocol/parse.ts';
 import { expectAllowed, type Publication } from '../../shared/protocol/publication.ts';
 import type { Bus } from '../../shared/queues/bus.ts';
 import { messagesTo } from '../../shared/queues/messages.ts';
@@ -17,7 +19,7 @@ export interface PublishDeps {
 export async function publish(
   { connectionId, frame }: RouteInput<PublishFrame>,
   { bus, now, newId, namespaces }: PublishDeps,
-): Promise<AckFrame> {
+): Promise<AckFrame<'publish'>> {
   const publishedAt = new Date(now()).toISOString();
   const publications = frame.messages.map(
     ({ topics, data, key, version, maxAge, except, receipt }): Publication => ({
@@ -44,7 +46,9 @@ export async function publish(
       .flatMap((target) => messagesTo(target, publication))
       .map(({ messageId }) => messageId),
   );
-  return ack(Action.publish, frame, frame.batch ? { messageIds } : { messageId: messageIds[0] });
+  if (frame.batch) return ack(Action.publish, frame, { messageIds });
+  const messageId = messageIds[0] as string; // one message to one topic
+  return ack(Action.publish, frame, { messageId });
 }
 
 function expectMayPublish(publication: Publication, namespaces: Namespaces): void {

@@ -1,5 +1,7 @@
 import type { RouteInput } from '../../shared/lambda/route.ts';
-import { type AckFrame, Action, ack, type SendFrame } from '../../shared/protocol/frames.ts';
+import { type AckFrame, ack } from '../../shared/protocol/acks.ts';
+import { Action } from '../../shared/protocol/frames.ts';
+import type { SendFrame } from '../../shared/protocol/parse.ts';
 import type { Bus } from '../../shared/queues/bus.ts';
 
 export interface SendDeps {
@@ -12,7 +14,7 @@ export interface SendDeps {
 export async function send(
   { connectionId, frame }: RouteInput<SendFrame>,
   { bus, now, newId }: SendDeps,
-): Promise<AckFrame> {
+): Promise<AckFrame<'send'>> {
   const messageId = newId();
   await bus.publish([
     {

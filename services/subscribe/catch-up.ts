@@ -6,33 +6,24 @@ import {
   toLogPage,
   type View,
 } from '../../shared/data/replay.ts';
-import {
-  type LossReason,
-  type Position,
-  REPLAY_MAX,
-  type SubscribeFrame,
-} from '../../shared/protocol/frames.ts';
+import type { LogLoss, LogPage } from '../../shared/protocol/acks.ts';
+import { type LossReason, type Position, REPLAY_MAX } from '../../shared/protocol/frames.ts';
 import type { HistoryNamespace } from '../../shared/protocol/namespaces.ts';
+import type { SubscribeFrame } from '../../shared/protocol/parse.ts';
 import type { Topic } from '../../shared/protocol/topic.ts';
 import type { SubscribeDeps } from './subscribe.ts';
 
-/** Where the subscriber stands once it has what this holds: its live feed goes on from there. */
-export interface CaughtUp extends Position {
-  readonly messages?: readonly unknown[];
-  /** There is more to replay: `history` has it. */
-  readonly more?: true;
-  readonly recovered?: boolean;
-  readonly reason?: LossReason;
-}
-
-/** What a subscriber has missed, or wants to see of what came before it. */
+/**
+ * What a subscriber has missed, or wants to see of what came before it. Its live feed goes on from the position of the
+ * answer.
+ */
 export async function catchUp(
   topic: Topic,
   wanted: Pick<SubscribeFrame, 'position' | 'rewind'>,
   namespace: HistoryNamespace,
   connectionId: string,
   deps: Pick<SubscribeDeps, 'logs' | 'newId' | 'now' | 'wait'>,
-): Promise<CaughtUp> {
+): Promise<LogPage | LogLoss> {
   const head = await deps.logs.open(topic, deps.newId());
   const log = { topic, epoch: head.epoch };
   const view = { log, head, namespace, connectionId };
@@ -46,9 +37,9 @@ async function recover(
   position: Position,
   view: View,
   deps: Pick<SubscribeDeps, 'logs' | 'now' | 'wait'>,
-): Promise<CaughtUp> {
+): Promise<LogPage | LogLoss> {
   const { log, head, namespace } = view;
-  const lost = (reason: LossReason): CaughtUp => ({
+  const lost = (reason: LossReason): LogLoss => ({
     epoch: log.epoch,
     offset: head.offset,
     recovered: false,

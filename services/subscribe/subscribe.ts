@@ -4,14 +4,16 @@ import type { ReplayDeps } from '../../shared/data/replay.ts';
 import type { Shards } from '../../shared/data/shards.ts';
 import type { Subscriptions } from '../../shared/data/subscriptions.ts';
 import type { RouteInput } from '../../shared/lambda/route.ts';
+import { type AckFrame, ack } from '../../shared/protocol/acks.ts';
 import { ClientError, describe, ErrorCode, givenUp } from '../../shared/protocol/errors.ts';
-import { type AckFrame, Action, ack, type SubscribeFrame } from '../../shared/protocol/frames.ts';
+import { Action } from '../../shared/protocol/frames.ts';
 import {
   keepsHistory,
   type Namespace,
   type Namespaces,
   namespaceOf,
 } from '../../shared/protocol/namespaces.ts';
+import type { SubscribeFrame } from '../../shared/protocol/parse.ts';
 import { isTopic, type Pattern } from '../../shared/protocol/topic.ts';
 import { catchUp } from './catch-up.ts';
 
@@ -27,7 +29,10 @@ export interface SubscribeDeps extends ReplayDeps {
 }
 
 /** Writes the subscription, and only then reads the log: whatever is written to it later finds the subscription. */
-export async function subscribe(input: RouteInput<SubscribeFrame>, deps: SubscribeDeps): Promise<AckFrame> {
+export async function subscribe(
+  input: RouteInput<SubscribeFrame>,
+  deps: SubscribeDeps,
+): Promise<AckFrame<'subscribe'>> {
   const { connectionId, frame } = input;
   const { topic: pattern, position, rewind } = frame;
   const namespace = namespaceOf(pattern, deps.namespaces);

@@ -2,7 +2,9 @@ import type { Connections } from '../../shared/data/connections.ts';
 import type { Shards } from '../../shared/data/shards.ts';
 import type { Subscriptions } from '../../shared/data/subscriptions.ts';
 import type { RouteInput } from '../../shared/lambda/route.ts';
-import { type AckFrame, Action, ack, type SubscriptionFrame } from '../../shared/protocol/frames.ts';
+import { type AckFrame, ack } from '../../shared/protocol/acks.ts';
+import { Action } from '../../shared/protocol/frames.ts';
+import type { SubscriptionFrame } from '../../shared/protocol/parse.ts';
 
 export interface UnsubscribeDeps {
   readonly connections: Pick<Connections, 'shardOf' | 'removeSubscription'>;
@@ -14,7 +16,7 @@ export interface UnsubscribeDeps {
 export async function unsubscribe(
   { connectionId, frame }: RouteInput<SubscriptionFrame>,
   { connections, subscriptions, shards }: UnsubscribeDeps,
-): Promise<AckFrame> {
+): Promise<AckFrame<'unsubscribe'>> {
   const pattern = frame.topic;
   const noted = await connections.shardOf(connectionId, pattern);
   // API Gateway runs one connection's frames side by side: a subscribe that overlapped with an earlier unsubscribe

@@ -1,11 +1,5 @@
-import type {
-  MessageFrame,
-  MessagesFrame,
-  Position,
-  Recipient,
-  Rewind,
-  TopicPosition,
-} from '../protocol/frames.ts';
+import type { MessageFrame, MessagesFrame } from '../protocol/acks.ts';
+import type { Position, Recipient, Rewind, TopicPosition } from '../protocol/frames.ts';
 import { patternsCovering, type Topic } from '../protocol/topic.ts';
 import { Connector, type State, type StateChange } from './connector.ts';
 import { Emitter } from './emitter.ts';

@@ -1,4 +1,5 @@
-import { COMMAND_BYTES_MAX, PUBLISH_BATCH_MAX, type ReceiptFrame } from '../protocol/frames.ts';
+import type { ReceiptFrame } from '../protocol/acks.ts';
+import { COMMAND_BYTES_MAX, PUBLISH_BATCH_MAX } from '../protocol/frames.ts';
 import { bytesOf } from '../protocol/json.ts';
 import { backoffMs } from './backoff.ts';
 import { FanwireError } from './errors.ts';

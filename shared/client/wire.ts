@@ -1,12 +1,5 @@
-import {
-  type LossReason,
-  type MessageFrame,
-  type MessagesFrame,
-  messagesIn,
-  type Publisher,
-  type ReceiptFrame,
-  type TopicPosition,
-} from '../protocol/frames.ts';
+import { type MessageFrame, type MessagesFrame, messagesIn, type ReceiptFrame } from '../protocol/acks.ts';
+import type { LossReason, Publisher, TopicPosition } from '../protocol/frames.ts';
 import { FanwireError, type FanwireErrorCode } from './errors.ts';
 import type { Entry } from './stream.ts';
 

@@ -1,6 +1,7 @@
 import middy, { type MiddlewareObj } from '@middy/core';
+import type { Reply } from '../protocol/acks.ts';
 import { ErrorCode } from '../protocol/errors.ts';
-import type { Command, Reply } from '../protocol/frames.ts';
+import type { Command } from '../protocol/frames.ts';
 import type { MessageEvent, RouteResult } from './events.ts';
 import { clientErrorTo } from './middleware/client-error.ts';
 import { lastResort } from './middleware/last-resort.ts';

@@ -1,3 +1,4 @@
+import type { CommandFields, MessageFields } from './acks.ts';
 import { badRequest, ClientError, ErrorCode } from './errors.ts';
 import {
   type Action,
@@ -6,32 +7,81 @@ import {
   type DeliveryOptions,
   EXCEPT_MAX,
   HISTORY_LIMIT_MAX,
-  type HistoryFrame,
   ID_LENGTH_MAX,
   MAX_AGE_SECONDS_MAX,
   NESTING_MAX,
-  type Outgoing,
-  type PingFrame,
   POSITIONS_MAX,
   type Position,
   PUBLISH_BATCH_MAX,
-  type PublishFrame,
   REPLAY_MAX,
   type Recipient,
   type Rewind,
   SELF,
-  type SendFrame,
-  type SubscribeFrame,
-  type SubscriptionFrame,
   TOPICS_MAX,
   type TopicPosition,
 } from './frames.ts';
 import { bytesOf } from './json.ts';
-import { parsePattern, parseTopic, type Topic } from './topic.ts';
+import { type Pattern, parsePattern, parseTopic, type Topic } from './topic.ts';
 
 // Parsers take `unknown` once, at the edge; from there on a frame's shape is known.
 
 type Fields = Readonly<Record<string, unknown>>;
+
+/** The fields of every member of a union, not only those that all have. */
+type KeyOf<T> = T extends unknown ? keyof T : never;
+/** As it comes: the names are the protocol's, the values may be anything. */
+type Raw<T> = { readonly [K in KeyOf<T> | 'action' | 'id']?: unknown };
+
+/** What may be in a command besides `action` and `id`. Records, because a field that is missing here is then a type error. */
+const FIELDS: { readonly [A in Exclude<Action, 'publish'>]: Record<KeyOf<CommandFields[A]>, true> } = {
+  subscribe: { topic: true, rewind: true, position: true },
+  unsubscribe: { topic: true },
+  send: { to: true, data: true, maxAge: true },
+  history: { topic: true, after: true, before: true, limit: true, reverse: true },
+  whoami: {},
+  ping: { positions: true },
+};
+const MESSAGE: Record<KeyOf<MessageFields>, true> = {
+  topic: true,
+  topics: true,
+  data: true,
+  key: true,
+  maxAge: true,
+  except: true,
+  version: true,
+  receipt: true,
+};
+
+// Frames as the routes get them. Where a field is another than on the wire, it is written out here.
+
+export interface SubscriptionFrame extends Command {
+  readonly topic: Pattern;
+}
+export interface SubscribeFrame extends SubscriptionFrame, Omit<CommandFields['subscribe'], 'topic'> {}
+export interface HistoryFrame extends Command, Omit<CommandFields['history'], 'topic' | 'limit' | 'reverse'> {
+  readonly topic: Topic;
+  readonly limit: number;
+  readonly reverse: boolean;
+}
+export interface PingFrame extends Command {
+  /** Empty if the command had none. */
+  readonly positions: readonly (TopicPosition & { readonly topic: Topic })[];
+}
+/** One message to publish: `topic` and `topics` are one list, and a receipt is wanted or not mentioned. */
+export interface Outgoing extends DeliveryOptions {
+  readonly topics: readonly Topic[];
+  readonly data: unknown;
+  readonly key?: string;
+  readonly version?: number;
+  readonly receipt?: true;
+}
+/** Always a list of messages, however the client wrote it. */
+export interface PublishFrame extends Command {
+  readonly messages: readonly Outgoing[];
+  /** The client used `messages` or `topics`, so the reply lists message ids too. */
+  readonly batch: boolean;
+}
+export interface SendFrame extends Command, Readonly<CommandFields['send']> {}
 
 /** Messages in one page of history, if a client does not say how many. */
 const HISTORY_LIMIT = 50;
@@ -54,16 +104,16 @@ export function expectShallow(value: unknown): void {
   }
 }
 
-/** `subscribe` and `unsubscribe` take the same arguments. */
+/** A command with a topic and no other argument. */
 export const parseSubscription =
-  (action: Action) =>
-  (raw: Fields): SubscriptionFrame => {
-    expectFields(action, raw, ['action', 'id', 'topic']);
+  (action: 'unsubscribe') =>
+  (raw: Raw<CommandFields['unsubscribe']>): SubscriptionFrame => {
+    expectFieldsOf(action, raw);
     return { ...parseCommand(raw), topic: parsePattern(raw.topic) };
   };
 
-export function parseSubscribe(raw: Fields): SubscribeFrame {
-  expectFields('subscribe', raw, ['action', 'id', 'topic', 'rewind', 'position']);
+export function parseSubscribe(raw: Raw<CommandFields['subscribe']>): SubscribeFrame {
+  expectFieldsOf('subscribe', raw);
   if (raw.rewind !== undefined && raw.position !== undefined) {
     throw badRequest('either rewind or position', { rewind: raw.rewind, position: raw.position });
   }
@@ -75,8 +125,8 @@ export function parseSubscribe(raw: Fields): SubscribeFrame {
   };
 }
 
-export function parseHistory(raw: Fields): HistoryFrame {
-  expectFields('history', raw, ['action', 'id', 'topic', 'after', 'before', 'limit', 'reverse']);
+export function parseHistory(raw: Raw<CommandFields['history']>): HistoryFrame {
+  expectFieldsOf('history', raw);
   const { limit = HISTORY_LIMIT, reverse = false } = raw;
   if (typeof reverse !== 'boolean') throw badRequest('reverse to be true or false', reverse);
   if (raw[reverse ? 'after' : 'before'] !== undefined) {
@@ -92,9 +142,9 @@ export function parseHistory(raw: Fields): HistoryFrame {
   };
 }
 
-export function parsePing(raw: Fields): PingFrame {
-  expectFields('ping', raw, ['action', 'id', 'positions']);
-  const parse = (value: unknown): TopicPosition => {
+export function parsePing(raw: Raw<CommandFields['ping']>): PingFrame {
+  expectFieldsOf('ping', raw);
+  const parse = (value: unknown): PingFrame['positions'][number] => {
     const { topic, ...position } = parseObject('every position to be an object', value);
     return { topic: parseTopic(topic), ...parsePosition('every position', position) };
   };
@@ -103,24 +153,23 @@ export function parsePing(raw: Fields): PingFrame {
   return { ...parseCommand(raw), positions };
 }
 
-const OUTGOING = ['topic', 'topics', 'data', 'key', 'maxAge', 'except', 'version', 'receipt'];
-
-export function parsePublish(raw: Fields): PublishFrame {
+export function parsePublish(raw: Raw<CommandFields['publish']>): PublishFrame {
+  const fields = Object.keys(MESSAGE);
   if (raw.messages === undefined) {
-    expectFields('publish', raw, ['action', 'id', ...OUTGOING]);
+    expectFields('publish', raw, ['action', 'id', ...fields]);
     return { ...parseCommand(raw), messages: [parseOutgoing(raw)], batch: raw.topics !== undefined };
   }
   expectFields('publish with messages', raw, ['action', 'id', 'messages']);
   const messages = parseList('messages', raw.messages, PUBLISH_BATCH_MAX, (value) => {
     const message = parseObject('every message to be an object', value);
-    expectFields('a message', message, OUTGOING);
+    expectFields('a message', message, fields);
     return parseOutgoing(message);
   });
   return { ...parseCommand(raw), messages: withinDataLimit(messages), batch: true };
 }
 
-export const parseSend = (raw: Fields): SendFrame => {
-  expectFields('send', raw, ['action', 'id', 'to', 'data', 'maxAge']);
+export const parseSend = (raw: Raw<CommandFields['send']>): SendFrame => {
+  expectFieldsOf('send', raw);
   return {
     ...parseCommand(raw),
     to: parseRecipient(raw.to),
@@ -131,9 +180,9 @@ export const parseSend = (raw: Fields): SendFrame => {
 
 /** A command without arguments. */
 export const parseBare =
-  (action: Action) =>
-  (raw: Fields): Command => {
-    expectFields(action, raw, ['action', 'id']);
+  (action: 'whoami') =>
+  (raw: Raw<CommandFields['whoami']>): Command => {
+    expectFieldsOf(action, raw);
     return parseCommand(raw);
   };
 
@@ -166,11 +215,14 @@ export function parseData(value: unknown): unknown {
 }
 
 /** Fields beyond these are refused, because they are most likely a typo of one of them. */
-export function expectFields(what: string, raw: Fields, names: readonly string[]): void {
+export function expectFields(what: string, raw: object, names: readonly string[]): void {
   for (const name of Object.keys(raw)) {
     if (!names.includes(name)) throw badRequest(`${what} to have no fields but ${names.join(', ')}`, name);
   }
 }
+
+const expectFieldsOf = (action: keyof typeof FIELDS, raw: object): void =>
+  expectFields(action, raw, ['action', 'id', ...Object.keys(FIELDS[action])]);
 
 export function parseObject(expected: string, value: unknown): Fields {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw badRequest(expected, value);
@@ -192,7 +244,7 @@ function parseName(what: string, value: unknown, characters: RegExp): string {
   return value;
 }
 
-function parseCommand({ id }: Fields): Command {
+function parseCommand({ id }: { readonly id?: unknown }): Command {
   if (id === undefined) return {};
   if (typeof id !== 'string' || id.length > ID_LENGTH_MAX) {
     throw badRequest(`id to be a string of at most ${ID_LENGTH_MAX} characters`, id);
@@ -200,7 +252,7 @@ function parseCommand({ id }: Fields): Command {
   return { id };
 }
 
-function parseOutgoing(raw: Fields): Outgoing {
+function parseOutgoing(raw: Raw<MessageFields>): Outgoing {
   const key = parseKey(raw.key);
   return {
     topics: parseTopics(raw.topic, raw.topics),

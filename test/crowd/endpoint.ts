@@ -1,7 +1,7 @@
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { parentPort, workerData } from 'node:worker_threads';
-import { type MessageFrame, type MessagesFrame, messagesIn } from '../../shared/protocol/frames.ts';
+import { type MessageFrame, type MessagesFrame, messagesIn } from '../../shared/protocol/acks.ts';
 import { percentile } from '../bench/bench.ts';
 import {
   type Conduct,

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { type MessagesFrame, messagesIn } from '../../shared/protocol/frames.ts';
+import { type MessagesFrame, messagesIn } from '../../shared/protocol/acks.ts';
 import { Connection, Failure } from './connection.ts';
 import { Ledger, type Result } from './ledger.ts';
 import { type LoadSettings, messagesOf } from './settings.ts';

@@ -6,12 +6,8 @@ import {
   type Subscription,
 } from '../../shared/client/index.ts';
 import type { PublishOptions } from '../../shared/client/outbox.ts';
-import {
-  type MessageFrame,
-  type MessagesFrame,
-  messagesIn,
-  type Rewind,
-} from '../../shared/protocol/frames.ts';
+import { type MessageFrame, type MessagesFrame, messagesIn } from '../../shared/protocol/acks.ts';
+import type { Rewind } from '../../shared/protocol/frames.ts';
 import { namespaceOf } from '../../shared/protocol/namespaces.ts';
 import { type Pattern, patternsCovering, type Topic } from '../../shared/protocol/topic.ts';
 import { Audience } from './audience.ts';

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { WebSocket } from 'ws';
-import { messagesIn } from '../../shared/protocol/frames.ts';
+import { messagesIn } from '../../shared/protocol/acks.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: a test looks at frames as they came, and a wrong shape fails it
 type Frame = any;

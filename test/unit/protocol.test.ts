@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { ack, messagesIn } from '../../shared/protocol/acks.ts';
 import { ClientError } from '../../shared/protocol/errors.ts';
-import { Action, ack, DATA_BYTES_MAX, messagesIn, NESTING_MAX } from '../../shared/protocol/frames.ts';
+import { Action, DATA_BYTES_MAX, NESTING_MAX } from '../../shared/protocol/frames.ts';
 import {
   parseBare,
   parseHistory,
@@ -168,7 +169,8 @@ describe('a subscribe', () => {
   });
 
   it('takes what an unsubscribe does not', () => {
-    expect(() => parsers.unsubscribe({ topic: 'a', rewind: 1 })).toThrow(
+    const raw = { topic: 'a', rewind: 1 };
+    expect(() => parsers.unsubscribe(raw)).toThrow(
       'expected unsubscribe to have no fields but action, id, topic, got "rewind"',
     );
   });
@@ -300,8 +302,8 @@ it('does not send a long bad value back whole', () => {
 });
 
 it('answers with the id of the command, and without one if it had none', () => {
-  expect(ack('ping', { id: '7' })).toEqual({ type: 'ack', id: '7', action: 'ping' });
-  expect(ack('ping', {})).toEqual({ type: 'ack', action: 'ping' });
+  expect(ack('ping', { id: '7' }, {})).toEqual({ type: 'ack', id: '7', action: 'ping' });
+  expect(ack('ping', {}, {})).toEqual({ type: 'ack', action: 'ping' });
 });
 
 it('meets any JSON object with a frame or a ClientError', () => {

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { logger } from '../../shared/lambda/logger.ts';
 import { route } from '../../shared/lambda/route.ts';
+import { type AckFrame, ack } from '../../shared/protocol/acks.ts';
 import { ClientError } from '../../shared/protocol/errors.ts';
-import { Action, ack } from '../../shared/protocol/frames.ts';
-import { parseBare } from '../../shared/protocol/parse.ts';
+import { parsePing } from '../../shared/protocol/parse.ts';
 
 const logged: unknown[] = [];
 beforeEach(() => {
@@ -25,13 +25,13 @@ const event = (body: string) => ({
 // What Lambda gives beside the event; the stack reads the request id only.
 const context = { awsRequestId: 'aws', getRemainingTimeInMillis: () => 1_000 } as never;
 
-const answerOf = async (run: () => never | ReturnType<typeof ack>, body = '{"action":"ping","id":"7"}') => {
-  const { statusCode, body: reply } = await route(parseBare(Action.ping), run)(event(body), context);
+const answerOf = async (run: () => never | AckFrame<'ping'>, body = '{"action":"ping","id":"7"}') => {
+  const { statusCode, body: reply } = await route(parsePing, run)(event(body), context);
   return [statusCode, JSON.parse(String(reply))];
 };
 
 it('answers with what the route says', async () => {
-  expect(await answerOf(() => ack('ping', { id: '7' }))).toEqual([
+  expect(await answerOf(() => ack('ping', { id: '7' }, {}))).toEqual([
     200,
     { type: 'ack', id: '7', action: 'ping' },
   ]);
@@ -59,7 +59,7 @@ it('tells the client nothing of any other error but the id of the command, and l
 });
 
 it('does not echo an id that is too long to be one', async () => {
-  const [, frame] = await answerOf(() => ack('ping', {}), JSON.stringify({ id: 'x'.repeat(10_000) }));
+  const [, frame] = await answerOf(() => ack('ping', {}, {}), JSON.stringify({ id: 'x'.repeat(10_000) }));
   expect(frame).toMatchObject({ type: 'error', code: 'bad_request' });
   expect(frame).not.toHaveProperty('id');
 });

@@ -1,0 +1,154 @@
+import type { ErrorCode } from './errors.ts';
+import type {
+  Action,
+  Command,
+  DeliveryOptions,
+  LoggedMessage,
+  LossReason,
+  Position,
+  Receipt,
+  Recipient,
+  Rewind,
+  Skipped,
+  TopicPosition,
+  WireMessage,
+} from './frames.ts';
+import type { Pattern, Topic } from './topic.ts';
+
+// Everything that goes over the wire, in both directions. The routes and the client SDK are held to the same types.
+
+type NoFields = Readonly<Record<never, never>>;
+
+/** One message of a `publish`, to one topic or to several. */
+export type MessageFields = DeliveryOptions & {
+  readonly data: unknown;
+  readonly key?: string;
+  /** The message is dropped unless this is above the versions of all messages before it. */
+  readonly version?: number;
+  /** The publisher wants to know when the message is stored, and where. */
+  readonly receipt?: boolean;
+} & ({ readonly topic: string } | { readonly topics: readonly string[] });
+
+/** Client to server: what a command may hold besides `action` and `id`. The parsers give it in a form of their own. */
+export interface CommandFields {
+  /** The topic may be a pattern. Not both of `rewind` and `position`. */
+  readonly subscribe: { readonly topic: string; readonly rewind?: Rewind; readonly position?: Position };
+  readonly unsubscribe: { readonly topic: string };
+  readonly publish: MessageFields | { readonly messages: readonly MessageFields[] };
+  readonly send: { readonly to: Recipient; readonly data: unknown; readonly maxAge?: number };
+  readonly history: {
+    readonly topic: string;
+    /** Forward only: the page begins just after it. */
+    readonly after?: Position;
+    /** In reverse only: the page begins just below this offset. */
+    readonly before?: number;
+    readonly limit?: number;
+    readonly reverse?: boolean;
+  };
+  readonly whoami: NoFields;
+  readonly ping: { readonly positions?: readonly TopicPosition[] };
+}
+
+/** A part of a topic's log, up to and including the position. */
+export interface LogPage extends Position {
+  /** In the order asked for; absent if there are none. */
+  readonly messages?: readonly LoggedMessage[];
+  /** The log goes on beyond the position. */
+  readonly more?: true;
+  /** Present if the page was to begin after a position: nothing is missing in between. */
+  readonly recovered?: true;
+  readonly reason?: never;
+}
+/** What came after a position cannot be had any more. The log goes on after the position in here. */
+export interface LogLoss extends Position {
+  readonly recovered: false;
+  readonly reason: LossReason;
+  readonly messages?: readonly [];
+  readonly more?: never;
+}
+/** In place of a page, for a wildcard or a topic that keeps no history. */
+interface NoLog {
+  readonly epoch?: never;
+  readonly offset?: never;
+  /** Present if a position was given. */
+  readonly recovered?: false;
+  readonly reason?: 'no_history';
+}
+
+/** Server to client: what the ack of a command holds besides `type`, `action` and `id`. */
+export interface Acks {
+  readonly subscribe: { readonly topic: Pattern } & (LogPage | LogLoss | NoLog);
+  readonly unsubscribe: { readonly topic: Pattern };
+  /** Several ids if the command had `messages` or `topics`. */
+  readonly publish:
+    | { readonly messageId: string; readonly messageIds?: never }
+    | { readonly messageIds: readonly string[]; readonly messageId?: never };
+  readonly send: { readonly messageId: string };
+  readonly history: { readonly topic: Topic } & (LogPage | LogLoss);
+  readonly whoami: {
+    readonly connectionId: string;
+    readonly userId?: string;
+    /** The @connections URL, where others may post to this connection. */
+    readonly endpoint: string;
+  };
+  readonly ping: {
+    /** The newest positions of those topics whose given positions are behind. */
+    readonly behind?: readonly TopicPosition[];
+    /** The connection will end soon: the client opens the next one. */
+    readonly rollover?: true;
+  };
+}
+
+interface AckHead<A extends Action> extends Command {
+  readonly type: 'ack';
+  readonly action: A;
+}
+/** The answer to a command that was carried out. */
+export type AckFrame<A extends Action> = AckHead<A> & Acks[A];
+export type AnyAckFrame = { [A in Action]: AckFrame<A> }[Action];
+
+/** The answer to a command that was not. */
+export interface ErrorFrame extends Command {
+  readonly type: 'error';
+  readonly code: ErrorCode;
+  readonly message: string;
+}
+/** What a command is answered with. */
+export type Reply = AnyAckFrame | ErrorFrame;
+
+/** Where messages come from. */
+interface Source {
+  /** Absent on a message sent to a connection, a user or everyone. */
+  readonly topic?: Topic;
+  /** On topics that keep history. */
+  readonly epoch?: string;
+}
+export type MessageFrame = { readonly type: 'message' } & Source & (WireMessage | Skipped);
+/** Messages that were on their way at the same time, in order. */
+export interface MessagesFrame extends Source {
+  readonly type: 'messages';
+  readonly messages: readonly (WireMessage | Skipped)[];
+}
+/** To the publisher of a message that asked for it: where the message is stored, or that it was too old to be. */
+export type ReceiptFrame = Command & { readonly type: 'receipt' } & Receipt;
+
+/** From API Gateway itself, which could not run a command and does not say which one. */
+interface GatewayFrame {
+  readonly type?: never;
+  readonly message?: unknown;
+}
+/** Everything that a client is sent. */
+export type ServerFrame = Reply | MessageFrame | MessagesFrame | ReceiptFrame | GatewayFrame;
+
+/** Answers a command. */
+export function ack<A extends Action>(action: A, { id }: Command, detail: Acks[A]): AckFrame<A> {
+  const head: AckHead<A> = { type: 'ack', ...(id !== undefined && { id }), action };
+  return { ...head, ...detail };
+}
+
+/** The messages that a frame brings, each as if it had come alone, in order. */
+export function messagesIn(frame: MessageFrame | MessagesFrame): MessageFrame[] {
+  if (frame.type === 'message') return [frame];
+  const { messages, ...source } = frame;
+  return messages.map((message) => ({ ...source, ...message, type: 'message' }));
+}
