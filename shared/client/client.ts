@@ -6,13 +6,13 @@ import { Emitter } from './emitter.ts';
 import { FanwireError } from './errors.ts';
 import { Feed, RECENT_MAX } from './feed.ts';
 import type { Consumer } from './inbox.ts';
+import { type Ack, entriesOf, type Frame, type Message, messagesOf, type Page, toJson } from './message.ts';
 import type { Settings } from './options.ts';
 import { Outbox, type Published, type PublishOptions, type Stored } from './outbox.ts';
 import { Recent } from './recent.ts';
 import { Requests } from './requests.ts';
 import type { Session } from './session.ts';
 import { Subscription } from './subscription.ts';
-import { type Ack, entriesOf, type Frame, type Message, messagesOf, type Page, toJson } from './wire.ts';
 
 export interface Events {
   readonly state: StateChange;

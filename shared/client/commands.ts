@@ -1,9 +1,9 @@
 import { COMMAND_BYTES_MAX } from '../protocol/frames.ts';
 import { bytesOf } from '../protocol/json.ts';
 import { FanwireError } from './errors.ts';
+import type { Ack } from './message.ts';
 import type { Settings } from './options.ts';
 import { Timers } from './timers.ts';
-import type { Ack } from './wire.ts';
 
 /** So that 100 subscriptions after a reconnect are no flood: each command runs a Lambda of its own. */
 export const COMMANDS_IN_FLIGHT_MAX = 16;

@@ -1,12 +1,12 @@
 import { type Position, REPLAY_MAX, type Rewind } from '../protocol/frames.ts';
 import { FanwireError } from './errors.ts';
 import { type Consumer, Inbox, type Recovery } from './inbox.ts';
+import { type Ack, isPage, type LogEntry, type Message, type Page, toJson } from './message.ts';
 import { Reading, type ReadingDeps } from './reading.ts';
 import { Recent } from './recent.ts';
 import type { Session } from './session.ts';
 import { isSame, Stream } from './stream.ts';
 import { Timers } from './timers.ts';
-import { type Ack, isPage, type LogEntry, type Message, type Page, toJson } from './wire.ts';
 
 /** Entries that came before what is missing below them. What finds no room is read from history later. */
 const HELD_MAX = 1000;

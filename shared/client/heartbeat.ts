@@ -1,8 +1,8 @@
 import { POSITIONS_MAX, type TopicPosition } from '../protocol/frames.ts';
 import { FanwireError } from './errors.ts';
+import { type Ack, toJson } from './message.ts';
 import type { Settings } from './options.ts';
 import type { Session } from './session.ts';
-import { type Ack, toJson } from './wire.ts';
 
 /** Only a pong says that the connection is to be replaced, so there is one now and then in any case. */
 const CHECKS_WITHOUT_PING_MAX = 20;

@@ -1,7 +1,7 @@
 import type { LossReason, Position } from '../protocol/frames.ts';
 import { call } from './call.ts';
 import { FanwireError, type FanwireErrorCode } from './errors.ts';
-import type { Message } from './wire.ts';
+import type { Message } from './message.ts';
 
 /** What became of the time in which messages may have been missed. */
 export interface Recovery {

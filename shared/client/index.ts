@@ -17,7 +17,7 @@ export type { State, StateChange } from './connector.ts';
 export { FanwireError, type FanwireErrorCode, type FanwireErrorOptions } from './errors.ts';
 export type { SubscriptionState } from './feed.ts';
 export type { Recovery } from './inbox.ts';
+export type { Message } from './message.ts';
 export type { ClientOptions, Environment, Limits, NetworkEvents, WebSocketLike } from './options.ts';
 export type { Published, PublishOptions, Stored } from './outbox.ts';
 export type { Subscription } from './subscription.ts';
-export type { Message } from './wire.ts';

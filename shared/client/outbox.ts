@@ -3,10 +3,10 @@ import { COMMAND_BYTES_MAX, PUBLISH_BATCH_MAX } from '../protocol/frames.ts';
 import { bytesOf } from '../protocol/json.ts';
 import { backoffMs } from './backoff.ts';
 import { FanwireError } from './errors.ts';
+import { type Ack, toJson } from './message.ts';
 import type { Settings } from './options.ts';
 import type { Session } from './session.ts';
 import { Timers } from './timers.ts';
-import { type Ack, toJson } from './wire.ts';
 
 /** What a frame has around its messages: action, id, brackets. */
 const ENVELOPE_BYTES_MAX = 100;

@@ -1,10 +1,10 @@
 import { HISTORY_LIMIT_MAX, type Position } from '../protocol/frames.ts';
 import { backoffMs } from './backoff.ts';
 import { FanwireError } from './errors.ts';
+import { entriesOf, type LogEntry, type Page, toJson } from './message.ts';
 import type { Settings } from './options.ts';
 import type { Session } from './session.ts';
 import type { Timers } from './timers.ts';
-import { entriesOf, type LogEntry, type Page, toJson } from './wire.ts';
 
 export interface ReadingDeps {
   /** Entries that are read before any of them is given out. */

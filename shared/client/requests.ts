@@ -1,9 +1,9 @@
 import type { OnReply } from './commands.ts';
 import { FanwireError } from './errors.ts';
+import { type Ack, toJson } from './message.ts';
 import type { Settings } from './options.ts';
 import type { Session } from './session.ts';
 import { Timers } from './timers.ts';
-import { type Ack, toJson } from './wire.ts';
 
 interface Request {
   readonly json: string;

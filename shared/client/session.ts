@@ -1,9 +1,9 @@
 import { Commands } from './commands.ts';
 import { FanwireError } from './errors.ts';
+import { type Frame, parseFrame } from './message.ts';
 import type { Settings, WebSocketLike } from './options.ts';
 import { Timers } from './timers.ts';
 import { TopicOrder } from './topic-order.ts';
-import { type Frame, parseFrame } from './wire.ts';
 
 export interface SessionHooks {
   readonly onOpen: () => void;

@@ -1,7 +1,7 @@
 import type { Position } from '../protocol/frames.ts';
 import type { FanwireError } from './errors.ts';
 import type { Feed, SubscriptionState } from './feed.ts';
-import type { Message } from './wire.ts';
+import type { Message } from './message.ts';
 
 /**
  * A subscription to a topic or a pattern. Messages go to `onMessage`, or else wait for the one who iterates over it.

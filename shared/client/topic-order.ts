@@ -1,9 +1,9 @@
 import { backoffMs } from './backoff.ts';
 import type { Commands } from './commands.ts';
 import { FanwireError } from './errors.ts';
+import type { Ack } from './message.ts';
 import type { Settings } from './options.ts';
 import type { Timers } from './timers.ts';
-import type { Ack } from './wire.ts';
 
 export interface Step {
   /** Asked when its turn has come: the command, or undefined if there is nothing to send any more. */

@@ -1,5 +1,5 @@
 import type { Recovery } from '../../shared/client/inbox.ts';
-import type { Message } from '../../shared/client/wire.ts';
+import type { Message } from '../../shared/client/message.ts';
 import { type Position, REPLAY_MAX, type Rewind } from '../../shared/protocol/frames.ts';
 import { keepsHistory } from '../../shared/protocol/namespaces.ts';
 import { type Pattern, patternsCovering, type Topic } from '../../shared/protocol/topic.ts';
