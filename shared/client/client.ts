@@ -1,4 +1,4 @@
-import type { MessageFrame, MessagesFrame } from '../protocol/acks.ts';
+import type { MessageFrame, MessagesFrame, ServerFrame } from '../protocol/acks.ts';
 import type { Position, Recipient, Rewind, TopicPosition } from '../protocol/frames.ts';
 import { patternsCovering, type Topic } from '../protocol/topic.ts';
 import { Connector, type State, type StateChange } from './connector.ts';
@@ -6,13 +6,14 @@ import { Emitter } from './emitter.ts';
 import { FanwireError } from './errors.ts';
 import { Feed, RECENT_MAX } from './feed.ts';
 import type { Consumer } from './inbox.ts';
-import { type Ack, entriesOf, type Frame, type Message, messagesOf, type Page, toJson } from './message.ts';
+import { type Message, messagesOf, placedIn } from './message.ts';
 import type { Settings } from './options.ts';
 import { Outbox, type Published, type PublishOptions, type Stored } from './outbox.ts';
 import { Recent } from './recent.ts';
 import { Requests } from './requests.ts';
 import type { Session } from './session.ts';
 import { Subscription } from './subscription.ts';
+import { type Ack, type Fields, type SentAction, writeCommand } from './write.ts';
 
 export interface Events {
   readonly state: StateChange;
@@ -138,17 +139,18 @@ export class Client {
 
   /** To every connection of a user, or to one connection. Not tried again: it has no key that would keep it one message. */
   async send(to: Recipient, data: unknown, options: Pick<PublishOptions, 'maxAge'> = {}): Promise<Published> {
-    const { messageId } = await this.#request({ action: 'send', to, data, ...options });
+    const { messageId } = await this.#request('send', { to, data, ...options });
     return { messageId: String(messageId) };
   }
 
   /** A page of what the topic has had. */
   async history<T = unknown>(topic: string, options: HistoryOptions = {}): Promise<HistoryPage<T>> {
     const after = bare(options.after);
-    const page = (await this.#request({ action: 'history', topic, ...options, after })) as Page;
+    const page = await this.#request('history', { topic, ...options, after });
     const { epoch, offset, more = false, recovered, reason } = page;
     return {
-      messages: entriesOf(topic, page) as unknown as Message<T>[],
+      // That the data is a T is the application's word.
+      messages: placedIn(topic, page) as Message<T>[],
       epoch,
       offset,
       more,
@@ -158,7 +160,7 @@ export class Client {
   }
 
   async whoami(): Promise<Identity> {
-    const { connectionId, userId, endpoint } = await this.#request({ action: 'whoami' });
+    const { connectionId, userId, endpoint } = await this.#request('whoami', {});
     return {
       connectionId: String(connectionId),
       ...(userId !== undefined && { userId }),
@@ -169,7 +171,7 @@ export class Client {
   /** Gives the live connection a fresh token. Without one there is nothing to do: the next connection asks anyway. */
   async refresh(): Promise<void> {
     const token = await this.#settings.token?.();
-    if (token !== undefined && this.#session()) await this.#request({ action: 'authenticate', token });
+    if (token !== undefined && this.#session()) await this.#request('authenticate', { token });
   }
 
   /** For good. Everything that still waits is rejected, and every subscription ends. */
@@ -207,7 +209,7 @@ export class Client {
     for (const feed of feeds) feed.end(reason.code === 'closed' ? undefined : reason);
   }
 
-  #onFrame(frame: Frame): void {
+  #onFrame(frame: ServerFrame): void {
     switch (frame.type) {
       case 'message':
       case 'messages':
@@ -224,18 +226,17 @@ export class Client {
 
   #onMessages(frame: MessageFrame | MessagesFrame): void {
     for (const message of messagesOf(frame)) {
-      const { topic, messageId } = message;
-      if (topic !== undefined) {
-        for (const feed of this.#feedsCovering(topic)) feed.receive(message);
-      } else if (this.#recentDirect.add(messageId)) {
+      if (message.topic !== undefined) {
+        for (const feed of this.#feedsCovering(message.topic)) feed.receive(message);
+      } else if (!message.skipped && this.#recentDirect.add(message.messageId)) {
         this.#events.emit('message', message);
       }
     }
   }
 
   /** The server sends a message once to a connection, however many of its subscriptions cover the topic. */
-  #feedsCovering(topic: string): Feed[] {
-    return patternsCovering(topic as Topic).flatMap((pattern) => [...(this.#feeds.get(pattern) ?? [])]);
+  #feedsCovering(topic: Topic): Feed[] {
+    return patternsCovering(topic).flatMap((pattern) => [...(this.#feeds.get(pattern) ?? [])]);
   }
 
   #allFeeds(): Feed[] {
@@ -263,7 +264,7 @@ export class Client {
     const { topic } = feed;
     for (const { topicOrder } of this.#connector.sessions) {
       topicOrder.add(topic, {
-        command: () => (this.#feeds.has(topic) ? undefined : toJson({ action: 'unsubscribe', topic })),
+        command: () => (this.#feeds.has(topic) ? undefined : writeCommand('unsubscribe', { topic })),
         onAck: () => {},
         onRefused: this.#events.report,
       });
@@ -279,7 +280,7 @@ export class Client {
       const log = `${feed.topic} ${position.epoch}`;
       const known = positions.get(log);
       if (known && known.offset <= position.offset) continue;
-      positions.set(log, { topic: feed.topic as Topic, ...position });
+      positions.set(log, { topic: feed.topic, ...position });
     }
     return [...positions.values()];
   }
@@ -290,9 +291,9 @@ export class Client {
     }
   }
 
-  #request(command: object): Promise<Ack> {
+  #request<A extends SentAction>(action: A, fields: Fields<A>): Promise<Ack<A>> {
     this.#expectOpen();
-    return this.#requests.send(command);
+    return this.#requests.send(action, fields);
   }
 
   #expectOpen(): void {

@@ -1,17 +1,22 @@
+import type { AnyAckFrame } from '../protocol/acks.ts';
 import { COMMAND_BYTES_MAX } from '../protocol/frames.ts';
 import { bytesOf } from '../protocol/json.ts';
 import { FanwireError } from './errors.ts';
-import type { Ack } from './message.ts';
 import type { Settings } from './options.ts';
 import { Timers } from './timers.ts';
+import type { Ack, SentAction, WrittenCommand } from './write.ts';
 
 /** So that 100 subscriptions after a reconnect are no flood: each command runs a Lambda of its own. */
 export const COMMANDS_IN_FLIGHT_MAX = 16;
 
-export type OnReply = (reply: Ack | FanwireError) => void;
+export type OnReply<A extends SentAction> = (reply: Ack<A> | FanwireError) => void;
 
-interface Pending {
-  readonly onReply: OnReply;
+/** A command of any action: its `onReply` finds out whether an ack is the one of that action. */
+interface Unsent {
+  readonly json: string;
+  readonly onReply: (reply: AnyAckFrame | FanwireError) => void;
+}
+interface Pending extends Pick<Unsent, 'onReply'> {
   readonly cancelTimeout: () => void;
 }
 
@@ -22,7 +27,7 @@ export class Commands {
   readonly #timers: Timers;
   readonly #inFlight = new Map<string, Pending>();
   /** In order of arrival. As long as it may be: those who give commands have bounds of their own. */
-  #waiting: { readonly json: string; readonly onReply: OnReply }[] = [];
+  #waiting: Unsent[] = [];
   #sent = 0;
   #over: FanwireError | undefined;
 
@@ -40,21 +45,19 @@ export class Commands {
     return this.#over !== undefined;
   }
 
-  /** `json` is the command without its id. An urgent one does not wait for its turn. */
-  send(json: string, onReply: OnReply, urgent = false): void {
-    if (this.#over) onReply(this.#over);
-    else if (urgent || this.#inFlight.size < COMMANDS_IN_FLIGHT_MAX) this.#start(json, onReply);
-    else this.#waiting.push({ json, onReply });
+  /** An urgent command does not wait for its turn. */
+  send<A extends SentAction>({ action, json }: WrittenCommand<A>, onReply: OnReply<A>, urgent = false): void {
+    this.#add({ json, onReply: expectAckOf(action, onReply) }, urgent);
   }
 
   /** Whether anybody waits for a reply with this id. */
-  settle(id: string | undefined, reply: Ack | FanwireError): boolean {
+  settle(id: string | undefined, reply: AnyAckFrame | FanwireError): boolean {
     const pending = this.#inFlight.get(id ?? '');
     if (!id || !pending) return false;
     this.#inFlight.delete(id);
     pending.cancelTimeout();
     const next = this.#waiting.shift();
-    if (next) this.send(next.json, next.onReply);
+    if (next) this.#add(next);
     pending.onReply(reply);
     return true;
   }
@@ -68,7 +71,13 @@ export class Commands {
     for (const { onReply } of unanswered) onReply(reason);
   }
 
-  #start(json: string, onReply: OnReply): void {
+  #add(command: Unsent, urgent = false): void {
+    if (this.#over) command.onReply(this.#over);
+    else if (urgent || this.#inFlight.size < COMMANDS_IN_FLIGHT_MAX) this.#start(command);
+    else this.#waiting.push(command);
+  }
+
+  #start({ json, onReply }: Unsent): void {
     const id = String(++this.#sent);
     const frame = `{"id":"${id}",${json.slice(1)}`;
     const bytes = bytesOf(frame);
@@ -85,3 +94,17 @@ export class Commands {
     this.#transmit(frame);
   }
 }
+
+/** The ack of a command names its action. One that names another is no answer of Fanwire's, so the command has failed. */
+const expectAckOf =
+  <A extends SentAction>(action: A, onReply: OnReply<A>): Unsent['onReply'] =>
+  (reply) => {
+    if (reply instanceof FanwireError || isAckOf(action, reply)) onReply(reply);
+    else {
+      const expected = `expected an ack of ${action}, got one of ${reply.action}`;
+      onReply(new FanwireError('bad_frame', expected, { temporary: true }));
+    }
+  };
+
+const isAckOf = <A extends SentAction>(action: A, ack: AnyAckFrame): ack is AnyAckFrame & Ack<A> =>
+  ack.action === action;

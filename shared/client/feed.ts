@@ -1,12 +1,14 @@
+import type { LogPage } from '../protocol/acks.ts';
 import { type Position, REPLAY_MAX, type Rewind } from '../protocol/frames.ts';
 import { FanwireError } from './errors.ts';
 import { type Consumer, Inbox, type Recovery } from './inbox.ts';
-import { type Ack, isPage, type LogEntry, type Message, type Page, toJson } from './message.ts';
+import type { LiveMessage, PlacedMessage } from './message.ts';
 import { Reading, type ReadingDeps } from './reading.ts';
 import { Recent } from './recent.ts';
 import type { Session } from './session.ts';
 import { isSame, Stream } from './stream.ts';
 import { Timers } from './timers.ts';
+import { type Ack, writeCommand } from './write.ts';
 
 /** Entries that came before what is missing below them. What finds no room is read from history later. */
 const HELD_MAX = 1000;
@@ -38,7 +40,7 @@ export class Feed {
   readonly #timers: Timers;
   /** Messages that have no position, or one that means nothing here because the topic is a pattern. */
   readonly #recent = new Recent(RECENT_MAX);
-  #stream = new Stream<LogEntry>(HELD_MAX);
+  #stream = new Stream<PlacedMessage>(HELD_MAX);
   #state: SubscriptionState = 'subscribing';
   #error: FanwireError | undefined;
   #wasSubscribed = false;
@@ -95,7 +97,7 @@ export class Feed {
         if (this.#hasEnded) return undefined;
         from = this.#stream.position ?? this.#options.position;
         const rewind = from || this.#wasSubscribed ? undefined : this.#options.rewind;
-        return toJson({ action: 'subscribe', topic, position: from, rewind });
+        return writeCommand('subscribe', { topic, position: from, rewind });
       },
       onAck: (ack) => this.#joined(from, ack),
       onRefused: this.#hooks.onRefused,
@@ -109,9 +111,9 @@ export class Feed {
     this.#state = 'subscribing';
   }
 
-  receive(message: Message | LogEntry): void {
+  receive(message: LiveMessage): void {
     if (this.#hasEnded) return;
-    if (!isLogEntry(message) || this.#isPattern) {
+    if (!hasPosition(message) || this.#isPattern) {
       // A message to several topics may have one id for all of them.
       const isNew = this.#recent.add(`${message.topic} ${message.messageId}`);
       if (isNew && message.messageId !== undefined) this.inbox.offer(message);
@@ -149,9 +151,9 @@ export class Feed {
     this.#ready.reject(error ?? new FanwireError('closed', 'unsubscribed before the server had answered'));
   }
 
-  #joined(from: Position | undefined, ack: Ack): void {
+  #joined(from: Position | undefined, ack: Ack<'subscribe'>): void {
     if (this.#hasEnded) return;
-    if (!isPage(ack)) this.#joinedLive(from);
+    if (ack.epoch === undefined) this.#joinedLive(from);
     else if (ack.recovered === false) this.#lost(from, ack, ack.reason);
     else this.#read(from, ack, REPLAY_MAX);
   }
@@ -163,7 +165,7 @@ export class Feed {
     this.#give([], { recovered: false, reason: 'no_history', ...(from && { from }) });
   }
 
-  #read(from: Position | undefined, first: Page, entriesMax: number): void {
+  #read(from: Position | undefined, first: LogPage, entriesMax: number): void {
     this.#stopRepairs();
     const reading = new Reading(
       this.topic,
@@ -179,7 +181,12 @@ export class Feed {
     reading.take(first);
   }
 
-  #recovered(asked: Position | undefined, to: Position, entries: readonly LogEntry[], isCut: boolean): void {
+  #recovered(
+    asked: Position | undefined,
+    to: Position,
+    entries: readonly PlacedMessage[],
+    isCut: boolean,
+  ): void {
     // Live messages may have taken it further than where it was asked from.
     const from = this.#stream.position ?? asked;
     const ready = this.#stream.cover(asked, to, entries);
@@ -216,7 +223,7 @@ export class Feed {
     this.#ready.resolve();
   }
 
-  #give(ready: readonly LogEntry[], recovery: Recovery): void {
+  #give(ready: readonly PlacedMessage[], recovery: Recovery): void {
     const isOwed = this.#owesReport;
     this.#owesReport = false;
     this.inbox.push(ready, isOwed ? recovery : undefined);
@@ -249,7 +256,7 @@ export class Feed {
     const { position } = this.#stream;
     if (!position || !this.#mayRepair) return;
     this.#fruitless++;
-    const nothingYet: Page = { type: 'ack', ...position, more: true };
+    const nothingYet: LogPage = { ...position, more: true };
     this.#read(position, nothingYet, this.#hooks.settings.bufferMax);
   }
 
@@ -269,4 +276,4 @@ export class Feed {
   }
 }
 
-const isLogEntry = (message: Message | LogEntry): message is LogEntry => message.epoch !== undefined;
+const hasPosition = (message: LiveMessage): message is LiveMessage & Position => message.epoch !== undefined;

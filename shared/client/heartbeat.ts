@@ -1,8 +1,8 @@
 import { POSITIONS_MAX, type TopicPosition } from '../protocol/frames.ts';
 import { FanwireError } from './errors.ts';
-import { type Ack, toJson } from './message.ts';
 import type { Settings } from './options.ts';
 import type { Session } from './session.ts';
+import { type Ack, writeCommand } from './write.ts';
 
 /** Only a pong says that the connection is to be replaced, so there is one now and then in any case. */
 const CHECKS_WITHOUT_PING_MAX = 20;
@@ -10,7 +10,7 @@ const CHECKS_WITHOUT_PING_MAX = 20;
 export interface HeartbeatHooks {
   /** Positions of topics that have been quiet since the last call: has anything been missed? */
   readonly quietPositions: () => TopicPosition[];
-  readonly onPong: (ack: Ack) => void;
+  readonly onPong: (ack: Ack<'ping'>) => void;
   readonly onError: (error: FanwireError) => void;
 }
 
@@ -59,13 +59,13 @@ export function startHeartbeat(session: Session, settings: Settings, hooks: Hear
   }
 
   function ping(positions: readonly TopicPosition[]): void {
-    const json = toJson({ action: 'ping', ...(positions.length > 0 && { positions }) });
-    const onReply = (reply: Ack | FanwireError) => {
+    const command = writeCommand('ping', positions.length > 0 ? { positions } : {});
+    const onReply = (reply: Ack<'ping'> | FanwireError) => {
       if (!(reply instanceof FanwireError)) hooks.onPong(reply);
       // A connection that has ended needs no second report.
       else if (!session.commands.over) hooks.onError(reply);
     };
-    session.commands.send(json, onReply, true);
+    session.commands.send(command, onReply, true);
   }
 
   rest();

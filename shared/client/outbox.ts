@@ -1,12 +1,12 @@
-import type { ReceiptFrame } from '../protocol/acks.ts';
+import type { MessageFields, ReceiptFrame } from '../protocol/acks.ts';
 import { COMMAND_BYTES_MAX, PUBLISH_BATCH_MAX } from '../protocol/frames.ts';
 import { bytesOf } from '../protocol/json.ts';
 import { backoffMs } from './backoff.ts';
 import { FanwireError } from './errors.ts';
-import { type Ack, toJson } from './message.ts';
 import type { Settings } from './options.ts';
 import type { Session } from './session.ts';
 import { Timers } from './timers.ts';
+import { type Ack, type OrUndefined, toJson, type WrittenCommand } from './write.ts';
 
 /** What a frame has around its messages: action, id, brackets. */
 const ENVELOPE_BYTES_MAX = 100;
@@ -78,7 +78,8 @@ export class Outbox {
     return new Promise((resolve, reject) => {
       const receipt = isStored ? true : undefined;
       const age = maxAge === Infinity ? undefined : maxAge;
-      const json = toJson({ topic, data, key, maxAge: age, except, version, receipt });
+      const message: OrUndefined<MessageFields> = { topic, data, key, maxAge: age, except, version, receipt };
+      const json = toJson(message);
       const bytes = bytesOf(json) + 1;
       expectFits(bytes);
       if (this.#open.size >= queueMax) {
@@ -117,7 +118,7 @@ export class Outbox {
     if (batch.length === 0) return;
     this.#isBusy = true;
     for (const publish of batch) publish.wasSent = true;
-    session.commands.send(frameOf(batch), (reply) => this.#answered(batch, reply));
+    session.commands.send(commandOf(batch), (reply) => this.#answered(batch, reply));
   }
 
   /** The connection is gone, and with it the receipts that were to come on it. */
@@ -158,7 +159,7 @@ export class Outbox {
     return batch;
   }
 
-  #answered(batch: readonly Publish[], reply: Ack | FanwireError): void {
+  #answered(batch: readonly Publish[], reply: Ack<'publish'> | FanwireError): void {
     this.#isBusy = false;
     if (!(reply instanceof FanwireError)) {
       this.#failures = 0;
@@ -220,11 +221,13 @@ export class Outbox {
   }
 }
 
-const frameOf = (batch: readonly Publish[]): string => {
+const commandOf = (batch: readonly Publish[]): WrittenCommand<'publish'> => {
   const messages = batch.map(({ json }) => json);
-  return messages.length === 1
-    ? `{"action":"publish",${messages.join().slice(1)}`
-    : `{"action":"publish","messages":[${messages}]}`;
+  const json =
+    messages.length === 1
+      ? `{"action":"publish",${messages.join().slice(1)}`
+      : `{"action":"publish","messages":[${messages}]}`;
+  return { action: 'publish', json };
 };
 
 const storedAs = ({ messageId, ...receipt }: ReceiptFrame): Stored =>

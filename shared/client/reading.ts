@@ -1,10 +1,12 @@
+import type { LogLoss, LogPage } from '../protocol/acks.ts';
 import { HISTORY_LIMIT_MAX, type Position } from '../protocol/frames.ts';
 import { backoffMs } from './backoff.ts';
 import { FanwireError } from './errors.ts';
-import { entriesOf, type LogEntry, type Page, toJson } from './message.ts';
+import { type PlacedMessage, placedIn } from './message.ts';
 import type { Settings } from './options.ts';
 import type { Session } from './session.ts';
 import type { Timers } from './timers.ts';
+import { writeCommand } from './write.ts';
 
 export interface ReadingDeps {
   /** Entries that are read before any of them is given out. */
@@ -18,8 +20,8 @@ export interface ReadingDeps {
 /** One of them is called, once, unless the reading is stopped. */
 export interface ReadingHooks {
   /** These are all entries up to the position. If `isCut`, there are still more after it. */
-  readonly onRead: (to: Position, entries: readonly LogEntry[], isCut: boolean) => void;
-  readonly onLost: (page: Page) => void;
+  readonly onRead: (to: Position, entries: readonly PlacedMessage[], isCut: boolean) => void;
+  readonly onLost: (loss: LogLoss) => void;
   readonly onRefused: (after: Position, error: FanwireError) => void;
 }
 
@@ -31,7 +33,7 @@ export class Reading {
   readonly #topic: string;
   readonly #deps: ReadingDeps;
   readonly #hooks: ReadingHooks;
-  readonly #entries: LogEntry[] = [];
+  readonly #entries: PlacedMessage[] = [];
   #failures = 0;
   #isStopped = false;
 
@@ -46,21 +48,21 @@ export class Reading {
     this.#isStopped = true;
   }
 
-  take(page: Page): void {
+  take(page: LogPage): void {
     const { epoch, offset, more = false } = page;
-    this.#entries.push(...entriesOf(this.#topic, page));
+    this.#entries.push(...placedIn(this.#topic, page));
     if (more && this.#entries.length < this.#deps.entriesMax) this.#ask({ epoch, offset });
     else this.#hooks.onRead({ epoch, offset }, this.#entries, more);
   }
 
   #ask(after: Position): void {
-    const json = toJson({ action: 'history', topic: this.#topic, after, limit: HISTORY_LIMIT_MAX });
+    const command = writeCommand('history', { topic: this.#topic, after, limit: HISTORY_LIMIT_MAX });
     // Without a connection it ends here: subscribing again on the next one starts another reading.
-    this.#deps.session()?.commands.send(json, (reply) => {
+    this.#deps.session()?.commands.send(command, (reply) => {
       if (this.#isStopped) return;
       if (reply instanceof FanwireError) this.#failed(after, reply);
-      else if (reply.recovered === false) this.#hooks.onLost(reply as Page);
-      else this.take(reply as Page);
+      else if (reply.recovered === false) this.#hooks.onLost(reply);
+      else this.take(reply);
     });
   }
 

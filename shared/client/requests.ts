@@ -1,13 +1,13 @@
-import type { OnReply } from './commands.ts';
+import type { Commands, OnReply } from './commands.ts';
 import { FanwireError } from './errors.ts';
-import { type Ack, toJson } from './message.ts';
 import type { Settings } from './options.ts';
 import type { Session } from './session.ts';
 import { Timers } from './timers.ts';
+import { type Ack, type Fields, type SentAction, type WrittenCommand, writeCommand } from './write.ts';
 
 interface Request {
-  readonly json: string;
-  readonly onReply: OnReply;
+  readonly send: (commands: Commands) => void;
+  readonly fail: (error: FanwireError) => void;
   readonly cancelTimeout: () => void;
 }
 
@@ -26,7 +26,7 @@ export class Requests {
     this.#timers = new Timers(settings);
   }
 
-  send(command: object): Promise<Ack> {
+  send<A extends SentAction>(action: A, fields: Fields<A>): Promise<Ack<A>> {
     return new Promise((resolve, reject) => {
       const { queueMax } = this.#settings;
       if (this.#unanswered >= queueMax) {
@@ -35,9 +35,9 @@ export class Requests {
           `expected at most ${queueMax} commands without an answer, got more`,
         );
       }
-      const json = toJson(command);
+      const command = writeCommand(action, fields);
       this.#unanswered++;
-      this.#start(json, (reply) => {
+      this.#start(command, (reply) => {
         this.#unanswered--;
         if (reply instanceof FanwireError) reject(reply);
         else resolve(reply);
@@ -52,24 +52,28 @@ export class Requests {
     for (const request of this.#waiting) {
       this.#waiting.delete(request);
       request.cancelTimeout();
-      commands.send(request.json, request.onReply);
+      request.send(commands);
     }
   }
 
   close(reason: FanwireError): void {
     this.#timers.clear();
-    for (const { onReply } of this.#waiting) onReply(reason);
+    for (const { fail } of this.#waiting) fail(reason);
     this.#waiting.clear();
   }
 
-  #start(json: string, onReply: OnReply): void {
+  #start<A extends SentAction>(command: WrittenCommand<A>, onReply: OnReply<A>): void {
     const { commandTimeoutMs } = this.#settings;
     const giveUp = () => {
       this.#waiting.delete(request);
       const expected = `expected a connection within ${commandTimeoutMs} ms, got none`;
       onReply(new FanwireError('disconnected', expected));
     };
-    const request = { json, onReply, cancelTimeout: this.#timers.after(commandTimeoutMs, giveUp) };
+    const request: Request = {
+      send: (commands) => commands.send(command, onReply),
+      fail: onReply,
+      cancelTimeout: this.#timers.after(commandTimeoutMs, giveUp),
+    };
     this.#waiting.add(request);
     this.flush();
   }

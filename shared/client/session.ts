@@ -1,14 +1,15 @@
+import type { ServerFrame } from '../protocol/acks.ts';
 import { Commands } from './commands.ts';
 import { FanwireError } from './errors.ts';
-import { type Frame, parseFrame } from './message.ts';
 import type { Settings, WebSocketLike } from './options.ts';
+import { parseServerFrame } from './server-frame.ts';
 import { Timers } from './timers.ts';
 import { TopicOrder } from './topic-order.ts';
 
 export interface SessionHooks {
   readonly onOpen: () => void;
   /** A frame that answers no command. */
-  readonly onFrame: (frame: Frame) => void;
+  readonly onFrame: (frame: ServerFrame) => void;
   /** No topic has a step left to do. */
   readonly onIdle: () => void;
   readonly onError: (error: FanwireError) => void;
@@ -95,9 +96,9 @@ export class Session {
     if (this.#over) return;
     this.received++;
     this.receivedAtMs = this.#settings.now();
-    let frame: Frame;
+    let frame: ServerFrame;
     try {
-      frame = parseFrame(text);
+      frame = parseServerFrame(text);
     } catch (error) {
       this.#hooks.onError(error as FanwireError);
       return;

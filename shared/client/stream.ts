@@ -1,8 +1,12 @@
 import type { Position } from '../protocol/frames.ts';
 
-/** What is at an offset: something to deliver, or nothing for this connection. */
-export interface Entry extends Position {
-  readonly skipped?: boolean;
+/** An offset that has no message for this connection. */
+export interface Skip extends Position {
+  readonly skipped: true;
+}
+/** An offset that has one. */
+interface Placed extends Position {
+  readonly skipped?: never;
 }
 
 /**
@@ -10,14 +14,14 @@ export interface Entry extends Position {
  * out once, in order of offsets, from the position on. It does nothing by itself: when there is a gap, its owner asks
  * the server and tells it what the server said, which is `cover` or `lose`.
  */
-export class Stream<E extends Entry> {
+export class Stream<M extends Placed> {
   readonly #heldMax: number;
   /** Everything up to here has been given out, was skipped, or was reported as lost. Unknown before the first answer. */
   #position: Position | undefined;
   /** The epoch before this one: what comes late from there is of no use. */
   #past: string | undefined;
   /** Came before what is missing below it: beyond the position, or of another epoch. */
-  readonly #held = new Map<string, E>();
+  readonly #held = new Map<string, M | Skip>();
   /** The highest offset known of each epoch. Those that the position has reached are not in it. */
   readonly #newest = new Map<string, number>();
 
@@ -51,7 +55,7 @@ export class Stream<E extends Entry> {
   }
 
   /** A live entry, in no particular order. Gives what can be given out now. */
-  add(entry: E): E[] {
+  add(entry: M | Skip): M[] {
     if (!this.#isBeyond(entry)) return [];
     this.saw(entry);
     const isNext = this.#position !== undefined && keyOf(entry) === keyAfter(this.#position);
@@ -60,13 +64,13 @@ export class Stream<E extends Entry> {
   }
 
   /** The server said: these are all that there are after `from`, or from where a replay began, up to `to`. */
-  cover(from: Position | undefined, to: Position, entries: readonly E[]): E[] {
+  cover(from: Position | undefined, to: Position, entries: readonly (M | Skip)[]): M[] {
     if (this.#position && !isUpTo(from, this.#position)) {
       // Nothing says that they follow on the position, so they are no better than live ones.
       this.saw(to);
       return entries.flatMap((entry) => this.add(entry));
     }
-    const fresh = entries.filter((entry) => this.#isBeyond(entry) && !entry.skipped);
+    const fresh = entries.flatMap((entry) => (this.#isBeyond(entry) && !entry.skipped ? entry : []));
     this.#moveTo(this.#isBeyond(to) ? to : (this.#position ?? to));
     return [...fresh, ...this.#drain()];
   }
@@ -75,7 +79,7 @@ export class Stream<E extends Entry> {
    * The server said: what came after `from` cannot be had, the log goes on after `to`. Gives what can be given out
    * from there on, or undefined if nothing was lost, because the stream has got further than `from` without it.
    */
-  lose(from: Position | undefined, to: Position): E[] | undefined {
+  lose(from: Position | undefined, to: Position): M[] | undefined {
     if (this.#position && !isSame(from, this.#position)) {
       this.saw(to);
       return undefined;
@@ -105,9 +109,9 @@ export class Stream<E extends Entry> {
   }
 
   /** Moves on over what follows without a gap. */
-  #drain(): E[] {
+  #drain(): M[] {
     if (!this.#position) return [];
-    const ready: E[] = [];
+    const ready: M[] = [];
     for (let next = this.#takeNext(this.#position); next; next = this.#takeNext(this.#position)) {
       this.#position = { epoch: next.epoch, offset: next.offset };
       if (!next.skipped) ready.push(next);
@@ -117,7 +121,7 @@ export class Stream<E extends Entry> {
     return ready;
   }
 
-  #takeNext(position: Position): E | undefined {
+  #takeNext(position: Position): M | Skip | undefined {
     const key = keyAfter(position);
     const entry = this.#held.get(key);
     this.#held.delete(key);

@@ -1,14 +1,14 @@
 import { backoffMs } from './backoff.ts';
 import type { Commands } from './commands.ts';
 import { FanwireError } from './errors.ts';
-import type { Ack } from './message.ts';
 import type { Settings } from './options.ts';
 import type { Timers } from './timers.ts';
+import type { Ack, SentAction, WrittenCommand } from './write.ts';
 
-export interface Step {
+export interface Step<A extends SentAction> {
   /** Asked when its turn has come: the command, or undefined if there is nothing to send any more. */
-  readonly command: () => string | undefined;
-  readonly onAck: (ack: Ack) => void;
+  readonly command: () => WrittenCommand<A> | undefined;
+  readonly onAck: (ack: Ack<A>) => void;
   /** Only an error that is final: after any other it is tried again. */
   readonly onRefused: (error: FanwireError) => void;
 }
@@ -22,8 +22,8 @@ export class TopicOrder {
   readonly #settings: Settings;
   readonly #timers: Timers;
   readonly #onIdle: () => void;
-  /** By topic, in order; the first step is on its way. There are no empty lists. */
-  readonly #steps = new Map<string, Step[]>();
+  /** By topic, in order, each as what starts it. The first has been started. There are no empty lists. */
+  readonly #steps = new Map<string, (() => void)[]>();
   #isClosed = false;
 
   constructor(commands: Commands, settings: Settings, timers: Timers, onIdle: () => void) {
@@ -37,13 +37,14 @@ export class TopicOrder {
     return this.#steps.size === 0;
   }
 
-  add(topic: string, step: Step): void {
+  add<A extends SentAction>(topic: string, step: Step<A>): void {
+    const start = () => this.#run(topic, step);
     const steps = this.#steps.get(topic);
     if (steps) {
-      steps.push(step);
+      steps.push(start);
     } else {
-      this.#steps.set(topic, [step]);
-      this.#run(topic, step);
+      this.#steps.set(topic, [start]);
+      start();
     }
   }
 
@@ -52,14 +53,14 @@ export class TopicOrder {
     this.#isClosed = true;
   }
 
-  #run(topic: string, step: Step, failures = 0): void {
+  #run<A extends SentAction>(topic: string, step: Step<A>, failures = 0): void {
     if (this.#isClosed) return;
-    const json = step.command();
-    if (json === undefined) {
+    const command = step.command();
+    if (!command) {
       this.#next(topic);
       return;
     }
-    this.#commands.send(json, (reply) => {
+    this.#commands.send(command, (reply) => {
       if (this.#isClosed) return;
       if (reply instanceof FanwireError && reply.temporary) {
         const again = () => this.#run(topic, step, failures + 1);
@@ -75,9 +76,9 @@ export class TopicOrder {
   #next(topic: string): void {
     const steps = this.#steps.get(topic) ?? [];
     steps.shift();
-    const [step] = steps;
-    if (step) {
-      this.#run(topic, step);
+    const [start] = steps;
+    if (start) {
+      start();
     } else {
       this.#steps.delete(topic);
       if (this.idle) this.#onIdle();

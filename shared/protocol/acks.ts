@@ -49,6 +49,17 @@ export interface CommandFields {
   readonly ping: { readonly positions?: readonly TopicPosition[] };
 }
 
+/**
+ * What `Client.refresh` of the SDK sends and no server takes yet: there is no route, so that the reply is
+ * `unknown_action`. With the route it becomes a line of `CommandFields` and one of `Acks`.
+ */
+export interface UnroutedFields {
+  readonly authenticate: { readonly token: string };
+}
+export interface UnroutedAcks {
+  readonly authenticate: NoFields;
+}
+
 /** A part of a topic's log, up to and including the position. */
 export interface LogPage extends Position {
   /** In the order asked for; absent if there are none. */

@@ -81,7 +81,7 @@ export interface PublishFrame extends Command {
   /** The client used `messages` or `topics`, so the reply lists message ids too. */
   readonly batch: boolean;
 }
-export interface SendFrame extends Command, Readonly<CommandFields['send']> {}
+export type SendFrame = Command & CommandFields['send'];
 
 /** Messages in one page of history, if a client does not say how many. */
 const HISTORY_LIMIT = 50;

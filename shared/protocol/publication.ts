@@ -27,7 +27,7 @@ export interface Payload {
   readonly data: unknown;
   readonly messageId: string;
   readonly key?: string;
-  /** See `Outgoing`. */
+  /** See `MessageFields`. */
   readonly version?: number;
 }
 /** Who wants to know where a message is stored, and the id of the command that it came with. */

@@ -441,4 +441,23 @@ describe('frames that are none', () => {
     expect(data).toEqual([1]);
     expect(states.length).toBe(1);
   });
+
+  it('are no answer, if they ack another action than the one that was asked for', async () => {
+    const { client, clock, server } = await connected();
+    let tries = 0;
+    server.onCommand = ({ id }, socket) => {
+      if (++tries > 2) return undefined;
+      socket.deliver({ type: 'ack', id, action: 'ping' });
+      return 'lost';
+    };
+    const who = outcomeOf(client.whoami());
+    const { sub } = listen(client, 'log/a');
+    await clock.advance(5_000);
+    expect(who.error).toMatchObject({
+      code: 'bad_frame',
+      temporary: true,
+      message: 'expected an ack of whoami, got one of ping',
+    });
+    expect(sub.state).toBe('subscribed');
+  });
 });

@@ -209,6 +209,7 @@ export class FakeServer {
         return { type: 'ack', id, action, messageId: `m${++this.#ids}` };
       case 'whoami':
         return { type: 'ack', id, action, connectionId: socket.connectionId, endpoint: 'https://x/prod' };
+      // Only here: no server has a route for it yet, see `UnroutedFields`.
       case 'authenticate':
         return { type: 'ack', id, action };
       default:

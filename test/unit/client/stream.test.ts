@@ -1,13 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Entry, Stream } from '../../../shared/client/stream.ts';
+import { Stream } from '../../../shared/client/stream.ts';
+import type { Position } from '../../../shared/protocol/frames.ts';
 import { range } from './harness.ts';
 
 const at = (offset: number, epoch = 'a') => ({ epoch, offset });
-const offsetsOf = (entries: readonly Entry[]) => entries.map(({ offset }) => offset);
+const offsetsOf = (entries: readonly Position[]) => entries.map(({ offset }) => offset);
 
-function streamAt(offset: number, heldMax = 100): Stream<Entry> {
-  const stream = new Stream<Entry>(heldMax);
+function streamAt(offset: number, heldMax = 100): Stream<Position> {
+  const stream = new Stream<Position>(heldMax);
   stream.cover(undefined, at(offset), []);
   return stream;
 }
@@ -70,7 +71,7 @@ describe('live entries', () => {
   });
 
   it('holds everything before the first answer', () => {
-    const stream = new Stream<Entry>(100);
+    const stream = new Stream<Position>(100);
     expect(stream.add(at(42))).toEqual([]);
     expect(stream.add(at(41))).toEqual([]);
     expect(stream.gap).toBe(false);
@@ -230,10 +231,10 @@ describe('any interleaving of live frames and answers', () => {
     fc.assert(
       fc.property(worlds, ({ size, start, tombstones, skipped, heldMax, steps }) => {
         const isMessage = (offset: number) => !tombstones.includes(offset) && !skipped.includes(offset);
-        const stream = new Stream<Entry>(heldMax);
+        const stream = new Stream<Position>(heldMax);
         const given: number[] = [];
-        const give = (entries: readonly Entry[]) => given.push(...offsetsOf(entries));
-        const answer = (from: Entry, to: number) => {
+        const give = (entries: readonly Position[]) => given.push(...offsetsOf(entries));
+        const answer = (from: Position, to: number) => {
           const entries = range(from.offset + 1, to).filter(isMessage);
           give(
             stream.cover(
@@ -244,7 +245,7 @@ describe('any interleaving of live frames and answers', () => {
           );
         };
         const first = Math.min(start, size);
-        const asked: Entry[] = [];
+        const asked: Position[] = [];
         give(stream.cover(undefined, at(first), []));
         for (const step of steps) {
           if (step === 'ask') {
@@ -277,11 +278,11 @@ describe('any interleaving of live frames and answers', () => {
     );
     fc.assert(
       fc.property(fc.array(step, { maxLength: 150 }), (steps) => {
-        const stream = new Stream<Entry>(5);
+        const stream = new Stream<Position>(5);
         const log = { epoch: 'e0', first: 1, newest: 0 };
-        const wire: Entry[] = [];
-        const given: Entry[] = [];
-        const losses: { from: Entry; to: Entry }[] = [];
+        const wire: Position[] = [];
+        const given: Position[] = [];
+        const losses: { from: Position; to: Position }[] = [];
         let pending: (() => void) | undefined;
         const ask = () => {
           const from = stream.position ?? at(0, log.epoch);
@@ -325,10 +326,13 @@ describe('any interleaving of live frames and answers', () => {
 });
 
 /** Every place where what was given out does not follow on what was given out or lost before it. */
-function accountOf(given: readonly Entry[], losses: readonly { from: Entry; to: Entry }[]): string[] {
+function accountOf(
+  given: readonly Position[],
+  losses: readonly { from: Position; to: Position }[],
+): string[] {
   const faults: string[] = [];
   const rest = [...losses];
-  let position: Entry = at(0, 'e0');
+  let position: Position = at(0, 'e0');
   for (const entry of given) {
     while (rest[0] && (position.epoch !== entry.epoch || entry.offset !== position.offset + 1)) {
       const { from, to } = rest.shift() ?? { from: position, to: position };

@@ -1,0 +1,36 @@
+import type { Acks, CommandFields, UnroutedAcks, UnroutedFields } from '../protocol/acks.ts';
+import { FanwireError } from './errors.ts';
+
+type AllFields = CommandFields & UnroutedFields;
+type AllAcks = Acks & UnroutedAcks;
+
+/** Optional fields may be undefined, which is not written: an option that was not given is handed on as it is. */
+export type OrUndefined<T> = {
+  readonly [K in keyof T]: T[K] | (T extends Record<K, unknown> ? never : undefined);
+};
+
+/** Every action that the client sends, with the one that no server has yet. */
+export type SentAction = keyof AllFields;
+export type Fields<A extends SentAction> = OrUndefined<AllFields[A]>;
+/** What the ack of such a command holds. */
+export type Ack<A extends SentAction> = AllAcks[A];
+
+/** A command without its id, which it gets on the connection that it is sent on. */
+export interface WrittenCommand<A extends SentAction> {
+  readonly action: A;
+  readonly json: string;
+}
+
+export const writeCommand = <A extends SentAction>(action: A, fields: Fields<A>): WrittenCommand<A> => ({
+  action,
+  json: toJson({ action, ...fields }),
+});
+
+/** As JSON, or an error if the application's data cannot be written so. */
+export function toJson(value: object): string {
+  try {
+    return JSON.stringify(value);
+  } catch (cause) {
+    throw new FanwireError('bad_request', 'expected data that can be written as JSON', { cause });
+  }
+}
