@@ -1,7 +1,7 @@
 import type { Limit } from '../async.ts';
 import type { DeliveryJob } from '../queues/job.ts';
 import { createPacker, type Frames } from './frames.ts';
-import { type Lane, laneOf, type Pace } from './pace.ts';
+import { type Pace, type Urgency, urgencyOf } from './pace.ts';
 import type { Post, PostOutcome } from './post.ts';
 
 export interface Failure {
@@ -32,7 +32,7 @@ export interface DeliverDeps {
   readonly now: () => number;
 }
 
-type Job = Pick<DeliveryJob, 'topic' | 'epoch' | 'type' | 'messages' | 'connectionIds' | 'lane'>;
+type Job = Pick<DeliveryJob, 'topic' | 'epoch' | 'type' | 'messages' | 'connectionIds' | 'urgency'>;
 
 /**
  * Posts every message to every connection: to one connection one frame after the other, to many at the same time.
@@ -41,7 +41,7 @@ type Job = Pick<DeliveryJob, 'topic' | 'epoch' | 'type' | 'messages' | 'connecti
 export async function deliver(job: Job, deps: DeliverDeps, stopAtMs: number): Promise<Delivery> {
   const round = new Round(job, deps, stopAtMs);
   const serving: Promise<void>[] = [];
-  deps.pace.expect(round.lane, job.connectionIds.length);
+  deps.pace.expect(round.urgency, job.connectionIds.length);
   for (const [index, connectionId] of job.connectionIds.entries()) {
     const turn = round.turn();
     const rest = () => job.connectionIds.slice(index).map((connectionId) => ({ connectionId, from: 0 }));
@@ -61,20 +61,20 @@ class Round implements Delivery {
   readonly unreached: Unreached[] = [];
   throttled = 0;
   expired = 0;
-  readonly lane: Lane;
+  readonly urgency: Urgency;
   readonly #deps: DeliverDeps;
   readonly #stopAtMs: number;
   readonly #pack: (nowMs: number) => Frames;
 
   constructor(job: Job, deps: DeliverDeps, stopAtMs: number) {
-    this.lane = laneOf(job);
+    this.urgency = urgencyOf(job);
     this.#deps = deps;
     this.#stopAtMs = stopAtMs;
     this.#pack = createPacker(job);
   }
 
   turn(): boolean | Promise<boolean> {
-    return this.#deps.pace.turn(this.lane, this.#stopAtMs);
+    return this.#deps.pace.turn(this.urgency, this.#stopAtMs);
   }
 
   /** Waits for a turn; if there is none, notes whom that leaves without. */
@@ -86,7 +86,7 @@ class Round implements Delivery {
     } catch (error) {
       this.failed.push(...rest().map((each) => ({ ...each, reason: String(error) })));
     }
-    pace.expect(this.lane, -rest().length);
+    pace.expect(this.urgency, -rest().length);
     return false;
   }
 
@@ -98,7 +98,7 @@ class Round implements Delivery {
       this.expired += expired;
       for (const { bytes, from } of frames) {
         if (from !== frames[0]?.from) {
-          pace.expect(this.lane, 1);
+          pace.expect(this.urgency, 1);
           if (!(await this.hasCome(this.turn(), () => [{ connectionId, from }]))) return;
         }
         // What comes after a failed frame waits for its retry, or it would arrive first.

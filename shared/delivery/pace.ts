@@ -6,14 +6,14 @@ import { Turns } from './turns.ts';
  * How urgent a post is. `quick` posts, to a few connections, may run ahead of the shared schedule, so that a message
  * to one connection does not queue behind a broadcast; `bulk` posts take the turns that are left.
  */
-export type Lane = 'quick' | 'bulk';
+export type Urgency = 'quick' | 'bulk';
 
 /** Keeps the posts of all workers together within a budget of requests a second. */
 export interface Pace {
   /** Announces posts, so that one lease covers many of them; a negative number takes them back. */
-  expect(lane: Lane, posts: number): void;
+  expect(urgency: Urgency, posts: number): void;
   /** The next post's turn, waited for if it has to be: false if it would not come before `stopAtMs`. */
-  turn(lane: Lane, stopAtMs: number): boolean | Promise<boolean>;
+  turn(urgency: Urgency, stopAtMs: number): boolean | Promise<boolean>;
   /** What posts are answered: where many get 429, the next ones come more slowly. */
   answered(isThrottled: boolean): void;
 }
@@ -30,8 +30,11 @@ export interface PaceDeps {
 
 /** A job of up to so many connections is quick. */
 const QUICK_CONNECTIONS_MAX = 200;
-export const laneOf = ({ lane, connectionIds }: Pick<DeliveryJob, 'lane' | 'connectionIds'>): Lane =>
-  lane ?? (connectionIds.length <= QUICK_CONNECTIONS_MAX ? 'quick' : 'bulk');
+export const urgencyOf = ({
+  urgency,
+  connectionIds,
+}: Pick<DeliveryJob, 'urgency' | 'connectionIds'>): Urgency =>
+  urgency ?? (connectionIds.length <= QUICK_CONNECTIONS_MAX ? 'quick' : 'bulk');
 
 /** Quick posts run ahead by up to this much: API Gateway lets through half a second's worth at once. */
 const QUICK_AHEAD_MS = 500;
@@ -53,7 +56,7 @@ export function createPace({ budget, requestsPerSecondMax, environmentsMax, ...d
   const speed = createSpeed(deps.now);
   const unasked = createBucket((requestsPerSecondMax * UNASKED_SHARE) / environmentsMax, deps.now);
   const intervalMs = () => (1_000 * speed.slowness()) / (requestsPerSecondMax * ASKED_SHARE);
-  const lanes = {
+  const turns = {
     quick: new Turns({
       ...deps,
       intervalMs,
@@ -70,13 +73,13 @@ export function createPace({ budget, requestsPerSecondMax, environmentsMax, ...d
     }),
   };
   return {
-    expect: (lane, posts) => lanes[lane].expect(posts),
-    turn(lane, stopAtMs) {
+    expect: (urgency, posts) => turns[urgency].expect(posts),
+    turn(urgency, stopAtMs) {
       if (deps.now() < stopAtMs && unasked()) {
-        lanes[lane].expect(-1);
+        turns[urgency].expect(-1);
         return true;
       }
-      return lanes[lane].turn(stopAtMs);
+      return turns[urgency].turn(stopAtMs);
     },
     answered: speed.answered,
   };

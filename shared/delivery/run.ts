@@ -3,7 +3,7 @@ import type { Forget } from '../data/forget.ts';
 import { type DeliveryJob, encodeJob, retryDelaySeconds } from '../queues/job.ts';
 import type { DeadLetters, DeliveryQueue } from '../queues/queues.ts';
 import { type DeliverDeps, type Delivery, deliver, type Failure, type Unreached } from './deliver.ts';
-import { laneOf } from './pace.ts';
+import { urgencyOf } from './pace.ts';
 
 export interface RunDeps extends DeliverDeps {
   readonly forget: Forget;
@@ -49,9 +49,9 @@ async function forgetGone(
 async function goOn(job: DeliveryJob, unreached: readonly Unreached[], deps: RunDeps): Promise<void> {
   const rest = [...Map.groupBy(unreached, ({ from }) => from)];
   if (rest.length === 0) return;
-  const lane = laneOf(job) === 'bulk' && { lane: 'bulk' as const };
+  const urgency = urgencyOf(job) === 'bulk' && { urgency: 'bulk' as const };
   await deps.deliveryQueue.add(
-    rest.map(([from, group]) => ({ ...missing(job, from, group), ...lane })),
+    rest.map(([from, group]) => ({ ...missing(job, from, group), ...urgency })),
     0,
   );
 }

@@ -19,8 +19,8 @@ export interface DeliveryJob {
   readonly shards: readonly Shard[];
   /** Which try this is, from 1. */
   readonly attempt: number;
-  /** Of what is left of a larger job: the rest of a broadcast is as urgent as the broadcast was. */
-  readonly lane?: 'bulk';
+  /** Set on what is left of a larger job: by its size alone the rest of a broadcast would be quick. */
+  readonly urgency?: 'bulk';
 }
 export interface JobMessage {
   /** A `WireMessage`, written out: it is the same for every connection. */

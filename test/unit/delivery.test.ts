@@ -220,12 +220,12 @@ describe('runJob', () => {
   });
 
   it('lets what is left of a broadcast run ahead of nothing, however few they are', async () => {
-    const lanes: string[] = [];
+    const urgencies: string[] = [];
     const turn = turnsFor(250);
     const pace = {
       ...freePace(),
-      turn: (lane: string) => {
-        lanes.push(lane);
+      turn: (urgency: string) => {
+        urgencies.push(urgency);
         return turn();
       },
     };
@@ -234,7 +234,7 @@ describe('runJob', () => {
     const [rest] = retries.flatMap(({ jobs }) => jobs);
     expect(rest?.connectionIds).toHaveLength(10);
     await runJob(rest as DeliveryJob, deps, FOREVER);
-    expect(lanes).toEqual(Array(251 + 1).fill('bulk'));
+    expect(urgencies).toEqual(Array(251 + 1).fill('bulk'));
   });
 
   it('throws if what is missing cannot be handed on, so that the queue keeps the job', async () => {

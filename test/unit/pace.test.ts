@@ -2,7 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Budget } from '../../shared/data/budget.ts';
-import { createPace, type Lane, type Pace } from '../../shared/delivery/pace.ts';
+import { createPace, type Pace, type Urgency } from '../../shared/delivery/pace.ts';
 import { Turns } from '../../shared/delivery/turns.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 
@@ -42,9 +42,9 @@ function workersAt(requestsPerSecondMax: number, { workers = 1, askMs = 8 } = {}
   );
   const sent: number[] = [];
   /** Makes posts one after the other, as fast as they may go. */
-  const post = async (pace: Pace, lane: Lane, posts: number, onPost = () => {}) => {
-    pace.expect(lane, posts);
-    for (let n = 0; n < posts && (await pace.turn(lane, FOREVER)); n++) {
+  const post = async (pace: Pace, urgency: Urgency, posts: number, onPost = () => {}) => {
+    pace.expect(urgency, posts);
+    for (let n = 0; n < posts && (await pace.turn(urgency, FOREVER)); n++) {
       sent.push(clock.now());
       onPost();
     }
