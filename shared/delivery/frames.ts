@@ -1,7 +1,7 @@
 import type { DeliveryJob, JobMessage } from '../queues/job.ts';
 
-/** API Gateway meters a message per 32 KB: up to there another message in the frame is free. */
-export const FRAME_BYTES_MAX = 32 * 1024;
+/** API Gateway bills every started 32 KB: up to there another message in the frame costs nothing. */
+export const BILLING_UNIT_BYTES = 32 * 1024;
 
 export interface Frame {
   readonly bytes: Uint8Array;
@@ -17,7 +17,7 @@ export interface Frames {
 type Packable = Pick<DeliveryJob, 'topic' | 'epoch' | 'type' | 'messages'>;
 
 /** Packs what is not too late at `nowMs` into as few frames as fit, in order. */
-export function packFrames({ topic, epoch, type, messages }: Packable, nowMs: number): Frames {
+function packFrames({ topic, epoch, type, messages }: Packable, nowMs: number): Frames {
   const address =
     (topic === undefined ? '' : `"topic":${JSON.stringify(topic)},`) +
     (epoch === undefined ? '' : `"epoch":${JSON.stringify(epoch)},`);
@@ -37,7 +37,7 @@ export function packFrames({ topic, epoch, type, messages }: Packable, nowMs: nu
       continue;
     }
     const size = Buffer.byteLength(json) + 1;
-    if (pack.length === 0 || type !== undefined || bytes + size > FRAME_BYTES_MAX) {
+    if (pack.length === 0 || type !== undefined || bytes + size > BILLING_UNIT_BYTES) {
       close();
       from = index;
     }
