@@ -1,4 +1,3 @@
-import { toJobMessage } from '../../shared/delivery/frames.ts';
 import type { QueueRecord } from '../../shared/lambda/events.ts';
 import type { Receipt } from '../../shared/protocol/frames.ts';
 import {
@@ -9,7 +8,7 @@ import {
 } from '../../shared/protocol/namespaces.ts';
 import type { ReceiptTo, Target } from '../../shared/protocol/publication.ts';
 import type { Topic } from '../../shared/protocol/topic.ts';
-import type { DeliveryJob } from '../../shared/queues/job.ts';
+import { type DeliveryJob, toJobMessage } from '../../shared/queues/job.ts';
 import type { Entry } from './jobs.ts';
 import { type Draft, type SequenceDeps, type Sequenced, sequence } from './sequence.ts';
 

@@ -1,4 +1,4 @@
-import type { DeliveryJob, JobMessage } from '../queues/job.ts';
+import type { DeliveryJob } from '../queues/job.ts';
 
 /** API Gateway bills every started 32 KB: up to there another message in the frame costs nothing. */
 export const BILLING_UNIT_BYTES = 32 * 1024;
@@ -80,8 +80,3 @@ export function createPacker(job: Packable): (nowMs: number) => Frames {
 }
 
 const later = (expiresAtMs: number, nowMs: number): number => (expiresAtMs > nowMs ? expiresAtMs : Infinity);
-
-export const toJobMessage = (message: object, expiresAtMs: number | undefined): JobMessage => ({
-  json: JSON.stringify(message),
-  ...(expiresAtMs !== undefined && { expiresAtMs }),
-});

@@ -35,6 +35,12 @@ export const JOB_CONNECTIONS_MAX = 500;
 export const JOB_BYTES_MAX = 1_000_000;
 const RETRY_DELAY_MAX_SECONDS = 60;
 
+/** Writes a message out once for all of its connections. */
+export const toJobMessage = (message: object, expiresAtMs: number | undefined): JobMessage => ({
+  json: JSON.stringify(message),
+  ...(expiresAtMs !== undefined && { expiresAtMs }),
+});
+
 /** Encodes a job as queue message bodies that each fit: few enough connections, few enough bytes. */
 export function encodeJob(job: DeliveryJob): string[] {
   return [...chunks(job.connectionIds, JOB_CONNECTIONS_MAX)].flatMap((connectionIds) =>
