@@ -153,7 +153,7 @@ async function serve(
   const jobs = entries.length === 0 ? [] : jobsFor(target, epoch, entries, slices);
   const connections = jobs.reduce((sum, { connectionIds }) => sum + connectionIds.length, 0);
   const isInline = connections <= deps.inlineMax;
-  if (!isInline) await deps.deliveryQueue.add(jobs, 0);
+  if (!isInline) await deps.deliveryQueue.enqueue(jobs, 0);
   const inlineStopMs = Math.min(stopAtMs, deps.now() + INLINE_WAIT_MS);
   const here = [...receipts, ...(isInline ? jobs : [])];
   return Promise.all(here.map((job) => runJob(job, deps, inlineStopMs)));

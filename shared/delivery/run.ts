@@ -50,7 +50,7 @@ async function goOn(job: DeliveryJob, unreached: readonly Unreached[], deps: Run
   const rest = [...Map.groupBy(unreached, ({ from }) => from)];
   if (rest.length === 0) return;
   const urgency = urgencyOf(job) === 'bulk' && { urgency: 'bulk' as const };
-  await deps.deliveryQueue.add(
+  await deps.deliveryQueue.enqueue(
     rest.map(([from, group]) => ({ ...missing(job, from, group), ...urgency })),
     0,
   );
@@ -64,7 +64,7 @@ async function tryAgain(job: DeliveryJob, failed: readonly Failure[], deps: RunD
       ...missing(job, from, group),
       attempt: job.attempt + 1,
     }));
-    return deps.deliveryQueue.add(retries, retryDelaySeconds(job.attempt, deps.random));
+    return deps.deliveryQueue.enqueue(retries, retryDelaySeconds(job.attempt, deps.random));
   }
   for (const [from, group] of groups) {
     for (const [reason, alike] of Map.groupBy(group, ({ reason }) => reason)) {

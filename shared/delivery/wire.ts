@@ -60,7 +60,7 @@ export async function createDelivery(
     now: Date.now,
     random: Math.random,
     forget: async (...whom) => (await stores()).forget(...whom),
-    deliveryQueue: { add: async (...jobs) => (await stores()).deliveryQueue.add(...jobs) },
+    deliveryQueue: { enqueue: async (...jobs) => (await stores()).deliveryQueue.enqueue(...jobs) },
     deadLetters: { add: async (...letter) => (await stores()).deadLetters.add(...letter) },
     attemptsMax: config.attemptsMax,
   };

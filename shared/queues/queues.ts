@@ -20,7 +20,8 @@ const BATCH_BACKOFF_MS = 50;
 const REASON_LENGTH_MAX = 1_000;
 
 export interface DeliveryQueue {
-  add(jobs: readonly DeliveryJob[], delaySeconds: number): Promise<void>;
+  /** Resolves once the queue has all of them. */
+  enqueue(jobs: readonly DeliveryJob[], delaySeconds: number): Promise<void>;
 }
 export interface DeadLetters {
   /** `body` stays as it was, so that it can be redriven; the reason travels as a message attribute. */
@@ -29,7 +30,7 @@ export interface DeadLetters {
 
 export function createDeliveryQueue(client: Pick<SQSClient, 'send'>, url: string): DeliveryQueue {
   return {
-    async add(jobs, delaySeconds) {
+    async enqueue(jobs, delaySeconds) {
       const entries = jobs.flatMap((job) =>
         encodeJob(job).map((body) => ({
           MessageBody: body,

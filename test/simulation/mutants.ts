@@ -121,7 +121,9 @@ const retryWholeJob: Mutant = {
         posted.push({ connectionId, text: decoder.decode(frame) });
         return post(connectionId, frame);
       },
-      deliveryQueue: { add: (jobs, delaySeconds) => deliveryQueue.add(jobs.map(whole), delaySeconds) },
+      deliveryQueue: {
+        enqueue: (jobs, delaySeconds) => deliveryQueue.enqueue(jobs.map(whole), delaySeconds),
+      },
     };
     return bent as unknown as typeof deps;
   },
@@ -145,7 +147,7 @@ const positionBeforeDelivery: Mutant = {
 
 /** What failed is not tried again. */
 const retryForgotten: Mutant = {
-  bend: bendOf<RunDeps>('deliver', (deps) => ({ ...deps, deliveryQueue: { add: async () => {} } })),
+  bend: bendOf<RunDeps>('deliver', (deps) => ({ ...deps, deliveryQueue: { enqueue: async () => {} } })),
 };
 
 /** Rows of connections that answered 410 stay. */

@@ -46,7 +46,7 @@ function workshop(fate: Parameters<typeof postsThat>[0], overrides: Partial<RunD
   const deps: RunDeps = {
     ...posts,
     forget: async (connectionId) => void forgotten.push(connectionId),
-    deliveryQueue: { add: async (jobs, delaySeconds) => void retries.push({ jobs, delaySeconds }) },
+    deliveryQueue: { enqueue: async (jobs, delaySeconds) => void retries.push({ jobs, delaySeconds }) },
     deadLetters: { add: async (body, reason) => void dead.push({ job: decodeJob(body), reason }) },
     attemptsMax: 3,
     random: () => 0.5,
@@ -239,7 +239,7 @@ describe('runJob', () => {
 
   it('throws if what is missing cannot be handed on, so that the queue keeps the job', async () => {
     const { deps } = workshop(() => failed, {
-      deliveryQueue: { add: () => Promise.reject(new Error('queue is away')) },
+      deliveryQueue: { enqueue: () => Promise.reject(new Error('queue is away')) },
     });
     await expect(runJob(job(['a']), deps, FOREVER)).rejects.toThrow('queue is away');
   });
@@ -357,7 +357,7 @@ describe('a batch of jobs', () => {
 
   it('hands out again every record of a job that could not be handed on, and no other', async () => {
     const { deps } = workshop((id) => (id === 'a' ? failed : delivered), {
-      deliveryQueue: { add: () => Promise.reject(new Error('queue is away')) },
+      deliveryQueue: { enqueue: () => Promise.reject(new Error('queue is away')) },
     });
     const all = [small(['a'], '1'), small(['b'], '1'), small(['a'], '2')].map(record);
     const result = await deliverJobs(all, deps, FOREVER);

@@ -70,7 +70,7 @@ function houseOf(subscribers: Record<string, string[]>, overrides: Partial<FanOu
     pace: freePace(),
     now: () => Date.UTC(2026, 10, 20, 5),
     forget: async () => {},
-    deliveryQueue: { add: async (added) => void jobs.push(...added) },
+    deliveryQueue: { enqueue: async (added) => void jobs.push(...added) },
     deadLetters: { add: async () => {} },
     badEvents: { add: async (body, reason) => void bad.push({ body, reason }) },
     attemptsMax: 3,
