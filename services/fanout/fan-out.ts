@@ -186,7 +186,7 @@ async function parseAll(
     if (!(parsed instanceof ClientError)) inbound.push(parsed);
     else {
       const { message } = parsed;
-      await badEvents.add(record.body, message).catch((reason: unknown) => failed.push({ record, reason }));
+      await badEvents.bury(record.body, message).catch((reason: unknown) => failed.push({ record, reason }));
     }
   }
   return { inbound, failed };

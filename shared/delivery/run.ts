@@ -70,7 +70,7 @@ async function tryAgain(job: DeliveryJob, failed: readonly Failure[], deps: RunD
     for (const [reason, alike] of Map.groupBy(group, ({ reason }) => reason)) {
       // A dead letter starts afresh when it is redriven.
       for (const body of encodeJob({ ...missing(job, from, alike), attempt: 1 })) {
-        await deps.deadLetters.add(body, `${reason} (attempt ${job.attempt} of ${deps.attemptsMax})`);
+        await deps.deadLetters.bury(body, `${reason} (attempt ${job.attempt} of ${deps.attemptsMax})`);
       }
     }
   }

@@ -61,7 +61,7 @@ export async function createDelivery(
     random: Math.random,
     forget: async (...whom) => (await stores()).forget(...whom),
     deliveryQueue: { enqueue: async (...jobs) => (await stores()).deliveryQueue.enqueue(...jobs) },
-    deadLetters: { add: async (...letter) => (await stores()).deadLetters.add(...letter) },
+    deadLetters: { bury: async (...letter) => (await stores()).deadLetters.bury(...letter) },
     attemptsMax: config.attemptsMax,
   };
 }

@@ -25,7 +25,7 @@ export interface DeliveryQueue {
 }
 export interface DeadLetters {
   /** `body` stays as it was, so that it can be redriven; the reason travels as a message attribute. */
-  add(body: string, reason: string): Promise<void>;
+  bury(body: string, reason: string): Promise<void>;
 }
 
 export function createDeliveryQueue(client: Pick<SQSClient, 'send'>, url: string): DeliveryQueue {
@@ -46,7 +46,7 @@ export function createDeliveryQueue(client: Pick<SQSClient, 'send'>, url: string
 
 export function createDeadLetters(client: Pick<SQSClient, 'send'>, url: string): DeadLetters {
   return {
-    async add(body, reason) {
+    async bury(body, reason) {
       await client.send(
         new SendMessageCommand({
           QueueUrl: url,

@@ -47,7 +47,7 @@ function workshop(fate: Parameters<typeof postsThat>[0], overrides: Partial<RunD
     ...posts,
     forget: async (connectionId) => void forgotten.push(connectionId),
     deliveryQueue: { enqueue: async (jobs, delaySeconds) => void retries.push({ jobs, delaySeconds }) },
-    deadLetters: { add: async (body, reason) => void dead.push({ job: decodeJob(body), reason }) },
+    deadLetters: { bury: async (body, reason) => void dead.push({ job: decodeJob(body), reason }) },
     attemptsMax: 3,
     random: () => 0.5,
     ...overrides,

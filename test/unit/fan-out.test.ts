@@ -71,8 +71,8 @@ function houseOf(subscribers: Record<string, string[]>, overrides: Partial<FanOu
     now: () => Date.UTC(2026, 10, 20, 5),
     forget: async () => {},
     deliveryQueue: { enqueue: async (added) => void jobs.push(...added) },
-    deadLetters: { add: async () => {} },
-    badEvents: { add: async (body, reason) => void bad.push({ body, reason }) },
+    deadLetters: { bury: async () => {} },
+    badEvents: { bury: async (body, reason) => void bad.push({ body, reason }) },
     attemptsMax: 3,
     logs: NO_LOGS,
     namespaces: namespacesOf(),
@@ -343,7 +343,7 @@ describe('a batch', () => {
   });
 
   it('keeps a bad event in the queue if its dead letter cannot be written', async () => {
-    const { deps } = houseOf({}, { badEvents: { add: () => Promise.reject(new Error('queue is away')) } });
+    const { deps } = houseOf({}, { badEvents: { bury: () => Promise.reject(new Error('queue is away')) } });
     const wrong = record({ data: 1 });
     expect(await run([wrong], deps)).toEqual([{ record: wrong, reason: new Error('queue is away') }]);
   });
