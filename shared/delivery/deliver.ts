@@ -41,7 +41,7 @@ type Job = Pick<DeliveryJob, 'topic' | 'epoch' | 'type' | 'messages' | 'connecti
 export async function deliver(job: Job, deps: DeliverDeps, stopAtMs: number): Promise<Delivery> {
   const round = new Round(job, deps, stopAtMs);
   const serving: Promise<void>[] = [];
-  deps.pace.expect(round.urgency, job.connectionIds.length);
+  deps.pace.announce(round.urgency, job.connectionIds.length);
   for (const [index, connectionId] of job.connectionIds.entries()) {
     const turn = round.turn();
     const rest = () => job.connectionIds.slice(index).map((connectionId) => ({ connectionId, from: 0 }));
@@ -86,7 +86,7 @@ class Round implements Delivery {
     } catch (error) {
       this.failed.push(...rest().map((each) => ({ ...each, reason: String(error) })));
     }
-    pace.expect(this.urgency, -rest().length);
+    pace.announce(this.urgency, -rest().length);
     return false;
   }
 
@@ -98,7 +98,7 @@ class Round implements Delivery {
       this.expired += expired;
       for (const { bytes, from } of frames) {
         if (from !== frames[0]?.from) {
-          pace.expect(this.urgency, 1);
+          pace.announce(this.urgency, 1);
           if (!(await this.hasCome(this.turn(), () => [{ connectionId, from }]))) return;
         }
         // What comes after a failed frame waits for its retry, or it would arrive first.

@@ -11,7 +11,7 @@ export type Urgency = 'quick' | 'bulk';
 /** Keeps the posts of all workers together within a budget of requests a second. */
 export interface Pace {
   /** Announces posts, so that one lease covers many of them; a negative number takes them back. */
-  expect(urgency: Urgency, posts: number): void;
+  announce(urgency: Urgency, posts: number): void;
   /** The next post's turn, waited for if it has to be: false if it would not come before `stopAtMs`. */
   turn(urgency: Urgency, stopAtMs: number): boolean | Promise<boolean>;
   /** What posts are answered: where many get 429, the next ones come more slowly. */
@@ -73,10 +73,10 @@ export function createPace({ budget, requestsPerSecondMax, environmentsMax, ...d
     }),
   };
   return {
-    expect: (urgency, posts) => turns[urgency].expect(posts),
+    announce: (urgency, posts) => turns[urgency].announce(posts),
     turn(urgency, stopAtMs) {
       if (deps.now() < stopAtMs && unasked()) {
-        turns[urgency].expect(-1);
+        turns[urgency].announce(-1);
         return true;
       }
       return turns[urgency].turn(stopAtMs);

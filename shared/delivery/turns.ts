@@ -45,7 +45,7 @@ export class Turns {
     this.#deps = deps;
   }
 
-  expect(posts: number): void {
+  announce(posts: number): void {
     this.#wanted += posts;
   }
 

@@ -2,7 +2,7 @@ import type { Pace } from '../../shared/delivery/pace.ts';
 
 /** A pace at which everybody may go at once. */
 export const freePace = (): Pace => ({
-  expect: () => {},
+  announce: () => {},
   turn: async () => true,
   answered: () => {},
 });

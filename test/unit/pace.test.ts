@@ -43,7 +43,7 @@ function workersAt(requestsPerSecondMax: number, { workers = 1, askMs = 8 } = {}
   const sent: number[] = [];
   /** Makes posts one after the other, as fast as they may go. */
   const post = async (pace: Pace, urgency: Urgency, posts: number, onPost = () => {}) => {
-    pace.expect(urgency, posts);
+    pace.announce(urgency, posts);
     for (let n = 0; n < posts && (await pace.turn(urgency, FOREVER)); n++) {
       sent.push(clock.now());
       onPost();
@@ -193,7 +193,7 @@ describe('the pace', () => {
     const stopAtMs = clock.now() + 300;
     const turns: boolean[] = [];
     void (async () => {
-      pace.expect('bulk', 200);
+      pace.announce('bulk', 200);
       for (let n = 0; n < 200; n++) turns.push(await pace.turn('bulk', stopAtMs));
     })();
     await run(400);
@@ -209,10 +209,10 @@ describe('the pace', () => {
     };
     const deps = { intervalMs: () => 10, now: () => 0, random: () => 0, wait: async () => {} };
     const turns = new Turns({ ...deps, take, aheadMs: 0, lateMs: 10 });
-    turns.expect(1);
+    turns.announce(1);
     expect(await turns.turn(500)).toBe(false);
-    turns.expect(-1);
-    turns.expect(3);
+    turns.announce(-1);
+    turns.announce(3);
     expect(await turns.turn(2_000)).toBe(true);
     expect(spans).toEqual([10, 30]);
   });
@@ -228,7 +228,7 @@ describe('the pace', () => {
       random: () => 0.5,
       wait: (ms) => wait(clock, ms),
     });
-    pace.expect('bulk', 3);
+    pace.announce('bulk', 3);
     expect(await pace.turn('bulk', FOREVER)).toBe(true);
     await expect(pace.turn('bulk', FOREVER)).rejects.toThrow('table is away');
     away = false;
