@@ -74,7 +74,7 @@ class Round implements Delivery {
   }
 
   turn(): boolean | Promise<boolean> {
-    return this.#deps.pace.turn(this.urgency, this.#stopAtMs);
+    return this.#deps.pace.takeTurn(this.urgency, this.#stopAtMs);
   }
 
   /** Waits for a turn; if there is none, notes whom that leaves without. */
@@ -111,7 +111,7 @@ class Round implements Delivery {
   }
 
   #isDelivered(result: PostOutcome, whom: Unreached): boolean {
-    this.#deps.pace.answered(result.outcome === 'throttled');
+    this.#deps.pace.noteAnswer(result.outcome === 'throttled');
     if (result.outcome === 'delivered') return true;
     if (result.outcome === 'gone') {
       this.gone.push(whom.connectionId);

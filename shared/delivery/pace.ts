@@ -13,9 +13,9 @@ export interface Pace {
   /** Announces posts, so that one lease covers many of them; a negative number takes them back. */
   announce(urgency: Urgency, posts: number): void;
   /** The next post's turn, waited for if it has to be: false if it would not come before `stopAtMs`. */
-  turn(urgency: Urgency, stopAtMs: number): boolean | Promise<boolean>;
+  takeTurn(urgency: Urgency, stopAtMs: number): boolean | Promise<boolean>;
   /** What posts are answered: where many get 429, the next ones come more slowly. */
-  answered(isThrottled: boolean): void;
+  noteAnswer(isThrottled: boolean): void;
 }
 export interface PaceDeps {
   readonly budget: Budget;
@@ -74,14 +74,14 @@ export function createPace({ budget, requestsPerSecondMax, environmentsMax, ...d
   };
   return {
     announce: (urgency, posts) => turns[urgency].announce(posts),
-    turn(urgency, stopAtMs) {
+    takeTurn(urgency, stopAtMs) {
       if (deps.now() < stopAtMs && unasked()) {
         turns[urgency].announce(-1);
         return true;
       }
-      return turns[urgency].turn(stopAtMs);
+      return turns[urgency].takeTurn(stopAtMs);
     },
-    answered: speed.answered,
+    noteAnswer: speed.noteAnswer,
   };
 }
 
@@ -112,7 +112,7 @@ function createSpeed(now: () => number) {
   };
   return {
     slowness: current,
-    answered(isThrottled: boolean) {
+    noteAnswer(isThrottled: boolean) {
       answered += 1;
       if (isThrottled) throttled += 1;
       if (now() - lookedAtMs < LOOK_EVERY_MS) return;

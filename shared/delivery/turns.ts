@@ -50,7 +50,7 @@ export class Turns {
   }
 
   /** False if the turn would come at or after `stopAtMs`. What need not be waited for is no promise: it is once a post. */
-  turn(stopAtMs: number): boolean | Promise<boolean> {
+  takeTurn(stopAtMs: number): boolean | Promise<boolean> {
     if (this.#deps.now() >= stopAtMs) return false;
     const atMs = this.#next();
     return atMs === undefined ? this.#turnOfNextLease(stopAtMs) : this.#use(atMs, stopAtMs);

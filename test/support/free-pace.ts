@@ -3,6 +3,6 @@ import type { Pace } from '../../shared/delivery/pace.ts';
 /** A pace at which everybody may go at once. */
 export const freePace = (): Pace => ({
   announce: () => {},
-  turn: async () => true,
-  answered: () => {},
+  takeTurn: async () => true,
+  noteAnswer: () => {},
 });

@@ -115,7 +115,7 @@ describe('deliver', () => {
     const { got: _, ...deps } = postsThat((id) =>
       id === 'a' ? { outcome: 'throttled', reason: 'HTTP 429' } : delivered,
     );
-    const pace = { ...freePace(), answered: (isThrottled: boolean) => void answers.push(isThrottled) };
+    const pace = { ...freePace(), noteAnswer: (isThrottled: boolean) => void answers.push(isThrottled) };
     const result = await outcome(job(['a', 'b']), { ...deps, pace }, FOREVER);
     expect(result).toMatchObject({ throttled: 1, failed: [{ connectionId: 'a', reason: 'HTTP 429' }] });
     expect(answers.sort()).toEqual([false, true]);
@@ -140,7 +140,7 @@ describe('deliver', () => {
   it('names whom it had no time for, from the message that they miss', async () => {
     let turns = 0;
     // Turns for a's first message, b's, and a's second; then none.
-    const pace = { ...freePace(), turn: async () => ++turns <= 3 };
+    const pace = { ...freePace(), takeTurn: async () => ++turns <= 3 };
     const { got, ...deps } = postsThat(() => delivered);
     const result = await outcome(job(['a', 'b', 'c', 'd'], ['1', '2']), { ...deps, pace }, FOREVER);
     const missed = new Map(result.unreached.map(({ connectionId, from }) => [connectionId, from]));
@@ -155,7 +155,7 @@ describe('deliver', () => {
     let turns = 0;
     const pace = {
       ...freePace(),
-      turn: async () => {
+      takeTurn: async () => {
         if (++turns === 2) throw new Error('table is away');
         return true;
       },
@@ -210,7 +210,7 @@ describe('runJob', () => {
 
   it('leaves a job for whom it had no time for, at once and as the same attempt', async () => {
     const { deps, retries } = workshop((id) => (id === 'a' ? failed : delivered), {
-      pace: { ...freePace(), turn: turnsFor(2) },
+      pace: { ...freePace(), takeTurn: turnsFor(2) },
     });
     await runJob(job(['a', 'b', 'c', 'd'], ['1'], 2), deps, FOREVER);
     expect(retries).toEqual([
@@ -224,7 +224,7 @@ describe('runJob', () => {
     const turn = turnsFor(250);
     const pace = {
       ...freePace(),
-      turn: (urgency: string) => {
+      takeTurn: (urgency: string) => {
         urgencies.push(urgency);
         return turn();
       },

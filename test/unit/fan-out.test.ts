@@ -183,7 +183,7 @@ describe('a published message', () => {
   it('goes to the delivery queue when nobody may be posted to for long', async () => {
     const { deps, got, jobs } = houseOf(
       { news: ['a'] },
-      { pace: { ...freePace(), turn: async () => false } },
+      { pace: { ...freePace(), takeTurn: async () => false } },
     );
     expect(await run([record({ topic: 'news', data: 1 })], deps)).toEqual([]);
     expect(got).toEqual([]);

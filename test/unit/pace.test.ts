@@ -44,7 +44,7 @@ function workersAt(requestsPerSecondMax: number, { workers = 1, askMs = 8 } = {}
   /** Makes posts one after the other, as fast as they may go. */
   const post = async (pace: Pace, urgency: Urgency, posts: number, onPost = () => {}) => {
     pace.announce(urgency, posts);
-    for (let n = 0; n < posts && (await pace.turn(urgency, FOREVER)); n++) {
+    for (let n = 0; n < posts && (await pace.takeTurn(urgency, FOREVER)); n++) {
       sent.push(clock.now());
       onPost();
     }
@@ -169,7 +169,7 @@ describe('the pace', () => {
       const isThrottled = level < 1;
       if (isThrottled) throttled += 1;
       else level -= 1;
-      pace.answered(isThrottled);
+      pace.noteAnswer(isThrottled);
     });
     await run(20_000);
     expect(throttled / sent.length).toBeLessThan(0.05);
@@ -180,7 +180,7 @@ describe('the pace', () => {
     const { paces, sent, post, run } = workersAt(1_000);
     const [pace] = paces as [Pace];
     let posts = 0;
-    void post(pace, 'bulk', 100_000, () => pace.answered(++posts % 50 === 0));
+    void post(pace, 'bulk', 100_000, () => pace.noteAnswer(++posts % 50 === 0));
     await run(5_000);
     expect(sent.length).toBeGreaterThan(0.95 * 5_000);
   });
@@ -194,7 +194,7 @@ describe('the pace', () => {
     const turns: boolean[] = [];
     void (async () => {
       pace.announce('bulk', 200);
-      for (let n = 0; n < 200; n++) turns.push(await pace.turn('bulk', stopAtMs));
+      for (let n = 0; n < 200; n++) turns.push(await pace.takeTurn('bulk', stopAtMs));
     })();
     await run(400);
     expect(turns).toHaveLength(200);
@@ -210,10 +210,10 @@ describe('the pace', () => {
     const deps = { intervalMs: () => 10, now: () => 0, random: () => 0, wait: async () => {} };
     const turns = new Turns({ ...deps, take, aheadMs: 0, lateMs: 10 });
     turns.announce(1);
-    expect(await turns.turn(500)).toBe(false);
+    expect(await turns.takeTurn(500)).toBe(false);
     turns.announce(-1);
     turns.announce(3);
-    expect(await turns.turn(2_000)).toBe(true);
+    expect(await turns.takeTurn(2_000)).toBe(true);
     expect(spans).toEqual([10, 30]);
   });
 
@@ -229,10 +229,10 @@ describe('the pace', () => {
       wait: (ms) => wait(clock, ms),
     });
     pace.announce('bulk', 3);
-    expect(await pace.turn('bulk', FOREVER)).toBe(true);
-    await expect(pace.turn('bulk', FOREVER)).rejects.toThrow('table is away');
+    expect(await pace.takeTurn('bulk', FOREVER)).toBe(true);
+    await expect(pace.takeTurn('bulk', FOREVER)).rejects.toThrow('table is away');
     away = false;
-    const turn = pace.turn('bulk', FOREVER);
+    const turn = pace.takeTurn('bulk', FOREVER);
     await run(10);
     expect(await turn).toBe(true);
   });
