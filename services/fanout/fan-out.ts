@@ -1,5 +1,5 @@
 import { mapLimit } from '../../shared/async.ts';
-import type { Delivery } from '../../shared/delivery/deliver.ts';
+import type { Delivery } from '../../shared/delivery/post-job.ts';
 import { type RunDeps, remarksOn, runJob } from '../../shared/delivery/run.ts';
 import type { QueueRecord } from '../../shared/lambda/events.ts';
 import type { FailedRecord, WorkerResult } from '../../shared/lambda/worker.ts';

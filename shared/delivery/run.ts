@@ -2,8 +2,8 @@ import { mapLimit } from '../async.ts';
 import type { Forget } from '../data/forget.ts';
 import { type DeliveryJob, encodeJob, retryDelaySeconds } from '../queues/job.ts';
 import type { DeadLetters, DeliveryQueue } from '../queues/queues.ts';
-import { type DeliverDeps, type Delivery, deliver, type Failure, type Unreached } from './deliver.ts';
 import { urgencyOf } from './pace.ts';
+import { type DeliverDeps, type Delivery, deliver, type Failure, type Unreached } from './post-job.ts';
 
 export interface RunDeps extends DeliverDeps {
   readonly forget: Forget;

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { deliverJobs } from '../../services/deliver/deliver-jobs.ts';
 import { createLimit } from '../../shared/async.ts';
-import { deliver } from '../../shared/delivery/deliver.ts';
 import { createPost, type PostOutcome } from '../../shared/delivery/post.ts';
+import { deliver } from '../../shared/delivery/post-job.ts';
 import { type RunDeps, runJob } from '../../shared/delivery/run.ts';
 import { parsePattern, parseTopic } from '../../shared/protocol/topic.ts';
 import {
