@@ -1,5 +1,5 @@
 import { mapLimit } from '../../shared/async.ts';
-import type { Delivery } from '../../shared/delivery/post-job.ts';
+import type { JobOutcome } from '../../shared/delivery/post-job.ts';
 import { type RunDeps, remarksOn, runJob } from '../../shared/delivery/run.ts';
 import type { QueueRecord } from '../../shared/lambda/events.ts';
 import type { FailedRecord, WorkerResult } from '../../shared/lambda/worker.ts';
@@ -105,7 +105,7 @@ function independent(shares: readonly Share[]): Share[][] {
 }
 
 interface Part {
-  readonly deliveries: readonly Delivery[];
+  readonly deliveries: readonly JobOutcome[];
   readonly failed: readonly FailedRecord[];
 }
 
@@ -149,7 +149,7 @@ async function serve(
   { target, epoch, entries, receipts, slices }: Resolved,
   deps: FanOutDeps,
   stopAtMs: number,
-): Promise<Delivery[]> {
+): Promise<JobOutcome[]> {
   const jobs = entries.length === 0 ? [] : jobsFor(target, epoch, entries, slices);
   const connections = jobs.reduce((sum, { connectionIds }) => sum + connectionIds.length, 0);
   const isInline = connections <= deps.inlineMax;

@@ -4,16 +4,18 @@ import { createPacker, type Frames } from './frames.ts';
 import { type Pace, type Urgency, urgencyOf } from './pace.ts';
 import type { Post, PostOutcome } from './post.ts';
 
+/** A connection that did not get everything, and why. */
 export interface Failure {
   readonly connectionId: string;
   /** Index of the first message that it did not get. */
   readonly from: number;
   readonly reason: string;
 }
-/** Whom there was no time to serve; nothing has gone wrong with them. */
+/** A connection that there was no time for: nothing has gone wrong with it. */
 export type Unreached = Omit<Failure, 'reason'>;
 
-export interface Delivery {
+/** What became of the posts of a job. */
+export interface JobOutcome {
   /** Connections that have got everything. */
   readonly delivered: number;
   readonly gone: readonly string[];
@@ -21,10 +23,11 @@ export interface Delivery {
   readonly unreached: readonly Unreached[];
   /** Posts that API Gateway answered with 429; they are among the failed. */
   readonly throttled: number;
-  /** Messages that came too late, once for each connection that did not get them. */
+  /** Messages that were too late, counted once for each connection that did not get them. */
   readonly expired: number;
 }
-export interface DeliverDeps {
+/** What posting a job needs. */
+export interface PostJobDeps {
   readonly post: Post;
   /** Posts in flight, of all jobs together: one that hangs holds its own place and nothing else. */
   readonly inFlight: Limit;
@@ -38,23 +41,24 @@ type Job = Pick<DeliveryJob, 'topic' | 'epoch' | 'type' | 'messages' | 'connecti
  * Posts every message to every connection: to one connection one frame after the other, to many at the same time.
  * Starts no post at or after `stopAtMs`.
  */
-export async function deliver(job: Job, deps: DeliverDeps, stopAtMs: number): Promise<Delivery> {
-  const round = new Round(job, deps, stopAtMs);
+export async function postJob(job: Job, deps: PostJobDeps, stopAtMs: number): Promise<JobOutcome> {
+  const posting = new Posting(job, deps, stopAtMs);
   const serving: Promise<void>[] = [];
-  deps.pace.announce(round.urgency, job.connectionIds.length);
+  deps.pace.announce(posting.urgency, job.connectionIds.length);
   for (const [index, connectionId] of job.connectionIds.entries()) {
-    const turn = round.turn();
+    const turn = posting.takeTurn();
     const rest = () => job.connectionIds.slice(index).map((connectionId) => ({ connectionId, from: 0 }));
-    if (turn !== true && !(await round.hasCome(turn, rest))) break;
+    if (turn !== true && !(await posting.waitForTurn(turn, rest))) break;
     const place = deps.inFlight.enter();
     if (place) await place;
-    serving.push(round.serve(connectionId));
+    serving.push(posting.serve(connectionId));
   }
   await Promise.all(serving);
-  return round;
+  return posting;
 }
 
-class Round implements Delivery {
+/** The posts of one job, and what has become of them so far. */
+class Posting implements JobOutcome {
   delivered = 0;
   readonly gone: string[] = [];
   readonly failed: Failure[] = [];
@@ -62,23 +66,23 @@ class Round implements Delivery {
   throttled = 0;
   expired = 0;
   readonly urgency: Urgency;
-  readonly #deps: DeliverDeps;
+  readonly #deps: PostJobDeps;
   readonly #stopAtMs: number;
   readonly #pack: (nowMs: number) => Frames;
 
-  constructor(job: Job, deps: DeliverDeps, stopAtMs: number) {
+  constructor(job: Job, deps: PostJobDeps, stopAtMs: number) {
     this.urgency = urgencyOf(job);
     this.#deps = deps;
     this.#stopAtMs = stopAtMs;
     this.#pack = createPacker(job);
   }
 
-  turn(): boolean | Promise<boolean> {
+  takeTurn(): boolean | Promise<boolean> {
     return this.#deps.pace.takeTurn(this.urgency, this.#stopAtMs);
   }
 
-  /** Waits for a turn; if there is none, notes whom that leaves without. */
-  async hasCome(turn: boolean | Promise<boolean>, rest: () => readonly Unreached[]): Promise<boolean> {
+  /** If the turn does not come, `rest` is noted as unreached; if it could not be asked for, as failed. */
+  async waitForTurn(turn: boolean | Promise<boolean>, rest: () => readonly Unreached[]): Promise<boolean> {
     const { pace } = this.#deps;
     try {
       if (await turn) return true;
@@ -90,7 +94,10 @@ class Round implements Delivery {
     return false;
   }
 
-  /** Leaves what the connection has entered. One function for all of it: each that is awaited would cost every post. */
+  /**
+   * Posts the frames of one connection, then gives its place in flight back. One function for all of it, because every
+   * further one that is awaited would slow down every post.
+   */
   async serve(connectionId: string): Promise<void> {
     const { pace, now, post, inFlight } = this.#deps;
     try {
@@ -99,10 +106,10 @@ class Round implements Delivery {
       for (const { bytes, from } of frames) {
         if (from !== frames[0]?.from) {
           pace.announce(this.urgency, 1);
-          if (!(await this.hasCome(this.turn(), () => [{ connectionId, from }]))) return;
+          if (!(await this.waitForTurn(this.takeTurn(), () => [{ connectionId, from }]))) return;
         }
-        // What comes after a failed frame waits for its retry, or it would arrive first.
-        if (!this.#isDelivered(await post(connectionId, bytes), { connectionId, from })) return;
+        // The frames after a failed one are left to its retry: posted now, they would arrive before it.
+        if (!this.#note(await post(connectionId, bytes), { connectionId, from })) return;
       }
       if (frames.length > 0) this.delivered += 1;
     } finally {
@@ -110,7 +117,8 @@ class Round implements Delivery {
     }
   }
 
-  #isDelivered(result: PostOutcome, whom: Unreached): boolean {
+  /** True if the frame was delivered, so that the connection's next one may follow. */
+  #note(result: PostOutcome, whom: Unreached): boolean {
     this.#deps.pace.noteAnswer(result.outcome === 'throttled');
     if (result.outcome === 'delivered') return true;
     if (result.outcome === 'gone') {

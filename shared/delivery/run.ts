@@ -3,9 +3,9 @@ import type { Forget } from '../data/forget.ts';
 import { type DeliveryJob, encodeJob, retryDelaySeconds } from '../queues/job.ts';
 import type { DeadLetters, DeliveryQueue } from '../queues/queues.ts';
 import { urgencyOf } from './pace.ts';
-import { type DeliverDeps, type Delivery, deliver, type Failure, type Unreached } from './post-job.ts';
+import { type Failure, type JobOutcome, type PostJobDeps, postJob, type Unreached } from './post-job.ts';
 
-export interface RunDeps extends DeliverDeps {
+export interface RunDeps extends PostJobDeps {
   readonly forget: Forget;
   readonly deliveryQueue: DeliveryQueue;
   readonly deadLetters: DeadLetters;
@@ -21,13 +21,13 @@ const FORGETS_IN_FLIGHT_MAX = 16;
  * names exactly the connections and messages it is missing for. If that cannot be written it throws, and the queue
  * hands out the whole job again: twice for some is better than never for others.
  */
-export async function runJob(job: DeliveryJob, deps: RunDeps, stopAtMs: number): Promise<Delivery> {
-  const delivery = await deliver(job, deps, stopAtMs);
-  const unforgotten = await forgetGone(job, delivery.gone, deps.forget);
-  const failed = [...delivery.failed, ...unforgotten];
-  await goOn(job, delivery.unreached, deps);
+export async function runJob(job: DeliveryJob, deps: RunDeps, stopAtMs: number): Promise<JobOutcome> {
+  const outcome = await postJob(job, deps, stopAtMs);
+  const unforgotten = await forgetGone(job, outcome.gone, deps.forget);
+  const failed = [...outcome.failed, ...unforgotten];
+  await goOn(job, outcome.unreached, deps);
   await tryAgain(job, failed, deps);
-  return { ...delivery, failed };
+  return { ...outcome, failed };
 }
 
 /** Rows that could not be deleted are tried again with the failed posts: the next 410 leads back here. */
@@ -82,10 +82,10 @@ const missing = (job: DeliveryJob, from: number, whom: readonly Unreached[]): De
   connectionIds: whom.map(({ connectionId }) => connectionId),
 });
 
-/** What an operator wants to see of deliveries: undefined when everybody has got everything. */
-export function remarksOn(deliveries: readonly Delivery[]): Readonly<Record<string, number>> | undefined {
-  const sum = (count: (delivery: Delivery) => number) =>
-    deliveries.reduce((total, delivery) => total + count(delivery), 0);
+/** What an operator wants to see of jobs: undefined when every connection got everything. */
+export function remarksOn(outcomes: readonly JobOutcome[]): Readonly<Record<string, number>> | undefined {
+  const sum = (count: (outcome: JobOutcome) => number) =>
+    outcomes.reduce((total, outcome) => total + count(outcome), 0);
   const missed = {
     gone: sum(({ gone }) => gone.length),
     failed: sum(({ failed }) => failed.length),

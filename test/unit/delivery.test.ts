@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { deliverJobs } from '../../services/deliver/deliver-jobs.ts';
 import { createLimit } from '../../shared/async.ts';
 import { createPost, type PostOutcome } from '../../shared/delivery/post.ts';
-import { deliver } from '../../shared/delivery/post-job.ts';
+import { postJob } from '../../shared/delivery/post-job.ts';
 import { type RunDeps, runJob } from '../../shared/delivery/run.ts';
 import { parsePattern, parseTopic } from '../../shared/protocol/topic.ts';
 import {
@@ -71,12 +71,12 @@ const job = (connectionIds: string[], messages = ['1'], attempt = 1): DeliveryJo
 });
 const nobody = { gone: [], failed: [], unreached: [], throttled: 0, expired: 0 };
 
-const outcome = async (...args: Parameters<typeof deliver>) => {
-  const { delivered, gone, failed, unreached, throttled, expired } = await deliver(...args);
+const outcome = async (...args: Parameters<typeof postJob>) => {
+  const { delivered, gone, failed, unreached, throttled, expired } = await postJob(...args);
   return { delivered, gone, failed, unreached, throttled, expired };
 };
 
-describe('deliver', () => {
+describe('postJob', () => {
   it('gives every connection every message in order', async () => {
     const { got, ...deps } = postsThat(() => delivered);
     const result = await outcome(job(['a', 'b', 'c'], ['1', '2', '3']), deps, FOREVER);
