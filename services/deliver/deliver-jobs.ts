@@ -1,5 +1,6 @@
 import { mapLimit } from '../../shared/async.ts';
-import { type RunDeps, remarksOn, runJob } from '../../shared/delivery/run.ts';
+import { remarksOn } from '../../shared/delivery/remarks.ts';
+import { type RunDeps, runJob } from '../../shared/delivery/run.ts';
 import type { QueueRecord } from '../../shared/lambda/events.ts';
 import type { WorkerResult } from '../../shared/lambda/worker.ts';
 import { type DeliveryJob, decodeJob } from '../../shared/queues/job.ts';

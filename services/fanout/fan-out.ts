@@ -1,6 +1,7 @@
 import { mapLimit } from '../../shared/async.ts';
 import type { JobOutcome } from '../../shared/delivery/post-job.ts';
-import { type RunDeps, remarksOn, runJob } from '../../shared/delivery/run.ts';
+import { remarksOn } from '../../shared/delivery/remarks.ts';
+import { type RunDeps, runJob } from '../../shared/delivery/run.ts';
 import type { QueueRecord } from '../../shared/lambda/events.ts';
 import type { FailedRecord, WorkerResult } from '../../shared/lambda/worker.ts';
 import { badRequest, ClientError } from '../../shared/protocol/errors.ts';
