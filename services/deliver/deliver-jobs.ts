@@ -5,13 +5,13 @@ import type { QueueRecord } from '../../shared/lambda/events.ts';
 import type { WorkerResult } from '../../shared/lambda/worker.ts';
 import { type DeliveryJob, decodeJob } from '../../shared/queues/job.ts';
 
-/** Runs a batch of delivery jobs, each for itself; jobs for the very same connections are one. */
+/** Runs a batch of delivery jobs, none of which fails another; jobs for the very same connections run as one. */
 export async function deliverJobs(
   records: readonly QueueRecord[],
   deps: RunDeps,
   stopAtMs: number,
 ): Promise<WorkerResult> {
-  const tasks = together(records.map((record) => ({ records: [record], job: decodeJob(record.body) })));
+  const tasks = mergeAlike(records.map((record) => ({ records: [record], job: decodeJob(record.body) })));
   const results = await mapLimit(tasks, tasks.length, ({ job }) => runJob(job, deps, stopAtMs));
   return {
     failed: tasks.flatMap((task, index) => {
@@ -24,17 +24,18 @@ export async function deliverJobs(
   };
 }
 
+/** A job, and the records that it came in. */
 interface Task {
   readonly records: readonly QueueRecord[];
   readonly job: DeliveryJob;
 }
 
 /**
- * Messages to a large topic that come one soon after the other are resolved to the same connections, part by part: what
- * waits for the same part goes out in the same frames.
+ * Messages published to a large topic soon after each other become jobs for the same connections: jobs that differ in
+ * nothing but their messages run as one, so that their messages share frames.
  */
-function together(tasks: readonly Task[]): Task[] {
-  const alike = Map.groupBy(tasks, ({ job: { messages: _, ...address } }) => JSON.stringify(address));
+function mergeAlike(tasks: readonly Task[]): Task[] {
+  const alike = Map.groupBy(tasks, ({ job: { messages: _, ...rest } }) => JSON.stringify(rest));
   return [...alike.values()].flatMap((group) => {
     const [first] = group;
     if (!first) return [];

@@ -40,7 +40,7 @@ export async function publish(
     }),
   );
   for (const publication of publications) expectMayPublish(publication, namespaces);
-  await bus.publish(together(publications));
+  await bus.publish(mergeNeighbours(publications));
   const messageIds = publications.flatMap((publication) =>
     publication.targets
       .flatMap((target) => messagesTo(target, publication))
@@ -67,15 +67,15 @@ function expectMayPublish(publication: Publication, namespaces: Namespaces): voi
  * Neighbours that differ in nothing but their data travel in one event: it costs one, and they stay in order and
  * reach each subscriber in one frame.
  */
-function together(publications: readonly Publication[]): Publication[] {
+function mergeNeighbours(publications: readonly Publication[]): Publication[] {
   const merged: Publication[] = [];
   for (const publication of publications) {
     const last = merged.at(-1);
-    if (last && addressOf(last) === addressOf(publication)) {
+    if (last && withoutPayloads(last) === withoutPayloads(publication)) {
       merged[merged.length - 1] = { ...last, payloads: [...last.payloads, ...publication.payloads] };
     } else merged.push(publication);
   }
   return merged;
 }
 
-const addressOf = ({ payloads: _, ...address }: Publication): string => JSON.stringify(address);
+const withoutPayloads = ({ payloads: _, ...rest }: Publication): string => JSON.stringify(rest);

@@ -2,7 +2,10 @@ import { createHash } from 'node:crypto';
 import type { WireMessage } from '../protocol/frames.ts';
 import type { Payload, Publication, Target } from '../protocol/publication.ts';
 
-/** The messages that one of a publication's targets gets. */
+/**
+ * The messages that one of a publication's targets gets. The publish route calls this for the ids in its
+ * acknowledgement and the fan-out for the messages themselves, so the ids depend on nothing but the arguments.
+ */
 export const messagesTo = (target: Target, { targets, payloads, publishedAt, publisher }: Publication) =>
   payloads.map(
     (payload): WireMessage => ({
@@ -14,8 +17,8 @@ export const messagesTo = (target: Target, { targets, payloads, publishedAt, pub
   );
 
 /**
- * A message published again with the same key gets the same id, which is how a receiver knows it. The same data is
- * one message for each of its targets, so that the ids of the others are numbered from 1.
+ * A message published again with the same key gets the same id, by which a receiver recognises it. Published to several
+ * targets it is a message of its own for each, so that the ids of all but the first are numbered, from 1.
  */
 export function messageIdOf(
   target: Target,
