@@ -19,7 +19,7 @@ import { messagesTo } from '../../shared/queues/messages.ts';
 import type { DeadLetters } from '../../shared/queues/queues.ts';
 import { jobsFor } from './jobs.ts';
 import { type PrepareDeps, type Prepared, prepare, type Share, type ShareDraft } from './prepare.ts';
-import { type ResolveDeps, resolve, type Slice } from './resolve.ts';
+import { type ResolveDeps, resolve, type ShardSubscribers } from './resolve.ts';
 
 export interface FanOutDeps extends ResolveDeps, PrepareDeps, RunDeps {
   /** Where events go that no later try can make sense of. */
@@ -39,7 +39,7 @@ interface Inbound {
 }
 interface Resolved extends Prepared {
   readonly target: Target;
-  readonly slices: readonly Slice[];
+  readonly subscribers: readonly ShardSubscribers[];
 }
 
 /**
@@ -143,15 +143,19 @@ async function resolveAll(
 async function resolveShare(share: Share, deps: FanOutDeps): Promise<Resolved> {
   const { target } = share;
   const prepared = await prepare(share, deps);
-  return { target, ...prepared, slices: prepared.entries.length === 0 ? [] : await resolve(target, deps) };
+  return {
+    target,
+    ...prepared,
+    subscribers: prepared.entries.length === 0 ? [] : await resolve(target, deps),
+  };
 }
 
 async function serve(
-  { target, epoch, entries, receipts, slices }: Resolved,
+  { target, epoch, entries, receipts, subscribers }: Resolved,
   deps: FanOutDeps,
   stopAtMs: number,
 ): Promise<JobOutcome[]> {
-  const jobs = entries.length === 0 ? [] : jobsFor(target, epoch, entries, slices);
+  const jobs = entries.length === 0 ? [] : jobsFor(target, epoch, entries, subscribers);
   const connections = jobs.reduce((sum, { connectionIds }) => sum + connectionIds.length, 0);
   const isInline = connections <= deps.inlineMax;
   if (!isInline) await deps.deliveryQueue.enqueue(jobs, 0);

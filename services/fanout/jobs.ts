@@ -1,6 +1,6 @@
 import type { Target } from '../../shared/protocol/publication.ts';
 import { type DeliveryJob, JOB_CONNECTIONS_MAX, type JobMessage } from '../../shared/queues/job.ts';
-import type { Slice } from './resolve.ts';
+import type { ShardSubscribers } from './resolve.ts';
 
 /** A message for all connections of a target but some. */
 export interface Entry {
@@ -15,7 +15,7 @@ export function jobsFor(
   target: Target,
   epoch: string | undefined,
   entries: readonly Entry[],
-  slices: readonly Slice[],
+  subscribers: readonly ShardSubscribers[],
 ): DeliveryJob[] {
   const excepted = new Set(entries.flatMap(({ except }) => except));
   const job = {
@@ -25,14 +25,14 @@ export function jobsFor(
     attempt: 1,
   };
   const messages = entries.map(({ message }) => message);
-  const jobs = split(slices, (id) => !excepted.has(id)).map((part) => ({ ...job, messages, ...part }));
+  const jobs = split(subscribers, (id) => !excepted.has(id)).map((part) => ({ ...job, messages, ...part }));
   // Whoever is left out of one message still gets the others, in their order.
   const apart = [...excepted].flatMap((id) => {
     const theirs = entries.flatMap(({ message, except, skipped }) =>
       except.includes(id) ? (skipped ?? []) : message,
     );
     if (theirs.length === 0) return [];
-    return split(slices, (other) => other === id).map((part) => ({ ...job, messages: theirs, ...part }));
+    return split(subscribers, (other) => other === id).map((part) => ({ ...job, messages: theirs, ...part }));
   });
   return [...jobs, ...apart];
 }
@@ -42,19 +42,19 @@ const groupOf = (target: Target): string =>
 
 /** Parts that fit a job each, with the shards that their connections were found in. */
 function split(
-  slices: readonly Slice[],
+  subscribers: readonly ShardSubscribers[],
   isMeant: (connectionId: string) => boolean,
 ): Pick<DeliveryJob, 'connectionIds' | 'shards'>[] {
   const parts: Pick<DeliveryJob, 'connectionIds' | 'shards'>[] = [];
   let connectionIds: string[] = [];
-  let shards = new Set<Slice['shard']>();
+  let shards = new Set<ShardSubscribers['shard']>();
   const close = () => {
     const known = [...shards].flatMap((shard) => shard ?? []);
     if (connectionIds.length > 0) parts.push({ connectionIds, shards: known });
     connectionIds = [];
     shards = new Set();
   };
-  for (const { shard, connectionIds: found } of slices) {
+  for (const { shard, connectionIds: found } of subscribers) {
     for (const id of found) {
       if (!isMeant(id)) continue;
       connectionIds.push(id);

@@ -3,18 +3,19 @@ import type { Connections } from '../../shared/data/connections.ts';
 import type { Shard, Shards } from '../../shared/data/shards.ts';
 import type { Subscriptions } from '../../shared/data/subscriptions.ts';
 import type { Target } from '../../shared/protocol/publication.ts';
-import { patternOf } from '../../shared/protocol/topic.ts';
+import { patternOf, type Topic } from '../../shared/protocol/topic.ts';
 
+/** What resolving a target needs. */
 export interface ResolveDeps {
   readonly connections: Pick<Connections, 'ofUser' | 'all'>;
   readonly subscriptions: Pick<Subscriptions, 'subscribers'>;
   readonly shards: Pick<Shards, 'covering' | 'grow'>;
-  /** A shard with more subscribers no longer fits comfortably. */
+  /** Once a shard has more subscribers, its topic grows. */
   readonly shardSubscribersMax: number;
 }
 
-/** Connections, and the shard that they were found in. */
-export interface Slice {
+/** The subscribers that were found in one shard; those of a target that is no topic were found in none. */
+export interface ShardSubscribers {
   readonly shard?: Shard;
   readonly connectionIds: readonly string[];
 }
@@ -23,36 +24,44 @@ const SHARDS_IN_FLIGHT_MAX = 16;
 /** Every message to a topic reads all of its shards. */
 const SHARDS_MAX = 256;
 
-/** The connections that a message is for: each once, however many of its subscriptions cover the topic. */
-export async function resolve(target: Target, deps: ResolveDeps): Promise<Slice[]> {
+/** Finds the connections that a target means: each once, however many of its subscriptions cover the topic. */
+export async function resolve(target: Target, deps: ResolveDeps): Promise<ShardSubscribers[]> {
   const { connections } = deps;
   if ('connectionId' in target) return [{ connectionIds: [target.connectionId] }];
   if ('userId' in target) return [{ connectionIds: await all(connections.ofUser(target.userId)) }];
   if ('everyone' in target) return [{ connectionIds: await all(connections.all()) }];
-  // A topic with subscribers has a first shard, nearly always no other: it is read while the topic is looked up.
-  const first: Shard = { pattern: patternOf(target.topic), shard: 0 };
-  const early = readShard(first, deps);
-  early.catch(() => {}); // it fails whoever asks for it below; if nobody does, it is of no interest
-  const shards = await deps.shards.covering(target.topic);
-  const isFirst = ({ pattern, shard }: Shard) => pattern === first.pattern && shard === first.shard;
-  const slices = await mapAll(shards, SHARDS_IN_FLIGHT_MAX, (shard) =>
-    isFirst(shard) ? early : readShard(shard, deps),
-  );
-  await growIfFull(slices, deps);
-  return distinct(slices);
+  return subscribersOf(target.topic, deps);
 }
 
-const readShard = async (shard: Shard, { subscriptions }: ResolveDeps): Promise<Required<Slice>> => ({
+async function subscribersOf(topic: Topic, deps: ResolveDeps): Promise<ShardSubscribers[]> {
+  // A topic with subscribers has a first shard, nearly always no other: it is read while the topic is looked up.
+  const first: Shard = { pattern: patternOf(topic), shard: 0 };
+  const early = readShard(first, deps);
+  // A failure is thrown where the read is awaited below; if the topic has no such shard, it does not matter.
+  early.catch(() => {});
+  const shards = await deps.shards.covering(topic);
+  const isFirst = ({ pattern, shard }: Shard) => pattern === first.pattern && shard === first.shard;
+  const found = await mapAll(shards, SHARDS_IN_FLIGHT_MAX, (shard) =>
+    isFirst(shard) ? early : readShard(shard, deps),
+  );
+  await growIfFull(found, deps);
+  return distinct(found);
+}
+
+const readShard = async (
+  shard: Shard,
+  { subscriptions }: ResolveDeps,
+): Promise<Required<ShardSubscribers>> => ({
   shard,
   connectionIds: await all(subscriptions.subscribers(shard)),
 });
 
-/** Once a shard is too full there will be so many that all subscribers of today would fill them half. */
+/** Once one shard is too full, a topic gets so many that today's subscribers, spread evenly, would fill them half. */
 async function growIfFull(
-  slices: readonly Required<Slice>[],
+  found: readonly Required<ShardSubscribers>[],
   { shards, shardSubscribersMax }: ResolveDeps,
 ): Promise<void> {
-  for (const [pattern, ofPattern] of Map.groupBy(slices, ({ shard }) => shard.pattern)) {
+  for (const [pattern, ofPattern] of Map.groupBy(found, ({ shard }) => shard.pattern)) {
     const sizes = ofPattern.map(({ connectionIds }) => connectionIds.length);
     if (Math.max(...sizes) <= shardSubscribersMax) continue;
     const subscribers = sizes.reduce((sum, size) => sum + size, 0);
@@ -61,12 +70,12 @@ async function growIfFull(
   }
 }
 
-/** A connection that is found in several shards, of one pattern or another, stays in the first. */
-function distinct(slices: readonly Slice[]): Slice[] {
-  if (slices.length <= 1) return [...slices];
+/** A connection found in several shards is kept in the first of them. */
+function distinct(found: readonly ShardSubscribers[]): ShardSubscribers[] {
+  if (found.length <= 1) return [...found];
   const seen = new Set<string>();
   const isNew = (id: string) => seen.size !== seen.add(id).size;
-  return slices.map((slice) => ({ ...slice, connectionIds: slice.connectionIds.filter(isNew) }));
+  return found.map((each) => ({ ...each, connectionIds: each.connectionIds.filter(isNew) }));
 }
 
 async function all(pages: AsyncIterable<string[]>): Promise<string[]> {

@@ -1,5 +1,5 @@
 import { mapLimit } from '../../shared/async.ts';
-import { type Claim, type Log, type LogEntry, type Logs } from '../../shared/data/log.ts';
+import type { Claim, Log, LogEntry, Logs } from '../../shared/data/log.ts';
 import { KEY_WINDOW_MS, type WireMessage } from '../../shared/protocol/frames.ts';
 import type { HistoryNamespace } from '../../shared/protocol/namespaces.ts';
 import type { Topic } from '../../shared/protocol/topic.ts';
