@@ -17,9 +17,9 @@ import {
 } from '../../shared/protocol/publication.ts';
 import { messagesTo } from '../../shared/queues/messages.ts';
 import type { DeadLetters } from '../../shared/queues/queues.ts';
-import { jobsFor } from './jobs.ts';
-import { type PrepareDeps, type Prepared, prepare, type Share, type ShareDraft } from './prepare.ts';
 import { type ResolveDeps, resolve, type ShardSubscribers } from './resolve.ts';
+import { jobsFor } from './serve.ts';
+import { type PrepareDeps, type Prepared, prepare, type Share, type ShareDraft } from './store.ts';
 
 export interface FanOutDeps extends ResolveDeps, PrepareDeps, RunDeps {
   /** Where events go that no later try can make sense of. */

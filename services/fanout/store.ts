@@ -9,8 +9,8 @@ import {
 import type { ReceiptTo, Target } from '../../shared/protocol/publication.ts';
 import type { Topic } from '../../shared/protocol/topic.ts';
 import { type DeliveryJob, toJobMessage } from '../../shared/queues/job.ts';
-import type { Entry } from './jobs.ts';
 import { type Draft, type SequenceDeps, type Sequenced, sequence } from './sequence.ts';
+import type { Entry } from './serve.ts';
 
 export interface PrepareDeps extends SequenceDeps {
   readonly namespaces: Namespaces;
