@@ -4,26 +4,14 @@ import { remarksOn } from '../../shared/delivery/remarks.ts';
 import { type RunDeps, runJob } from '../../shared/delivery/run.ts';
 import type { QueueRecord } from '../../shared/lambda/events.ts';
 import type { FailedRecord, WorkerResult } from '../../shared/lambda/worker.ts';
-import { badRequest, ClientError } from '../../shared/protocol/errors.ts';
-import type { Namespaces } from '../../shared/protocol/namespaces.ts';
-import { parseObject } from '../../shared/protocol/parse.ts';
-import {
-  type Envelope,
-  expectAllowed,
-  expiryOf,
-  type Publication,
-  parsePublication,
-  type Target,
-} from '../../shared/protocol/publication.ts';
+import type { Target } from '../../shared/protocol/publication.ts';
 import { messagesTo } from '../../shared/queues/messages.ts';
-import type { DeadLetters } from '../../shared/queues/queues.ts';
+import { type ParseDeps, type ParsedRecord, parseRecords } from './parse.ts';
 import { type ResolveDeps, resolve, type ShardSubscribers } from './resolve.ts';
 import { jobsFor } from './serve.ts';
 import { type PrepareDeps, type Prepared, prepare, type Share, type ShareDraft } from './store.ts';
 
-export interface FanOutDeps extends ResolveDeps, PrepareDeps, RunDeps {
-  /** Where events go that no later try can make sense of. */
-  readonly badEvents: DeadLetters;
+export interface FanOutDeps extends ParseDeps, PrepareDeps, ResolveDeps, RunDeps {
   /** Up to this many subscribers are served here and now; more are split into delivery jobs. */
   readonly inlineMax: number;
 }
@@ -32,11 +20,6 @@ const TARGETS_IN_FLIGHT_MAX = 10;
 /** While posts have no turn for so long, the delivery queue is the better place to wait. */
 const INLINE_WAIT_MS = 2_000;
 
-interface Inbound {
-  readonly record: QueueRecord;
-  readonly publication: Publication;
-  readonly expiresAtMs: number | undefined;
-}
 interface Resolved extends Prepared {
   readonly target: Target;
   readonly subscribers: readonly ShardSubscribers[];
@@ -51,9 +34,9 @@ export async function fanOut(
   deps: FanOutDeps,
   stopAtMs: number,
 ): Promise<WorkerResult> {
-  const { inbound, failed } = await parseAll(records, deps);
+  const { parsed, failed } = await parseRecords(records, deps);
   const parts = await Promise.all(
-    independent(sharesOf(inbound)).map((shares) => deliverPart(shares, deps, stopAtMs)),
+    independent(sharesOf(parsed)).map((shares) => deliverPart(shares, deps, stopAtMs)),
   );
   return {
     failed: [...failed, ...parts.flatMap((part) => part.failed)],
@@ -61,8 +44,8 @@ export async function fanOut(
   };
 }
 
-function sharesOf(inbound: readonly Inbound[]): Share[] {
-  const drafts = inbound.flatMap(({ record, publication, expiresAtMs }) =>
+function sharesOf(parsed: readonly ParsedRecord[]): Share[] {
+  const drafts = parsed.flatMap(({ record, publication, expiresAtMs }) =>
     publication.targets.flatMap((target) => draftsFor(target, { record, publication, expiresAtMs })),
   );
   return [...Map.groupBy(drafts, ({ target }) => JSON.stringify(target)).values()].flatMap((group) =>
@@ -72,7 +55,7 @@ function sharesOf(inbound: readonly Inbound[]): Share[] {
 
 function draftsFor(
   target: Target,
-  { record, publication, expiresAtMs }: Inbound,
+  { record, publication, expiresAtMs }: ParsedRecord,
 ): (ShareDraft & { readonly target: Target })[] {
   const { payloads, except, receipt } = publication;
   const isRedelivered = Number(record.attributes?.ApproximateReceiveCount ?? 1) > 1;
@@ -173,53 +156,3 @@ const failuresOf = (
 const distinct = (failed: readonly FailedRecord[]): FailedRecord[] => [
   ...new Map(failed.map((each) => [each.record, each])).values(),
 ];
-
-interface Parsed {
-  readonly inbound: readonly Inbound[];
-  readonly failed: readonly FailedRecord[];
-}
-
-/** A bad event becomes a dead letter with its reason, and harms no other event of its batch. */
-async function parseAll(
-  records: readonly QueueRecord[],
-  { badEvents, namespaces }: Pick<FanOutDeps, 'badEvents' | 'namespaces'>,
-): Promise<Parsed> {
-  const inbound: Inbound[] = [];
-  const failed: FailedRecord[] = [];
-  for (const record of records) {
-    const parsed = parseRecord(record, namespaces);
-    if (!(parsed instanceof ClientError)) inbound.push(parsed);
-    else {
-      const { message } = parsed;
-      await badEvents.bury(record.body, message).catch((reason: unknown) => failed.push({ record, reason }));
-    }
-  }
-  return { inbound, failed };
-}
-
-function parseRecord(record: QueueRecord, namespaces: Namespaces): Inbound | ClientError {
-  try {
-    const { detail, ...envelope } = parseEvent(record.body);
-    const publication = parsePublication(detail, envelope);
-    expectAllowed(publication, namespaces);
-    return { record, publication, expiresAtMs: expiryOf(publication, envelope) };
-  } catch (error) {
-    if (error instanceof ClientError) return error;
-    throw error;
-  }
-}
-
-/** An envelope is EventBridge's own work; its detail is anybody's, and so is what else is in the queue. */
-function parseEvent(body: string): Envelope & { readonly detail: unknown } {
-  let event: unknown;
-  try {
-    event = JSON.parse(body);
-  } catch {
-    throw badRequest('an EventBridge event', body);
-  }
-  const { id, time, detail } = parseObject('an EventBridge event', event);
-  if (typeof id !== 'string' || typeof time !== 'string' || Number.isNaN(Date.parse(time))) {
-    throw badRequest('an EventBridge event with an id and a time', { id, time });
-  }
-  return { id, time, detail };
-}

@@ -1,0 +1,74 @@
+import type { QueueRecord } from '../../shared/lambda/events.ts';
+import type { FailedRecord } from '../../shared/lambda/worker.ts';
+import { badRequest, ClientError } from '../../shared/protocol/errors.ts';
+import type { Namespaces } from '../../shared/protocol/namespaces.ts';
+import { parseObject } from '../../shared/protocol/parse.ts';
+import {
+  type Envelope,
+  expectAllowed,
+  expiryOf,
+  type Publication,
+  parsePublication,
+} from '../../shared/protocol/publication.ts';
+import type { DeadLetters } from '../../shared/queues/queues.ts';
+
+/** What parsing needs. */
+export interface ParseDeps {
+  /** Where events go that no later try can make sense of. */
+  readonly badEvents: DeadLetters;
+  readonly namespaces: Namespaces;
+}
+
+/** A record of the ingest queue, and what it publishes. */
+export interface ParsedRecord {
+  readonly record: QueueRecord;
+  readonly publication: Publication;
+  readonly expiresAtMs: number | undefined;
+}
+
+/** A bad event becomes a dead letter with its reason, and harms no other event of its batch. */
+export async function parseRecords(
+  records: readonly QueueRecord[],
+  { badEvents, namespaces }: ParseDeps,
+): Promise<{ readonly parsed: readonly ParsedRecord[]; readonly failed: readonly FailedRecord[] }> {
+  const parsed: ParsedRecord[] = [];
+  const failed: FailedRecord[] = [];
+  for (const record of records) {
+    const result = parseRecord(record, namespaces);
+    if (!(result instanceof ClientError)) {
+      parsed.push(result);
+      continue;
+    }
+    await badEvents
+      .bury(record.body, result.message)
+      .catch((reason: unknown) => failed.push({ record, reason }));
+  }
+  return { parsed, failed };
+}
+
+function parseRecord(record: QueueRecord, namespaces: Namespaces): ParsedRecord | ClientError {
+  try {
+    const { detail, ...envelope } = parseEvent(record.body);
+    const publication = parsePublication(detail, envelope);
+    expectAllowed(publication, namespaces);
+    return { record, publication, expiresAtMs: expiryOf(publication, envelope) };
+  } catch (error) {
+    if (error instanceof ClientError) return error;
+    throw error;
+  }
+}
+
+/** EventBridge writes the envelope, but a back end writes the detail, and anything may be sent to the queue itself. */
+function parseEvent(body: string): Envelope & { readonly detail: unknown } {
+  let event: unknown;
+  try {
+    event = JSON.parse(body);
+  } catch {
+    throw badRequest('an EventBridge event', body);
+  }
+  const { id, time, detail } = parseObject('an EventBridge event', event);
+  if (typeof id !== 'string' || typeof time !== 'string' || Number.isNaN(Date.parse(time))) {
+    throw badRequest('an EventBridge event with an id and a time', { id, time });
+  }
+  return { id, time, detail };
+}
