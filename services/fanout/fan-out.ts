@@ -5,11 +5,11 @@ import { type RunDeps, runJob } from '../../shared/delivery/run.ts';
 import type { QueueRecord } from '../../shared/lambda/events.ts';
 import type { FailedRecord, WorkerResult } from '../../shared/lambda/worker.ts';
 import type { Target } from '../../shared/protocol/publication.ts';
-import { messagesTo } from '../../shared/queues/messages.ts';
-import { type ParseDeps, type ParsedRecord, parseRecords } from './parse.ts';
+import { batchesByTarget, groupsSharingNoRecord, type TargetBatch, type TargetDraft } from './batch.ts';
+import { type ParseDeps, parseRecords } from './parse.ts';
 import { type ResolveDeps, resolve, type ShardSubscribers } from './resolve.ts';
 import { jobsFor } from './serve.ts';
-import { type PrepareDeps, type Prepared, prepare, type Share, type ShareDraft } from './store.ts';
+import { type PrepareDeps, type Prepared, prepare } from './store.ts';
 
 export interface FanOutDeps extends ParseDeps, PrepareDeps, ResolveDeps, RunDeps {
   /** Up to this many subscribers are served here and now; more are split into delivery jobs. */
@@ -35,61 +35,17 @@ export async function fanOut(
   stopAtMs: number,
 ): Promise<WorkerResult> {
   const { parsed, failed } = await parseRecords(records, deps);
-  const parts = await Promise.all(
-    independent(sharesOf(parsed)).map((shares) => deliverPart(shares, deps, stopAtMs)),
+  const outcomes = await Promise.all(
+    groupsSharingNoRecord(batchesByTarget(parsed)).map((batches) => deliverGroup(batches, deps, stopAtMs)),
   );
   return {
-    failed: [...failed, ...parts.flatMap((part) => part.failed)],
-    remarks: remarksOn(parts.flatMap((part) => part.deliveries)),
+    failed: [...failed, ...outcomes.flatMap(({ failed }) => failed)],
+    remarks: remarksOn(outcomes.flatMap(({ jobs }) => jobs)),
   };
 }
 
-function sharesOf(parsed: readonly ParsedRecord[]): Share[] {
-  const drafts = parsed.flatMap(({ record, publication, expiresAtMs }) =>
-    publication.targets.flatMap((target) => draftsFor(target, { record, publication, expiresAtMs })),
-  );
-  return [...Map.groupBy(drafts, ({ target }) => JSON.stringify(target)).values()].flatMap((group) =>
-    group[0] ? { target: group[0].target, drafts: group } : [],
-  );
-}
-
-function draftsFor(
-  target: Target,
-  { record, publication, expiresAtMs }: ParsedRecord,
-): (ShareDraft & { readonly target: Target })[] {
-  const { payloads, except, receipt } = publication;
-  const isRedelivered = Number(record.attributes?.ApproximateReceiveCount ?? 1) > 1;
-  return messagesTo(target, publication).map((message, index) => {
-    const { messageId = '', key, version } = payloads[index] ?? {};
-    return {
-      target,
-      record,
-      message,
-      origin: messageId,
-      mayBeRepeated: key !== undefined || isRedelivered,
-      ...(version !== undefined && { version }),
-      ...(expiresAtMs !== undefined && { expiresAtMs }),
-      ...(except && { except }),
-      ...(receipt && { receipt }),
-    };
-  });
-}
-
-/** Parts of a batch that have no record in common. */
-function independent(shares: readonly Share[]): Share[][] {
-  let parts: Share[][] = [];
-  for (const share of shares) {
-    const records = new Set(share.drafts.map(({ record }) => record));
-    const { tied = [], apart = [] } = Object.groupBy(parts, (part) =>
-      part.some(({ drafts }) => drafts.some(({ record }) => records.has(record))) ? 'tied' : 'apart',
-    );
-    parts = [...apart, [...tied.flat(), share]];
-  }
-  return parts;
-}
-
-interface Part {
-  readonly deliveries: readonly JobOutcome[];
+interface GroupOutcome {
+  readonly jobs: readonly JobOutcome[];
   readonly failed: readonly FailedRecord[];
 }
 
@@ -97,23 +53,27 @@ interface Part {
  * Everything is stored before anybody is looked for, so that whoever subscribes meanwhile finds it in the log if not in
  * the feed; and everybody is known before anybody is served, so that a failed read leaves nothing half delivered.
  */
-async function deliverPart(shares: readonly Share[], deps: FanOutDeps, stopAtMs: number): Promise<Part> {
-  const { resolved, failed } = await resolveAll(shares, deps);
+async function deliverGroup(
+  batches: readonly TargetBatch[],
+  deps: FanOutDeps,
+  stopAtMs: number,
+): Promise<GroupOutcome> {
+  const { resolved, failed } = await resolveAll(batches, deps);
   const results = await mapLimit(resolved, TARGETS_IN_FLIGHT_MAX, (each) => serve(each, deps, stopAtMs));
   const unserved = resolved.flatMap(({ entries }, index) => failuresOf(entries, results[index]));
   return {
     failed: distinct([...failed, ...unserved]),
-    deliveries: results.flatMap((result) => (result.status === 'fulfilled' ? result.value : [])),
+    jobs: results.flatMap((result) => (result.status === 'fulfilled' ? result.value : [])),
   };
 }
 
 /** A record with a target that could not be resolved is served to none of its targets: it comes again as a whole. */
 async function resolveAll(
-  shares: readonly Share[],
+  batches: readonly TargetBatch[],
   deps: FanOutDeps,
 ): Promise<{ readonly resolved: readonly Resolved[]; readonly failed: readonly FailedRecord[] }> {
-  const reads = await mapLimit(shares, TARGETS_IN_FLIGHT_MAX, (share) => resolveShare(share, deps));
-  const failed = shares.flatMap(({ drafts }, index) => failuresOf(drafts, reads[index]));
+  const reads = await mapLimit(batches, TARGETS_IN_FLIGHT_MAX, (batch) => resolveBatch(batch, deps));
+  const failed = batches.flatMap(({ drafts }, index) => failuresOf(drafts, reads[index]));
   const failedRecords = new Set(failed.map(({ record }) => record));
   const resolved = reads.flatMap((read) => {
     if (read.status !== 'fulfilled') return [];
@@ -123,9 +83,9 @@ async function resolveAll(
   return { resolved, failed };
 }
 
-async function resolveShare(share: Share, deps: FanOutDeps): Promise<Resolved> {
-  const { target } = share;
-  const prepared = await prepare(share, deps);
+async function resolveBatch(batch: TargetBatch, deps: FanOutDeps): Promise<Resolved> {
+  const { target } = batch;
+  const prepared = await prepare(batch, deps);
   return {
     target,
     ...prepared,
@@ -148,10 +108,10 @@ async function serve(
 }
 
 const failuresOf = (
-  parts: readonly Pick<ShareDraft, 'record'>[],
+  drafts: readonly Pick<TargetDraft, 'record'>[],
   result: PromiseSettledResult<unknown> | undefined,
 ): FailedRecord[] =>
-  result?.status === 'rejected' ? parts.map(({ record }) => ({ record, reason: result.reason })) : [];
+  result?.status === 'rejected' ? drafts.map(({ record }) => ({ record, reason: result.reason })) : [];
 
 const distinct = (failed: readonly FailedRecord[]): FailedRecord[] => [
   ...new Map(failed.map((each) => [each.record, each])).values(),

@@ -1,4 +1,3 @@
-import type { QueueRecord } from '../../shared/lambda/events.ts';
 import type { Receipt } from '../../shared/protocol/frames.ts';
 import {
   type HistoryNamespace,
@@ -6,40 +5,31 @@ import {
   type Namespaces,
   namespaceOf,
 } from '../../shared/protocol/namespaces.ts';
-import type { ReceiptTo, Target } from '../../shared/protocol/publication.ts';
 import type { Topic } from '../../shared/protocol/topic.ts';
 import { type DeliveryJob, toJobMessage } from '../../shared/queues/job.ts';
-import { type Draft, type SequenceDeps, type Sequenced, sequence } from './sequence.ts';
+import type { TargetBatch, TargetDraft } from './batch.ts';
+import { type SequenceDeps, type Sequenced, sequence } from './sequence.ts';
 import type { Entry } from './serve.ts';
 
 export interface PrepareDeps extends SequenceDeps {
   readonly namespaces: Namespaces;
 }
 
-/** What a batch has for one target. */
-export interface Share {
-  readonly target: Target;
-  readonly drafts: readonly ShareDraft[];
-}
-export interface ShareDraft extends Draft {
-  readonly record: QueueRecord;
-  readonly receipt?: ReceiptTo;
-}
 /** The same, ready to be delivered: what its topic keeps is in the log. */
 export interface Prepared {
   readonly epoch?: string;
-  readonly entries: readonly (Entry & Pick<ShareDraft, 'record'>)[];
+  readonly entries: readonly (Entry & Pick<TargetDraft, 'record'>)[];
   readonly receipts: readonly DeliveryJob[];
 }
 
-export async function prepare({ target, drafts }: Share, deps: PrepareDeps): Promise<Prepared> {
+export async function prepare({ target, drafts }: TargetBatch, deps: PrepareDeps): Promise<Prepared> {
   const namespace = 'topic' in target ? namespaceOf(target.topic, deps.namespaces) : undefined;
   return 'topic' in target && namespace && keepsHistory(namespace)
     ? store(target.topic, drafts, namespace, deps)
     : { entries: drafts.map(asItIs), receipts: [] };
 }
 
-const asItIs = ({ message, expiresAtMs, except = [], record }: ShareDraft): Prepared['entries'][number] => ({
+const asItIs = ({ message, expiresAtMs, except = [], record }: TargetDraft): Prepared['entries'][number] => ({
   message: toJobMessage(message, expiresAtMs),
   except,
   record,
@@ -47,7 +37,7 @@ const asItIs = ({ message, expiresAtMs, except = [], record }: ShareDraft): Prep
 
 async function store(
   topic: Topic,
-  drafts: readonly ShareDraft[],
+  drafts: readonly TargetDraft[],
   namespace: HistoryNamespace,
   deps: PrepareDeps,
 ): Promise<Prepared> {
@@ -78,7 +68,7 @@ async function store(
 
 function receiptFor(
   topic: Topic,
-  { message, receipt }: ShareDraft,
+  { message, receipt }: TargetDraft,
   result: Sequenced | undefined,
 ): DeliveryJob[] {
   if (!receipt || !result) return [];
