@@ -1,33 +1,29 @@
 import { mapLimit } from '../../shared/async.ts';
 import type { JobOutcome } from '../../shared/delivery/post-job.ts';
 import { remarksOn } from '../../shared/delivery/remarks.ts';
-import { type RunDeps, runJob } from '../../shared/delivery/run.ts';
 import type { QueueRecord } from '../../shared/lambda/events.ts';
 import type { FailedRecord, WorkerResult } from '../../shared/lambda/worker.ts';
-import type { Target } from '../../shared/protocol/publication.ts';
-import { batchesByTarget, groupsSharingNoRecord, type TargetBatch, type TargetDraft } from './batch.ts';
+import { batchesByTarget, groupsSharingNoRecord, type TargetBatch } from './batch.ts';
 import { type ParseDeps, parseRecords } from './parse.ts';
-import { type ResolveDeps, resolve, type ShardSubscribers } from './resolve.ts';
-import { jobsFor } from './serve.ts';
-import { type PrepareDeps, type Prepared, prepare } from './store.ts';
+import { type ResolveDeps, resolve } from './resolve.ts';
+import { type ResolvedBatch, type ServeDeps, serve } from './serve.ts';
+import { type StoreDeps, store } from './store.ts';
 
-export interface FanOutDeps extends ParseDeps, PrepareDeps, ResolveDeps, RunDeps {
-  /** Up to this many subscribers are served here and now; more are split into delivery jobs. */
-  readonly inlineMax: number;
-}
+/** What the steps of the fan-out need, taken together. */
+export interface FanOutDeps extends ParseDeps, StoreDeps, ResolveDeps, ServeDeps {}
 
 const TARGETS_IN_FLIGHT_MAX = 10;
-/** While posts have no turn for so long, the delivery queue is the better place to wait. */
-const INLINE_WAIT_MS = 2_000;
-
-interface Resolved extends Prepared {
-  readonly target: Target;
-  readonly subscribers: readonly ShardSubscribers[];
-}
 
 /**
- * Brings a batch of published messages to their subscribers: messages with the same target are resolved once and
- * delivered together, and no target waits for another, unless one record names both.
+ * Brings published messages to their subscribers. Each step is a file:
+ *
+ * 1. `parse`: a record of the queue becomes what it publishes, or a dead letter.
+ * 2. `batch`: messages for the same target become a target batch, so that it is stored and resolved once.
+ * 3. `store`: on a topic that keeps history, messages get their offsets and are written to the log.
+ * 4. `resolve`: the target's subscribers are looked up.
+ * 5. `serve`: a few subscribers are served here and now, many through jobs on the delivery queue.
+ *
+ * No target waits for another, unless one record names both.
  */
 export async function fanOut(
   records: readonly QueueRecord[],
@@ -35,12 +31,11 @@ export async function fanOut(
   stopAtMs: number,
 ): Promise<WorkerResult> {
   const { parsed, failed } = await parseRecords(records, deps);
-  const outcomes = await Promise.all(
-    groupsSharingNoRecord(batchesByTarget(parsed)).map((batches) => deliverGroup(batches, deps, stopAtMs)),
-  );
+  const groups = groupsSharingNoRecord(batchesByTarget(parsed));
+  const outcomes = await Promise.all(groups.map((group) => fanOutGroup(group, deps, stopAtMs)));
   return {
-    failed: [...failed, ...outcomes.flatMap(({ failed }) => failed)],
-    remarks: remarksOn(outcomes.flatMap(({ jobs }) => jobs)),
+    failed: [...failed, ...outcomes.flatMap((outcome) => outcome.failed)],
+    remarks: remarksOn(outcomes.flatMap((outcome) => outcome.jobs)),
   };
 }
 
@@ -49,70 +44,50 @@ interface GroupOutcome {
   readonly failed: readonly FailedRecord[];
 }
 
-/**
- * Everything is stored before anybody is looked for, so that whoever subscribes meanwhile finds it in the log if not in
- * the feed; and everybody is known before anybody is served, so that a failed read leaves nothing half delivered.
- */
-async function deliverGroup(
-  batches: readonly TargetBatch[],
+/** All subscribers are known before any are served, so that a failed read leaves nothing half delivered. */
+async function fanOutGroup(
+  group: readonly TargetBatch[],
   deps: FanOutDeps,
   stopAtMs: number,
 ): Promise<GroupOutcome> {
-  const { resolved, failed } = await resolveAll(batches, deps);
-  const results = await mapLimit(resolved, TARGETS_IN_FLIGHT_MAX, (each) => serve(each, deps, stopAtMs));
-  const unserved = resolved.flatMap(({ entries }, index) => failuresOf(entries, results[index]));
-  return {
-    failed: distinct([...failed, ...unserved]),
-    jobs: results.flatMap((result) => (result.status === 'fulfilled' ? result.value : [])),
-  };
+  const { batches, failed } = await resolveGroup(group, deps);
+  const served = await mapLimit(batches, TARGETS_IN_FLIGHT_MAX, (batch) => serve(batch, deps, stopAtMs));
+  const unserved = batches.flatMap(({ deliverables }, index) => failuresOf(deliverables, served[index]));
+  return { jobs: valuesOf(served).flat(), failed: distinct([...failed, ...unserved]) };
 }
 
 /** A record with a target that could not be resolved is served to none of its targets: it comes again as a whole. */
-async function resolveAll(
-  batches: readonly TargetBatch[],
+async function resolveGroup(
+  group: readonly TargetBatch[],
   deps: FanOutDeps,
-): Promise<{ readonly resolved: readonly Resolved[]; readonly failed: readonly FailedRecord[] }> {
-  const reads = await mapLimit(batches, TARGETS_IN_FLIGHT_MAX, (batch) => resolveBatch(batch, deps));
-  const failed = batches.flatMap(({ drafts }, index) => failuresOf(drafts, reads[index]));
+): Promise<{ readonly batches: readonly ResolvedBatch[]; readonly failed: readonly FailedRecord[] }> {
+  const results = await mapLimit(group, TARGETS_IN_FLIGHT_MAX, (batch) => storeAndResolve(batch, deps));
+  const failed = group.flatMap(({ drafts }, index) => failuresOf(drafts, results[index]));
   const failedRecords = new Set(failed.map(({ record }) => record));
-  const resolved = reads.flatMap((read) => {
-    if (read.status !== 'fulfilled') return [];
-    const { entries, ...rest } = read.value;
-    return { ...rest, entries: entries.filter(({ record }) => !failedRecords.has(record)) };
-  });
-  return { resolved, failed };
+  const batches = valuesOf(results).map((batch) => ({
+    ...batch,
+    deliverables: batch.deliverables.filter(({ record }) => !failedRecords.has(record)),
+  }));
+  return { batches, failed };
 }
 
-async function resolveBatch(batch: TargetBatch, deps: FanOutDeps): Promise<Resolved> {
-  const { target } = batch;
-  const prepared = await prepare(batch, deps);
-  return {
-    target,
-    ...prepared,
-    subscribers: prepared.entries.length === 0 ? [] : await resolve(target, deps),
-  };
-}
-
-async function serve(
-  { target, epoch, entries, receipts, subscribers }: Resolved,
-  deps: FanOutDeps,
-  stopAtMs: number,
-): Promise<JobOutcome[]> {
-  const jobs = entries.length === 0 ? [] : jobsFor(target, epoch, entries, subscribers);
-  const connections = jobs.reduce((sum, { connectionIds }) => sum + connectionIds.length, 0);
-  const isInline = connections <= deps.inlineMax;
-  if (!isInline) await deps.deliveryQueue.enqueue(jobs, 0);
-  const inlineStopMs = Math.min(stopAtMs, deps.now() + INLINE_WAIT_MS);
-  const here = [...receipts, ...(isInline ? jobs : [])];
-  return Promise.all(here.map((job) => runJob(job, deps, inlineStopMs)));
+/** In this order, so that a client that subscribes in between finds the messages in the log. */
+async function storeAndResolve(batch: TargetBatch, deps: FanOutDeps): Promise<ResolvedBatch> {
+  const stored = await store(batch, deps);
+  const subscribers = stored.deliverables.length === 0 ? [] : await resolve(stored.target, deps);
+  return { ...stored, subscribers };
 }
 
 const failuresOf = (
-  drafts: readonly Pick<TargetDraft, 'record'>[],
+  messages: readonly { readonly record: QueueRecord }[],
   result: PromiseSettledResult<unknown> | undefined,
 ): FailedRecord[] =>
-  result?.status === 'rejected' ? drafts.map(({ record }) => ({ record, reason: result.reason })) : [];
+  result?.status === 'rejected' ? messages.map(({ record }) => ({ record, reason: result.reason })) : [];
 
+const valuesOf = <T>(results: readonly PromiseSettledResult<T>[]): T[] =>
+  results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+
+/** Each record once, with the last reason: it may have failed for several of its targets. */
 const distinct = (failed: readonly FailedRecord[]): FailedRecord[] => [
   ...new Map(failed.map((each) => [each.record, each])).values(),
 ];

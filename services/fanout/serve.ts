@@ -1,56 +1,79 @@
+import type { JobOutcome } from '../../shared/delivery/post-job.ts';
+import { type RunDeps, runJob } from '../../shared/delivery/run.ts';
 import type { Target } from '../../shared/protocol/publication.ts';
 import { type DeliveryJob, JOB_CONNECTIONS_MAX, type JobMessage } from '../../shared/queues/job.ts';
 import type { ShardSubscribers } from './resolve.ts';
+import type { Deliverable, StoredBatch } from './store.ts';
 
-/** A message for all connections of a target but some. */
-export interface Entry {
-  readonly message: JobMessage;
-  readonly except: readonly string[];
-  /** What those get in its place. */
-  readonly skipped?: JobMessage;
+/** What serving needs. */
+export interface ServeDeps extends RunDeps {
+  /** Up to this many subscribers are served here and now; more are split into delivery jobs. */
+  readonly inlineMax: number;
 }
 
-/** The jobs that bring messages to connections: each connection gets its messages from one job, in order. */
-export function jobsFor(
-  target: Target,
-  epoch: string | undefined,
-  entries: readonly Entry[],
-  subscribers: readonly ShardSubscribers[],
-): DeliveryJob[] {
-  const excepted = new Set(entries.flatMap(({ except }) => except));
+/** A target batch with everybody who is to get it. */
+export interface ResolvedBatch extends StoredBatch {
+  readonly subscribers: readonly ShardSubscribers[];
+}
+
+/** While posts have no turn for so long, the delivery queue is the better place to wait. */
+const INLINE_WAIT_MS = 2_000;
+
+/** Brings a batch to its subscribers, if they are few, or else puts jobs that do so on the delivery queue. */
+export async function serve(batch: ResolvedBatch, deps: ServeDeps, stopAtMs: number): Promise<JobOutcome[]> {
+  const jobs = jobsFor(batch);
+  const connections = jobs.reduce((sum, { connectionIds }) => sum + connectionIds.length, 0);
+  const isInline = connections <= deps.inlineMax;
+  if (!isInline) await deps.deliveryQueue.enqueue(jobs, 0);
+  const inlineStopMs = Math.min(stopAtMs, deps.now() + INLINE_WAIT_MS);
+  const here = [...batch.receipts, ...(isInline ? jobs : [])];
+  return Promise.all(here.map((job) => runJob(job, deps, inlineStopMs)));
+}
+
+/** Each connection gets its messages from one job, in order. */
+function jobsFor({ target, epoch, deliverables, subscribers }: ResolvedBatch): DeliveryJob[] {
   const job = {
     group: groupOf(target),
     ...('topic' in target && { topic: target.topic }),
     ...(epoch !== undefined && { epoch }),
     attempt: 1,
   };
-  const messages = entries.map(({ message }) => message);
-  const jobs = split(subscribers, (id) => !excepted.has(id)).map((part) => ({ ...job, messages, ...part }));
-  // Whoever is left out of one message still gets the others, in their order.
-  const apart = [...excepted].flatMap((id) => {
-    const theirs = entries.flatMap(({ message, except, skipped }) =>
-      except.includes(id) ? (skipped ?? []) : message,
-    );
-    if (theirs.length === 0) return [];
-    return split(subscribers, (other) => other === id).map((part) => ({ ...job, messages: theirs, ...part }));
-  });
-  return [...jobs, ...apart];
+  const jobsOf = (
+    messages: readonly JobMessage[],
+    isMeant: (connectionId: string) => boolean,
+  ): DeliveryJob[] =>
+    messages.length === 0 ? [] : split(subscribers, isMeant).map((some) => ({ ...job, messages, ...some }));
+  const excepted = new Set(deliverables.flatMap(({ except }) => except));
+  return [
+    ...jobsOf(
+      deliverables.map(({ message }) => message),
+      (id) => !excepted.has(id),
+    ),
+    ...[...excepted].flatMap((id) => jobsOf(messagesFor(id, deliverables), (other) => other === id)),
+  ];
 }
 
+/** A connection that one message leaves out still gets the others, in their order. */
+const messagesFor = (id: string, deliverables: readonly Deliverable[]): JobMessage[] =>
+  deliverables.flatMap(({ message, except, skipped }) => (except.includes(id) ? (skipped ?? []) : message));
+
+/** Jobs for one topic, user or connection are of one group, which cannot starve another. */
 const groupOf = (target: Target): string =>
   'everyone' in target ? 'everyone' : (Object.values(target)[0] as string);
 
-/** Parts that fit a job each, with the shards that their connections were found in. */
+type Recipients = Pick<DeliveryJob, 'connectionIds' | 'shards'>;
+
+/** Connections in numbers that each fit a job, with the shards that they were found in. */
 function split(
   subscribers: readonly ShardSubscribers[],
   isMeant: (connectionId: string) => boolean,
-): Pick<DeliveryJob, 'connectionIds' | 'shards'>[] {
-  const parts: Pick<DeliveryJob, 'connectionIds' | 'shards'>[] = [];
+): Recipients[] {
+  const all: Recipients[] = [];
   let connectionIds: string[] = [];
   let shards = new Set<ShardSubscribers['shard']>();
   const close = () => {
     const known = [...shards].flatMap((shard) => shard ?? []);
-    if (connectionIds.length > 0) parts.push({ connectionIds, shards: known });
+    if (connectionIds.length > 0) all.push({ connectionIds, shards: known });
     connectionIds = [];
     shards = new Set();
   };
@@ -63,5 +86,5 @@ function split(
     }
   }
   close();
-  return parts;
+  return all;
 }

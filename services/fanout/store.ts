@@ -1,3 +1,5 @@
+import type { LogEntry } from '../../shared/data/log.ts';
+import type { QueueRecord } from '../../shared/lambda/events.ts';
 import type { Receipt } from '../../shared/protocol/frames.ts';
 import {
   type HistoryNamespace,
@@ -5,66 +7,86 @@ import {
   type Namespaces,
   namespaceOf,
 } from '../../shared/protocol/namespaces.ts';
+import type { Target } from '../../shared/protocol/publication.ts';
 import type { Topic } from '../../shared/protocol/topic.ts';
-import { type DeliveryJob, toJobMessage } from '../../shared/queues/job.ts';
+import { type DeliveryJob, type JobMessage, toJobMessage } from '../../shared/queues/job.ts';
 import type { TargetBatch, TargetDraft } from './batch.ts';
 import { type SequenceDeps, type Sequenced, sequence } from './sequence.ts';
-import type { Entry } from './serve.ts';
 
-export interface PrepareDeps extends SequenceDeps {
+/** What storing needs. */
+export interface StoreDeps extends SequenceDeps {
   readonly namespaces: Namespaces;
 }
 
-/** The same, ready to be delivered: what its topic keeps is in the log. */
-export interface Prepared {
+/** A message for all subscribers of its target but some. */
+export interface Deliverable {
+  readonly record: QueueRecord;
+  readonly message: JobMessage;
+  /** Connections that do not get it. */
+  readonly except: readonly string[];
+  /** What those connections get in its place, if the message has an offset that they would wait for. */
+  readonly skipped?: JobMessage;
+}
+
+/** A target batch once everything that its topic keeps is in the log. */
+export interface StoredBatch {
+  readonly target: Target;
+  /** Of the topic's log, if it keeps one. */
   readonly epoch?: string;
-  readonly entries: readonly (Entry & Pick<TargetDraft, 'record'>)[];
+  readonly deliverables: readonly Deliverable[];
+  /** Jobs that tell publishers where their messages are. */
   readonly receipts: readonly DeliveryJob[];
 }
 
-export async function prepare({ target, drafts }: TargetBatch, deps: PrepareDeps): Promise<Prepared> {
+/** Writes a target batch to the topic's log, if it keeps one; other targets need nothing stored. */
+export async function store({ target, drafts }: TargetBatch, deps: StoreDeps): Promise<StoredBatch> {
   const namespace = 'topic' in target ? namespaceOf(target.topic, deps.namespaces) : undefined;
   return 'topic' in target && namespace && keepsHistory(namespace)
-    ? store(target.topic, drafts, namespace, deps)
-    : { entries: drafts.map(asItIs), receipts: [] };
+    ? storeInLog(target.topic, drafts, namespace, deps)
+    : { target, deliverables: drafts.map(volatile), receipts: [] };
 }
 
-const asItIs = ({ message, expiresAtMs, except = [], record }: TargetDraft): Prepared['entries'][number] => ({
+const volatile = ({ record, message, expiresAtMs, except = [] }: TargetDraft): Deliverable => ({
+  record,
   message: toJobMessage(message, expiresAtMs),
   except,
-  record,
 });
 
-async function store(
+async function storeInLog(
   topic: Topic,
   drafts: readonly TargetDraft[],
   namespace: HistoryNamespace,
-  deps: PrepareDeps,
-): Promise<Prepared> {
+  deps: StoreDeps,
+): Promise<StoredBatch> {
   const sequenced = await sequence(topic, drafts, namespace, deps);
-  const entries: (Prepared['entries'][number] & { readonly offset: number })[] = [];
-  let epoch: string | undefined;
-  for (const [index, { record, except = [] }] of drafts.entries()) {
+  // A repeated message is delivered by the record that brought it first, a stale one by none.
+  const stored = drafts.flatMap((draft, index) => {
     const result = sequenced[index];
-    // Whoever brought a repeated message first brings it to its subscribers, too.
-    if (result?.outcome !== 'stored') continue;
-    const { offset, json = '', expiresAtMs } = result.entry;
-    epoch = result.epoch;
-    entries.push({
-      message: { json, ...(expiresAtMs !== undefined && { expiresAtMs }) },
-      // Without it the connection would wait for the offset.
-      skipped: toJobMessage({ offset, skipped: true }, undefined),
-      except,
-      record,
-      offset,
-    });
-  }
+    return result?.outcome === 'stored' ? { ...result, draft } : [];
+  });
+  const epoch = stored.at(-1)?.epoch;
   return {
+    target: { topic },
     ...(epoch !== undefined && { epoch }),
-    entries: entries.toSorted((a, b) => a.offset - b.offset),
+    deliverables: stored.toSorted((a, b) => a.entry.offset - b.entry.offset).map(numbered),
     receipts: drafts.flatMap((draft, index) => receiptFor(topic, draft, sequenced[index])),
   };
 }
+
+interface Stored {
+  readonly draft: TargetDraft;
+  readonly entry: LogEntry;
+}
+
+const numbered = ({ draft: { record, except = [] }, entry }: Stored): Deliverable => ({
+  record,
+  message: {
+    json: entry.json ?? '',
+    ...(entry.expiresAtMs !== undefined && { expiresAtMs: entry.expiresAtMs }),
+  },
+  except,
+  skipped: toJobMessage({ offset: entry.offset, skipped: true }, undefined),
+});
 
 function receiptFor(
   topic: Topic,
