@@ -16,14 +16,7 @@ const POSTS = 40_000;
 const SDK_POSTS = 4_000;
 const COLD_POSTS = 1_000;
 
-const VARIANTS: readonly Variant[] = [
-  'sdk',
-  'undici, unsigned',
-  'sockets',
-  'undici',
-  'plugin',
-  'plugin with sockets',
-];
+const VARIANTS: readonly Variant[] = ['sdk', 'undici, unsigned', 'sockets', 'undici'];
 
 const SLOW = { delayMsMin: 5, delayMsMax: 20, p99Ms: 19.85 };
 const SLOW_VARIANTS: readonly Variant[] = ['sdk', 'sockets', 'undici'];
@@ -139,11 +132,6 @@ function targetsOf(tls: Reports, cold: Reports, slow: readonly SlowRow[], signat
       name: 'sockets against unsigned undici over TLS (ratio)',
       value: tlsRatio('sockets', 'undici, unsigned'),
       atLeast: 1.25,
-    },
-    {
-      name: 'plugin with undici against the SDK over TLS (ratio)',
-      value: tlsRatio('plugin', 'sdk'),
-      atLeast: 8,
     },
     {
       name: 'first 1,000 posts, CPU of the SDK against sockets (ratio)',

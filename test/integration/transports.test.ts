@@ -5,7 +5,6 @@ import { promisify } from 'node:util';
 import {
   ApiGatewayManagementApiClient,
   ApiGatewayManagementApiServiceException,
-  GetConnectionCommand,
   PostToConnectionCommand,
 } from '@aws-sdk/client-apigatewaymanagementapi';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -13,7 +12,6 @@ import type { TransportOptions } from '../../shared/aws/http/transport.ts';
 import { SocketHandler } from '../../shared/aws/sdk/handler.ts';
 import { lean } from '../../shared/aws/sdk/lean.ts';
 import { createEngine } from '../../shared/delivery/engine/engine.ts';
-import { createPlugin } from '../../shared/delivery/engine/plugin.ts';
 import { createSockets } from '../../shared/delivery/engine/sockets.ts';
 import { createUndici } from '../../shared/delivery/engine/undici.ts';
 import { createPost, type Post, type PostOutcome } from '../../shared/delivery/post.ts';
@@ -40,8 +38,6 @@ interface Target extends TransportOptions {
 }
 interface Poster {
   readonly post: Post;
-  /** The name of the error that an aborted post ends with. */
-  abortable(connectionId: string, signal: AbortSignal): Promise<string>;
   close(): void;
 }
 
@@ -58,19 +54,14 @@ function sdkClient({ endpoint, ca }: TransportOptions): ApiGatewayManagementApiC
 function sdkPoster(client: ApiGatewayManagementApiClient, { timeoutMs }: Target): Poster {
   return {
     post: createPost(client, timeoutMs),
-    abortable: (ConnectionId, abortSignal) =>
-      client.send(new PostToConnectionCommand({ ConnectionId, Data: frame }), { abortSignal }).then(
-        () => 'none',
-        (error: Error) => error.name,
-      ),
     close: () => client.destroy(),
   };
 }
 
 const enginePoster =
   (createTransport: typeof createSockets) =>
-  (target: Target): Poster => {
-    const { post, send, close } = createEngine({
+  (target: Target): Poster =>
+    createEngine({
       endpoint: target.endpoint,
       region: REGION,
       credentials: async () => CREDENTIALS,
@@ -78,20 +69,6 @@ const enginePoster =
       timeoutMs: target.timeoutMs,
       now: Date.now,
     });
-    const abortable = async (connectionId: string, signal: AbortSignal): Promise<string> => {
-      const result = await send(connectionId, frame, signal);
-      return result instanceof Error ? result.name : 'none';
-    };
-    return { post, abortable, close };
-  };
-
-function pluginClient(createTransport: typeof createSockets, target: TransportOptions) {
-  const client = sdkClient(target);
-  const options = { createTransport, timeoutMs: 2 * TIMEOUT_MS, now: Date.now };
-  const { ca } = target;
-  client.middlewareStack.use(createPlugin(client, { ...options, ...(ca !== undefined && { ca }) }));
-  return client;
-}
 
 /** As all our other calls are made. */
 function leanClient({ endpoint, ca }: TransportOptions): ApiGatewayManagementApiClient {
@@ -109,8 +86,6 @@ const POSTERS: Record<string, (target: Target) => Poster> = {
   'the lean SDK': (target) => sdkPoster(leanClient(target), target),
   'the engine with undici': enginePoster(createUndici),
   'the engine with sockets': enginePoster(createSockets),
-  'the plugin with undici': (target) => sdkPoster(pluginClient(createUndici, target), target),
-  'the plugin with sockets': (target) => sdkPoster(pluginClient(createSockets, target), target),
 };
 const OURS = Object.entries(POSTERS).filter(([name]) => name !== 'the SDK');
 const PROTOCOLS = ['http', 'https'] as const;
@@ -194,8 +169,6 @@ const open: Poster[] = [];
 afterEach(async () => {
   for (const poster of open.splice(0)) poster.close();
   for (const protocol of PROTOCOLS) {
-    // The SDK's client with a plugin cannot close the plugin's transport.
-    for (const socket of endpoints[protocol].sockets) socket.destroy();
     await endpoints[protocol].noSockets();
     endpoints[protocol].received.length = 0;
     Object.assign(endpoints[protocol], { socketsAtMost: 0, socketsOpened: 0, sessionsReused: 0 });
@@ -300,19 +273,6 @@ describe.each(PROTOCOLS)('over %s', (protocol) => {
       expect([next?.connectionId, next?.socket === socket]).toEqual(['gone', false]);
     });
 
-    it('aborts', async () => {
-      const { abortable, post } = start(create);
-      const controller = new AbortController();
-      const aborted = abortable('never', controller.signal);
-      await endpoint.request('never');
-      controller.abort();
-      expect(await aborted).toBe('AbortError');
-      await endpoint.noSockets();
-      expect(await abortable('b', AbortSignal.abort())).toBe('AbortError');
-      expect(await post('c', frame)).toEqual({ outcome: 'delivered' });
-      expect(endpoint.received.map(({ connectionId }) => connectionId)).toEqual(['never', 'c']);
-    });
-
     it('fails when nobody listens', async () => {
       const closed = new PostingEndpoint({});
       const port = await closed.listen();
@@ -323,6 +283,28 @@ describe.each(PROTOCOLS)('over %s', (protocol) => {
         reason: `Error: connect ECONNREFUSED 127.0.0.1:${port}`,
       });
     });
+  });
+
+  it.each([
+    ['the SDK', sdkClient],
+    ['the lean SDK', leanClient],
+  ])('%s aborts', async (_, createClient) => {
+    const client = createClient(targetOf(protocol));
+    open.push(sdkPoster(client, targetOf(protocol)));
+    const abortable = (ConnectionId: string, abortSignal: AbortSignal): Promise<string> =>
+      client.send(new PostToConnectionCommand({ ConnectionId, Data: frame }), { abortSignal }).then(
+        () => 'none',
+        (error: Error) => error.name,
+      );
+    const controller = new AbortController();
+    const aborted = abortable('never', controller.signal);
+    await endpoint.request('never');
+    controller.abort();
+    expect(await aborted).toBe('AbortError');
+    await endpoint.noSockets();
+    expect(await abortable('b', AbortSignal.abort())).toBe('AbortError');
+    expect(await abortable('c', new AbortController().signal)).toBe('none');
+    expect(endpoint.received.map(({ connectionId }) => connectionId)).toEqual(['never', 'c']);
   });
 
   describe.each(OURS)('%s', (_, create) => {
@@ -420,11 +402,8 @@ describe('TLS', () => {
   });
 });
 
-describe.each([
-  ['undici', createUndici],
-  ['sockets', createSockets],
-])('the plugin with %s', (_, createTransport) => {
-  const thrownBy = async (client: ApiGatewayManagementApiClient, ConnectionId: string) => {
+it('the lean SDK answers and throws what the SDK does', async () => {
+  const resultOf = async (client: ApiGatewayManagementApiClient, ConnectionId: string) => {
     try {
       const { $metadata } = await client.send(new PostToConnectionCommand({ ConnectionId, Data: frame }));
       return { name: 'none', metadata: { ...$metadata } };
@@ -434,26 +413,12 @@ describe.each([
       return { name, message, $fault, class: error.constructor, metadata: { ...$metadata } };
     }
   };
-
-  it('answers and throws what the SDK does', async () => {
-    const clients = [sdkClient(targetOf('http')), pluginClient(createTransport, targetOf('http'))] as const;
-    for (const id of Object.keys(ANSWERS)) {
-      const [expected, actual] = await Promise.all(clients.map((client) => thrownBy(client, id)));
-      expect(actual).toEqual(expected);
-    }
-    for (const client of clients) client.destroy();
-  });
-
-  it('leaves other commands, and what it cannot send, to the SDK', async () => {
-    const client = pluginClient(createTransport, targetOf('http'));
-    await client.send(new GetConnectionCommand({ ConnectionId: 'a' }));
-    expect(endpoints.http.received.map(({ method }) => method)).toEqual(['GET']);
-    await client.send(new PostToConnectionCommand({ ConnectionId: '.', Data: frame }));
-    expect(endpoints.http.received.at(-1)?.headers['user-agent']).toContain('aws-sdk-js');
-    await client.send(new PostToConnectionCommand({ ConnectionId: 'b', Data: 'text' as never }));
-    expect(String(endpoints.http.received.at(-1)?.body)).toBe('text');
-    client.destroy();
-  });
+  const clients = [sdkClient, leanClient].map((create) => create(targetOf('http')));
+  for (const id of Object.keys(ANSWERS)) {
+    const [expected, actual] = await Promise.all(clients.map((client) => resultOf(client, id)));
+    expect(actual).toEqual(expected);
+  }
+  for (const client of clients) client.destroy();
 });
 
 it.each(Object.entries({ sockets: createSockets, undici: createUndici }))(
@@ -470,7 +435,7 @@ it.each(Object.entries({ sockets: createSockets, undici: createUndici }))(
       now: Date.now,
       traceId: () => traceId,
     });
-    open.push({ post: engine.post, abortable: async () => 'none', close: engine.close });
+    open.push(engine);
     await engine.post('one', frame);
     traceId = undefined;
     await engine.post('two', frame);

@@ -1,6 +1,6 @@
 import { Deadlines } from '../../aws/http/deadlines.ts';
-import { abortError, Exchange, endWith } from '../../aws/http/exchange.ts';
-import type { Answer, Transport } from '../../aws/http/transport.ts';
+import { Exchange } from '../../aws/http/exchange.ts';
+import type { Transport } from '../../aws/http/transport.ts';
 import type { Credentials } from '../../aws/sign/sigv4.ts';
 import type { Post, PostOutcome } from '../post.ts';
 import { CachedCredentials, type CredentialsProvider } from './credentials.ts';
@@ -22,8 +22,6 @@ export interface EngineOptions {
 }
 export interface Engine {
   readonly post: Post;
-  /** The same with the answer itself. An error is a value too: this never rejects. */
-  send(connectionId: string, frame: Uint8Array, signal?: AbortSignal): Promise<Answer | Error>;
   close(): void;
 }
 
@@ -36,9 +34,8 @@ export function createEngine(options: EngineOptions): Engine {
     post: (connectionId, frame) => {
       // In a path these three mean another resource; no connection has such an id.
       if (connectionId === '' || connectionId === '.' || connectionId === '..') return GONE;
-      return sender.send(connectionId, frame, undefined, outcomeOf);
+      return sender.send(connectionId, frame);
     },
-    send: (connectionId, frame, signal) => sender.send(connectionId, frame, signal, (result) => result),
     close: () => options.transport.close(),
   };
 }
@@ -62,25 +59,20 @@ class Sender {
     this.#traceId = traceId ?? (() => undefined);
   }
 
-  /** `as` makes of the result what is wanted; a promise of that, chained to this one, would cost every post. */
-  async send<T>(
-    connectionId: string,
-    frame: Uint8Array,
-    signal: AbortSignal | undefined,
-    as: (result: Answer | Error) => T,
-  ): Promise<T> {
+  /** Never rejects: an error is an outcome too. */
+  async send(connectionId: string, frame: Uint8Array): Promise<PostOutcome> {
     const expiresAt = this.#deadlines.next();
     try {
-      const credentials = this.#credentials.current() ?? (await this.#fetchCredentials(expiresAt, signal));
-      const first = this.#begin(connectionId, frame, credentials, expiresAt, signal);
+      const credentials = this.#credentials.current() ?? (await this.#fetchCredentials(expiresAt));
+      const first = this.#begin(connectionId, frame, credentials, expiresAt);
       const answer = await first.answered;
-      if (answer instanceof Error) return as(answer);
+      if (answer instanceof Error) return outcomeOf(answer);
       const serverMs = skewedServerMs(answer, first.request.signedAtMs);
-      if (serverMs === undefined) return as(answer);
+      if (serverMs === undefined) return outcomeOf(answer);
       this.#offsetMs += serverMs - this.#now();
-      return as(await this.#begin(connectionId, frame, credentials, expiresAt, signal).answered);
+      return outcomeOf(await this.#begin(connectionId, frame, credentials, expiresAt).answered);
     } catch (error) {
-      return as(error instanceof Error ? error : new Error(String(error)));
+      return outcomeOf(error instanceof Error ? error : new Error(String(error)));
     }
   }
 
@@ -89,29 +81,23 @@ class Sender {
     frame: Uint8Array,
     credentials: Credentials,
     expiresAt: number,
-    signal: AbortSignal | undefined,
   ): Exchange<SignedRequest> {
-    if (signal?.aborted) throw abortError();
     const request = this.#signer.sign(connectionId, frame, credentials, this.#now(), this.#traceId());
     const exchange = new Exchange(request, expiresAt, this.#deadlines);
-    if (signal) endWith(exchange, signal);
     this.#transport.send(exchange);
     return exchange;
   }
 
   /** A provider may hang, or wait longer than a post may. */
-  async #fetchCredentials(expiresAt: number, signal: AbortSignal | undefined): Promise<Credentials> {
+  async #fetchCredentials(expiresAt: number): Promise<Credentials> {
     const given = Promise.withResolvers<Credentials>();
     const waiting = { expiresAt, expire: given.reject };
-    const abort = (): void => given.reject(abortError());
     this.#deadlines.add(waiting);
-    signal?.addEventListener('abort', abort);
     try {
       this.#credentials.fetch().then(given.resolve, given.reject);
       return await given.promise;
     } finally {
       this.#deadlines.delete(waiting);
-      signal?.removeEventListener('abort', abort);
     }
   }
 }

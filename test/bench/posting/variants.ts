@@ -33,14 +33,6 @@ export const VARIANTS = {
     const { createUndici } = await import('../../../shared/delivery/engine/undici.ts');
     return engine(target, createUndici);
   },
-  plugin: async (target: Target): Promise<PostOne> => {
-    const { createUndici } = await import('../../../shared/delivery/engine/undici.ts');
-    return plugin(target, createUndici);
-  },
-  'plugin with sockets': async (target: Target): Promise<PostOne> => {
-    const { createSockets } = await import('../../../shared/delivery/engine/sockets.ts');
-    return plugin(target, createSockets);
-  },
   'undici, unsigned': async ({ endpoint, ca, socketsMax }: Target): Promise<PostOne> => {
     const { Pool } = await import('undici');
     const { origin, pathname } = new URL(endpoint);
@@ -76,23 +68,5 @@ async function engine(target: Target, createTransport: CreateTransport): Promise
   return async (id, frame) => {
     const result = await post(id, frame);
     if (result.outcome !== 'delivered') throw new Error(`expected delivered, got ${JSON.stringify(result)}`);
-  };
-}
-
-async function plugin(
-  { endpoint, ca, socketsMax }: Target,
-  createTransport: CreateTransport,
-): Promise<PostOne> {
-  const sdk = await import('@aws-sdk/client-apigatewaymanagementapi');
-  const { createPlugin } = await import('../../../shared/delivery/engine/plugin.ts');
-  const client = new sdk.ApiGatewayManagementApiClient({
-    endpoint,
-    region: REGION,
-    credentials: CREDENTIALS,
-  });
-  const options = { createTransport, timeoutMs: TIMEOUT_MS, now: Date.now, socketsMax, ca };
-  client.middlewareStack.use(createPlugin(client, options));
-  return async (ConnectionId, Data) => {
-    await client.send(new sdk.PostToConnectionCommand({ ConnectionId, Data }));
   };
 }
