@@ -22,7 +22,7 @@ export interface FanwireSettings {
   readonly fanOutWorkersMax?: number;
   /** Delivery workers that run at the same time. One can make some thousand posts a second. */
   readonly deliveryWorkersMax?: number;
-  /** How posts are made: over sockets of our own (fast), with undici, or as the SDK makes them. */
+  /** How posts are made: over sockets of our own (fast), or as the SDK makes them. */
   readonly postTransport?: TransportName;
   /** What holds for the topics of a namespace; by default nothing is kept. */
   readonly namespaces?: NamespacesSettings;

@@ -1,10 +1,9 @@
-import type { Transport, TransportOptions } from '../aws/http/transport.ts';
+import type { TransportOptions } from '../aws/http/transport.ts';
 import type { CredentialsProvider } from './engine/credentials.ts';
-import type { SignedRequest } from './engine/signer.ts';
 import type { Post } from './post.ts';
 
-/** Ways to make a post, fastest first; the SDK's own is the reference that the others are tested against. */
-export const TRANSPORTS = ['sockets', 'undici', 'sdk'] as const;
+/** Ways to make a post: ours is tested against the SDK's. */
+export const TRANSPORTS = ['sockets', 'sdk'] as const;
 export type TransportName = (typeof TRANSPORTS)[number];
 
 export interface PostOptions extends TransportOptions {
@@ -18,19 +17,11 @@ export interface PostOptions extends TransportOptions {
 /** Loads the transport that is asked for, and no other: a cold start pays for every module. */
 export async function createPostOver(name: TransportName, options: PostOptions): Promise<Post> {
   if (name === 'sdk') return createSdkPost(options);
-  const [{ createEngine }, transport] = await Promise.all([
+  const [{ createEngine }, { createSockets }] = await Promise.all([
     import('./engine/engine.ts'),
-    createTransport(name, options),
+    import('./engine/sockets.ts'),
   ]);
-  return createEngine({ ...options, transport }).post;
-}
-
-async function createTransport(
-  name: Exclude<TransportName, 'sdk'>,
-  options: TransportOptions,
-): Promise<Transport<SignedRequest>> {
-  if (name === 'undici') return (await import('./engine/undici.ts')).createUndici(options);
-  return (await import('./engine/sockets.ts')).createSockets(options);
+  return createEngine({ ...options, transport: createSockets(options) }).post;
 }
 
 async function createSdkPost({ endpoint, region, socketsMax, timeoutMs }: PostOptions): Promise<Post> {

@@ -16,10 +16,10 @@ const POSTS = 40_000;
 const SDK_POSTS = 4_000;
 const COLD_POSTS = 1_000;
 
-const VARIANTS: readonly Variant[] = ['sdk', 'undici, unsigned', 'sockets', 'undici'];
+const VARIANTS: readonly Variant[] = ['sdk', 'undici, unsigned', 'sockets'];
 
 const SLOW = { delayMsMin: 5, delayMsMax: 20, p99Ms: 19.85 };
-const SLOW_VARIANTS: readonly Variant[] = ['sdk', 'sockets', 'undici'];
+const SLOW_VARIANTS: readonly Variant[] = ['sdk', 'sockets'];
 const SLOW_IN_FLIGHT = [1, 50, 100, 200, 400, 800];
 const SLOW_POSTS_PER_LANE = 120;
 const SLOW_WARM_UP_POSTS = 40_000;

@@ -13,7 +13,6 @@ import { SocketHandler } from '../../shared/aws/sdk/handler.ts';
 import { lean } from '../../shared/aws/sdk/lean.ts';
 import { createEngine } from '../../shared/delivery/engine/engine.ts';
 import { createSockets } from '../../shared/delivery/engine/sockets.ts';
-import { createUndici } from '../../shared/delivery/engine/undici.ts';
 import { createPost, type Post, type PostOutcome } from '../../shared/delivery/post.ts';
 import { selfSigned } from '../support/certificate.ts';
 import {
@@ -58,17 +57,16 @@ function sdkPoster(client: ApiGatewayManagementApiClient, { timeoutMs }: Target)
   };
 }
 
-const enginePoster =
-  (createTransport: typeof createSockets) =>
-  (target: Target): Poster =>
-    createEngine({
-      endpoint: target.endpoint,
-      region: REGION,
-      credentials: async () => CREDENTIALS,
-      transport: createTransport(target),
-      timeoutMs: target.timeoutMs,
-      now: Date.now,
-    });
+const enginePoster = (target: Target, traceId?: () => string | undefined): Poster =>
+  createEngine({
+    endpoint: target.endpoint,
+    region: REGION,
+    credentials: async () => CREDENTIALS,
+    transport: createSockets(target),
+    timeoutMs: target.timeoutMs,
+    now: Date.now,
+    ...(traceId && { traceId }),
+  });
 
 /** As all our other calls are made. */
 function leanClient({ endpoint, ca }: TransportOptions): ApiGatewayManagementApiClient {
@@ -84,8 +82,7 @@ function leanClient({ endpoint, ca }: TransportOptions): ApiGatewayManagementApi
 const POSTERS: Record<string, (target: Target) => Poster> = {
   'the SDK': (target) => sdkPoster(sdkClient(target), target),
   'the lean SDK': (target) => sdkPoster(leanClient(target), target),
-  'the engine with undici': enginePoster(createUndici),
-  'the engine with sockets': enginePoster(createSockets),
+  'the engine': (target) => enginePoster(target),
 };
 const OURS = Object.entries(POSTERS).filter(([name]) => name !== 'the SDK');
 const PROTOCOLS = ['http', 'https'] as const;
@@ -325,12 +322,9 @@ describe.each(PROTOCOLS)('over %s', (protocol) => {
     });
   });
 
-  describe.each([
-    ['undici', createUndici],
-    ['sockets', createSockets],
-  ])('the engine with %s', (name, createTransport) => {
+  describe('the engine', () => {
     it('opens as many sockets as it may, and lets more posts wait in order', async () => {
-      const { post } = start(enginePoster(createTransport), { socketsMax: 2 });
+      const { post } = start(enginePoster, { socketsMax: 2 });
       const ids = Array.from({ length: 20 }, (_, n) => `${n}`);
       const outcomes = await Promise.all(ids.map((id) => post(id, frame)));
       expect(outcomes.every(({ outcome }) => outcome === 'delivered')).toBe(true);
@@ -340,7 +334,7 @@ describe.each(PROTOCOLS)('over %s', (protocol) => {
     });
 
     it('gives a socket that hangs to the next post when its deadline is over', async () => {
-      const { post } = start(enginePoster(createTransport), { socketsMax: 1, timeoutMs: SHORT_TIMEOUT_MS });
+      const { post } = start(enginePoster, { socketsMax: 1, timeoutMs: SHORT_TIMEOUT_MS });
       const hanging = post('never', frame);
       await endpoint.request('never');
       expect((await hanging).outcome).toBe('failed');
@@ -348,7 +342,7 @@ describe.each(PROTOCOLS)('over %s', (protocol) => {
     });
 
     it('ends every post when it is closed', async () => {
-      const { post, close } = start(enginePoster(createTransport), { socketsMax: 1 });
+      const { post, close } = start(enginePoster, { socketsMax: 1 });
       const posts = [post('never', frame), post('a', frame)];
       await endpoint.request('never');
       close();
@@ -362,12 +356,12 @@ describe.each(PROTOCOLS)('over %s', (protocol) => {
       const { endpoint: url, ca } = targetOf(protocol);
       const script = `
         import { createEngine } from ${JSON.stringify(`${engine}/engine.ts`)};
-        import { ${createTransport.name} as create } from ${JSON.stringify(`${engine}/${name}.ts`)};
+        import { createSockets } from ${JSON.stringify(`${engine}/sockets.ts`)};
         const options = ${JSON.stringify({ endpoint: url, ca, region: REGION, timeoutMs: TIMEOUT_MS })};
         const { post } = createEngine({
           ...options,
           credentials: async () => (${JSON.stringify(CREDENTIALS)}),
-          transport: create(options),
+          transport: createSockets(options),
           now: Date.now,
         });
         console.log((await post('a', new Uint8Array(1))).outcome);
@@ -421,27 +415,15 @@ it('the lean SDK answers and throws what the SDK does', async () => {
   for (const client of clients) client.destroy();
 });
 
-it.each(Object.entries({ sockets: createSockets, undici: createUndici }))(
-  'tells the endpoint which invocation a post belongs to, whichever it is just then: %s',
-  async (_, createTransport) => {
-    const target = targetOf('http');
-    let traceId: string | undefined = 'Root=1-5759e988-bd862e3fe1be46a994272793';
-    const engine = createEngine({
-      endpoint: target.endpoint,
-      region: REGION,
-      credentials: async () => CREDENTIALS,
-      transport: createTransport(target),
-      timeoutMs: TIMEOUT_MS,
-      now: Date.now,
-      traceId: () => traceId,
-    });
-    open.push(engine);
-    await engine.post('one', frame);
-    traceId = undefined;
-    await engine.post('two', frame);
-    const [one, two] = await Promise.all(['one', 'two'].map((id) => endpoints.http.request(id)));
-    expect(one?.headers['x-amzn-trace-id']).toBe('Root=1-5759e988-bd862e3fe1be46a994272793');
-    expect(one?.headers.authorization).toContain(await signatureOf(one as Received));
-    expect(two?.headers).not.toHaveProperty('x-amzn-trace-id');
-  },
-);
+it('tells the endpoint which invocation a post belongs to, whichever it is just then', async () => {
+  let traceId: string | undefined = 'Root=1-5759e988-bd862e3fe1be46a994272793';
+  const poster = enginePoster(targetOf('http'), () => traceId);
+  open.push(poster);
+  await poster.post('one', frame);
+  traceId = undefined;
+  await poster.post('two', frame);
+  const [one, two] = await Promise.all(['one', 'two'].map((id) => endpoints.http.request(id)));
+  expect(one?.headers['x-amzn-trace-id']).toBe('Root=1-5759e988-bd862e3fe1be46a994272793');
+  expect(one?.headers.authorization).toContain(await signatureOf(one as Received));
+  expect(two?.headers).not.toHaveProperty('x-amzn-trace-id');
+});

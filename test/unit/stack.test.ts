@@ -270,7 +270,7 @@ it('names every setting that is out of bounds', () => {
     'Bad Fanwire settings: expected postTimeoutMs to be a whole number from 50 to 5000, got 60000; ' +
       'expected fanOutWorkersMax to be a whole number from 2 to 1000, got 1.5; ' +
       'expected stageName to be 1 to 128 letters, digits or _, got a/b; ' +
-      'expected postTransport to be one of sockets, undici, sdk, got carrier pigeon; ' +
+      'expected postTransport to be one of sockets, sdk, got carrier pigeon; ' +
       'namespace chat: recovery needs a history to recover from, got none',
   );
 });

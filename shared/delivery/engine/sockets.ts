@@ -6,7 +6,7 @@ import type { SignedRequest } from './signer.ts';
 /** An answer is a few hundred bytes. */
 const READ_BYTES = 4 * 1024;
 
-/** The fast transport. */
+/** The transport of posts. */
 export function createSockets(options: TransportOptions): Transport<SignedRequest> {
   const { host } = new URL(options.endpoint);
   return openSockets(options, { createWriter: () => new RequestWriter(host), readBytes: READ_BYTES });

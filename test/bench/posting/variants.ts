@@ -26,12 +26,21 @@ export const VARIANTS = {
     };
   },
   sockets: async (target: Target): Promise<PostOne> => {
+    const { createEngine } = await import('../../../shared/delivery/engine/engine.ts');
     const { createSockets } = await import('../../../shared/delivery/engine/sockets.ts');
-    return engine(target, createSockets);
-  },
-  undici: async (target: Target): Promise<PostOne> => {
-    const { createUndici } = await import('../../../shared/delivery/engine/undici.ts');
-    return engine(target, createUndici);
+    const { post } = createEngine({
+      endpoint: target.endpoint,
+      region: REGION,
+      credentials: async () => CREDENTIALS,
+      transport: createSockets(target),
+      timeoutMs: TIMEOUT_MS,
+      now: Date.now,
+    });
+    return async (id, frame) => {
+      const result = await post(id, frame);
+      if (result.outcome !== 'delivered')
+        throw new Error(`expected delivered, got ${JSON.stringify(result)}`);
+    };
   },
   'undici, unsigned': async ({ endpoint, ca, socketsMax }: Target): Promise<PostOne> => {
     const { Pool } = await import('undici');
@@ -52,21 +61,3 @@ export const VARIANTS = {
   },
 };
 export type Variant = keyof typeof VARIANTS;
-
-type CreateTransport = typeof import('../../../shared/delivery/engine/sockets.ts').createSockets;
-
-async function engine(target: Target, createTransport: CreateTransport): Promise<PostOne> {
-  const { createEngine } = await import('../../../shared/delivery/engine/engine.ts');
-  const { post } = createEngine({
-    endpoint: target.endpoint,
-    region: REGION,
-    credentials: async () => CREDENTIALS,
-    transport: createTransport(target),
-    timeoutMs: TIMEOUT_MS,
-    now: Date.now,
-  });
-  return async (id, frame) => {
-    const result = await post(id, frame);
-    if (result.outcome !== 'delivered') throw new Error(`expected delivered, got ${JSON.stringify(result)}`);
-  };
-}
