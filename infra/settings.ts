@@ -1,4 +1,4 @@
-import { TRANSPORTS, type TransportName } from '../shared/delivery/transports.ts';
+import { TRANSPORTS, type TransportName } from '../shared/delivery/create-post.ts';
 import type { Namespaces } from '../shared/protocol/namespaces.ts';
 import { completeNamespaces, type NamespacesSettings } from './namespaces.ts';
 

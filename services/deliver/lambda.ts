@@ -1,4 +1,4 @@
-import { createDelivery, deliverySettings } from '../../shared/delivery/wire.ts';
+import { createDelivery, deliverySettings } from '../../shared/delivery/deps.ts';
 import { loadConfig } from '../../shared/lambda/config.ts';
 import { worker } from '../../shared/lambda/worker.ts';
 import { deliverJobs } from './deliver-jobs.ts';

@@ -6,7 +6,7 @@ import { createConnections } from '../../shared/data/connections.ts';
 import { createLogs } from '../../shared/data/log.ts';
 import { createShards } from '../../shared/data/shards.ts';
 import { createSubscriptions } from '../../shared/data/subscriptions.ts';
-import { createDelivery, deliverySettings } from '../../shared/delivery/wire.ts';
+import { createDelivery, deliverySettings } from '../../shared/delivery/deps.ts';
 import { loadConfig, namespaces, positiveInteger, text } from '../../shared/lambda/config.ts';
 import { worker } from '../../shared/lambda/worker.ts';
 import { createDeadLetters } from '../../shared/queues/queues.ts';

@@ -6,7 +6,7 @@ import middy from '@middy/core';
 import { lean } from '../../shared/aws/sdk/lean.ts';
 import { createConnections } from '../../shared/data/connections.ts';
 import { createSubscriptions } from '../../shared/data/subscriptions.ts';
-import { isGone } from '../../shared/delivery/post.ts';
+import { isGone } from '../../shared/delivery/sdk-post.ts';
 import { loadConfig, text } from '../../shared/lambda/config.ts';
 import { logger } from '../../shared/lambda/logger.ts';
 import { lastResort } from '../../shared/lambda/middleware/last-resort.ts';

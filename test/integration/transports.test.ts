@@ -13,7 +13,7 @@ import { SocketHandler } from '../../shared/aws/sdk/handler.ts';
 import { lean } from '../../shared/aws/sdk/lean.ts';
 import { createEngine } from '../../shared/delivery/engine/engine.ts';
 import { createSockets } from '../../shared/delivery/engine/sockets.ts';
-import { createPost, type Post, type PostOutcome } from '../../shared/delivery/post.ts';
+import { createPost, type Post, type PostOutcome } from '../../shared/delivery/sdk-post.ts';
 import { selfSigned } from '../support/certificate.ts';
 import {
   answer,

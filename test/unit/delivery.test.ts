@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { deliverJobs } from '../../services/deliver/deliver-jobs.ts';
 import { createLimit } from '../../shared/async.ts';
-import { createPost, type PostOutcome } from '../../shared/delivery/post.ts';
 import { postJob } from '../../shared/delivery/post-job.ts';
 import { type RunDeps, runJob } from '../../shared/delivery/run.ts';
+import { createPost, type PostOutcome } from '../../shared/delivery/sdk-post.ts';
 import { parsePattern, parseTopic } from '../../shared/protocol/topic.ts';
 import {
   type DeliveryJob,

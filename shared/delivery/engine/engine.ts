@@ -2,7 +2,7 @@ import { Deadlines } from '../../aws/http/deadlines.ts';
 import { Exchange } from '../../aws/http/exchange.ts';
 import type { Transport } from '../../aws/http/transport.ts';
 import type { Credentials } from '../../aws/sign/sigv4.ts';
-import type { Post, PostOutcome } from '../post.ts';
+import type { Post, PostOutcome } from '../sdk-post.ts';
 import { CachedCredentials, type CredentialsProvider } from './credentials.ts';
 import { outcomeOf } from './outcome.ts';
 import { type SignedRequest, Signer } from './signer.ts';

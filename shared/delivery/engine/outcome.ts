@@ -1,5 +1,5 @@
 import type { Answer } from '../../aws/http/transport.ts';
-import type { PostOutcome } from '../post.ts';
+import type { PostOutcome } from '../sdk-post.ts';
 import { answerError } from './answer-error.ts';
 
 const DELIVERED: PostOutcome = { outcome: 'delivered' };

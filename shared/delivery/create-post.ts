@@ -1,6 +1,6 @@
 import type { TransportOptions } from '../aws/http/transport.ts';
 import type { CredentialsProvider } from './engine/credentials.ts';
-import type { Post } from './post.ts';
+import type { Post } from './sdk-post.ts';
 
 /** Ways to make a post: ours is tested against the SDK's. */
 export const TRANSPORTS = ['sockets', 'sdk'] as const;
@@ -27,7 +27,7 @@ export async function createPostOver(name: TransportName, options: PostOptions):
 async function createSdkPost({ endpoint, region, socketsMax, timeoutMs }: PostOptions): Promise<Post> {
   const [{ ApiGatewayManagementApiClient }, { createPost }] = await Promise.all([
     import('@aws-sdk/client-apigatewaymanagementapi'),
-    import('./post.ts'),
+    import('./sdk-post.ts'),
   ]);
   const sockets = socketsMax === undefined ? {} : { maxSockets: socketsMax };
   const client = new ApiGatewayManagementApiClient({

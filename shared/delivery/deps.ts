@@ -1,9 +1,9 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { createLimit, once } from '../async.ts';
 import { oneOf, positiveInteger, text } from '../lambda/config.ts';
+import { createPostOver, TRANSPORTS } from './create-post.ts';
 import { createPace } from './pace.ts';
 import type { RunDeps } from './run.ts';
-import { createPostOver, TRANSPORTS } from './transports.ts';
 
 /** What the fan-out and the delivery worker have in common. */
 export const deliverySettings = {
