@@ -1,6 +1,6 @@
 import type { TransportOptions } from '../aws/http/transport.ts';
 import type { CredentialsProvider } from './engine/credentials.ts';
-import type { Post } from './sdk-post.ts';
+import type { Post } from './post.ts';
 
 /** Ways to make a post: ours is tested against the SDK's. */
 export const TRANSPORTS = ['sockets', 'sdk'] as const;
@@ -15,8 +15,11 @@ export interface PostOptions extends TransportOptions {
 }
 
 /** Loads the transport that is asked for, and no other: a cold start pays for every module. */
-export async function createPostOver(name: TransportName, options: PostOptions): Promise<Post> {
-  if (name === 'sdk') return createSdkPost(options);
+export async function createPost(transport: TransportName, options: PostOptions): Promise<Post> {
+  return transport === 'sdk' ? overSdk(options) : overSockets(options);
+}
+
+async function overSockets(options: PostOptions): Promise<Post> {
   const [{ createEngine }, { createSockets }] = await Promise.all([
     import('./engine/engine.ts'),
     import('./engine/sockets.ts'),
@@ -24,8 +27,8 @@ export async function createPostOver(name: TransportName, options: PostOptions):
   return createEngine({ ...options, transport: createSockets(options) }).post;
 }
 
-async function createSdkPost({ endpoint, region, socketsMax, timeoutMs }: PostOptions): Promise<Post> {
-  const [{ ApiGatewayManagementApiClient }, { createPost }] = await Promise.all([
+async function overSdk({ endpoint, region, socketsMax, timeoutMs }: PostOptions): Promise<Post> {
+  const [{ ApiGatewayManagementApiClient }, { createSdkPost }] = await Promise.all([
     import('@aws-sdk/client-apigatewaymanagementapi'),
     import('./sdk-post.ts'),
   ]);
@@ -36,5 +39,5 @@ async function createSdkPost({ endpoint, region, socketsMax, timeoutMs }: PostOp
     maxAttempts: 1,
     requestHandler: { httpAgent: sockets, httpsAgent: sockets },
   });
-  return createPost(client, timeoutMs);
+  return createSdkPost(client, timeoutMs);
 }

@@ -1,7 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { createLimit, once } from '../async.ts';
 import { oneOf, positiveInteger, text } from '../lambda/config.ts';
-import { createPostOver, TRANSPORTS } from './create-post.ts';
+import { createPost, TRANSPORTS } from './create-post.ts';
 import { createPace } from './pace.ts';
 import type { RunDeps } from './run.ts';
 
@@ -41,7 +41,7 @@ export async function createDelivery(
   const stores = once(async () => (await import('./stores.ts')).createStores(config));
   const clock = { now: Date.now, random: Math.random, wait: (ms: number) => wait(ms) };
   return {
-    post: await createPostOver(config.transport, {
+    post: await createPost(config.transport, {
       endpoint: config.callbackUrl,
       region,
       credentials: async () => ({ accessKeyId, secretAccessKey, sessionToken }),

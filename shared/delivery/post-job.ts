@@ -2,7 +2,7 @@ import type { Limit } from '../async.ts';
 import type { DeliveryJob } from '../queues/job.ts';
 import { createPacker, type Frames } from './frames.ts';
 import { type Pace, type Urgency, urgencyOf } from './pace.ts';
-import type { Post, PostOutcome } from './sdk-post.ts';
+import type { Post, PostOutcome } from './post.ts';
 
 /** A connection that did not get everything, and why. */
 export interface Failure {

@@ -13,7 +13,8 @@ import { SocketHandler } from '../../shared/aws/sdk/handler.ts';
 import { lean } from '../../shared/aws/sdk/lean.ts';
 import { createEngine } from '../../shared/delivery/engine/engine.ts';
 import { createSockets } from '../../shared/delivery/engine/sockets.ts';
-import { createPost, type Post, type PostOutcome } from '../../shared/delivery/sdk-post.ts';
+import type { Post, PostOutcome } from '../../shared/delivery/post.ts';
+import { createSdkPost } from '../../shared/delivery/sdk-post.ts';
 import { selfSigned } from '../support/certificate.ts';
 import {
   answer,
@@ -52,7 +53,7 @@ function sdkClient({ endpoint, ca }: TransportOptions): ApiGatewayManagementApiC
 
 function sdkPoster(client: ApiGatewayManagementApiClient, { timeoutMs }: Target): Poster {
   return {
-    post: createPost(client, timeoutMs),
+    post: createSdkPost(client, timeoutMs),
     close: () => client.destroy(),
   };
 }

@@ -1,7 +1,7 @@
 import { type DynamoDBClient, ProvisionedThroughputExceededException } from '@aws-sdk/client-dynamodb';
 import type { PutEventsCommandInput } from '@aws-sdk/client-eventbridge';
 import type { SendMessageBatchCommandInput, SendMessageCommandInput } from '@aws-sdk/client-sqs';
-import type { Post } from '../../shared/delivery/sdk-post.ts';
+import type { Post } from '../../shared/delivery/post.ts';
 import type { QueueEvent } from '../../shared/lambda/events.ts';
 import type { MakeRequest, MemoryDynamoDB } from '../memory/dynamodb.ts';
 import type { Bus } from './bus.ts';

@@ -1,4 +1,4 @@
-import type { PostOutcome } from '../../shared/delivery/sdk-post.ts';
+import type { PostOutcome } from '../../shared/delivery/post.ts';
 import type { ConnectEvent, DisconnectEvent, MessageEvent, RouteResult } from '../../shared/lambda/events.ts';
 import type { LambdaFunction } from './lambda.ts';
 import type { Socket } from './socket.ts';

@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { deliverJobs } from '../../services/deliver/deliver-jobs.ts';
 import { createLimit } from '../../shared/async.ts';
+import type { PostOutcome } from '../../shared/delivery/post.ts';
 import { postJob } from '../../shared/delivery/post-job.ts';
 import { type RunDeps, runJob } from '../../shared/delivery/run.ts';
-import { createPost, type PostOutcome } from '../../shared/delivery/sdk-post.ts';
+import { createSdkPost } from '../../shared/delivery/sdk-post.ts';
 import { parsePattern, parseTopic } from '../../shared/protocol/topic.ts';
 import {
   type DeliveryJob,
@@ -280,7 +281,7 @@ it('ends a post that never answers at its own deadline', async () => {
       return new Promise(() => {});
     },
   };
-  const post = createPost(client as never, 20);
+  const post = createSdkPost(client as never, 20);
   expect(await post('a', new Uint8Array())).toEqual({ outcome: 'failed', reason: 'no answer within 20 ms' });
   expect(aborted).toEqual([true]);
 });

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { type FanOutDeps, fanOut } from '../../services/fanout/fan-out.ts';
 import { createLimit } from '../../shared/async.ts';
 import type { Shard } from '../../shared/data/shards.ts';
-import type { PostOutcome } from '../../shared/delivery/sdk-post.ts';
+import type { PostOutcome } from '../../shared/delivery/post.ts';
 import type { QueueRecord } from '../../shared/lambda/events.ts';
 import { type Pattern, parsePattern, patternsCovering } from '../../shared/protocol/topic.ts';
 import type { DeliveryJob } from '../../shared/queues/job.ts';

@@ -2,7 +2,7 @@ import { Deadlines } from '../../aws/http/deadlines.ts';
 import { Exchange } from '../../aws/http/exchange.ts';
 import type { Transport } from '../../aws/http/transport.ts';
 import type { Credentials } from '../../aws/sign/sigv4.ts';
-import type { Post, PostOutcome } from '../sdk-post.ts';
+import { GONE, type Post, type PostOutcome } from '../post.ts';
 import { CachedCredentials, type CredentialsProvider } from './credentials.ts';
 import { outcomeOf } from './outcome.ts';
 import { type SignedRequest, Signer } from './signer.ts';
@@ -25,17 +25,11 @@ export interface Engine {
   close(): void;
 }
 
-const GONE = Promise.resolve<PostOutcome>({ outcome: 'gone' });
-
 /** Posts to the connections of one endpoint, without the SDK. */
 export function createEngine(options: EngineOptions): Engine {
   const sender = new Sender(options);
   return {
-    post: (connectionId, frame) => {
-      // In a path these three mean another resource; no connection has such an id.
-      if (connectionId === '' || connectionId === '.' || connectionId === '..') return GONE;
-      return sender.send(connectionId, frame);
-    },
+    post: (connectionId, frame) => sender.send(connectionId, frame),
     close: () => options.transport.close(),
   };
 }
@@ -61,6 +55,8 @@ class Sender {
 
   /** Never rejects: an error is an outcome too. */
   async send(connectionId: string, frame: Uint8Array): Promise<PostOutcome> {
+    // In a path these three mean another resource; no connection has such an id.
+    if (connectionId === '' || connectionId === '.' || connectionId === '..') return GONE;
     const expiresAt = this.#deadlines.next();
     try {
       const credentials = this.#credentials.current() ?? (await this.#fetchCredentials(expiresAt));

@@ -1,0 +1,19 @@
+/** What became of one post. A failure may be tried again; a gone connection never comes back. */
+export type PostOutcome =
+  | { readonly outcome: 'delivered' }
+  | { readonly outcome: 'gone' }
+  /** API Gateway asks for fewer posts, or the client reads too slowly: 429 means either. */
+  | { readonly outcome: 'throttled'; readonly reason: string }
+  | { readonly outcome: 'failed'; readonly reason: string };
+
+/** Posts one frame to one connection, and always settles within its own deadline. */
+export type Post = (connectionId: string, frame: Uint8Array) => Promise<PostOutcome>;
+
+export const DELIVERED: PostOutcome = { outcome: 'delivered' };
+export const GONE: PostOutcome = { outcome: 'gone' };
+
+/**
+ * Whether a status of @connections says that there is no such connection, and never will be again: 410, or 400 for an
+ * id that no connection can have, which the service model does not know.
+ */
+export const meansGone = (status: number | undefined): boolean => status === 410 || status === 400;
