@@ -2,7 +2,6 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ApiGatewayManagementApiClient, GetConnectionCommand } from '@aws-sdk/client-apigatewaymanagementapi';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import middy from '@middy/core';
 import { lean } from '../../shared/aws/sdk/lean.ts';
 import { createConnections } from '../../shared/data/connections.ts';
 import { createSubscriptions } from '../../shared/data/subscriptions.ts';
@@ -11,6 +10,7 @@ import { loadConfig, text } from '../../shared/lambda/config.ts';
 import { logger } from '../../shared/lambda/logger.ts';
 import { lastResort } from '../../shared/lambda/middleware/last-resort.ts';
 import { logContext } from '../../shared/lambda/middleware/log-context.ts';
+import { stack } from '../../shared/lambda/stack.ts';
 import { sweep } from './sweep.ts';
 
 const config = loadConfig(process.env, {
@@ -38,8 +38,6 @@ const deps = {
   newId: () => randomBytes(12).toString('base64url'),
 };
 
-export const handler = middy()
-  .use([logContext(), lastResort()])
-  .handler(async () => {
-    logger.info('swept', { ...(await sweep(deps)) });
-  });
+export const handler = stack([logContext(), lastResort()], async () => {
+  logger.info('swept', { ...(await sweep(deps)) });
+});

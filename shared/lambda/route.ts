@@ -1,4 +1,3 @@
-import middy, { type MiddlewareObj } from '@middy/core';
 import type { Reply } from '../protocol/acks.ts';
 import { ErrorCode } from '../protocol/errors.ts';
 import type { Command } from '../protocol/frames.ts';
@@ -7,6 +6,7 @@ import { clientErrorTo } from './middleware/client-error.ts';
 import { lastResort } from './middleware/last-resort.ts';
 import { logContext } from './middleware/log-context.ts';
 import { parseFrame, type RouteInput } from './middleware/parse-frame.ts';
+import { type Handler, type Middleware, stack } from './stack.ts';
 
 export type { RouteInput };
 
@@ -14,20 +14,21 @@ export type { RouteInput };
 export const route = <F extends Command>(
   parse: (raw: Readonly<Record<string, unknown>>) => F,
   run: (input: RouteInput<F>) => Reply | Promise<Reply>,
-) =>
-  middy<MessageEvent, RouteResult>()
-    .use([
+): Handler<MessageEvent, RouteResult> =>
+  stack(
+    [
       logContext(),
       lastResort((id) => toError(id, ErrorCode.internal, 'something went wrong here')),
       clientErrorTo(({ code, message }, id) => toError(id, code, message)),
       parseFrame(parse),
       replyToResult(),
-    ])
-    .handler(run as never);
+    ],
+    run,
+  );
 
-const replyToResult = (): MiddlewareObj => ({
-  after(request) {
-    request.response = toResult(request.response as Reply);
+const replyToResult = (): Middleware => ({
+  after(invocation) {
+    invocation.response = toResult(invocation.response as Reply); // what every route answers with
   },
 });
 

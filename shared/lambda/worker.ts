@@ -1,8 +1,8 @@
-import middy from '@middy/core';
 import type { QueueEvent, QueueRecord, QueueResult } from './events.ts';
 import { logger } from './logger.ts';
 import { lastResort } from './middleware/last-resort.ts';
 import { logContext } from './middleware/log-context.ts';
+import { type Context, type Handler, stack } from './stack.ts';
 
 /** A record that is to be handed out again, and why. */
 export interface FailedRecord {
@@ -23,17 +23,15 @@ export interface WorkerResult {
 export const worker = (
   run: (records: readonly QueueRecord[], stopAtMs: number) => Promise<WorkerResult>,
   now: () => number,
-) =>
-  middy<QueueEvent, QueueResult>()
-    .use([logContext(), lastResort()])
-    .handler((async ({ Records }: QueueEvent, context: { getRemainingTimeInMillis(): number }) => {
-      const { failed, remarks } = await run(Records, now() + context.getRemainingTimeInMillis() / 2);
-      if (remarks) logger.info('not everybody was served', remarks);
-      for (const { record, reason } of failed) {
-        logger.error('record failed, the queue hands it out again', {
-          messageId: record.messageId,
-          error: reason as Error,
-        });
-      }
-      return { batchItemFailures: failed.map(({ record }) => ({ itemIdentifier: record.messageId })) };
-    }) as never);
+): Handler<QueueEvent, QueueResult> =>
+  stack([logContext(), lastResort()], async ({ Records }: QueueEvent, context: Context) => {
+    const { failed, remarks } = await run(Records, now() + context.getRemainingTimeInMillis() / 2);
+    if (remarks) logger.info('not everybody was served', remarks);
+    for (const { record, reason } of failed) {
+      logger.error('record failed, the queue hands it out again', {
+        messageId: record.messageId,
+        error: reason as Error,
+      });
+    }
+    return { batchItemFailures: failed.map(({ record }) => ({ itemIdentifier: record.messageId })) };
+  });

@@ -1,3 +1,4 @@
+import type { Context, Handler } from '../../shared/lambda/stack.ts';
 import type { Cancel } from './scheduler.ts';
 import type { World } from './world.ts';
 
@@ -8,12 +9,6 @@ export type Outcome<R> =
   | { readonly status: 'failed'; readonly error: unknown }
   /** It ended in the middle of something: killed, or out of time. */
   | { readonly status: 'crashed' };
-
-export interface Context {
-  readonly awsRequestId: string;
-  getRemainingTimeInMillis(): number;
-}
-export type Handler<E, R> = (event: E, context: Context) => Promise<R>;
 
 /** Of what `call` asks for. */
 export interface CallFaults {

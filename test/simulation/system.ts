@@ -30,6 +30,7 @@ import type {
 } from '../../shared/lambda/events.ts';
 import { lifecycle } from '../../shared/lambda/lifecycle.ts';
 import { route } from '../../shared/lambda/route.ts';
+import type { Handler } from '../../shared/lambda/stack.ts';
 import { worker } from '../../shared/lambda/worker.ts';
 import { Action } from '../../shared/protocol/frames.ts';
 import {
@@ -56,7 +57,7 @@ import {
   type Watcher,
 } from './clients.ts';
 import { AGE_MAX_MS, Gateway } from './gateway.ts';
-import { type Environment, type Handler, LambdaFunction } from './lambda.ts';
+import { type Environment, LambdaFunction } from './lambda.ts';
 import { DeadLetters, Queue } from './queue.ts';
 import type { SystemSettings } from './settings.ts';
 import type { World } from './world.ts';
@@ -134,27 +135,21 @@ export class System implements Aws {
   }
 
   #routes() {
-    const action = (name: string, load: (environment: Environment) => unknown) =>
-      this.#function<MessageEvent, RouteResult>(
-        name,
-        ROUTE_TIMEOUT_MS,
-        (environment) => load(environment) as Handler<MessageEvent, RouteResult>,
-      );
+    const action = (name: string, load: Load<MessageEvent, RouteResult>) =>
+      this.#function(name, ROUTE_TIMEOUT_MS, load);
     return {
       connect: this.#function<ConnectEvent, RouteResult>('connect', ROUTE_TIMEOUT_MS, (environment) => {
         const { connections } = this.#stores(environment);
-        const run = lifecycle((event: ConnectEvent) => connect(event, { connections }));
-        return run as unknown as Handler<ConnectEvent, RouteResult>;
+        return lifecycle((event: ConnectEvent) => connect(event, { connections }));
       }),
       disconnect: this.#function<DisconnectEvent, RouteResult>(
         'disconnect',
         ROUTE_TIMEOUT_MS,
         (environment) => {
           const stores = this.#stores(environment);
-          const run = lifecycle(async ({ requestContext }: DisconnectEvent) => {
+          return lifecycle(async ({ requestContext }: DisconnectEvent) => {
             await forgetConnection(requestContext.connectionId, stores);
           });
-          return run as unknown as Handler<DisconnectEvent, RouteResult>;
         },
       ),
       actions: {
@@ -209,11 +204,7 @@ export class System implements Aws {
           const deps = { connections: this.#stores(environment).connections, endpoint: 'https://simulated' };
           return route(parseBare(Action.whoami), (input) => whoami(input, deps));
         }),
-        $default: this.#function<MessageEvent, RouteResult>(
-          'default',
-          ROUTE_TIMEOUT_MS,
-          () => answerUnknown as unknown as Handler<MessageEvent, RouteResult>,
-        ),
+        $default: action('default', () => answerUnknown),
       },
     };
   }
@@ -234,14 +225,12 @@ export class System implements Aws {
       },
       environment,
     );
-    const handler = worker((records, stopAtMs) => fanOut(records, deps, stopAtMs), environment.now);
-    return handler as unknown as Handler<QueueEvent, QueueResult>;
+    return worker((records, stopAtMs) => fanOut(records, deps, stopAtMs), environment.now);
   }
 
   #deliver(environment: Environment): Handler<QueueEvent, QueueResult> {
     const deps = this.#bend('deliver', this.#runDeps(environment), environment);
-    const handler = worker((records, stopAtMs) => deliverJobs(records, deps, stopAtMs), environment.now);
-    return handler as unknown as Handler<QueueEvent, QueueResult>;
+    return worker((records, stopAtMs) => deliverJobs(records, deps, stopAtMs), environment.now);
   }
 
   #runDeps(environment: Environment): RunDeps {

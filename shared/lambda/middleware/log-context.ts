@@ -1,8 +1,8 @@
-import type { MiddlewareObj } from '@middy/core';
 import { logger } from '../logger.ts';
+import type { Middleware } from '../stack.ts';
 
 /** Puts the invocation's and the connection's id on every line that it logs. */
-export const logContext = (): MiddlewareObj => ({
+export const logContext = (): Middleware => ({
   before({ event, context }) {
     logger.resetKeys();
     const { connectionId } = (event as { requestContext?: { connectionId?: string } }).requestContext ?? {};

@@ -1,7 +1,7 @@
-import type { MiddlewareObj } from '@middy/core';
 import { type Command, ID_LENGTH_MAX } from '../../protocol/frames.ts';
 import { parseJsonObject } from '../../protocol/parse.ts';
 import type { MessageEvent } from '../events.ts';
+import type { Middleware } from '../stack.ts';
 
 /** What a route's plain function gets. */
 export interface RouteInput<F extends Command> {
@@ -14,14 +14,14 @@ export interface RouteInput<F extends Command> {
 /** Parses the frame once; from here on its shape is known. */
 export const parseFrame = <F extends Command>(
   parse: (raw: Readonly<Record<string, unknown>>) => F,
-): MiddlewareObj => ({
-  before(request) {
-    const { body, requestContext } = request.event as MessageEvent;
+): Middleware => ({
+  before(invocation) {
+    const { body, requestContext } = invocation.event as MessageEvent;
     const raw = parseJsonObject(body);
     // Known before the rest is parsed, so that an error about the rest can be matched to its command.
     const { id } = raw;
-    if (typeof id === 'string' && id.length <= ID_LENGTH_MAX) (request.internal as { id?: string }).id = id;
-    request.event = {
+    if (typeof id === 'string' && id.length <= ID_LENGTH_MAX) invocation.internal.id = id;
+    invocation.event = {
       connectionId: requestContext.connectionId,
       connectedAtMs: requestContext.connectedAt,
       frame: parse(raw),
