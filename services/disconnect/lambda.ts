@@ -1,23 +1,13 @@
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { lean } from '../../shared/aws/sdk/lean.ts';
-import { createConnections } from '../../shared/data/connections.ts';
-import { forgetConnection } from '../../shared/data/forget.ts';
-import { createSubscriptions } from '../../shared/data/subscriptions.ts';
-import { loadConfig, text } from '../../shared/lambda/config.ts';
+import { systemClock } from '../../shared/lambda/clock.ts';
+import { loadConfig } from '../../shared/lambda/config.ts';
 import type { DisconnectEvent } from '../../shared/lambda/events.ts';
 import { lifecycle } from '../../shared/lambda/lifecycle.ts';
+import { assemble, settings } from './assemble.ts';
+import { disconnect } from './disconnect.ts';
 
-const config = loadConfig(process.env, {
-  connectionsTable: text('CONNECTIONS_TABLE'),
-  subscriptionsTable: text('SUBSCRIPTIONS_TABLE'),
-});
-const client = lean(DynamoDBClient);
-const deps = {
-  connections: createConnections(client, config.connectionsTable, Date.now),
-  subscriptions: createSubscriptions(client, config.subscriptionsTable, Date.now),
-};
+const config = loadConfig(process.env, settings);
+const deps = assemble(config, { dynamodb: lean(DynamoDBClient) }, systemClock);
 
-/** `$disconnect` is best effort: what it misses, 410s and the sweep clean up. */
-export const handler = lifecycle(async ({ requestContext }: DisconnectEvent) => {
-  await forgetConnection(requestContext.connectionId, deps);
-});
+export const handler = lifecycle((event: DisconnectEvent) => disconnect(event, deps));

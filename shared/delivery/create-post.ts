@@ -1,38 +1,63 @@
-import type { TransportOptions } from '../aws/http/transport.ts';
-import type { CredentialsProvider } from './engine/credentials.ts';
-import type { Post } from './post.ts';
+import type { Clock } from '../lambda/clock.ts';
+import { type Config, oneOf, positiveInteger, text } from '../lambda/config.ts';
+import { POSTS_IN_FLIGHT_MAX, type Post } from './post.ts';
 
 /** Ways to make a post: ours is tested against the SDK's. */
 export const TRANSPORTS = ['sockets', 'sdk'] as const;
 export type TransportName = (typeof TRANSPORTS)[number];
 
-export interface PostOptions extends TransportOptions {
-  readonly region: string;
-  readonly credentials: CredentialsProvider;
-  readonly timeoutMs: number;
-  readonly now: () => number;
-  readonly traceId: () => string | undefined;
+/** The environment variables that it takes. */
+export const postSettings = {
+  transport: oneOf('POST_TRANSPORT', TRANSPORTS),
+  endpoint: text('CALLBACK_URL'),
+  timeoutMs: positiveInteger('POST_TIMEOUT_MS'),
+  // Lambda sets these and gives an environment new ones only by replacing it.
+  region: text('AWS_REGION'),
+  accessKeyId: text('AWS_ACCESS_KEY_ID'),
+  secretAccessKey: text('AWS_SECRET_ACCESS_KEY'),
+  sessionToken: text('AWS_SESSION_TOKEN'),
+};
+type PostConfig = Config<typeof postSettings>;
+
+/**
+ * Makes the way to post. It loads the transport that is asked for, and no other: a cold start pays for every module.
+ */
+export async function createPost(
+  config: PostConfig,
+  { now }: Pick<Clock, 'now'>,
+  traceId: () => string | undefined,
+): Promise<Post> {
+  return config.transport === 'sdk' ? overSdk(config) : overSockets(config, now, traceId);
 }
 
-/** Loads the transport that is asked for, and no other: a cold start pays for every module. */
-export async function createPost(transport: TransportName, options: PostOptions): Promise<Post> {
-  return transport === 'sdk' ? overSdk(options) : overSockets(options);
-}
-
-async function overSockets(options: PostOptions): Promise<Post> {
+async function overSockets(
+  { endpoint, region, timeoutMs, accessKeyId, secretAccessKey, sessionToken }: PostConfig,
+  now: () => number,
+  traceId: () => string | undefined,
+): Promise<Post> {
   const [{ createEngine }, { createSockets }] = await Promise.all([
     import('./engine/engine.ts'),
     import('./engine/sockets.ts'),
   ]);
-  return createEngine({ ...options, transport: createSockets(options) }).post;
+  const credentials = { accessKeyId, secretAccessKey, sessionToken };
+  const { post } = createEngine({
+    endpoint,
+    region,
+    credentials: async () => credentials,
+    transport: createSockets({ endpoint, socketsMax: POSTS_IN_FLIGHT_MAX }),
+    timeoutMs,
+    now,
+    traceId,
+  });
+  return post;
 }
 
-async function overSdk({ endpoint, region, socketsMax, timeoutMs }: PostOptions): Promise<Post> {
+async function overSdk({ endpoint, region, timeoutMs }: PostConfig): Promise<Post> {
   const [{ ApiGatewayManagementApiClient }, { createSdkPost }] = await Promise.all([
     import('@aws-sdk/client-apigatewaymanagementapi'),
     import('./sdk-post.ts'),
   ]);
-  const sockets = socketsMax === undefined ? {} : { maxSockets: socketsMax };
+  const sockets = { maxSockets: POSTS_IN_FLIGHT_MAX };
   const client = new ApiGatewayManagementApiClient({
     endpoint,
     region,

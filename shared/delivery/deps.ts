@@ -1,8 +1,9 @@
-import { setTimeout as wait } from 'node:timers/promises';
 import { createLimit, once } from '../async.ts';
-import { oneOf, positiveInteger, text } from '../lambda/config.ts';
-import { createPost, TRANSPORTS } from './create-post.ts';
+import type { Clients } from '../aws/sdk/clients.ts';
+import type { Clock } from '../lambda/clock.ts';
+import { type Config, positiveInteger, text } from '../lambda/config.ts';
 import { createPace } from './pace.ts';
+import { POSTS_IN_FLIGHT_MAX, type Post } from './post.ts';
 import type { RunDeps } from './run.ts';
 
 /** What the fan-out and the delivery worker have in common. */
@@ -12,44 +13,30 @@ export const deliverySettings = {
   topicsTable: text('TOPICS_TABLE'),
   deliveryQueueUrl: text('DELIVERY_QUEUE_URL'),
   deadLettersUrl: text('DELIVERY_DEAD_LETTERS_URL'),
-  callbackUrl: text('CALLBACK_URL'),
-  transport: oneOf('POST_TRANSPORT', TRANSPORTS),
-  postTimeoutMs: positiveInteger('POST_TIMEOUT_MS'),
   attemptsMax: positiveInteger('DELIVERY_ATTEMPTS_MAX'),
   requestsPerSecondMax: positiveInteger('REQUESTS_PER_SECOND_MAX'),
   environmentsMax: positiveInteger('ENVIRONMENTS_MAX'),
-  // Lambda sets these and gives an environment new ones only by replacing it.
-  region: text('AWS_REGION'),
-  accessKeyId: text('AWS_ACCESS_KEY_ID'),
-  secretAccessKey: text('AWS_SECRET_ACCESS_KEY'),
-  sessionToken: text('AWS_SESSION_TOKEN'),
 };
-export type DeliverySettings = {
-  readonly [K in keyof typeof deliverySettings]: ReturnType<(typeof deliverySettings)[K]['parse']>;
-};
+export type DeliveryConfig = Config<typeof deliverySettings>;
 
-/** One socket for every post in flight: a post that waits for a socket would be charged for the wait by its deadline. */
-const POSTS_IN_FLIGHT_MAX = 200;
+export interface DeliveryClients {
+  readonly post: Post;
+  /** Called when the first of them is needed: a delivery to connections that are all there needs neither. */
+  readonly late: () => Promise<Pick<Clients, 'dynamodb' | 'sqs'>>;
+}
 
-/** A delivery to connections that are all there needs no SDK, so that is loaded only when it is first called for. */
-export async function createDelivery(
-  config: DeliverySettings,
-  /** Lambda sets it anew for every invocation. */
-  traceId: () => string | undefined,
-): Promise<RunDeps> {
-  const { region, accessKeyId, secretAccessKey, sessionToken } = config;
-  const stores = once(async () => (await import('./stores.ts')).createStores(config));
-  const clock = { now: Date.now, random: Math.random, wait: (ms: number) => wait(ms) };
+/** Makes what a delivery needs. */
+export function createDelivery(
+  config: DeliveryConfig,
+  { post, late }: DeliveryClients,
+  clock: Clock,
+): RunDeps {
+  const stores = once(async () => {
+    const [{ createStores }, clients] = await Promise.all([import('./stores.ts'), late()]);
+    return createStores(config, clients, clock);
+  });
   return {
-    post: await createPost(config.transport, {
-      endpoint: config.callbackUrl,
-      region,
-      credentials: async () => ({ accessKeyId, secretAccessKey, sessionToken }),
-      socketsMax: POSTS_IN_FLIGHT_MAX,
-      timeoutMs: config.postTimeoutMs,
-      now: Date.now,
-      traceId,
-    }),
+    post,
     inFlight: createLimit(POSTS_IN_FLIGHT_MAX),
     pace: createPace({
       ...clock,
@@ -57,8 +44,8 @@ export async function createDelivery(
       requestsPerSecondMax: config.requestsPerSecondMax,
       environmentsMax: config.environmentsMax,
     }),
-    now: Date.now,
-    random: Math.random,
+    now: clock.now,
+    random: clock.random,
     forget: async (...whom) => (await stores()).forget(...whom),
     deliveryQueue: { enqueue: async (...jobs) => (await stores()).deliveryQueue.enqueue(...jobs) },
     deadLetters: { bury: async (...letter) => (await stores()).deadLetters.bury(...letter) },

@@ -9,6 +9,9 @@ export type PostOutcome =
 /** Posts one frame to one connection, and always settles within its own deadline. */
 export type Post = (connectionId: string, frame: Uint8Array) => Promise<PostOutcome>;
 
+/** One socket for every post in flight: a post that waits for a socket would be charged for the wait by its deadline. */
+export const POSTS_IN_FLIGHT_MAX = 200;
+
 export const DELIVERED: PostOutcome = { outcome: 'delivered' };
 export const GONE: PostOutcome = { outcome: 'gone' };
 

@@ -1,27 +1,23 @@
-import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import { SQSClient } from '@aws-sdk/client-sqs';
-import { lean } from '../aws/sdk/lean.ts';
+import type { Clients } from '../aws/sdk/clients.ts';
 import { createBudget } from '../data/budget.ts';
 import { createConnections } from '../data/connections.ts';
 import { createForget } from '../data/forget.ts';
 import { createSubscriptions } from '../data/subscriptions.ts';
+import type { Clock } from '../lambda/clock.ts';
 import { createDeadLetters, createDeliveryQueue } from '../queues/queues.ts';
+import type { DeliveryConfig } from './deps.ts';
 
-/** Everything of a delivery that needs an AWS SDK client, in a module of its own so that it can be loaded late. */
-export function createStores(config: {
-  readonly connectionsTable: string;
-  readonly subscriptionsTable: string;
-  readonly topicsTable: string;
-  readonly deliveryQueueUrl: string;
-  readonly deadLettersUrl: string;
-}) {
-  const dynamodb = lean(DynamoDBClient);
-  const sqs = lean(SQSClient);
-  const connections = createConnections(dynamodb, config.connectionsTable, Date.now);
-  const subscriptions = createSubscriptions(dynamodb, config.subscriptionsTable, Date.now);
+/** Everything of a delivery that needs the SDK, in a module of its own so that it can be loaded late. */
+export function createStores(
+  config: DeliveryConfig,
+  { dynamodb, sqs }: Pick<Clients, 'dynamodb' | 'sqs'>,
+  { now }: Clock,
+) {
+  const connections = createConnections(dynamodb, config.connectionsTable, now);
+  const subscriptions = createSubscriptions(dynamodb, config.subscriptionsTable, now);
   return {
-    budget: createBudget(dynamodb, config.topicsTable, Date.now),
-    forget: createForget({ connections, subscriptions, now: Date.now }),
+    budget: createBudget(dynamodb, config.topicsTable, now),
+    forget: createForget({ connections, subscriptions, now }),
     deliveryQueue: createDeliveryQueue(sqs, config.deliveryQueueUrl),
     deadLetters: createDeadLetters(sqs, config.deadLettersUrl),
   };

@@ -9,7 +9,10 @@ interface Setting<T> {
   readonly parse: (value: string) => T;
 }
 type Settings = Readonly<Record<string, Setting<unknown>>>;
-type Config<S extends Settings> = { readonly [K in keyof S]: S[K] extends Setting<infer T> ? T : never };
+/** What `loadConfig` makes of settings. */
+export type Config<S extends Settings> = {
+  readonly [K in keyof S]: S[K] extends Setting<infer T> ? T : never;
+};
 
 export const text = (name: Name): Setting<string> => ({ name, parse: (value) => value });
 

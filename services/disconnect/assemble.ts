@@ -1,0 +1,22 @@
+import type { Clients } from '../../shared/aws/sdk/clients.ts';
+import { createConnections } from '../../shared/data/connections.ts';
+import type { RowDeps } from '../../shared/data/forget.ts';
+import { createSubscriptions } from '../../shared/data/subscriptions.ts';
+import type { Clock } from '../../shared/lambda/clock.ts';
+import { type Config, text } from '../../shared/lambda/config.ts';
+
+/** The environment variables that it takes. */
+export const settings = {
+  connectionsTable: text('CONNECTIONS_TABLE'),
+  subscriptionsTable: text('SUBSCRIPTIONS_TABLE'),
+};
+
+/** Makes what `disconnect` needs. */
+export const assemble = (
+  config: Config<typeof settings>,
+  { dynamodb }: Pick<Clients, 'dynamodb'>,
+  { now }: Clock,
+): RowDeps => ({
+  connections: createConnections(dynamodb, config.connectionsTable, now),
+  subscriptions: createSubscriptions(dynamodb, config.subscriptionsTable, now),
+});

@@ -1,0 +1,23 @@
+import type { Clients } from '../../shared/aws/sdk/clients.ts';
+import { createLogs } from '../../shared/data/log.ts';
+import type { Clock } from '../../shared/lambda/clock.ts';
+import { type Config, namespaces, text } from '../../shared/lambda/config.ts';
+import type { HistoryDeps } from './history.ts';
+
+/** The environment variables that it takes. */
+export const settings = {
+  topicsTable: text('TOPICS_TABLE'),
+  messagesTable: text('MESSAGES_TABLE'),
+  namespaces,
+};
+
+/** Makes what `history` needs. */
+export const assemble = (
+  config: Config<typeof settings>,
+  { dynamodb }: Pick<Clients, 'dynamodb'>,
+  clock: Clock,
+): HistoryDeps => ({
+  ...clock,
+  logs: createLogs(dynamodb, config, clock.now),
+  namespaces: config.namespaces,
+});

@@ -1,0 +1,25 @@
+import type { Clients } from '../../shared/aws/sdk/clients.ts';
+import { createConnections } from '../../shared/data/connections.ts';
+import { createHeads } from '../../shared/data/heads.ts';
+import type { Clock } from '../../shared/lambda/clock.ts';
+import { type Config, positiveInteger, text } from '../../shared/lambda/config.ts';
+import type { PingDeps } from './ping.ts';
+
+/** The environment variables that it takes. */
+export const settings = {
+  connectionsTable: text('CONNECTIONS_TABLE'),
+  topicsTable: text('TOPICS_TABLE'),
+  rolloverAfterSeconds: positiveInteger('ROLLOVER_AFTER_SECONDS'),
+};
+
+/** Makes what `ping` needs. */
+export const assemble = (
+  config: Config<typeof settings>,
+  { dynamodb }: Pick<Clients, 'dynamodb'>,
+  { now }: Clock,
+): PingDeps => ({
+  connections: createConnections(dynamodb, config.connectionsTable, now),
+  heads: createHeads(dynamodb, config.topicsTable, now),
+  rolloverAfterMs: config.rolloverAfterSeconds * 1000,
+  now,
+});

@@ -1,0 +1,19 @@
+import type { Clients } from '../../shared/aws/sdk/clients.ts';
+import type { Clock } from '../../shared/lambda/clock.ts';
+import { type Config, namespaces, text } from '../../shared/lambda/config.ts';
+import { createBus } from '../../shared/queues/bus.ts';
+import type { PublishDeps } from './publish.ts';
+
+/** The environment variables that it takes. */
+export const settings = { eventBusName: text('EVENT_BUS_NAME'), namespaces };
+
+/** Makes what `publish` needs. */
+export const assemble = (
+  config: Config<typeof settings>,
+  { eventBridge }: Pick<Clients, 'eventBridge'>,
+  clock: Clock,
+): PublishDeps => ({
+  ...clock,
+  bus: createBus(eventBridge, config.eventBusName),
+  namespaces: config.namespaces,
+});

@@ -1,0 +1,33 @@
+import type { Clients } from '../../shared/aws/sdk/clients.ts';
+import { createConnections } from '../../shared/data/connections.ts';
+import { createLogs } from '../../shared/data/log.ts';
+import { createShards } from '../../shared/data/shards.ts';
+import { createSubscriptions } from '../../shared/data/subscriptions.ts';
+import type { Clock } from '../../shared/lambda/clock.ts';
+import { type Config, namespaces, positiveInteger, text } from '../../shared/lambda/config.ts';
+import type { SubscribeDeps } from './subscribe.ts';
+
+/** The environment variables that it takes. */
+export const settings = {
+  connectionsTable: text('CONNECTIONS_TABLE'),
+  subscriptionsTable: text('SUBSCRIPTIONS_TABLE'),
+  topicsTable: text('TOPICS_TABLE'),
+  messagesTable: text('MESSAGES_TABLE'),
+  subscriptionsMax: positiveInteger('SUBSCRIPTIONS_MAX'),
+  namespaces,
+};
+
+/** Makes what `subscribe` needs. */
+export const assemble = (
+  config: Config<typeof settings>,
+  { dynamodb }: Pick<Clients, 'dynamodb'>,
+  clock: Clock,
+): SubscribeDeps => ({
+  ...clock,
+  connections: createConnections(dynamodb, config.connectionsTable, clock.now),
+  subscriptions: createSubscriptions(dynamodb, config.subscriptionsTable, clock.now),
+  shards: createShards(dynamodb, config.topicsTable, clock.now),
+  logs: createLogs(dynamodb, config, clock.now),
+  namespaces: config.namespaces,
+  subscriptionsMax: config.subscriptionsMax,
+});

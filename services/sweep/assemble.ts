@@ -1,0 +1,34 @@
+import { GetConnectionCommand } from '@aws-sdk/client-apigatewaymanagementapi';
+import type { Clients } from '../../shared/aws/sdk/clients.ts';
+import { createConnections } from '../../shared/data/connections.ts';
+import { createSubscriptions } from '../../shared/data/subscriptions.ts';
+import { isGone } from '../../shared/delivery/sdk-post.ts';
+import type { Clock } from '../../shared/lambda/clock.ts';
+import { type Config, text } from '../../shared/lambda/config.ts';
+import type { SweepDeps } from './sweep.ts';
+
+/** The environment variables that it takes. */
+export const settings = {
+  connectionsTable: text('CONNECTIONS_TABLE'),
+  subscriptionsTable: text('SUBSCRIPTIONS_TABLE'),
+};
+
+/** Makes what `sweep` needs. */
+export const assemble = (
+  config: Config<typeof settings>,
+  { dynamodb, management }: Pick<Clients, 'dynamodb' | 'management'>,
+  clock: Clock,
+): SweepDeps => ({
+  ...clock,
+  connections: createConnections(dynamodb, config.connectionsTable, clock.now),
+  subscriptions: createSubscriptions(dynamodb, config.subscriptionsTable, clock.now),
+  isOpen: async (connectionId) => {
+    try {
+      await management.send(new GetConnectionCommand({ ConnectionId: connectionId }));
+      return true;
+    } catch (error) {
+      if (isGone(error)) return false;
+      throw error;
+    }
+  },
+});

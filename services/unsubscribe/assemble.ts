@@ -1,0 +1,25 @@
+import type { Clients } from '../../shared/aws/sdk/clients.ts';
+import { createConnections } from '../../shared/data/connections.ts';
+import { createShards } from '../../shared/data/shards.ts';
+import { createSubscriptions } from '../../shared/data/subscriptions.ts';
+import type { Clock } from '../../shared/lambda/clock.ts';
+import { type Config, text } from '../../shared/lambda/config.ts';
+import type { UnsubscribeDeps } from './unsubscribe.ts';
+
+/** The environment variables that it takes. */
+export const settings = {
+  connectionsTable: text('CONNECTIONS_TABLE'),
+  subscriptionsTable: text('SUBSCRIPTIONS_TABLE'),
+  topicsTable: text('TOPICS_TABLE'),
+};
+
+/** Makes what `unsubscribe` needs. */
+export const assemble = (
+  config: Config<typeof settings>,
+  { dynamodb }: Pick<Clients, 'dynamodb'>,
+  { now }: Clock,
+): UnsubscribeDeps => ({
+  connections: createConnections(dynamodb, config.connectionsTable, now),
+  subscriptions: createSubscriptions(dynamodb, config.subscriptionsTable, now),
+  shards: createShards(dynamodb, config.topicsTable, now),
+});
