@@ -1,3 +1,4 @@
+import { isRecord } from '../../../shared/protocol/json.ts';
 import { evaluate, type PolicyDocument } from '../iam/policy.ts';
 import {
   type AuthorizerContext,
@@ -7,7 +8,7 @@ import {
   type Handshake,
 } from './events.ts';
 import { type Refusal, refusal } from './handshake.ts';
-import { type InvocationDeps, invokeInTime, isRecord } from './integration.ts';
+import { type InvocationDeps, invokeInTime } from './integration.ts';
 import { AUTHORIZER_MS_MAX, AUTHORIZER_RESULT_BYTES_MAX } from './limits.ts';
 import { GatewayError } from './replies.ts';
 

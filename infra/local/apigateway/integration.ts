@@ -1,3 +1,4 @@
+import { isRecord } from '../../../shared/protocol/json.ts';
 import type { Clock } from '../clock.ts';
 import type { Invocation, Invoke } from '../lambda/invoke.ts';
 
@@ -64,9 +65,6 @@ export function parseProxyResponse(payload: unknown): ProxyResponse | undefined 
   if (!isFinalStatus(statusCode) || !isRecord(headers) || typeof body !== 'string') return undefined;
   return { statusCode, headers, body };
 }
-
-export const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** 1xx announce another response: as the only one they would leave the client waiting, or upgraded. */
 const isFinalStatus = (value: unknown): value is number =>

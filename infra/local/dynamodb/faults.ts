@@ -1,3 +1,4 @@
+import { isRecord } from '../../../shared/protocol/json.ts';
 import type { Delays } from '../delays.ts';
 import { RequestError } from '../http/engine.ts';
 
@@ -143,6 +144,3 @@ function refusal(
     { ThrottlingReasons: [{ reason: `Table${kind}${limit}`, resource }] },
   );
 }
-
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);

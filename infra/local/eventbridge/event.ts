@@ -1,5 +1,6 @@
+import { isRecord } from '../../../shared/protocol/json.ts';
 import { RequestError } from '../http/engine.ts';
-import { isObject, type JsonObject } from './operators.ts';
+import type { JsonObject } from './operators.ts';
 
 /** Entries in one PutEvents. */
 const ENTRIES_MAX = 10;
@@ -96,7 +97,7 @@ export function toEvent(entry: Entry, { id, nowMs, region, accountId }: Stamp): 
 }
 
 function parseEntry(value: unknown): Entry {
-  const entry = isObject(value) ? value : {};
+  const entry = isRecord(value) ? value : {};
   const texts = [
     entry.Source,
     entry.DetailType,
@@ -105,7 +106,7 @@ function parseEntry(value: unknown): Entry {
     ...listOf(entry.Resources),
   ];
   const isSound =
-    isObject(value) &&
+    isRecord(value) &&
     texts.every((text) => text == null || typeof text === 'string') &&
     (entry.Time == null || Number.isFinite(entry.Time));
   if (!isSound) throw new RequestError('SerializationException', 'expected strings, and seconds as Time');
@@ -115,7 +116,7 @@ function parseEntry(value: unknown): Entry {
 function parseDetail(text: string): JsonObject | undefined {
   try {
     const detail: unknown = JSON.parse(text);
-    return isObject(detail) && !isDeeper(detail, DETAIL_DEPTH_MAX) ? detail : undefined;
+    return isRecord(detail) && !isDeeper(detail, DETAIL_DEPTH_MAX) ? detail : undefined;
   } catch {
     return undefined; // Not JSON: the caller is told so.
   }

@@ -1,4 +1,5 @@
 import { BlockList, isIP } from 'node:net';
+import { isRecord } from '../../../shared/protocol/json.ts';
 
 export type JsonObject = Record<string, unknown>;
 /** Decides about one scalar of an event. */
@@ -36,7 +37,7 @@ export function compileOperator(name: string, argument: unknown): Predicate {
 function edge(side: 'prefix' | 'suffix', argument: unknown): Predicate {
   const has = (whole: string, part: string): boolean =>
     side === 'prefix' ? whole.startsWith(part) : whole.endsWith(part);
-  if (!isObject(argument)) {
+  if (!isRecord(argument)) {
     const part = text(side, argument);
     return (leaf) => typeof leaf === 'string' && has(leaf, part);
   }
@@ -132,7 +133,7 @@ function cidr(argument: unknown): Predicate {
 
 /** Matches a field that is there, with any value (null too) but those named. */
 function anythingBut(argument: unknown): Predicate {
-  const refused = isObject(argument) ? anyOf(argument) : oneOf(argument);
+  const refused = isRecord(argument) ? anyOf(argument) : oneOf(argument);
   return (leaf) => !refused(leaf);
 }
 
@@ -177,9 +178,6 @@ export function only(object: JsonObject, what: string): [string, unknown] {
   if (!entry || more.length > 0) throw invalid(`Only one key allowed in ${what}`);
   return entry;
 }
-
-export const isObject = (value: unknown): value is JsonObject =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 export const isScalar = (value: unknown): boolean =>
   value === null || (typeof value !== 'object' && value !== undefined);

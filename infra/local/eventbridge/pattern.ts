@@ -1,4 +1,5 @@
-import { compileOperator, invalid, isObject, isScalar, type JsonObject, only } from './operators.ts';
+import { isRecord } from '../../../shared/protocol/json.ts';
+import { compileOperator, invalid, isScalar, type JsonObject, only } from './operators.ts';
 
 /** Decides whether an event (the parsed envelope) matches. */
 export type Pattern = (event: unknown) => boolean;
@@ -18,7 +19,7 @@ type FieldTest = (leaves: readonly unknown[]) => boolean;
  * wildcards as too complex.
  */
 export function compilePattern(pattern: unknown): Pattern {
-  if (!isObject(pattern)) throw invalid('Filter is not an object');
+  if (!isRecord(pattern)) throw invalid('Filter is not an object');
   const combinations = countCombinations(pattern);
   if (combinations > OR_COMBINATIONS_MAX) {
     throw invalid(`expected at most ${OR_COMBINATIONS_MAX} combinations of $or, got ${combinations}`);
@@ -35,14 +36,14 @@ function compileObject(pattern: JsonObject): Pattern {
     // One element of an array has to match as a whole, not each field in another element.
     if (Array.isArray(value) && value.length > 0) return value.some(matches);
     // What is absent or scalar has no fields: nothing but `exists: false` matches in it.
-    const object = isObject(value) ? value : {};
+    const object = isRecord(value) ? value : {};
     return fields.every((test) => test(object));
   };
   return matches;
 }
 
 function compileOr(alternatives: unknown): ObjectTest {
-  if (!Array.isArray(alternatives) || alternatives.length < 2 || !alternatives.every(isObject)) {
+  if (!Array.isArray(alternatives) || alternatives.length < 2 || !alternatives.every(isRecord)) {
     throw invalid('expected $or to be an array of two or more objects');
   }
   const patterns = alternatives.map(compileObject);
@@ -51,7 +52,7 @@ function compileOr(alternatives: unknown): ObjectTest {
 
 function compileField(key: string, value: unknown): ObjectTest {
   const get = (object: JsonObject): unknown => (Object.hasOwn(object, key) ? object[key] : undefined);
-  if (isObject(value)) {
+  if (isRecord(value)) {
     const matches = compileObject(value);
     return (object) => matches(get(object));
   }
@@ -68,7 +69,7 @@ function compileValues(values: readonly unknown[]): FieldTest {
 }
 
 function compileTest(expression: unknown): FieldTest {
-  if (!isObject(expression)) throw invalid('expected a value or an operator, got an array');
+  if (!isRecord(expression)) throw invalid('expected a value or an operator, got an array');
   const [operator, argument] = only(expression, 'match expression');
   if (operator === 'exists') return exists(argument);
   const predicate = compileOperator(operator, argument);
@@ -86,8 +87,8 @@ const leavesOf = (value: unknown): unknown[] =>
 
 function countCombinations(pattern: JsonObject): number {
   return Object.entries(pattern).reduce((product, [key, value]) => {
-    if (key !== '$or') return product * (isObject(value) ? countCombinations(value) : 1);
-    const alternatives = Array.isArray(value) ? value.filter(isObject) : [];
+    if (key !== '$or') return product * (isRecord(value) ? countCombinations(value) : 1);
+    const alternatives = Array.isArray(value) ? value.filter(isRecord) : [];
     return product * alternatives.reduce((sum, alternative) => sum + countCombinations(alternative), 0);
   }, 1);
 }

@@ -1,5 +1,5 @@
+import { isRecord } from '../../../shared/protocol/json.ts';
 import type { BusEvent } from './event.ts';
-import { isObject } from './operators.ts';
 
 /** EventBridge retries for a day, up to 185 times (EventBridge guide, "Retrying event delivery"). */
 const RETRIES_DEFAULT = 185;
@@ -87,7 +87,7 @@ function parseInput({ Input, InputPath }: TargetProperties): Target['input'] {
 
 /** What is not there is null. */
 const memberOf = (value: unknown, key: string): unknown =>
-  isObject(value) && Object.hasOwn(value, key) ? value[key] : null;
+  isRecord(value) && Object.hasOwn(value, key) ? value[key] : null;
 
 function parseConstant(input: string): unknown {
   try {

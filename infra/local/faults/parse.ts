@@ -1,4 +1,5 @@
 import { describe } from '../../../shared/protocol/errors.ts';
+import { isRecord } from '../../../shared/protocol/json.ts';
 import { RequestError } from '../http/engine.ts';
 import type { EffectOf, FaultOf, FaultSet, On, TableOperation } from './fault.ts';
 import type { NameKind, Names } from './names.ts';
@@ -153,6 +154,3 @@ const unexpected = (expected: string, value: unknown): string =>
 
 const memberOf = <T>(record: Readonly<Record<string, T>>, key: unknown): T | undefined =>
   typeof key === 'string' && Object.hasOwn(record, key) ? record[key] : undefined;
-
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);

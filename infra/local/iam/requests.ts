@@ -1,3 +1,4 @@
+import { isRecord } from '../../../shared/protocol/json.ts';
 import type { AccessRequest } from './policy.ts';
 
 /**
@@ -106,9 +107,6 @@ function eventsAccesses(operation: string, { Entries }: Input, account: Account)
 
 const busArn = (bus: unknown, { region, accountId }: Account): string =>
   String(bus).startsWith('arn:') ? String(bus) : `arn:aws:events:${region}:${accountId}:event-bus/${bus}`;
-
-const isRecord = (value: unknown): value is Input =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 const listOf = (value: unknown): Input[] => (Array.isArray(value) ? value.filter(isRecord) : []);
 

@@ -1,3 +1,4 @@
+import { isRecord } from '../../../shared/protocol/json.ts';
 import { RequestError } from '../http/engine.ts';
 
 /**
@@ -9,7 +10,6 @@ type Check = (value: unknown) => boolean;
 const isText: Check = (value) => typeof value === 'string';
 const isNumber: Check = (value) => Number.isSafeInteger(value);
 const isFlag: Check = (value) => typeof value === 'boolean';
-const isObject: Check = (value) => typeof value === 'object' && value !== null && !Array.isArray(value);
 const isListOf =
   (check: Check): Check =>
   (value) =>
@@ -17,7 +17,7 @@ const isListOf =
 const isMapOf =
   (check: Check): Check =>
   (value) =>
-    isObject(value) && Object.values(value as object).every(check);
+    isRecord(value) && Object.values(value).every(check);
 
 const attributeMembers: Readonly<Record<string, Check>> = {
   DataType: isText,
@@ -25,9 +25,7 @@ const attributeMembers: Readonly<Record<string, Check>> = {
   BinaryValue: isText,
 };
 const isMessageAttribute: Check = (value) =>
-  isObject(value) &&
-  isText((value as { DataType?: unknown }).DataType) &&
-  hasTypes(value as object, attributeMembers);
+  isRecord(value) && isText(value.DataType) && hasTypes(value, attributeMembers);
 
 const messageMembers: Readonly<Record<string, Check>> = {
   MessageBody: isText,
@@ -39,8 +37,7 @@ const messageMembers: Readonly<Record<string, Check>> = {
   ReceiptHandle: isText,
   VisibilityTimeout: isNumber,
 };
-const isEntry: Check = (value) =>
-  isObject(value) && hasTypes(value as object, { ...messageMembers, Id: isText });
+const isEntry: Check = (value) => isRecord(value) && hasTypes(value, { ...messageMembers, Id: isText });
 
 const members: Readonly<Record<string, Check>> = {
   ...messageMembers,

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { isRecord } from './values.ts';
+import { isRecord } from '../../../shared/protocol/json.ts';
 
 /**
  * The directories that the CDK would zip and upload: from the object's key to the absolute path.

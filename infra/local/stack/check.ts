@@ -1,6 +1,7 @@
+import { isRecord } from '../../../shared/protocol/json.ts';
 import type { Problem } from './problems.ts';
 import { hints, type Rule, type Rules, supported } from './support.ts';
-import { isRecord, show, type Values } from './values.ts';
+import { show, type Values } from './values.ts';
 
 /** What stands in a resource's way, apart from which resource it is. */
 type Finding = Pick<Problem, 'property' | 'message' | 'hint'>;

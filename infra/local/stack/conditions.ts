@@ -1,5 +1,6 @@
+import { isRecord } from '../../../shared/protocol/json.ts';
 import { listOf, resolve, type Scope } from './intrinsics.ts';
-import { isRecord, show, toText, ValueError } from './values.ts';
+import { show, toText, ValueError } from './values.ts';
 
 type ConditionFunction = (argument: unknown, scope: Scope) => boolean;
 

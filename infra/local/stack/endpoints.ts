@@ -1,4 +1,4 @@
-import { isRecord } from './values.ts';
+import { isRecord } from '../../../shared/protocol/json.ts';
 
 /** Leads every address at one of the hosts, wherever it stands in a value, to the local endpoint. */
 export type Redirect = <T>(value: T) => T;

@@ -1,4 +1,5 @@
-import { isRecord, show, toText, ValueError, type Values } from './values.ts';
+import { isRecord } from '../../../shared/protocol/json.ts';
+import { show, toText, ValueError, type Values } from './values.ts';
 
 /** What the names in a template stand for. Each function throws a `ValueError` for a name it does not know. */
 export interface Scope {

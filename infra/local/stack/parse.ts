@@ -1,4 +1,5 @@
-import { isRecord, show, type Values } from './values.ts';
+import { isRecord } from '../../../shared/protocol/json.ts';
+import { show, type Values } from './values.ts';
 
 /** A template as it is written: nothing in it is resolved. */
 export interface Template {

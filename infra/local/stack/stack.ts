@@ -1,3 +1,4 @@
+import { isRecord } from '../../../shared/protocol/json.ts';
 import { readAssets } from './assets.ts';
 import { check } from './check.ts';
 import { createRedirect } from './endpoints.ts';
@@ -5,7 +6,7 @@ import { apiHost } from './identity.ts';
 import { parseTemplate } from './parse.ts';
 import { type Problem, TemplateError } from './problems.ts';
 import { type ResolvedResource, resolveTemplate } from './resolution.ts';
-import { isRecord, show, type Values } from './values.ts';
+import { show, type Values } from './values.ts';
 
 export { TemplateError } from './problems.ts';
 

@@ -5,10 +5,6 @@ const SHOWN_LENGTH_MAX = 120;
 /** Something in a template that cannot be read; it becomes a `Problem` of the resource it stands in. */
 export class ValueError extends Error {}
 
-export function isRecord(value: unknown): value is Values {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
 /** CloudFormation is lenient with scalars: `10` and `"10"` are the same text. */
 export function toText(value: unknown, what: string): string {
   if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean')
