@@ -4,6 +4,7 @@ import {
   type HttpResponse,
   parseInput,
   RequestError,
+  writeJson,
 } from '../http/engine.ts';
 import type { Faults } from './faults.ts';
 
@@ -19,10 +20,10 @@ export class FaultControl implements HttpEngine {
 
   handle(request: HttpRequest, body: Buffer, response: HttpResponse): void {
     try {
-      reply(response, 200, this.#perform(request, body));
+      writeJson(response, 200, this.#perform(request, body));
     } catch (error) {
       if (!(error instanceof RequestError)) throw error;
-      reply(response, error.status, { message: error.message });
+      writeJson(response, error.status, { message: error.message });
     }
   }
 
@@ -43,8 +44,3 @@ export class FaultControl implements HttpEngine {
     }
   }
 }
-
-const reply = (response: HttpResponse, status: number, value: unknown): void =>
-  void response
-    .writeHead(status, { 'content-type': 'application/json' })
-    .end(`${JSON.stringify(value, undefined, 2)}\n`);

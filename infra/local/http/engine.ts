@@ -16,6 +16,12 @@ export interface HttpEngine {
   handle(request: HttpRequest, body: Buffer, response: HttpResponse): void | Promise<void>;
 }
 
+/** Answers with JSON that people read, too. */
+export const writeJson = (response: HttpResponse, status: number, value: unknown): void =>
+  void response
+    .writeHead(status, { 'content-type': 'application/json' })
+    .end(`${JSON.stringify(value, undefined, 2)}\n`);
+
 /** AWS's JSON protocols differ in their content type and in nothing else that matters here. */
 export type JsonVersion = '1.0' | '1.1';
 

@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type Server, ServerResponse } from 
 import type { Duplex } from 'node:stream';
 import type { MessagePort } from 'node:worker_threads';
 import type { Gateway } from '../apigateway/gateway.ts';
-import type { HttpEngine, HttpRequest, HttpResponse } from './engine.ts';
+import { type HttpEngine, type HttpRequest, type HttpResponse, writeJson } from './engine.ts';
 import { plugIn } from './loopback/plug.ts';
 import { readWhole, WholeResponse } from './loopback/whole.ts';
 
@@ -163,7 +163,7 @@ export class LocalServer {
     }
     if (gatewayOf(services, request)?.manage(request, body, response)) return;
     const [path = '/'] = (request.url ?? '/').split('?', 1);
-    if (path === HEALTH_PATH) return json(response, services.health);
+    if (path === HEALTH_PATH) return writeJson(response, 200, services.health);
     const control = services.controls?.get(path);
     if (control) return control.handle(request, body, response);
     const file = services.files.get(path);
@@ -181,8 +181,3 @@ function plain(response: HttpResponse, status: number, text: string): void {
   response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8' });
   response.end(`${text}\n`);
 }
-
-const json = (response: HttpResponse, value: unknown): void =>
-  void response
-    .writeHead(200, { 'content-type': 'application/json' })
-    .end(`${JSON.stringify(value, undefined, 2)}\n`);

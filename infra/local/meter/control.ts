@@ -1,4 +1,4 @@
-import type { HttpEngine, HttpRequest, HttpResponse } from '../http/engine.ts';
+import { type HttpEngine, type HttpRequest, type HttpResponse, writeJson } from '../http/engine.ts';
 import type { Meter } from './meter.ts';
 
 export const USAGE_PATH = '/_fanwire/usage';
@@ -13,18 +13,13 @@ export class UsageControl implements HttpEngine {
 
   handle({ method = '', headers }: HttpRequest, _body: Buffer, response: HttpResponse): void {
     if (method !== 'GET' && method !== 'DELETE') {
-      reply(response, 405, { message: `expected GET or DELETE, got ${method}` });
+      writeJson(response, 405, { message: `expected GET or DELETE, got ${method}` });
     } else if (method === 'DELETE' && headers.origin !== undefined) {
       // Every page in this machine's browsers reaches the port; none may set the counts back.
-      reply(response, 403, { message: `expected no web page, got one of ${headers.origin}` });
+      writeJson(response, 403, { message: `expected no web page, got one of ${headers.origin}` });
     } else {
-      reply(response, 200, this.#meter.report());
+      writeJson(response, 200, this.#meter.report());
       if (method === 'DELETE') this.#meter.reset();
     }
   }
 }
-
-const reply = (response: HttpResponse, status: number, value: unknown): void =>
-  void response
-    .writeHead(status, { 'content-type': 'application/json' })
-    .end(`${JSON.stringify(value, undefined, 2)}\n`);
