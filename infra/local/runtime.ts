@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { devNull } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Account } from './account.ts';
 import { Gateway, type GatewayDeps, type GatewaySettings } from './apigateway/gateway.ts';
 import { type AccountLimits, Throttle } from './apigateway/throttle.ts';
 import { type Clock, systemClock } from './clock.ts';
@@ -34,7 +35,6 @@ import {
   functionSettings,
   gatewaySettings,
   mappingSettings,
-  type Place,
   queueDefinitions,
   ruleDefinitions,
   scheduleSettings,
@@ -43,9 +43,8 @@ import {
 import { readStack, type Stack } from './stack/stack.ts';
 import type { Assembly } from './stack/synth.ts';
 
-const REGION = 'us-east-1';
 /** What AWS tooling for local endpoints expects. */
-const ACCOUNT_ID = '000000000000';
+const ACCOUNT: Account = { region: 'us-east-1', accountId: '000000000000' };
 
 /** How long a stop waits for invocations that are running. */
 const STOP_GRACE_MS = 5_000;
@@ -121,7 +120,7 @@ async function start(options: RuntimeOptions, running: AsyncDisposableStack): Pr
     meter,
   });
   running.defer(() => buses.close());
-  const stages = gatewaySettings(stack, { region: REGION, accountId: ACCOUNT_ID });
+  const stages = gatewaySettings(stack, ACCOUNT);
   const gateways = openGateways(stages, {
     invoke: callers.ofGateways(invoke),
     clock,
@@ -134,7 +133,7 @@ async function start(options: RuntimeOptions, running: AsyncDisposableStack): Pr
   });
   running.defer(async () => void (await Promise.all([...gateways.values()].map((each) => each.close()))));
 
-  const ready = describeReady({ stack, gateways: stages, endpoint, region: REGION, credentials });
+  const ready = describeReady({ stack, gateways: stages, endpoint, region: ACCOUNT.region, credentials });
   const { secretAccessKey: _, ...health } = ready;
   const engines = {
     DynamoDB_20120810: guard.before('dynamodb', tables),
@@ -175,7 +174,7 @@ const inTime = (stop: () => Promise<void>) => () =>
   Promise.race([stop(), delay(STOP_GRACE_MS, undefined, { ref: false })]);
 
 const read = ({ assembly: { stackName, ...assembly } }: RuntimeOptions, endpoint: string): Stack =>
-  readStack({ ...assembly, name: stackName, region: REGION, accountId: ACCOUNT_ID, endpoint });
+  readStack({ ...assembly, name: stackName, ...ACCOUNT, endpoint });
 
 /** What Lambda adds to a function's own variables so that the AWS SDK works, here with the way to our one port. */
 function variables(
@@ -202,8 +201,7 @@ const openIam = (
   { clock = systemClock, log, deny, onUse }: RuntimeOptions,
 ): Iam =>
   new Iam(stack, {
-    region: REGION,
-    accountId: ACCOUNT_ID,
+    ...ACCOUNT,
     credentials,
     clock,
     log: (line) => log('iam', line),
@@ -211,20 +209,20 @@ const openIam = (
     ...(onUse && { onUse }),
   });
 
-async function openTables(stack: Stack, options: Omit<TablesOptions, keyof Place>): Promise<Tables> {
-  const tables = await Tables.open({ region: REGION, accountId: ACCOUNT_ID, ...options });
+async function openTables(stack: Stack, options: Omit<TablesOptions, keyof Account>): Promise<Tables> {
+  const tables = await Tables.open({ ...ACCOUNT, ...options });
   for (const definition of tableDefinitions(stack)) await tables.create(definition);
   return tables;
 }
 
-function openQueues(stack: Stack, options: Omit<QueuesOptions, keyof Place>): Queues {
-  const queues = Queues.open({ region: REGION, ...options });
+function openQueues(stack: Stack, options: Omit<QueuesOptions, keyof Account>): Queues {
+  const queues = Queues.open({ region: ACCOUNT.region, ...options });
   for (const definition of queueDefinitions(stack)) queues.create(definition);
   return queues;
 }
 
-function openBuses(stack: Stack, options: Omit<BusesOptions, keyof Place>): Buses {
-  const buses = new Buses({ region: REGION, accountId: ACCOUNT_ID, ...options });
+function openBuses(stack: Stack, options: Omit<BusesOptions, keyof Account>): Buses {
+  const buses = new Buses({ ...ACCOUNT, ...options });
   for (const name of busNames(stack)) buses.addBus(name);
   for (const rule of ruleDefinitions(stack)) buses.addRule(rule);
   return buses;

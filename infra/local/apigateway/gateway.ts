@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
+import type { Account } from '../account.ts';
 import type { Clock } from '../clock.ts';
 import { Delays } from '../delays.ts';
 import type { HttpRequest, HttpResponse } from '../http/engine.ts';
@@ -53,11 +54,9 @@ export interface GatewayRoute {
   readonly timeoutMs: number;
 }
 
-export interface GatewaySettings {
+export interface GatewaySettings extends Account {
   readonly apiId: string;
   readonly stage: string;
-  readonly region: string;
-  readonly accountId: string;
   /** `$request.body.action`, `${request.body.x}`, or several with literal text between them. */
   readonly routeSelectionExpression: string;
   readonly stageVariables?: Readonly<Record<string, string>>;

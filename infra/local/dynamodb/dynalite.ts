@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module';
 import { Readable } from 'node:stream';
+import type { Account } from '../account.ts';
 import { RequestError, unknownOperation } from '../http/engine.ts';
 import { type Parser, remember } from './expressions.ts';
 import { type QueryInput, query, VALUES_AT_ONCE, type Values } from './query.ts';
@@ -152,11 +153,9 @@ const operations: ReadonlyMap<string, Operation> = new Map(
   }),
 );
 
-export interface DynaliteOptions {
+export interface DynaliteOptions extends Account {
   /** Where the database lives; without it, in memory. */
   readonly path?: string;
-  readonly region: string;
-  readonly accountId: string;
   readonly onWrite?: OnWrite | undefined;
 }
 

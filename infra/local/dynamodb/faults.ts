@@ -1,4 +1,5 @@
 import { isRecord } from '../../../shared/protocol/json.ts';
+import type { Account } from '../account.ts';
 import type { Delays } from '../delays.ts';
 import { RequestError } from '../http/engine.ts';
 
@@ -46,20 +47,20 @@ interface FaultyDeps {
   readonly faults: TableFaults;
   readonly delays: Delays;
   readonly run: Run;
-  readonly place: { readonly region: string; readonly accountId: string };
+  readonly account: Account;
 }
 
 /** Runs a request to which what `faults` say happens. */
 export async function runFaulty(
   operation: string,
   input: Input,
-  { faults, delays, run, place }: FaultyDeps,
+  { faults, delays, run, account }: FaultyDeps,
 ): Promise<unknown> {
   const tables = tablesOf(operation, input);
   const delayMs = Math.max(0, ...tables.map((table) => faults.delayMs?.(table, operation) ?? 0));
   if (delayMs > 0) await delays.wait(delayMs);
   const throttle: ErrorOf = (table) => faults.throttle?.(table, operation);
-  const refuse: Refuse = (table, error) => refusal(error, operation, table, place);
+  const refuse: Refuse = (table, error) => refusal(error, operation, table, account);
   const batch = BATCHES[operation];
   if (batch) return runBatch(input, batch, { throttle, refuse, run });
   for (const table of tables) {
@@ -126,16 +127,11 @@ function itemsOf(request: unknown, list: string | undefined): unknown[] {
   return Array.isArray(items) ? items : [];
 }
 
-function refusal(
-  error: ThrottleError,
-  operation: string,
-  table: string,
-  place: FaultyDeps['place'],
-): RequestError {
+function refusal(error: ThrottleError, operation: string, table: string, account: Account): RequestError {
   const kind = READS.has(operation) ? 'Read' : 'Write';
   const limit =
     error === 'ThrottlingException' ? 'KeyRangeThroughputExceeded' : 'ProvisionedThroughputExceeded';
-  const resource = `arn:aws:dynamodb:${place.region}:${place.accountId}:table/${table}`;
+  const resource = `arn:aws:dynamodb:${account.region}:${account.accountId}:table/${table}`;
   return new RequestError(
     `com.amazonaws.dynamodb.v20120810#${error}`,
     MESSAGES[error],

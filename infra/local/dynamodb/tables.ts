@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
+import type { Account } from '../account.ts';
 import type { Clock } from '../clock.ts';
 import { Delays } from '../delays.ts';
 import {
@@ -30,10 +31,8 @@ export interface TableDefinition extends TableDescription {
   readonly TimeToLiveSpecification?: { readonly AttributeName?: string; readonly Enabled: boolean };
 }
 
-export interface TablesOptions {
+export interface TablesOptions extends Account {
   readonly dataDir?: string | undefined;
-  readonly region: string;
-  readonly accountId: string;
   readonly clock: Clock;
   readonly faults?: TableFaults | undefined;
   readonly meter?: Pick<Meter, 'consumed' | 'wrote'>;
@@ -114,7 +113,7 @@ export class Tables implements HttpEngine {
     const perform = (passed: Record<string, unknown>) => this.#dynalite.run(operation, passed);
     const run = meter ? (passed: Item) => runMetered(operation, passed, perform, meter) : perform;
     if (!faults) return run(input);
-    return runFaulty(operation, input, { faults, delays: this.#delays, run, place: this.#options });
+    return runFaulty(operation, input, { faults, delays: this.#delays, run, account: this.#options });
   }
 
   async #create(definition: TableDefinition): Promise<TableDescription> {

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { Account } from '../account.ts';
 import {
   answer,
   type HttpEngine,
@@ -20,9 +21,7 @@ export interface BusFaults {
   copies?(busName: string, detailType: string): readonly number[] | undefined;
 }
 
-export interface BusesOptions extends DeliveryDeps {
-  readonly region: string;
-  readonly accountId: string;
+export interface BusesOptions extends Account, DeliveryDeps {
   readonly faults?: BusFaults | undefined;
   readonly meter?: Pick<Meter, 'published'>;
 }

@@ -1,4 +1,5 @@
 import { isRecord } from '../../../shared/protocol/json.ts';
+import type { Account } from '../account.ts';
 import { RequestError } from '../http/engine.ts';
 import type { JsonObject } from './operators.ts';
 
@@ -37,11 +38,9 @@ export interface Refusal {
   readonly ErrorMessage: string;
 }
 
-export interface Stamp {
+export interface Stamp extends Account {
   readonly id: string;
   readonly nowMs: number;
-  readonly region: string;
-  readonly accountId: string;
 }
 
 export function parseEntries(input: JsonObject): Entry[] {

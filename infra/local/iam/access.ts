@@ -1,3 +1,4 @@
+import type { Account } from '../account.ts';
 import { lastOf } from '../last.ts';
 import type { Context } from './condition.ts';
 import type { AccessRequest } from './policy.ts';
@@ -12,9 +13,7 @@ export interface AccessHooks {
   readonly onUse?: (principalArn: string, action: string, resource: string) => void;
 }
 
-export interface AccessOptions extends AccessHooks {
-  readonly region: string;
-  readonly accountId: string;
+export interface AccessOptions extends Account, AccessHooks {
   /** Policies of resources, by ARN. */
   readonly resourcePolicies: ReadonlyMap<string, ResourcePolicy>;
 }

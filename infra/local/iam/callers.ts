@@ -1,3 +1,4 @@
+import type { Account } from '../account.ts';
 import type { BusRights } from '../eventbridge/delivery.ts';
 import type { Invoke } from '../lambda/invoke.ts';
 import type { MappingSettings } from '../lambda/mapping.ts';
@@ -7,7 +8,6 @@ import { type Access, type Denial, explain } from './access.ts';
 import { DELETE, INVOKE, LOG, RECEIVE, SEND } from './actions.ts';
 import type { FunctionIdentities, FunctionIdentity } from './identities.ts';
 import type { Principal, Principals } from './principals.ts';
-import type { Account } from './requests.ts';
 
 export interface CallersOptions extends Account {
   readonly access: Access;

@@ -1,3 +1,4 @@
+import type { Account } from '../account.ts';
 import type { Clock } from '../clock.ts';
 import {
   type HttpEngine,
@@ -12,13 +13,7 @@ import { explain } from './access.ts';
 import type { AccessRequest } from './policy.ts';
 import type { Principal, Principals } from './principals.ts';
 import { type Refusal, type RefusalKind, WRITERS } from './refusals.ts';
-import {
-  type Account,
-  accessesOf,
-  connectionsArn,
-  MANAGE_CONNECTIONS,
-  type TargetService,
-} from './requests.ts';
+import { accessesOf, connectionsArn, MANAGE_CONNECTIONS, type TargetService } from './requests.ts';
 import { parseAuthorization, verify } from './sigv4.ts';
 
 /** The service that a request is for: what it was signed for, and what its rights are called after. */

@@ -1,3 +1,4 @@
+import type { Account } from '../account.ts';
 import type { Clock } from '../clock.ts';
 import type { Credentials, SessionCredentials } from '../credentials.ts';
 import { TemplateError } from '../stack/problems.ts';
@@ -9,7 +10,6 @@ import { Guard } from './guard.ts';
 import { type FunctionIdentities, identifyFunctions } from './identities.ts';
 import { PolicyProblems } from './policy-problems.ts';
 import { Principals } from './principals.ts';
-import type { Account } from './requests.ts';
 import { readRoles } from './roles.ts';
 import { checkMappings, checkTrust } from './startup.ts';
 

@@ -1,7 +1,7 @@
+import type { Account } from '../account.ts';
 import { logGroupName } from '../stack/resources.ts';
 import type { Stack } from '../stack/stack.ts';
 import type { Principal, Principals } from './principals.ts';
-import type { Account } from './requests.ts';
 
 /** A function of the template as IAM sees it. */
 export interface FunctionIdentity {

@@ -1,14 +1,6 @@
 import { isRecord } from '../../../shared/protocol/json.ts';
+import type { Account } from '../account.ts';
 import type { AccessRequest } from './policy.ts';
-
-/**
- * What a request to an AWS service needs to be allowed, after the "Actions, resources, and condition keys" pages of
- * the service authorization reference.
- */
-export interface Account {
-  readonly region: string;
-  readonly accountId: string;
-}
 
 type Input = Readonly<Record<string, unknown>>;
 
@@ -17,6 +9,10 @@ export type TargetService = 'dynamodb' | 'sqs' | 'events';
 
 const ANY = '*';
 
+/**
+ * What a request to an AWS service needs to be allowed, after the "Actions, resources, and condition keys" pages of
+ * the service authorization reference.
+ */
 export function accessesOf(
   service: TargetService,
   operation: string,

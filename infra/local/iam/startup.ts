@@ -1,3 +1,4 @@
+import type { Account } from '../account.ts';
 import { functionArn } from '../stack/resources.ts';
 import type { Resource, Stack } from '../stack/stack.ts';
 import { type Access, explain } from './access.ts';
@@ -5,7 +6,6 @@ import { DELETE, RECEIVE } from './actions.ts';
 import type { FunctionIdentities } from './identities.ts';
 import type { PolicyProblems } from './policy-problems.ts';
 import { roleNameOf } from './principals.ts';
-import type { Account } from './requests.ts';
 import type { Roles } from './roles.ts';
 
 /** Lambda and Scheduler refuse a role that they cannot assume. A role of elsewhere is taken on trust. */

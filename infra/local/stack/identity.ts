@@ -1,11 +1,10 @@
 import { createHash } from 'node:crypto';
+import type { Account } from '../account.ts';
 import { toText, type Values } from './values.ts';
 
 /** Where a stack is, or seems to be. */
-export interface Place {
+export interface Place extends Account {
   readonly stackName: string;
-  readonly region: string;
-  readonly accountId: string;
   /** For example `http://localhost:4566`. */
   readonly endpoint: string;
 }

@@ -1,3 +1,4 @@
+import type { Account } from '../account.ts';
 import type { AuthorizerSettings } from '../apigateway/authorizer.ts';
 import type { GatewayRoute, GatewaySettings } from '../apigateway/gateway.ts';
 import { CONNECT_ROUTE } from '../apigateway/routing.ts';
@@ -13,11 +14,6 @@ import type { Resource, Stack } from './stack.ts';
  * From resources of the template to settings of the engines. `readStack` has checked types and properties against
  * what is supported, so their shapes are trusted here. Defaults are CloudFormation's.
  */
-
-export interface Place {
-  readonly region: string;
-  readonly accountId: string;
-}
 
 /** Lambda's defaults (CloudFormation, AWS::Lambda::Function). */
 const TIMEOUT_DEFAULT_SECONDS = 3;
@@ -183,7 +179,7 @@ export const functionArn = (stack: Stack, nameOrArn: string): string => {
 };
 
 /** One gateway a stage. */
-export const gatewaySettings = (stack: Stack, { region, accountId }: Place): GatewaySettings[] =>
+export const gatewaySettings = (stack: Stack, { region, accountId }: Account): GatewaySettings[] =>
   stack.ofType('AWS::ApiGatewayV2::Stage').map(({ logicalId, properties }) => {
     const { ApiId, StageVariables } = properties as {
       ApiId: string;

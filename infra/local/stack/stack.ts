@@ -1,4 +1,5 @@
 import { isRecord } from '../../../shared/protocol/json.ts';
+import type { Account } from '../account.ts';
 import { readAssets } from './assets.ts';
 import { check } from './check.ts';
 import { createRedirect } from './endpoints.ts';
@@ -15,7 +16,7 @@ const FUNCTION = 'AWS::Lambda::Function';
 
 type Directories = ReadonlyMap<string, string>;
 
-export interface StackOptions {
+export interface StackOptions extends Account {
   /** `<stack>.template.json` of the cloud assembly, parsed. */
   readonly template: unknown;
   /** `<stack>.assets.json` of the cloud assembly, parsed. */
@@ -23,8 +24,6 @@ export interface StackOptions {
   /** Of the cloud assembly: `cdk.out`. */
   readonly directory: string;
   readonly name: string;
-  readonly region: string;
-  readonly accountId: string;
   /** Where the local engines serve, without a slash at the end: `http://localhost:4566`. */
   readonly endpoint: string;
 }
