@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { runMetered } from '../../infra/local/dynamodb/capacity.ts';
 import type { TableDescription } from '../../infra/local/dynamodb/dynalite.ts';
 import { indexWriteUnits } from '../../infra/local/dynamodb/indexes.ts';
+import { runMetered } from '../../infra/local/dynamodb/meter.ts';
 import { RequestError } from '../../infra/local/http/engine.ts';
 import { Meter } from '../../infra/local/meter/meter.ts';
 import { eventUnits, messageUnits, requestUnits } from '../../infra/local/meter/units.ts';
-import { payloadOf } from '../../infra/local/sqs/payload.ts';
+import { payloadOf } from '../../infra/local/sqs/meter.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 
 const MINUTE_MS = 60_000;

@@ -13,9 +13,9 @@ import {
   RequestError,
 } from '../http/engine.ts';
 import type { Meter } from '../meter/meter.ts';
-import { runMetered } from './capacity.ts';
 import { Dynalite, type IndexDescription, type TableDescription } from './dynalite.ts';
 import { runFaulty, type TableFaults } from './faults.ts';
+import { runMetered } from './meter.ts';
 
 /** DynamoDB deletes expired items some time after they expire, within days (DynamoDB guide, "Time to Live"). */
 const SWEEP_INTERVAL_MS = 10_000;

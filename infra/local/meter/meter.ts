@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.ts';
-import type { TableMeter } from '../dynamodb/capacity.ts';
 import type { TableDescription } from '../dynamodb/dynalite.ts';
 import { type Item, indexWriteUnits } from '../dynamodb/indexes.ts';
+import type { TableMeter } from '../dynamodb/meter.ts';
 import type { Invoke } from '../lambda/invoke.ts';
 import { StageMeter } from './stage.ts';
 import { eventUnits, requestUnits } from './units.ts';

@@ -24,7 +24,7 @@ import {
   type Store,
 } from './fauxqs.ts';
 import { checkSqsInput } from './input.ts';
-import { payloadOf } from './payload.ts';
+import { payloadOf } from './meter.ts';
 
 /** What one call to SQS may take from a queue, and delete in it. */
 const RECEIVE_MAX = 10;
