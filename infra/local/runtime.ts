@@ -106,7 +106,7 @@ async function start(options: RuntimeOptions, running: AsyncDisposableStack): Pr
   const near: NearServer = { port, plugIn: (messages) => server.plugIn(messages) };
   const functions = new Functions(
     functionSettings(stack, (functionArn) => variables(port, iam.credentialsOf(functionArn))),
-    { clock, log: meter.ofLogs(callers.ofLogs(log)), faults: faults?.environments, meter, server: near },
+    { clock, log: callers.ofLogs(log), faults: faults?.environments, meter, server: near },
   );
   running.defer(() => functions.close());
   const invoke = callers.ofLambda(functions.invoke);
@@ -160,8 +160,9 @@ async function start(options: RuntimeOptions, running: AsyncDisposableStack): Pr
   }
   for (const schedule of scheduleSettings(stack)) {
     const deps = {
-      invoke: meter.ofSchedule(schedule, callers.ofSchedule(schedule, invoke)),
+      invoke: callers.ofSchedule(schedule, invoke),
       clock,
+      meter,
       log: (line: string) => log('scheduler', line),
     };
     running.defer(inTime(startSchedule(schedule, deps).stop));

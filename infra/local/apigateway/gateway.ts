@@ -7,7 +7,6 @@ import { Delays } from '../delays.ts';
 import type { HttpRequest, HttpResponse } from '../http/engine.ts';
 import type { Guard } from '../iam/guard.ts';
 import type { Invoke } from '../lambda/invoke.ts';
-import type { StageMeter } from '../meter/stage.ts';
 import { type Authorize, type AuthorizerSettings, admitEverybody, createAuthorizer } from './authorizer.ts';
 import { type Closing, Connection, GOING_AWAY } from './connection.ts';
 import {
@@ -43,6 +42,7 @@ import {
   TOO_MANY,
   write,
 } from './management.ts';
+import type { StageMeter } from './meter.ts';
 import { errorText, GatewayError, replyText } from './replies.ts';
 import { CONNECT_ROUTE, compileRouteSelection, DEFAULT_ROUTE, DISCONNECT_ROUTE } from './routing.ts';
 import { Throttle } from './throttle.ts';

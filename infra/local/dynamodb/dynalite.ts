@@ -76,7 +76,7 @@ export interface TableDescription {
 }
 
 /** Items before and after a write, whichever there are. */
-type OnWrite = (
+export type OnWrite = (
   table: TableDescription,
   before?: Record<string, unknown>,
   after?: Record<string, unknown>,

@@ -1,5 +1,7 @@
-import { writeUnits } from '../meter/units.ts';
 import type { IndexDescription, TableDescription } from './dynalite.ts';
+
+/** A write unit is 1 KB, and nothing is still one (DynamoDB guide, "Read/write capacity"). */
+const WRITE_BYTES = 1024;
 
 export type Item = Readonly<Record<string, unknown>>;
 
@@ -42,4 +44,4 @@ const areSame = (one: unknown, other: unknown): boolean => JSON.stringify(one) =
 
 /** The length of its JSON is a little more than DynamoDB counts; rows of an index are far below the first 1 KB. */
 const sizeUnits = (item: Item | undefined): number =>
-  item ? writeUnits(Buffer.byteLength(JSON.stringify(item))) : 0;
+  item ? Math.max(1, Math.ceil(Buffer.byteLength(JSON.stringify(item)) / WRITE_BYTES)) : 0;

@@ -1,4 +1,6 @@
 import { RequestError } from '../http/engine.ts';
+import type { OnWrite } from './dynalite.ts';
+import { indexWriteUnits } from './indexes.ts';
 
 type Input = Record<string, unknown>;
 type Run = (input: Input) => Promise<unknown>;
@@ -56,6 +58,15 @@ export async function runMetered(
     throw error;
   }
 }
+
+/** Counts what a write consumes in the indexes of its table, which dynalite does not. */
+export const meterIndexes =
+  (meter: TableMeter): OnWrite =>
+  (table, before, after) => {
+    if (!table.GlobalSecondaryIndexes?.length) return;
+    const units = indexWriteUnits(table, before, after);
+    if (units > 0) meter.consumed(table.TableName, 'indexes', 'writeUnits', units);
+  };
 
 const isConditionFailed = (error: unknown): boolean =>
   error instanceof RequestError && error.type.endsWith('#ConditionalCheckFailedException');

@@ -12,10 +12,9 @@ import {
   parseInput,
   RequestError,
 } from '../http/engine.ts';
-import type { Meter } from '../meter/meter.ts';
 import { Dynalite, type IndexDescription, type TableDescription } from './dynalite.ts';
 import { runFaulty, type TableFaults } from './faults.ts';
-import { runMetered } from './meter.ts';
+import { meterIndexes, runMetered, type TableMeter } from './meter.ts';
 
 /** DynamoDB deletes expired items some time after they expire, within days (DynamoDB guide, "Time to Live"). */
 const SWEEP_INTERVAL_MS = 10_000;
@@ -35,7 +34,7 @@ export interface TablesOptions extends Account {
   readonly dataDir?: string | undefined;
   readonly clock: Clock;
   readonly faults?: TableFaults | undefined;
-  readonly meter?: Pick<Meter, 'consumed' | 'wrote'>;
+  readonly meter?: TableMeter;
 }
 
 type Item = Record<string, unknown>;
@@ -68,7 +67,7 @@ export class Tables implements HttpEngine {
 
   static async open(options: TablesOptions): Promise<Tables> {
     const { dataDir, region, accountId, meter } = options;
-    const onWrite = meter?.wrote.bind(meter);
+    const onWrite = meter && meterIndexes(meter);
     const path = dataDir === undefined ? {} : { path: join(dataDir, 'dynamodb') };
     try {
       return new Tables(await Dynalite.open({ ...path, region, accountId, onWrite }), options);

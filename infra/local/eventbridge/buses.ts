@@ -9,9 +9,9 @@ import {
   parseInput,
   unknownOperation,
 } from '../http/engine.ts';
-import type { Meter } from '../meter/meter.ts';
 import { Deliveries, type DeliveryDeps } from './delivery.ts';
 import { checkRequest, type Entry, parseEntries, type Refusal, sizeOf, toEvent } from './event.ts';
+import type { BusMeter } from './meter.ts';
 import { compilePattern, type Pattern } from './pattern.ts';
 import { parseTarget, type Target, type TargetProperties } from './target.ts';
 
@@ -23,7 +23,7 @@ export interface BusFaults {
 
 export interface BusesOptions extends Account, DeliveryDeps {
   readonly faults?: BusFaults | undefined;
-  readonly meter?: Pick<Meter, 'published'>;
+  readonly meter?: BusMeter;
 }
 
 export interface RuleDefinition {

@@ -4,9 +4,9 @@ import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import type { Clock } from '../clock.ts';
 import { Delays } from '../delays.ts';
 import type { LoopbackSettings } from '../http/loopback/dial.ts';
-import type { Meter } from '../meter/meter.ts';
 import type { Invocation } from './invoke.ts';
 import type { Call, Reply, WorkerSettings } from './messages.ts';
+import type { FunctionMeter } from './meter.ts';
 import { type Outcome, toInvocation } from './outcome.ts';
 import { environmentVariables } from './variables.ts';
 
@@ -30,7 +30,7 @@ export interface EnvironmentDeps {
   readonly clock: Clock;
   readonly log: (line: string) => void;
   readonly faults?: EnvironmentFaults | undefined;
-  readonly meter?: Pick<Meter, 'initialised' | 'invoked'> | undefined;
+  readonly meter?: FunctionMeter | undefined;
   readonly server?: NearServer | undefined;
 }
 

@@ -22,9 +22,14 @@ export interface FunctionsDeps {
 export class Functions {
   readonly #pools: ReadonlyMap<string, Pool>;
 
-  constructor(functions: readonly FunctionSettings[], { clock = systemClock, log, ...rest }: FunctionsDeps) {
-    const createPool = (settings: FunctionSettings) =>
-      new Pool(settings, { clock, log: (line) => log(settings.name, line), ...rest });
+  constructor(functions: readonly FunctionSettings[], { clock = systemClock, log, ...deps }: FunctionsDeps) {
+    const createPool = (settings: FunctionSettings) => {
+      const logLine = (line: string): void => {
+        deps.meter?.logged(settings.name, Buffer.byteLength(line));
+        log(settings.name, line);
+      };
+      return new Pool(settings, { clock, log: logLine, ...deps });
+    };
     this.#pools = new Map(functions.map((settings) => [settings.arn, createPool(settings)]));
   }
 

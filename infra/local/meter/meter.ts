@@ -1,9 +1,10 @@
 import type { Clock } from '../clock.ts';
-import type { TableDescription } from '../dynamodb/dynalite.ts';
-import { type Item, indexWriteUnits } from '../dynamodb/indexes.ts';
 import type { TableMeter } from '../dynamodb/meter.ts';
-import type { Invoke } from '../lambda/invoke.ts';
-import { StageMeter } from './stage.ts';
+import type { BusMeter } from '../eventbridge/meter.ts';
+import type { FunctionMeter } from '../lambda/meter.ts';
+import type { ScheduleMeter } from '../scheduler/meter.ts';
+import type { QueueMeter } from '../sqs/meter.ts';
+import { StageCounts } from './stage.ts';
 import { eventUnits, requestUnits } from './units.ts';
 import type { BusUsage, FunctionUsage, QueueUsage, ScheduleUsage, TableUsage, Usage } from './usage.ts';
 
@@ -47,11 +48,11 @@ const noCounters = (): Counters => ({
 const MS_PER_SECOND = 1000;
 const MB_PER_GB = 1024;
 
-/** Counts what the engines do as AWS would bill it. Engines tell it; it asks nobody and keeps nothing on disk. */
-export class Meter implements TableMeter {
+/** Counts what the engines do as AWS would bill it. They tell it; it keeps nothing on disk. */
+export class Meter implements BusMeter, FunctionMeter, QueueMeter, ScheduleMeter, TableMeter {
   readonly #options: MeterOptions;
   readonly #functions: ReadonlyMap<string, MeteredFunction>;
-  readonly #stages = new Map<string, StageMeter>();
+  readonly #stages = new Map<string, StageCounts>();
   #counters = noCounters();
   #sinceMs: number;
 
@@ -76,12 +77,8 @@ export class Meter implements TableMeter {
     usage.heapBytesMax = Math.max(usage.heapBytesMax, heapBytes);
   }
 
-  /** The same log, with its bytes counted. */
-  ofLogs(log: (functionName: string, line: string) => void): (functionName: string, line: string) => void {
-    return (functionName, line) => {
-      this.#function(functionName).logBytes += Buffer.byteLength(line);
-      log(functionName, line);
-    };
+  logged(functionName: string, bytes: number): void {
+    this.#function(functionName).logBytes += bytes;
   }
 
   consumed(table: string, operation: string, kind: 'readUnits' | 'writeUnits', units: number): void {
@@ -89,12 +86,6 @@ export class Meter implements TableMeter {
     const usage = entry(operations, operation, () => ({ requests: 0, readUnits: 0, writeUnits: 0 }));
     usage.requests++;
     usage[kind] += units;
-  }
-
-  wrote(table: TableDescription, before?: Item, after?: Item): void {
-    if (!table.GlobalSecondaryIndexes?.length) return;
-    const units = indexWriteUnits(table, before, after);
-    if (units > 0) this.consumed(table.TableName, 'indexes', 'writeUnits', units);
   }
 
   requested(queue: string, action: string, payloadBytes = 0, isGrouped = false): void {
@@ -117,17 +108,13 @@ export class Meter implements TableMeter {
     usage.billedEvents += eventUnits(bytes);
   }
 
-  /** The same schedule's way to its function, with what goes along it counted. */
-  ofSchedule({ name }: { readonly name: string }, invoke: Invoke): Invoke {
-    return (functionArn, event) => {
-      entry(this.#counters.schedules, name, () => ({ invocations: 0 })).invocations++;
-      return invoke(functionArn, event);
-    };
+  ran(schedule: string): void {
+    entry(this.#counters.schedules, schedule, () => ({ invocations: 0 })).invocations++;
   }
 
-  /** Of one stage, whose own it is to tell. */
-  stage(name: string): StageMeter {
-    return entry(this.#stages, name, () => new StageMeter(this.#options.clock));
+  /** For the gateway of one stage. */
+  stage(name: string): StageCounts {
+    return entry(this.#stages, name, () => new StageCounts(this.#options.clock));
   }
 
   report(): Usage {

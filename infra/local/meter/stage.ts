@@ -1,3 +1,4 @@
+import type { StageMeter } from '../apigateway/meter.ts';
 import type { Clock } from '../clock.ts';
 import { messageUnits } from './units.ts';
 import type { StageUsage } from './usage.ts';
@@ -7,7 +8,7 @@ const MS_PER_MINUTE = 60_000;
 const nothing = () => ({ connections: 0, messagesIn: 0, replies: 0, posts: 0, refusals: 0 });
 
 /** What one stage of a WebSocket API is billed for. A post costs it two additions. */
-export class StageMeter {
+export class StageCounts implements StageMeter {
   readonly #clock: Clock;
   #counts = nothing();
   #open = 0;

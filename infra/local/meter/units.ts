@@ -6,13 +6,10 @@ const MESSAGE_BYTES = 32 * 1024;
 const REQUEST_BYTES = 64 * 1024;
 /** EventBridge, "Custom events": a 64 KB chunk of payload is one event. */
 const EVENT_BYTES = 64 * 1024;
-/** DynamoDB guide, "Read/write capacity": a write unit is 1 KB. */
-const WRITE_BYTES = 1024;
 
 export const messageUnits = (bytes: number): number => units(bytes, MESSAGE_BYTES);
 export const requestUnits = (bytes: number): number => units(bytes, REQUEST_BYTES);
 export const eventUnits = (bytes: number): number => units(bytes, EVENT_BYTES);
-export const writeUnits = (bytes: number): number => units(bytes, WRITE_BYTES);
 
 /** Nothing is still one. */
 const units = (bytes: number, size: number): number => Math.max(1, Math.ceil(bytes / size));

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Clock } from '../clock.ts';
 import type { Invoke } from '../lambda/invoke.ts';
+import type { ScheduleMeter } from './meter.ts';
 import { nextRun, parseTiming, type Timing } from './timing.ts';
 
 /** No single wait is longer: beyond 24.8 days a timer of Node fires at once. */
@@ -21,6 +22,7 @@ export interface ScheduleDeps {
   readonly clock: Clock;
   /** Told about a run that failed: there is no retry but the next run. */
   readonly log: (line: string) => void;
+  readonly meter?: ScheduleMeter;
 }
 
 export interface Schedule {
@@ -29,7 +31,8 @@ export interface Schedule {
 }
 
 /** Starts a schedule of EventBridge Scheduler without a start date or a time window. */
-export function startSchedule(settings: ScheduleSettings, { invoke, clock, log }: ScheduleDeps): Schedule {
+export function startSchedule(settings: ScheduleSettings, deps: ScheduleDeps): Schedule {
+  const { invoke, clock, log, meter } = deps;
   const { name, target, state } = settings;
   const timing = checked(settings);
   const startMs = clock.now();
@@ -37,6 +40,7 @@ export function startSchedule(settings: ScheduleSettings, { invoke, clock, log }
   let cancel = (): void => {};
 
   const run = async (atMs: number): Promise<void> => {
+    meter?.ran(name);
     const invocation = await invoke(target.arn, eventOf(settings, atMs));
     if (!invocation.ok) log(`schedule ${name}: ${invocation.errorType} ${invocation.errorMessage}`);
   };

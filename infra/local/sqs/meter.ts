@@ -1,3 +1,8 @@
+/** Told what queues are billed for: the requests to each, with the bytes that they carry. */
+export interface QueueMeter {
+  requested(queue: string, action: string, payloadBytes?: number, isGrouped?: boolean): void;
+}
+
 interface Entry {
   readonly MessageBody?: unknown;
   /** Of a message that was received. */

@@ -8,7 +8,6 @@ import {
   RequestError,
   unknownOperation,
 } from '../http/engine.ts';
-import type { Meter } from '../meter/meter.ts';
 import { Disorder, type RecordFaults } from './faults.ts';
 import {
   actions,
@@ -24,7 +23,7 @@ import {
   type Store,
 } from './fauxqs.ts';
 import { checkSqsInput } from './input.ts';
-import { payloadOf } from './meter.ts';
+import { payloadOf, type QueueMeter } from './meter.ts';
 
 /** What one call to SQS may take from a queue, and delete in it. */
 const RECEIVE_MAX = 10;
@@ -46,7 +45,7 @@ export interface QueuesOptions {
   readonly dataDir?: string | undefined;
   readonly region: string;
   readonly faults?: RecordFaults | undefined;
-  readonly meter?: Pick<Meter, 'requested'>;
+  readonly meter?: QueueMeter;
 }
 
 export interface QueueDefinition {
@@ -94,7 +93,7 @@ export class Queues implements HttpEngine {
   /** Long polls over HTTP that are under way. */
   readonly #polls = new Set<Promise<unknown>>();
   readonly #disorder: Disorder | undefined;
-  readonly #meter: QueuesOptions['meter'];
+  readonly #meter: QueueMeter | undefined;
   #isClosed = false;
 
   private constructor(store: Store, { faults, meter }: QueuesOptions) {
