@@ -106,7 +106,7 @@ async function start(options: RuntimeOptions, running: AsyncDisposableStack): Pr
   const near: NearServer = { port, plugIn: (messages) => server.plugIn(messages) };
   const functions = new Functions(
     functionSettings(stack, (functionArn) => variables(port, iam.credentialsOf(functionArn))),
-    { clock, log: callers.ofLogs(log), faults: faults?.environments, meter, server: near },
+    { clock, log: callers.ofLogs(log), faults: faults?.functions, meter, server: near },
   );
   running.defer(() => functions.close());
   const invoke = callers.ofLambda(functions.invoke);

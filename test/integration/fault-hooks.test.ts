@@ -11,8 +11,9 @@ import { WebSocket } from 'ws';
 import type { ManagementFault } from '../../infra/local/apigateway/faults.ts';
 import type { TableFaults } from '../../infra/local/dynamodb/faults.ts';
 import { Tables } from '../../infra/local/dynamodb/tables.ts';
-import { Buses, type BusFaults } from '../../infra/local/eventbridge/buses.ts';
-import type { RecordFaults } from '../../infra/local/sqs/faults.ts';
+import { Buses } from '../../infra/local/eventbridge/buses.ts';
+import type { BusFaults } from '../../infra/local/eventbridge/faults.ts';
+import type { QueueFaults } from '../../infra/local/sqs/faults.ts';
 import { Queues } from '../../infra/local/sqs/queues.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { serve } from '../support/serve.ts';
@@ -29,7 +30,7 @@ afterEach(async () => {
   for (const close of closing.splice(0).reverse()) await close();
 });
 
-function openQueues(faults?: RecordFaults): Queues {
+function openQueues(faults?: QueueFaults): Queues {
   const queues = Queues.open({ ...place, faults });
   closing.push(() => queues.close());
   for (const name of ['jobs', 'dead'])

@@ -11,15 +11,10 @@ import {
 } from '../http/engine.ts';
 import { Deliveries, type DeliveryDeps } from './delivery.ts';
 import { checkRequest, type Entry, parseEntries, type Refusal, sizeOf, toEvent } from './event.ts';
+import type { BusFaults } from './faults.ts';
 import type { BusMeter } from './meter.ts';
 import { compilePattern, type Pattern } from './pattern.ts';
 import { parseTarget, type Target, type TargetProperties } from './target.ts';
-
-/** Asked wherever something may go wrong on a bus. */
-export interface BusFaults {
-  /** The copies of an event that one of its targets gets: how many milliseconds late each of them is. */
-  copies?(busName: string, detailType: string): readonly number[] | undefined;
-}
 
 export interface BusesOptions extends Account, DeliveryDeps {
   readonly faults?: BusFaults | undefined;

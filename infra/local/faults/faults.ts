@@ -1,10 +1,10 @@
 import { randomInt } from 'node:crypto';
 import type { GatewayFaults, ManagementFault } from '../apigateway/faults.ts';
 import type { TableFaults } from '../dynamodb/faults.ts';
-import type { BusFaults } from '../eventbridge/buses.ts';
-import type { CallerFaults } from '../http/server.ts';
-import type { EnvironmentFaults } from '../lambda/environment.ts';
-import type { RecordFaults } from '../sqs/faults.ts';
+import type { BusFaults } from '../eventbridge/faults.ts';
+import type { CallerFaults } from '../http/faults.ts';
+import type { FunctionFaults } from '../lambda/faults.ts';
+import type { QueueFaults } from '../sqs/faults.ts';
 import { ActiveFaults, of } from './active.ts';
 import type { FaultOf, FaultReport, FaultSet, Span } from './fault.ts';
 import { Invocations } from './invocations.ts';
@@ -59,7 +59,7 @@ export class Faults {
     },
   };
 
-  readonly queues: RecordFaults = {
+  readonly queues: QueueFaults = {
     // Always another than the one whose turn it is, so that a strike is seen.
     next: (queue, visible) =>
       this.#active.strike(of('queue', 'reorder'), queue) ? 1 + this.#active.below(visible - 1) : 0,
@@ -101,7 +101,7 @@ export class Faults {
     },
   };
 
-  readonly environments: EnvironmentFaults = {
+  readonly functions: FunctionFaults = {
     start: (functionName) => {
       const fault = this.#active.strike(of('function', 'crash', 'delay'), functionName);
       return fault && (fault.effect === 'crash' ? 'crash' : this.#active.ms(fault.delayMs));

@@ -1,5 +1,5 @@
 import { type HttpRequest, operationOf } from '../http/engine.ts';
-import type { CallerDeath } from '../http/server.ts';
+import type { CallerDeath } from '../http/faults.ts';
 import { type ActiveFaults, of } from './active.ts';
 
 interface Invocation {

@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream';
 import type { MessagePort } from 'node:worker_threads';
 import type { Gateway } from '../apigateway/gateway.ts';
 import { type HttpEngine, type HttpRequest, type HttpResponse, writeJson } from './engine.ts';
+import type { CallerDeath, CallerFaults } from './faults.ts';
 import { plugIn } from './loopback/plug.ts';
 import { readWhole, WholeResponse } from './loopback/whole.ts';
 
@@ -30,18 +31,6 @@ export interface Services {
   /** By path: what controls the system itself. */
   readonly controls?: ReadonlyMap<string, HttpEngine>;
   readonly faults?: CallerFaults | undefined;
-}
-
-/** How the caller of an AWS service ends at its call, which gets no answer then. */
-export interface CallerDeath {
-  /** Whether the call itself is still performed. */
-  readonly isPerformed: boolean;
-  readonly kill: () => void;
-}
-
-/** Asked wherever something may go wrong with callers. */
-export interface CallerFaults {
-  deathAt?(request: HttpRequest): CallerDeath | undefined;
 }
 
 export const HEALTH_PATH = '/_fanwire/health';

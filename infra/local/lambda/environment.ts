@@ -4,6 +4,7 @@ import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import type { Clock } from '../clock.ts';
 import { Delays } from '../delays.ts';
 import type { LoopbackSettings } from '../http/loopback/dial.ts';
+import type { FunctionFaults } from './faults.ts';
 import type { Invocation } from './invoke.ts';
 import type { Call, Reply, WorkerSettings } from './messages.ts';
 import type { FunctionMeter } from './meter.ts';
@@ -29,7 +30,7 @@ export interface FunctionSettings {
 export interface EnvironmentDeps {
   readonly clock: Clock;
   readonly log: (line: string) => void;
-  readonly faults?: EnvironmentFaults | undefined;
+  readonly faults?: FunctionFaults | undefined;
   readonly meter?: FunctionMeter | undefined;
   readonly server?: NearServer | undefined;
 }
@@ -38,17 +39,6 @@ export interface EnvironmentDeps {
 export interface NearServer {
   readonly port: number;
   plugIn(messages: MessagePort): void;
-}
-
-/** Asked and told wherever something may go wrong with an execution environment. */
-export interface EnvironmentFaults {
-  /** Whether an environment crashes while it starts, or takes so many milliseconds at least. */
-  start?(functionName: string): 'crash' | number | undefined;
-  /**
-   * Told of an invocation before it begins. The AWS SDK sends `traceId` as X-Amzn-Trace-Id with every call that the
-   * invocation makes; `kill` ends its environment wherever the code is. The answer is called when it has ended.
-   */
-  invoked?(functionName: string, traceId: string, kill: () => void): () => void;
 }
 
 /** https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html: the init phase. */
@@ -138,7 +128,7 @@ export class Environment {
     await delay;
   }
 
-  async #handleFaulty(call: Call, faults: EnvironmentFaults): Promise<Outcome> {
+  async #handleFaulty(call: Call, faults: FunctionFaults): Promise<Outcome> {
     const traceId = createTraceId(this.#deps.clock.now());
     const ended = faults.invoked?.(this.#name, traceId, () => void this.#end(KILLED));
     const outcome = await this.#handle({ ...call, traceId });

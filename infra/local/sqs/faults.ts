@@ -1,7 +1,7 @@
 import type { Queue, StoredMessage } from './fauxqs.ts';
 
 /** Asked wherever something may go wrong with records: messages on their way to an event source mapping. */
-export interface RecordFaults {
+export interface QueueFaults {
   /** Which of so many visible messages is handed out next: 0 is the one whose turn it is. */
   next?(queueName: string, visible: number): number;
   /** Asked once about every message: whether it is handed out twice, or how many milliseconds later. */
@@ -10,11 +10,11 @@ export interface RecordFaults {
 
 /** Lets faults have their way with what is visible in standard queues. */
 export class Disorder {
-  readonly #faults: RecordFaults;
+  readonly #faults: QueueFaults;
   /** Messages whose fate has come, and second copies, which have none. */
   readonly #fated = new WeakSet<StoredMessage>();
 
-  constructor(faults: RecordFaults) {
+  constructor(faults: QueueFaults) {
     this.#faults = faults;
   }
 

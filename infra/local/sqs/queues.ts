@@ -8,7 +8,7 @@ import {
   RequestError,
   unknownOperation,
 } from '../http/engine.ts';
-import { Disorder, type RecordFaults } from './faults.ts';
+import { Disorder, type QueueFaults } from './faults.ts';
 import {
   actions,
   atomically,
@@ -44,7 +44,7 @@ type Received = { readonly Messages?: readonly ReceivedMessage[] };
 export interface QueuesOptions {
   readonly dataDir?: string | undefined;
   readonly region: string;
-  readonly faults?: RecordFaults | undefined;
+  readonly faults?: QueueFaults | undefined;
   readonly meter?: QueueMeter;
 }
 

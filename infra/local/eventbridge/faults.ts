@@ -1,0 +1,5 @@
+/** Asked wherever something may go wrong on a bus. */
+export interface BusFaults {
+  /** The copies of an event that one of its targets gets: how many milliseconds late each of them is. */
+  copies?(busName: string, detailType: string): readonly number[] | undefined;
+}
