@@ -16,7 +16,6 @@ import { Buses, type BusesOptions } from './eventbridge/buses.ts';
 import { FAULTS_PATH, FaultControl } from './faults/control.ts';
 import type { FaultSet } from './faults/fault.ts';
 import { Faults } from './faults/faults.ts';
-import { Names } from './faults/names.ts';
 import type { HttpEngine } from './http/engine.ts';
 import { type File, LocalServer } from './http/server.ts';
 import type { AccessHooks } from './iam/access.ts';
@@ -30,6 +29,7 @@ import type { Meter } from './meter/meter.ts';
 import { describeReady, type Ready } from './ready.ts';
 import { startSchedule } from './scheduler/schedule.ts';
 import { Queues, type QueuesOptions } from './sqs/queues.ts';
+import { Names } from './stack/names.ts';
 import {
   busNames,
   functionSettings,

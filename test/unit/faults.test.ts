@@ -3,9 +3,9 @@ import { describe, expect, it } from 'vitest';
 import { ActiveFaults, of } from '../../infra/local/faults/active.ts';
 import type { Fault } from '../../infra/local/faults/fault.ts';
 import { Invocations } from '../../infra/local/faults/invocations.ts';
-import { Names } from '../../infra/local/faults/names.ts';
 import { parseFaultSet } from '../../infra/local/faults/parse.ts';
 import { createRandom } from '../../infra/local/faults/random.ts';
+import { Names } from '../../infra/local/stack/names.ts';
 
 const names = new Names({
   queue: [

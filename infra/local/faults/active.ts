@@ -1,5 +1,5 @@
+import type { NameKind, Names } from '../stack/names.ts';
 import type { EffectOf, Fault, FaultOf, FaultReport, FaultSet, On, Span } from './fault.ts';
-import type { NameKind, Names } from './names.ts';
 import { createRandom } from './random.ts';
 
 interface Armed {

@@ -5,10 +5,10 @@ import type { BusFaults } from '../eventbridge/faults.ts';
 import type { CallerFaults } from '../http/faults.ts';
 import type { FunctionFaults } from '../lambda/faults.ts';
 import type { QueueFaults } from '../sqs/faults.ts';
+import type { Names } from '../stack/names.ts';
 import { ActiveFaults, of } from './active.ts';
 import type { FaultOf, FaultReport, FaultSet, Span } from './fault.ts';
 import { Invocations } from './invocations.ts';
-import type { Names } from './names.ts';
 import { parseFaultSet } from './parse.ts';
 import { SEED_MAX } from './random.ts';
 

@@ -1,8 +1,8 @@
 import { describe } from '../../../shared/protocol/errors.ts';
 import { isRecord } from '../../../shared/protocol/json.ts';
 import { RequestError } from '../http/engine.ts';
+import type { NameKind, Names } from '../stack/names.ts';
 import type { EffectOf, FaultOf, FaultSet, On, TableOperation } from './fault.ts';
-import type { NameKind, Names } from './names.ts';
 import { SEED_MAX } from './random.ts';
 
 const FAULTS_MAX = 100;

@@ -1,4 +1,4 @@
-import type { Stack } from '../stack/stack.ts';
+import type { Stack } from './stack.ts';
 
 /** What faults can be confined to by name. */
 export type NameKind = 'queue' | 'table' | 'bus' | 'function';
