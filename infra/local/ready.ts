@@ -1,6 +1,7 @@
 import type { GatewaySettings } from './apigateway/gateway.ts';
 import type { Credentials } from './credentials.ts';
-import type { Resource, Stack } from './stack/stack.ts';
+import type { Names } from './stack/names.ts';
+import type { Stack } from './stack/stack.ts';
 
 /** What a client needs to use the system. */
 export interface Ready extends Credentials {
@@ -18,6 +19,7 @@ export interface Ready extends Credentials {
 
 interface System {
   readonly stack: Stack;
+  readonly names: Names;
   /** The first is the one that clients use. */
   readonly gateways: readonly GatewaySettings[];
   readonly endpoint: string;
@@ -25,7 +27,8 @@ interface System {
   readonly credentials: Credentials;
 }
 
-export function describeReady({ stack, gateways, endpoint, region, credentials }: System): Ready {
+export function describeReady(system: System): Ready {
+  const { stack, gateways, endpoint, region, credentials } = system;
   const stage = gateways[0]?.stage ?? '';
   const [bus] = stack.ofType('AWS::Events::EventBus');
   return {
@@ -35,20 +38,19 @@ export function describeReady({ stack, gateways, endpoint, region, credentials }
     region,
     ...credentials,
     eventBusName: bus ? stack.physicalName(bus.logicalId) : 'default',
-    tables: named(stack, 'AWS::DynamoDB::Table', (id) => stack.physicalName(id)),
-    queues: named(stack, 'AWS::SQS::Queue', (id) => stack.ref(id)),
+    tables: named(system, 'AWS::DynamoDB::Table', (id) => stack.physicalName(id)),
+    queues: named(system, 'AWS::SQS::Queue', (id) => stack.ref(id)),
   };
 }
 
-const named = (stack: Stack, type: string, value: (logicalId: string) => string): Record<string, string> =>
-  Object.fromEntries(stack.ofType(type).map((resource) => [nameOf(resource), value(resource.logicalId)]));
-
-/** `ingestDeadLetters` from the construct path `Fanwire/Fanwire/IngestDeadLetters/Resource`. */
-function nameOf({ path, logicalId }: Resource): string {
-  const id =
-    path
-      ?.replace(/\/Resource$/, '')
-      .split('/')
-      .at(-1) ?? logicalId;
-  return id.charAt(0).toLowerCase() + id.slice(1);
-}
+/** What clients need to know of each resource of a type, by its short name. */
+const named = (
+  { stack, names }: Pick<System, 'stack' | 'names'>,
+  type: string,
+  value: (logicalId: string) => string,
+): Record<string, string> =>
+  Object.fromEntries(
+    stack.ofType(type).map(({ logicalId }) => {
+      return [names.shortName(type, stack.physicalName(logicalId)), value(logicalId)];
+    }),
+  );

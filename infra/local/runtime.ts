@@ -29,7 +29,7 @@ import type { Meter } from './meter/meter.ts';
 import { describeReady, type Ready } from './ready.ts';
 import { startSchedule } from './scheduler/schedule.ts';
 import { Queues, type QueuesOptions } from './sqs/queues.ts';
-import { Names } from './stack/names.ts';
+import { type Named, Names } from './stack/names.ts';
 import {
   busNames,
   functionSettings,
@@ -45,6 +45,9 @@ import type { Assembly } from './stack/synth.ts';
 
 /** What AWS tooling for local endpoints expects. */
 const ACCOUNT: Account = { region: 'us-east-1', accountId: '000000000000' };
+
+/** Every account has one. */
+const DEFAULT_BUS: Named = { type: 'AWS::Events::EventBus', physicalName: 'default' };
 
 /** How long a stop waits for invocations that are running. */
 const STOP_GRACE_MS = 5_000;
@@ -92,13 +95,14 @@ async function start(options: RuntimeOptions, running: AsyncDisposableStack): Pr
   running.defer(() => server.close());
   const endpoint = `http://localhost:${port}`;
   const stack = read(options, endpoint);
-  const faults = options.faults && new Faults(options.faults, Names.of(stack), (line) => log('faults', line));
+  const names = Names.of(stack, [DEFAULT_BUS]);
+  const faults = options.faults && new Faults(options.faults, names, (line) => log('faults', line));
 
   const credentials = dataDir === undefined ? createCredentials() : keepCredentials(dataDir);
   const iam = openIam(stack, credentials, options);
   const { guard, callers } = iam;
 
-  const meter = createMeter(stack, clock);
+  const meter = createMeter(stack, names, clock);
   const tables = await openTables(stack, { clock, dataDir, faults: faults?.tables, meter });
   running.defer(() => tables.close());
   const queues = openQueues(stack, { dataDir, faults: faults?.queues, meter });
@@ -133,7 +137,10 @@ async function start(options: RuntimeOptions, running: AsyncDisposableStack): Pr
   });
   running.defer(async () => void (await Promise.all([...gateways.values()].map((each) => each.close()))));
 
-  const ready = describeReady({ stack, gateways: stages, endpoint, region: ACCOUNT.region, credentials });
+  const ready = describeReady({
+    ...{ stack, names, gateways: stages, endpoint, credentials },
+    region: ACCOUNT.region,
+  });
   const { secretAccessKey: _, ...health } = ready;
   const engines = {
     DynamoDB_20120810: guard.before('dynamodb', tables),

@@ -7,18 +7,18 @@ import { parseFaultSet } from '../../infra/local/faults/parse.ts';
 import { createRandom } from '../../infra/local/faults/random.ts';
 import { Names } from '../../infra/local/stack/names.ts';
 
-const names = new Names({
-  queue: [
-    { physicalName: 'App-Ingest1', path: 'App/Push/Ingest/Resource' },
-    { physicalName: 'App-IngestDeadLetters2', path: 'App/Push/IngestDeadLetters/Resource' },
-  ],
-  table: [{ physicalName: 'App-Topics3', path: 'App/Push/Topics/Resource' }],
-  bus: [{ physicalName: 'default', path: '' }],
-  function: [
-    { physicalName: 'App-Fanout4', path: 'App/Push/Fanout/Function/Resource' },
-    { physicalName: 'App-Deliver5', path: 'App/Push/Deliver/Function/Resource' },
-  ],
-});
+const QUEUE = 'AWS::SQS::Queue';
+const TABLE = 'AWS::DynamoDB::Table';
+const FUNCTION = 'AWS::Lambda::Function';
+
+const names = new Names([
+  { type: QUEUE, physicalName: 'App-Ingest1', path: 'App/Push/Ingest/Resource' },
+  { type: QUEUE, physicalName: 'App-IngestDeadLetters2', path: 'App/Push/IngestDeadLetters/Resource' },
+  { type: TABLE, physicalName: 'App-Topics3', path: 'App/Push/Topics/Resource' },
+  { type: 'AWS::Events::EventBus', physicalName: 'default' },
+  { type: FUNCTION, physicalName: 'App-Fanout4', path: 'App/Push/Fanout/Function/Resource' },
+  { type: FUNCTION, physicalName: 'App-Deliver5', path: 'App/Push/Deliver/Function/Resource' },
+]);
 
 const armed = (faults: readonly Fault[], seed = 7) => new ActiveFaults(faults, seed, names);
 const strikesOf = (faults: ActiveFaults): number[] => faults.report().faults.map(({ strikes }) => strikes);
@@ -102,15 +102,15 @@ describe('a fault', () => {
 
 describe('names', () => {
   it('are physical ones, or those of constructs, in any case', () => {
-    expect(names.physicalNames('queue', 'App-Ingest1')).toEqual(['App-Ingest1']);
-    expect(names.physicalNames('queue', 'ingest')).toEqual(['App-Ingest1']);
-    expect(names.physicalNames('function', 'Fanout')).toEqual(['App-Fanout4']);
-    expect(names.physicalNames('function', 'push')).toEqual(['App-Fanout4', 'App-Deliver5']);
+    expect(names.physicalNames(QUEUE, 'App-Ingest1')).toEqual(['App-Ingest1']);
+    expect(names.physicalNames(QUEUE, 'ingest')).toEqual(['App-Ingest1']);
+    expect(names.physicalNames(FUNCTION, 'Fanout')).toEqual(['App-Fanout4']);
+    expect(names.physicalNames(FUNCTION, 'push')).toEqual(['App-Fanout4', 'App-Deliver5']);
   });
 
   it('are never parts of a name', () => {
-    expect(names.physicalNames('queue', 'Inges')).toEqual([]);
-    expect(names.physicalNames('table', 'ingest')).toEqual([]);
+    expect(names.physicalNames(QUEUE, 'Inges')).toEqual([]);
+    expect(names.physicalNames(TABLE, 'ingest')).toEqual([]);
   });
 });
 

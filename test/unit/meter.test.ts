@@ -6,13 +6,16 @@ import { RequestError } from '../../infra/local/http/engine.ts';
 import { Meter } from '../../infra/local/meter/meter.ts';
 import { eventUnits, messageUnits, requestUnits } from '../../infra/local/meter/units.ts';
 import { payloadOf } from '../../infra/local/sqs/meter.ts';
+import { Names } from '../../infra/local/stack/names.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 
 const MINUTE_MS = 60_000;
 
 function createMeter(clock = new ManualClock()) {
   const functions = [{ name: 'stack-fanout-1', timeoutMs: 90_000, memoryMb: 512 }];
-  const names = new Map([['stack-fanout-1', 'fanout']]);
+  const names = new Names([
+    { type: 'AWS::Lambda::Function', physicalName: 'stack-fanout-1', path: 'stack/Fanout/Function/Resource' },
+  ]);
   const meter = new Meter({ clock, functions, names, polledQueues: new Set(['ingest']) });
   return { clock, meter };
 }

@@ -1,5 +1,6 @@
-import type { NameKind, Names } from '../stack/names.ts';
+import type { Names } from '../stack/names.ts';
 import type { EffectOf, Fault, FaultOf, FaultReport, FaultSet, On, Span } from './fault.ts';
+import { type NameKind, TYPES } from './kinds.ts';
 import { createRandom } from './random.ts';
 
 interface Armed {
@@ -68,13 +69,11 @@ export class ActiveFaults {
   }
 }
 
-const KINDS: readonly NameKind[] = ['queue', 'table', 'bus', 'function'];
-
 function namesOf(fault: Fault, names: Names): ReadonlySet<string> | undefined {
   const named = fault as Partial<Record<NameKind, string>>; // each kind has at most one of the four
-  for (const kind of KINDS) {
-    const name = named[kind];
-    if (name !== undefined) return new Set(names.physicalNames(kind, name));
+  for (const [kind, type] of Object.entries(TYPES)) {
+    const name = named[kind as NameKind];
+    if (name !== undefined) return new Set(names.physicalNames(type, name));
   }
   return undefined;
 }

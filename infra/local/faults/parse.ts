@@ -1,8 +1,9 @@
 import { describe } from '../../../shared/protocol/errors.ts';
 import { isRecord } from '../../../shared/protocol/json.ts';
 import { RequestError } from '../http/engine.ts';
-import type { NameKind, Names } from '../stack/names.ts';
+import type { Names } from '../stack/names.ts';
 import type { EffectOf, FaultOf, FaultSet, On, TableOperation } from './fault.ts';
+import { type NameKind, TYPES } from './kinds.ts';
 import { SEED_MAX } from './random.ts';
 
 const FAULTS_MAX = 100;
@@ -46,9 +47,9 @@ const span = expecting(
 const named =
   (kind: NameKind): Check =>
   (value, names) =>
-    typeof value === 'string' && names.physicalNames(kind, value).length > 0
+    typeof value === 'string' && names.physicalNames(TYPES[kind], value).length > 0
       ? undefined
-      : `the name of a ${kind} (${names.all(kind).join(', ')}) or of a construct with one`;
+      : `the name of a ${kind} (${names.allPhysicalNames(TYPES[kind]).join(', ')}) or of a construct with one`;
 
 const required = (check: Check): Field => ({ check, isOptional: false });
 const optional = (check: Check): Field => ({ check, isOptional: true });

@@ -4,6 +4,7 @@ import type { BusMeter } from '../eventbridge/meter.ts';
 import type { FunctionMeter } from '../lambda/meter.ts';
 import type { ScheduleMeter } from '../scheduler/meter.ts';
 import type { QueueMeter } from '../sqs/meter.ts';
+import type { Names } from '../stack/names.ts';
 import { StageCounts } from './stage.ts';
 import { eventUnits, requestUnits } from './units.ts';
 import type { BusUsage, FunctionUsage, QueueUsage, ScheduleUsage, TableUsage, Usage } from './usage.ts';
@@ -22,8 +23,7 @@ export interface MeterOptions {
   readonly functions: readonly MeteredFunction[];
   /** Names of queues that an event source mapping polls. */
   readonly polledQueues: ReadonlySet<string>;
-  /** What the CDK app calls a resource, by its physical name; without one it keeps that. */
-  readonly names: ReadonlyMap<string, string>;
+  readonly names: Pick<Names, 'shortName'>;
 }
 
 type MutableFunction = Mutable<Omit<FunctionUsage, 'gbSeconds'>>;
@@ -123,12 +123,19 @@ export class Meter implements BusMeter, FunctionMeter, QueueMeter, ScheduleMeter
     return {
       since: new Date(this.#sinceMs).toISOString(),
       seconds: (clock.now() - this.#sinceMs) / MS_PER_SECOND,
-      functions: this.#named(functions, (usage) => ({ ...usage, gbSeconds: gbSeconds(usage) })),
-      tables: this.#named(tables, (operations) => Object.fromEntries(operations)),
-      queues: this.#named(queues, (usage) => ({ ...usage, requests: { ...usage.requests } })),
-      buses: this.#named(buses, (usage) => ({ ...usage })),
-      stages: this.#named(this.#stages, (stage) => stage.report()),
-      schedules: this.#named(schedules, (usage) => ({ ...usage })),
+      functions: this.#named('AWS::Lambda::Function', functions, (usage) => ({
+        ...usage,
+        gbSeconds: gbSeconds(usage),
+      })),
+      tables: this.#named('AWS::DynamoDB::Table', tables, (operations) => Object.fromEntries(operations)),
+      queues: this.#named('AWS::SQS::Queue', queues, (usage) => ({
+        ...usage,
+        requests: { ...usage.requests },
+      })),
+      buses: this.#named('AWS::Events::EventBus', buses, (usage) => ({ ...usage })),
+      // A stage is part of the URL: people know it by its own name.
+      stages: Object.fromEntries([...this.#stages].map(([name, stage]) => [name, stage.report()])),
+      schedules: this.#named('AWS::Scheduler::Schedule', schedules, (usage) => ({ ...usage })),
     };
   }
 
@@ -147,9 +154,11 @@ export class Meter implements BusMeter, FunctionMeter, QueueMeter, ScheduleMeter
     }));
   }
 
-  #named<T, R>(counters: ReadonlyMap<string, T>, report: (usage: T) => R): Record<string, R> {
+  /** By what the CDK app calls the resources. */
+  #named<T, R>(type: string, counters: ReadonlyMap<string, T>, report: (usage: T) => R): Record<string, R> {
     const { names } = this.#options;
-    return Object.fromEntries([...counters].map(([name, usage]) => [names.get(name) ?? name, report(usage)]));
+    const entries = [...counters].map(([name, usage]) => [names.shortName(type, name), report(usage)]);
+    return Object.fromEntries(entries);
   }
 }
 
