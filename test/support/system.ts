@@ -8,7 +8,7 @@ import type { Assembly } from '../../infra/local/stack/synth.ts';
 import { assemblyOf } from './assemblies.ts';
 
 const MAIN = join(import.meta.dirname, '../../infra/local/main.ts');
-const SYNTHESISED = join(import.meta.dirname, 'apps/synthesised.ts');
+const SYNTHESISED = join(import.meta.dirname, '../apps/synthesised.ts');
 
 export interface SystemOptions {
   /** Where state is kept; without it none is. */
