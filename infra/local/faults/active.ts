@@ -1,6 +1,6 @@
 import type { Names } from '../stack/names.ts';
-import type { EffectOf, Fault, FaultOf, FaultReport, FaultSet, On, Span } from './fault.ts';
-import { type NameKind, TYPES } from './kinds.ts';
+import type { EffectOf, Fault, FaultOf, FaultReport, FaultSet, On } from './fault.ts';
+import { type NameKind, type Span, TYPES } from './fields.ts';
 import { createRandom } from './random.ts';
 
 interface Armed {

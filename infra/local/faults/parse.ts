@@ -2,111 +2,25 @@ import { describe } from '../../../shared/protocol/errors.ts';
 import { isRecord } from '../../../shared/protocol/json.ts';
 import { RequestError } from '../http/engine.ts';
 import type { Names } from '../stack/names.ts';
-import type { EffectOf, FaultOf, FaultSet, On, TableOperation } from './fault.ts';
-import { type NameKind, TYPES } from './kinds.ts';
+import { busFields } from './buses.ts';
+import type { Fault, FaultSet, On } from './fault.ts';
+import { CHANCE, type Check, type Field, type FieldsByEffect, oneOf, wholeNumber } from './fields.ts';
+import { functionFields } from './functions.ts';
+import { connectionsFields, disconnectFields } from './gateway.ts';
+import { queueFields } from './queues.ts';
 import { SEED_MAX } from './random.ts';
+import { tableFields } from './tables.ts';
 
 const FAULTS_MAX = 100;
-/** The longest delay of SQS, which keeps the delayed ones (SQS API reference, SendMessage). */
-const DELAY_MS_MAX = 900_000;
-
-/** Says what is expected, if the value is not that. */
-type Check = (value: unknown, names: Names) => string | undefined;
-
-interface Field {
-  readonly check: Check;
-  readonly isOptional: boolean;
-}
-type Fields<F> = { readonly [K in Exclude<keyof F, 'on' | 'effect' | 'rate' | 'times'>]-?: Field };
-
-const expecting =
-  (expected: string, isSound: (value: unknown) => boolean): Check =>
-  (value) =>
-    isSound(value) ? undefined : expected;
-
-const wholeNumber = (min: number, max: number): Check =>
-  expecting(
-    `a whole number from ${min} to ${max}`,
-    (value) => Number.isInteger(value) && Number(value) >= min && Number(value) <= max,
-  );
-
-const oneOf = (...values: readonly string[]): Check =>
-  expecting(`one of ${values.join(', ')}`, (value) => values.includes(value as string));
-
-const text = expecting('a string', (value) => typeof value === 'string');
-
-const isMs = (value: unknown): boolean =>
-  Number.isInteger(value) && Number(value) >= 0 && Number(value) <= DELAY_MS_MAX;
-
-const span = expecting(
-  `whole milliseconds from 0 to ${DELAY_MS_MAX}, or two of them, [from, to]`,
-  (value) =>
-    isMs(value) || (Array.isArray(value) && value.length === 2 && value.every(isMs) && value[0] <= value[1]),
-);
-
-const named =
-  (kind: NameKind): Check =>
-  (value, names) =>
-    typeof value === 'string' && names.physicalNames(TYPES[kind], value).length > 0
-      ? undefined
-      : `the name of a ${kind} (${names.allPhysicalNames(TYPES[kind]).join(', ')}) or of a construct with one`;
-
-const required = (check: Check): Field => ({ check, isOptional: false });
-const optional = (check: Check): Field => ({ check, isOptional: true });
-
-const CHANCE: Readonly<Record<string, Field>> = {
-  rate: optional(
-    expecting('a number above 0, up to 1', (value) => typeof value === 'number' && value > 0 && value <= 1),
-  ),
-  times: optional(wholeNumber(1, Number.MAX_SAFE_INTEGER)),
-};
-
-const delayMs = required(span);
-const connectionId = optional(text);
-const method = optional(oneOf('POST', 'GET', 'DELETE'));
-const queue = optional(named('queue'));
-const event = { bus: optional(named('bus')), detailType: optional(text) };
-const OPERATIONS: readonly TableOperation[] = [
-  'GetItem',
-  'PutItem',
-  'UpdateItem',
-  'DeleteItem',
-  'Query',
-  'Scan',
-  'BatchGetItem',
-  'BatchWriteItem',
-];
-const request = { table: optional(named('table')), operation: optional(oneOf(...OPERATIONS)) };
-const environment = { function: optional(named('function')) };
 
 /** The fields of every fault, beside those that all have. */
-const FAULTS: { readonly [O in On]: { readonly [E in EffectOf<O>]: Fields<FaultOf<O, E>> } } = {
-  '@connections': {
-    delay: { connectionId, method, delayMs },
-    hang: { connectionId, method },
-    answer: { connectionId, method, status: required(wholeNumber(400, 599)), delayMs: optional(span) },
-    drop: { connectionId, method, delayMs: optional(span) },
-  },
-  disconnect: { lose: { connectionId }, delay: { connectionId, delayMs } },
-  queue: { duplicate: { queue }, reorder: { queue }, delay: { queue, delayMs } },
-  bus: { duplicate: { ...event, delayMs: optional(span) }, delay: { ...event, delayMs } },
-  table: {
-    throttle: {
-      ...request,
-      error: optional(oneOf('ProvisionedThroughputExceededException', 'ThrottlingException')),
-    },
-    delay: { ...request, delayMs },
-  },
-  function: {
-    kill: {
-      ...environment,
-      call: required(wholeNumber(1, Number.MAX_SAFE_INTEGER)),
-      operation: optional(text),
-      when: optional(oneOf('before', 'after')),
-    },
-    crash: environment,
-    delay: { ...environment, delayMs },
-  },
+const FAULTS: { readonly [O in On]: FieldsByEffect<Extract<Fault, { on: O }>> } = {
+  '@connections': connectionsFields,
+  disconnect: disconnectFields,
+  queue: queueFields,
+  bus: busFields,
+  table: tableFields,
+  function: functionFields,
 };
 
 /** Throws one `RequestError` that names everything wrong. */

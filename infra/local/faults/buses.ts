@@ -1,0 +1,51 @@
+import type { BusFaults } from '../eventbridge/faults.ts';
+import { type ActiveFaults, of } from './active.ts';
+import {
+  type Chance,
+  type FieldsByEffect,
+  named,
+  optional,
+  required,
+  type Span,
+  span,
+  text,
+} from './fields.ts';
+
+export type BusFault = EventDuplicate | EventDelay;
+
+/** An event on its way to one target of a rule. */
+interface OnEvent extends Chance {
+  readonly on: 'bus';
+  readonly bus?: string;
+  readonly detailType?: string;
+}
+interface EventDuplicate extends OnEvent {
+  readonly effect: 'duplicate';
+  /** How much later the copy comes. */
+  readonly delayMs?: Span;
+}
+interface EventDelay extends OnEvent {
+  readonly effect: 'delay';
+  readonly delayMs: Span;
+}
+
+const event = { bus: optional(named('bus')), detailType: optional(text) };
+
+export const busFields: FieldsByEffect<BusFault> = {
+  duplicate: { ...event, delayMs: optional(span) },
+  delay: { ...event, delayMs: required(span) },
+};
+
+/** What buses are told of the faults in force. */
+export const busFaults = (active: () => ActiveFaults): BusFaults => ({
+  copies: (bus, type) => {
+    const fault = active().strike(
+      of('bus', 'duplicate', 'delay'),
+      bus,
+      ({ detailType = type }) => detailType === type,
+    );
+    if (!fault) return undefined;
+    const delayMs = active().ms(fault.delayMs ?? 0);
+    return fault.effect === 'duplicate' ? [0, delayMs] : [delayMs];
+  },
+});
