@@ -1,5 +1,5 @@
 import { isRecord } from '../../../shared/protocol/json.ts';
-import { evaluate, type PolicyDocument } from '../iam/policy.ts';
+import { evaluate, type PolicyDocument } from '../policy/policy.ts';
 import {
   type AuthorizerContext,
   type AuthorizerEvent,

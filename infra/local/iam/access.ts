@@ -1,9 +1,9 @@
 import type { Account } from '../account.ts';
 import { lastOf } from '../last.ts';
-import type { Context } from './condition.ts';
-import type { AccessRequest } from './policy.ts';
+import type { Context } from '../policy/condition.ts';
+import type { AccessRequest } from '../policy/policy.ts';
+import type { ResourcePolicy } from '../policy/resource-policy.ts';
 import type { Principal } from './principals.ts';
-import type { ResourcePolicy } from './resource-policy.ts';
 
 /** For tests of least privilege. Both are asked for everybody: services and the root user, too. */
 export interface AccessHooks {

@@ -1,8 +1,8 @@
+import type { PolicyDocument, Statement } from '../policy/policy.ts';
+import { compileResourcePolicies, type ResourcePolicy } from '../policy/resource-policy.ts';
 import { functionArn } from '../stack/resources.ts';
 import type { Resource, Stack } from '../stack/stack.ts';
-import type { PolicyDocument, Statement } from './policy.ts';
 import type { PolicyProblems } from './policy-problems.ts';
-import { compileResourcePolicies, type ResourcePolicy } from './resource-policy.ts';
 
 /** A document about one resource, and where in the template that is said. */
 interface Grant {

@@ -8,9 +8,9 @@ import {
   parseInput,
   RequestError,
 } from '../http/engine.ts';
+import type { AccessRequest } from '../policy/policy.ts';
 import type { Access } from './access.ts';
 import { explain } from './access.ts';
-import type { AccessRequest } from './policy.ts';
 import type { Principal, Principals } from './principals.ts';
 import { type Refusal, type RefusalKind, WRITERS } from './refusals.ts';
 import { accessesOf, connectionsArn, MANAGE_CONNECTIONS, type TargetService } from './requests.ts';

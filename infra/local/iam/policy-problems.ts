@@ -1,6 +1,6 @@
+import { conditionKeysOf, type PolicyDocument } from '../policy/policy.ts';
 import type { Problem } from '../stack/problems.ts';
 import type { Resource } from '../stack/stack.ts';
-import { conditionKeysOf, type PolicyDocument } from './policy.ts';
 
 /**
  * The condition keys that requests here carry. Under any other an Allow would never hold, whatever it does on AWS.

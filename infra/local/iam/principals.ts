@@ -1,6 +1,6 @@
 import { type Credentials, createSessionCredentials, type SessionCredentials } from '../credentials.ts';
-import { compilePolicies, type Policy } from './policy.ts';
-import type { Caller } from './resource-policy.ts';
+import { compilePolicies, type Policy } from '../policy/policy.ts';
+import type { Caller } from '../policy/resource-policy.ts';
 
 /** Somebody who asks for something, and what its own policies allow. */
 export interface Principal {

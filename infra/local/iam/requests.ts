@@ -1,6 +1,6 @@
 import { isRecord } from '../../../shared/protocol/json.ts';
 import type { Account } from '../account.ts';
-import type { AccessRequest } from './policy.ts';
+import type { AccessRequest } from '../policy/policy.ts';
 
 type Input = Readonly<Record<string, unknown>>;
 

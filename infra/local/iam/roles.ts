@@ -1,9 +1,9 @@
+import { compilePolicies, type Policy, type PolicyDocument, statementsOf } from '../policy/policy.ts';
+import { compileResourcePolicies, type ResourcePolicy } from '../policy/resource-policy.ts';
 import type { Resource, Stack } from '../stack/stack.ts';
 import { AWS_MANAGED_POLICIES } from './managed.ts';
-import { compilePolicies, type Policy, type PolicyDocument, statementsOf } from './policy.ts';
 import type { PolicyProblems } from './policy-problems.ts';
 import { roleNameOf } from './principals.ts';
-import { compileResourcePolicies, type ResourcePolicy } from './resource-policy.ts';
 
 const AWS_MANAGED = 'arn:aws:iam::aws:policy/';
 

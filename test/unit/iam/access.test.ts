@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { Access } from '../../../infra/local/iam/access.ts';
-import { compilePolicies } from '../../../infra/local/iam/policy.ts';
 import type { Principal } from '../../../infra/local/iam/principals.ts';
+import { compilePolicies } from '../../../infra/local/policy/policy.ts';
 
 const ACCOUNT = '123456789012';
 const roleArn = (name: string): string => `arn:aws:iam::${ACCOUNT}:role/${name}`;

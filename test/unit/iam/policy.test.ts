@@ -5,7 +5,7 @@ import {
   evaluate,
   type PolicyDocument,
   type Statement,
-} from '../../../infra/local/iam/policy.ts';
+} from '../../../infra/local/policy/policy.ts';
 
 const TABLE = 'arn:aws:dynamodb:us-east-1:000000000000:table/Chat';
 const QUEUE = 'arn:aws:sqs:us-east-1:000000000000:jobs';

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import type { Statement } from '../../../infra/local/iam/policy.ts';
-import { type Caller, compileResourcePolicies } from '../../../infra/local/iam/resource-policy.ts';
+import type { Statement } from '../../../infra/local/policy/policy.ts';
+import { type Caller, compileResourcePolicies } from '../../../infra/local/policy/resource-policy.ts';
 
 const ACCOUNT = 'arn:aws:iam::000000000000:root';
 const ROLE = 'arn:aws:iam::000000000000:role/path/Worker';
