@@ -107,17 +107,6 @@ describe('a queue', () => {
     expect(Messages?.map(({ Body }) => Body)).toEqual(['a', 'b']);
     expect(queues.depth(JOBS).visible).toBe(0);
   });
-
-  it('takes a delay of less than a second, though somebody waits already', async () => {
-    const queues = openQueues();
-    const receiving = queues.receive(JOBS, 10, never);
-    const before = Date.now();
-    queues.send(JOBS, 'soon', { delaySeconds: 0.05 });
-    expect(queues.depth(JOBS).delayed).toBe(1);
-    expect(await receiving).toHaveLength(1);
-    expect(Date.now() - before).toBeGreaterThanOrEqual(50);
-    expect(Date.now() - before).toBeLessThan(900);
-  });
 });
 
 describe('a bus', () => {

@@ -92,31 +92,6 @@ describe('in process', () => {
     expect(await queues.receive(ORDERS, 20, never)).toHaveLength(5);
   });
 
-  it('waits for a message that is sent later', async () => {
-    const receiving = queues.receive(ORDERS, 10, never);
-    queues.send(ORDERS, 'later');
-    expect((await receiving).map(({ body }) => body)).toEqual(['later']);
-  });
-
-  it('hands out a message when its delay ends, though it was sent during the wait', async () => {
-    const receiving = queues.receive(ORDERS, 10, never);
-    const before = Date.now();
-    await vi.waitUntil(() => Date.now() > before + 5, { interval: 1 });
-    queues.send(ORDERS, 'later', { delaySeconds: 1 });
-    expect(await receiving).toHaveLength(1);
-    // The wait looks once a second: had it not seen the message's time then, it would be the second after.
-    expect(Date.now() - before).toBeLessThan(1_900);
-  });
-
-  it('gives up waiting when told to, at once', async () => {
-    const controller = new AbortController();
-    const receiving = queues.receive(ORDERS, 10, controller.signal);
-    const before = Date.now();
-    controller.abort();
-    expect(await receiving).toEqual([]);
-    expect(Date.now() - before).toBeLessThan(900);
-  });
-
   it('gives up waiting when it is closed', async () => {
     const receiving = queues.receive(ORDERS, 10, never);
     await queues.close();
@@ -163,6 +138,60 @@ describe('in process', () => {
       'queue bad: expected SQS attributes, got VisibilityTimout',
     );
     expect(() => queues.create(queue('bad', { VisibilityTimeout: 50_000 }))).toThrow('VisibilityTimeout');
+  });
+});
+
+describe('a wait for a message', () => {
+  // fauxqs reads the time of the machine and no other.
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ['Date', 'setTimeout', 'clearTimeout'] });
+    queues.create(queue('orders'));
+  });
+  afterEach(() => void vi.useRealTimers());
+
+  /** Begins to wait; the answer is what has been received so far. */
+  function waiting(signal: AbortSignal = never): () => string[] | undefined {
+    let received: string[] | undefined;
+    void queues.receive(ORDERS, 10, signal).then((messages) => {
+      received = messages.map(({ body }) => body);
+    });
+    return () => received;
+  }
+
+  it('ends with a message that is sent later', async () => {
+    const received = waiting();
+    queues.send(ORDERS, 'later');
+    await vi.advanceTimersByTimeAsync(0);
+    expect(received()).toEqual(['later']);
+  });
+
+  it('ends with the delay of a message, though it was sent during the wait', async () => {
+    const received = waiting();
+    await vi.advanceTimersByTimeAsync(5);
+    queues.send(ORDERS, 'later', { delaySeconds: 1 });
+    await vi.advanceTimersByTimeAsync(999);
+    expect(received()).toBeUndefined();
+    await vi.advanceTimersByTimeAsync(1);
+    expect(received()).toEqual(['later']);
+  });
+
+  it('ends with a delay of less than a second', async () => {
+    const received = waiting();
+    queues.send(ORDERS, 'soon', { delaySeconds: 0.05 });
+    expect(queues.depth(ORDERS).delayed).toBe(1);
+    await vi.advanceTimersByTimeAsync(49);
+    expect(received()).toBeUndefined();
+    await vi.advanceTimersByTimeAsync(1);
+    expect(received()).toEqual(['soon']);
+  });
+
+  it('ends at once when it is told to', async () => {
+    const controller = new AbortController();
+    const received = waiting(controller.signal);
+    controller.abort();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(received()).toEqual([]);
+    expect(vi.getTimerCount()).toBe(0);
   });
 });
 
