@@ -225,7 +225,7 @@ export const paced = (connections: number, requestsPerSecond: number): Promise<R
   inCrowd(
     { connections, env: { REQUESTS_PER_SECOND_MAX: String(requestsPerSecond), ENVIRONMENTS_MAX: '10' } },
     async (crowd) => {
-      await crowd.seed('warm-up', 0, 1_000);
+      await crowd.seed('warm-up', 0, Math.min(1_000, requestsPerSecond));
       await crowd.publish('warm-up', 0);
       await crowd.settled();
       await crowd.reset();

@@ -34,11 +34,13 @@ it('accounts for everybody when some hang, some are gone and some answer 429', a
   expect(result.posts).toBe(connections + throttled + 2 * hanging);
 });
 
-it('keeps to its budget of requests, and uses it', async () => {
-  const { missed, twice, busiestSecond, meanPerSecond } = await paced(2_500, 1_000);
+it('keeps to one budget of requests over all workers', async () => {
+  const { missed, twice, p50Ms, p99Ms, lastMs } = await paced(1_000, 250);
   expect([missed[1], twice]).toEqual([0, 0]);
-  expect(busiestSecond).toBeLessThanOrEqual(1_000);
-  expect(meanPerSecond).toBeGreaterThan(700);
+  // Since it was published no more may have come than the budget has allowed; how many did is the machine's to say.
+  expect(p50Ms[1]).toBeGreaterThan(2_000);
+  expect(p99Ms[1]).toBeGreaterThan(3_960);
+  expect(lastMs[1]).toBeGreaterThan(4_000);
 });
 
 it('brings a burst of ten messages to each subscriber in one frame', async () => {
