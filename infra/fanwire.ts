@@ -4,6 +4,7 @@ import { WebSocketApi, WebSocketStage } from 'aws-cdk-lib/aws-apigatewayv2';
 import { WebSocketLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations';
 import { EventBus, Rule } from 'aws-cdk-lib/aws-events';
 import { SqsQueue } from 'aws-cdk-lib/aws-events-targets';
+import type { Grant, IGrantable } from 'aws-cdk-lib/aws-iam';
 import { EventSourceMapping, type Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import { Schedule, ScheduleExpression } from 'aws-cdk-lib/aws-scheduler';
 import { LambdaInvoke } from 'aws-cdk-lib/aws-scheduler-targets';
@@ -32,7 +33,7 @@ const SWEEP_PERIOD = Duration.minutes(1);
 export class Fanwire extends Construct {
   readonly api: WebSocketApi;
   readonly stage: WebSocketStage;
-  /** Back ends publish with PutEvents on this bus: grant them `events:PutEvents`. */
+  /** Back ends publish with PutEvents on this bus: see `grantPublish`. */
   readonly eventBus: EventBus;
   /** Their items are described in `shared/data/tables.ts`. */
   readonly tables: Tables;
@@ -66,6 +67,11 @@ export class Fanwire extends Construct {
       ...mapValues(queueWorkersOf(parts), (worker, name) => this.#addQueueWorker(name, worker)),
       sweep: this.#addSweep(sweepOf(parts)),
     };
+  }
+
+  /** Lets a back end publish: `events:PutEvents` on the bus, and nothing else. */
+  grantPublish(grantee: IGrantable): Grant {
+    return this.eventBus.grantPutEventsTo(grantee);
   }
 
   #sendPublicationsToIngest(): void {

@@ -7,14 +7,15 @@ import { Fanwire } from '../../infra/fanwire.ts';
 
 // Somebody's shop: a rule and a function of their own on the bus of Fanwire.
 const stack = new Stack(new App(), 'Shop');
-const { eventBus } = new Fanwire(stack, 'Push', { stageName: 'live' });
+const push = new Fanwire(stack, 'Push', { stageName: 'live' });
+const { eventBus } = push;
 const announce = new Lambda(stack, 'Announce', {
   runtime: Runtime.NODEJS_24_X,
   handler: 'index.handler',
   code: Code.fromAsset(join(import.meta.dirname, 'announce')),
   environment: { BUS: eventBus.eventBusName },
 });
-eventBus.grantPutEventsTo(announce);
+push.grantPublish(announce);
 new Rule(stack, 'Orders', {
   eventBus,
   eventPattern: { source: ['shop'], detail: { total: [{ numeric: ['>', 100] }] } },

@@ -1,11 +1,14 @@
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { App, Stack } from 'aws-cdk-lib';
+import { App, type CfnElement, Stack } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
+import { Alarm } from 'aws-cdk-lib/aws-cloudwatch';
+import { Code, Function as LambdaFunction, Runtime } from 'aws-cdk-lib/aws-lambda';
 import { describe, expect, it } from 'vitest';
 import { Fanwire } from '../../infra/fanwire.ts';
 import { stageOfFunction, stageOfQueue, stageOfTable } from '../../infra/model/stages.ts';
+import { VARIABLES } from '../../shared/lambda/variables.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: a template is plain JSON
 type Json = any;
@@ -13,7 +16,8 @@ type Ref = { Ref: string } | { 'Fn::GetAtt': [string, string] };
 
 const logicalId = (ref: Ref): string => ('Ref' in ref ? ref.Ref : ref['Fn::GetAtt'][0]);
 
-const app = new App({ outdir: mkdtempSync(join(tmpdir(), 'fanwire-stack-')) });
+const newApp = () => new App({ outdir: mkdtempSync(join(tmpdir(), 'fanwire-stack-')) });
+const app = newApp();
 const stack = new Stack(app, 'Stack');
 new Fanwire(stack, 'Fanwire');
 /** The same with a namespace that has everything. */
@@ -212,11 +216,73 @@ describe('the functions', () => {
     expect(more).toEqual(['Fanout Topics: BatchGetItem GetItem PutItem UpdateItem']);
   });
 
+  it('are told every variable that there is, each only those that it reads', () => {
+    const told = functions.map(({ Environment }) => Object.keys(Environment?.Variables ?? {}));
+    expect(new Set(told.flat())).toEqual(new Set(VARIABLES));
+    expect(told.filter((names) => names.length === VARIABLES.length)).toEqual([]);
+  });
+
   it('have no right to everything of a service, and none to every resource', () => {
     for (const { Action, Resource } of statements) {
       for (const action of [Action].flat()) expect(action).not.toContain('*');
       for (const resource of [Resource].flat()) expect(resource).not.toBe('*');
     }
+  });
+});
+
+describe('an app that contains it', () => {
+  const shop = new Stack(newApp(), 'Shop');
+  const push = new Fanwire(shop, 'Push');
+  const functionOf = (id: string) =>
+    new LambdaFunction(shop, id, {
+      runtime: Runtime.NODEJS_24_X,
+      handler: 'index.handler',
+      code: Code.fromInline('exports.handler = async () => {};'),
+    });
+  push.grantPublish(functionOf('Orders'));
+  push.tables.connections.grantReadData(functionOf('Report'));
+  const watched = [...Object.values(push.deadLetterQueues), push.queues.ingest];
+  for (const [index, queue] of watched.entries()) {
+    const metric = queue.metricApproximateNumberOfMessagesVisible();
+    new Alarm(shop, `Alarm${index}`, { metric, threshold: 1, evaluationPeriods: 1 });
+  }
+  const synthesised = Template.fromStack(shop);
+  const statementsOf = (id: string): Json[] =>
+    Object.entries(synthesised.findResources('AWS::IAM::Policy'))
+      .filter(([policyId]) => policyId.startsWith(id))
+      .flatMap(([, { Properties }]) => Properties.PolicyDocument.Statement);
+  const idOf = (construct: { readonly node: { readonly defaultChild?: unknown } }) =>
+    shop.getLogicalId(construct.node.defaultChild as CfnElement);
+
+  it('lets a function of its own publish, and do nothing else', () => {
+    expect(statementsOf('Orders')).toEqual([
+      {
+        Effect: 'Allow',
+        Action: 'events:PutEvents',
+        Resource: { 'Fn::GetAtt': [idOf(push.eventBus), 'Arn'] },
+      },
+    ]);
+  });
+
+  it('lets a function of its own read a table', () => {
+    const reading = statementsOf('Report');
+    const actions = reading.flatMap(({ Action }) => Action);
+    expect(actions).toContain('dynamodb:Query');
+    expect(actions.filter((action) => /Put|Update|Delete|Write/.test(action))).toEqual([]);
+    for (const { Resource } of reading) {
+      expect(JSON.stringify(Resource)).toContain(`["${idOf(push.tables.connections)}","Arn"]`);
+    }
+  });
+
+  it('puts alarms on the queues, those of the dead letters above all', () => {
+    const alarms = Object.values(synthesised.findResources('AWS::CloudWatch::Alarm'));
+    const names = alarms.map(({ Properties }) => Properties.Dimensions[0].Value['Fn::GetAtt']);
+    expect(names).toEqual(watched.map((queue) => [idOf(queue), 'QueueName']));
+  });
+
+  it('finds every function by the name of its service', () => {
+    const services = readdirSync(join(import.meta.dirname, '../../services'));
+    expect(Object.keys(push.functions).sort()).toEqual(services.sort());
   });
 });
 
