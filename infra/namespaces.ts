@@ -2,7 +2,7 @@ import { DATA_BYTES_MAX } from '../shared/protocol/frames.ts';
 import type { Namespace, Namespaces } from '../shared/protocol/namespaces.ts';
 
 /** What may be said of a namespace. Without a history its topics are volatile: who is away misses what is published. */
-export interface NamespaceSettings {
+interface NamespaceSettings {
   /**
    * Messages are numbered and kept: so many of a topic, for so many seconds, whichever ends first. A history has both.
    * It costs three writes a message.

@@ -18,7 +18,7 @@ export const CONNECTION_TTL_SECONDS = 2 * 3600 + 600;
 /** A `$connect` integration may run 29 s. Until it has ended, @connections answers 410 for a connection that is about to live. */
 export const HANDSHAKE_MAX_MS = 30_000;
 
-export interface Connection {
+interface Connection {
   readonly connectionId: string;
   readonly userId?: string;
   readonly connectedAtMs: number;

@@ -19,7 +19,7 @@ export interface Head extends Position {
 }
 
 /** Offsets that are the caller's to decide, from `first` on. */
-export interface Allocation {
+interface Allocation {
   readonly first: number;
   /** When the offset below the first was allocated. */
   readonly previousAtMs: number;

@@ -13,7 +13,7 @@ import {
   logName,
 } from './tables.ts';
 
-export type { Allocation, Head, Log } from './heads.ts';
+export type { Head, Log } from './heads.ts';
 
 /** What has been decided for an offset: a message, or that there is none (a tombstone). */
 export interface LogEntry {

@@ -25,7 +25,7 @@ import {
 
 /** Tables in memory, for the repositories as they are: they get a client that knows what they use of DynamoDB. */
 
-export type Operation =
+type Operation =
   | 'GetItem'
   | 'PutItem'
   | 'UpdateItem'
@@ -35,7 +35,7 @@ export type Operation =
   | 'BatchGetItem'
   | 'BatchWriteItem';
 
-export interface Request {
+interface Request {
   readonly operation: Operation;
   readonly table: string;
   /** What the client sent. */
@@ -50,7 +50,7 @@ export interface Request {
 export type MakeRequest = <T>(request: Request, perform: (lagMs: number) => T) => Promise<T>;
 
 /** A request that is answered at once. */
-export const atOnce: MakeRequest = async (_, perform) => perform(0);
+const atOnce: MakeRequest = async (_, perform) => perform(0);
 
 export interface MemoryOptions {
   /** Of the service: a client's may differ. */

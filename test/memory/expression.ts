@@ -7,8 +7,8 @@ export interface Variables {
   readonly ExpressionAttributeNames?: Readonly<Record<string, string>> | undefined;
   readonly ExpressionAttributeValues?: Item | undefined;
 }
-export type Condition = (item: Item, variables: Variables) => boolean;
-export interface Update {
+type Condition = (item: Item, variables: Variables) => boolean;
+interface Update {
   /** Answers with the item as it is afterwards. */
   readonly apply: (item: Item, variables: Variables) => Item;
   /** What it changes, or would if it were not so already. */
@@ -16,7 +16,7 @@ export interface Update {
 }
 
 type Operand = (item: Item, variables: Variables) => AttributeValue | undefined;
-export type Path = (variables: Variables) => readonly string[];
+type Path = (variables: Variables) => readonly string[];
 
 const compiled = <T>(compile: (parser: Parser) => T): ((expression: string) => T) => {
   const known = new Map<string, T>();
@@ -232,7 +232,7 @@ export function order(a: AttributeValue | undefined, b: AttributeValue | undefin
   return Number.NaN;
 }
 
-export function valueAt(item: Item, path: readonly string[]): AttributeValue | undefined {
+function valueAt(item: Item, path: readonly string[]): AttributeValue | undefined {
   const [name = '', ...rest] = path;
   const value = item[name];
   return rest.length === 0 ? value : value?.M && valueAt(value.M, rest);

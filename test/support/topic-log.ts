@@ -12,7 +12,7 @@ export type Step = `${'before' | 'after'} ${keyof Logs}`;
 export type AtStep = (step: Step) => unknown;
 
 /** What dead workers die of. */
-export class Death extends Error {
+class Death extends Error {
   override readonly name = 'Death';
 }
 export const dies = (): never => {
