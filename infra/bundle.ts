@@ -6,9 +6,9 @@ import { type BuildOptions, buildSync, type Metafile } from 'esbuild';
 const SERVICES = join(import.meta.dirname, '../services');
 
 /**
- * Bundles every Lambda: `<directory>/<service>/index.mjs`, and beside it its chunks, of which some are loaded late, if
- * at all. The SDK goes in too, because a bundled one starts faster than the one of the Lambda runtime. All of them are
- * built at once, which takes a third of the time, and each gets what it can reach.
+ * Bundles every Lambda: `<directory>/<service>/index.mjs`, and beside it the chunks that it imports, some of them only
+ * when they are needed. The SDK is bundled too, because that starts faster than the one of the Lambda runtime. All
+ * Lambdas are built at once, in a third of the time, and each gets the chunks that it can reach.
  */
 export function bundleServices(directory: string): void {
   const services = readdirSync(SERVICES);
@@ -24,7 +24,7 @@ export function bundleServices(directory: string): void {
   const imports = importsOf(metafile);
   for (const service of services) {
     const target = join(directory, service);
-    rmSync(target, { recursive: true, force: true }); // chunks of another time have other names, and would stay
+    rmSync(target, { recursive: true, force: true }); // chunks of an earlier build have other names, and would stay
     mkdirSync(target, { recursive: true });
     const entry = `${service}.mjs`;
     for (const file of reachable(entry, imports)) {
@@ -34,7 +34,7 @@ export function bundleServices(directory: string): void {
   }
 }
 
-/** By the name of a file in the bundle: what it imports, now or later. */
+/** The files that each file of the bundle imports, statically or dynamically. */
 const importsOf = ({ outputs }: Metafile): ReadonlyMap<string, readonly string[]> =>
   new Map(
     Object.entries(outputs).map(([file, { imports }]) => [
@@ -68,12 +68,12 @@ const BUILTINS = builtinModules
     [`node:${name}`, builtin(name)],
   ]);
 
-/** A third of what a bundle would be, and never called for in a Lambda. */
+/** Left out: never called in a Lambda, and a third of the bundle's size. */
 const UNUSED = [
-  // What the SDK has for browsers, and for services that answer with a stream of events: none of these.
+  // What the SDK has for browsers, and for services that answer with a stream of events: not these services.
   'bowser',
   '@smithy/core/event-streams',
-  // Where credentials may come from elsewhere: a Lambda has them in its environment.
+  // Other sources of credentials: a Lambda has them in its environment.
   '@aws-sdk/credential-provider-http',
   '@aws-sdk/credential-provider-ini',
   '@aws-sdk/credential-provider-process',

@@ -78,7 +78,7 @@ export class Fanwire extends Construct {
     new Rule(this, 'Publications', {
       eventBus: this.eventBus,
       eventPattern: { detailType: [PUBLISH_DETAIL_TYPE] },
-      // What the bus cannot hand over is the same event as one that the worker cannot read: one place for both.
+      // Events that the bus cannot hand over go where the worker puts those that it cannot read.
       targets: [new SqsQueue(this.queues.ingest, { deadLetterQueue: this.deadLetterQueues.ingest })],
     });
   }

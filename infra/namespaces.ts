@@ -1,14 +1,14 @@
 import { DATA_BYTES_MAX } from '../shared/protocol/frames.ts';
 import type { Namespace, Namespaces } from '../shared/protocol/namespaces.ts';
 
-/** What may be said of a namespace. Without a history its topics are volatile: who is away misses what is published. */
+/** The settings of a namespace. Without a history its topics are volatile: messages reach only those who are connected. */
 interface NamespaceSettings {
   /**
-   * Messages are numbered and kept: so many of a topic, for so many seconds, whichever ends first. A history has both.
-   * It costs three writes a message.
+   * Messages are numbered and kept: so many of each topic, and none longer than so many seconds. It costs three writes
+   * a message.
    */
   readonly history?: { readonly messages: number; readonly seconds: number };
-  /** Whether a client that comes back may go on where it was: by default wherever there is a history. */
+  /** Whether a client may resume from a position: by default wherever there is a history. */
   readonly recovery?: boolean;
   /** Whether one may subscribe to `name/*`: by default one may. */
   readonly wildcards?: boolean;
@@ -25,9 +25,9 @@ export type NamespacesSettings = Readonly<Record<string, NamespaceSettings>>;
 
 const NAME = /^(\*|[A-Za-z0-9_.~:@-]{1,128})$/;
 const HISTORY_MESSAGES_MAX = 100_000;
-/** Positions outlive this by far, and a day is what an event may be late. */
+/** Far below the 30 days that a position is good for, and well above the day that an event may be late. */
 const HISTORY_SECONDS_MAX = 7 * 86_400;
-/** Of the 4 KB that all variables of a Lambda may have. */
+/** The namespaces' share of the 4 KB that all variables of a Lambda may have. */
 const JSON_BYTES_MAX = 3_000;
 
 /** Fills in the defaults and names everything that is wrong. */

@@ -2,7 +2,7 @@ import { TRANSPORTS, type TransportName } from '../shared/delivery/create-post.t
 import type { Namespaces } from '../shared/protocol/namespaces.ts';
 import { completeNamespaces, type NamespacesSettings } from './namespaces.ts';
 
-/** What users of the construct may set. Everything has a default that suits most. */
+/** What users of the construct may set; everything has a default. */
 export interface FanwireSettings {
   /** Stage of the WebSocket API, and so the path of its URL. */
   readonly stageName?: string;
@@ -24,11 +24,11 @@ export interface FanwireSettings {
   readonly deliveryWorkersMax?: number;
   /** How posts are made: over sockets of our own (fast), or as the SDK makes them. */
   readonly postTransport?: TransportName;
-  /** What holds for the topics of a namespace; by default nothing is kept. */
+  /** The settings of each namespace; by default nothing is kept. */
   readonly namespaces?: NamespacesSettings;
   /**
-   * How old a connection is, in seconds, when the server begins to ask its client for the next one. API Gateway closes
-   * it after 7,200; with each client asked a little earlier or later, they do not all come at once.
+   * How old a connection is, in seconds, when the server begins to ask its client to open the next one. API Gateway
+   * closes it after 7,200. Each client is asked a little earlier or later, so that they do not reconnect all at once.
    */
   readonly rolloverAfterSeconds?: number;
 }
@@ -37,8 +37,8 @@ export type CompleteSettings = Required<Omit<FanwireSettings, 'namespaces'>> & {
 };
 
 /**
- * The posts of so many take an eighth of a second of the budget. Beyond that a worker would be busy for long; below it the
- * way through another queue and another worker takes longer, and costs more, than it can save.
+ * Posts to this many take an eighth of a second of the budget. With more a worker would be busy for long; with fewer
+ * the way through another queue and another worker would take longer, and cost more, than it can save.
  */
 export const INLINE_SUBSCRIBERS_MAX = 1_000;
 

@@ -3,19 +3,17 @@ import { ifConditionHolds, set } from './dynamo.ts';
 import { POSTS_KEY, type PostsItem } from './tables.ts';
 
 /**
- * One schedule of posts for all workers: whoever takes a span of it posts within that span and nobody else does.
+ * One schedule of posts for all workers. Each takes spans of it, and posts only within the spans that it has taken.
  * Times are epoch milliseconds.
  */
 export interface Budget {
-  /**
-   * Takes the next free span and answers with its start, or with undefined if that is more than `backlogMs` away.
-   */
+  /** Takes the next free span and answers with its start, or with undefined if that is more than `backlogMs` away. */
   take(spanMs: number, backlogMs: number): Promise<number | undefined>;
 }
 
-/** Somebody else's write can come in between; each of these makes one of the two conditions true. */
+/** Another worker's write may come between two tries; at the time of each, one of the two conditions holds. */
 const TRIES_MAX = 4;
-/** Far enough that no schedule reaches it. */
+/** Later than any schedule reaches. */
 const FOREVER_MS = 1e15;
 
 export function createBudget(client: Pick<DynamoDBClient, 'send'>, table: string, now: () => number): Budget {
@@ -41,14 +39,14 @@ export function createBudget(client: Pick<DynamoDBClient, 'send'>, table: string
     return updated && Number(updated.Attributes?.freeAt?.N);
   };
 
-  /** The schedule reaches into the future: the span goes to its end. */
+  /** If the schedule reaches into the future, the span is added at its end. */
   const append = (spanMs: number, backlogMs: number) =>
     update('freeAt + :span', 'freeAt BETWEEN :now AND :latest', {
       ':span': spanMs,
       ':now': now(),
       ':latest': Math.min(now() + backlogMs, FOREVER_MS),
     });
-  /** Nobody has taken anything that is not over: the span starts now. */
+  /** If all that was taken is over, the span starts now. */
   const restart = (spanMs: number) =>
     update(':end', 'attribute_not_exists(freeAt) OR freeAt < :now', {
       ':end': now() + spanMs,
@@ -59,9 +57,9 @@ export function createBudget(client: Pick<DynamoDBClient, 'send'>, table: string
   let hasAppended = false;
   return {
     async take(spanMs, backlogMs) {
-      // What held the last time most likely holds again: others post all the time, or nobody does.
+      // The condition that held last time most likely holds again: the workers are busy or they are idle.
       let appends = hasAppended || freeAtMs > now();
-      // If neither holds, the schedule most likely reaches further than one wants to wait.
+      // If neither holds, the schedule most likely reaches further than the caller wants to wait.
       const triesMax = backlogMs === Infinity ? TRIES_MAX : 2;
       for (let tries = 0; tries < triesMax; tries++, appends = !appends) {
         const endMs = await (appends ? append(spanMs, backlogMs) : restart(spanMs));

@@ -13,9 +13,9 @@ import { expiryAfter, unexpired } from './expiry.ts';
 import type { SubscriptionRow } from './subscriptions.ts';
 import { type ConnectionItem, connectionKey, USER_INDEX } from './tables.ts';
 
-/** API Gateway closes every connection after 2 hours; a row outlives that a little, so that no live one expires. */
+/** API Gateway closes every connection after 2 hours; an item outlives that a little, so that none expires too early. */
 export const CONNECTION_TTL_SECONDS = 2 * 3600 + 600;
-/** A `$connect` integration may run 29 s. Until it has ended, @connections answers 410 for a connection that is about to live. */
+/** A `$connect` integration may run 29 s. Until it has answered, @connections answers 410 for the new connection. */
 export const HANDSHAKE_MAX_MS = 30_000;
 
 interface Connection {
@@ -25,24 +25,24 @@ interface Connection {
 }
 
 /**
- * One item a connection. It lists the connection's subscriptions (pattern -> shard), which makes the limit on
+ * The open connections. Each item lists the connection's subscriptions (pattern -> shard), which makes the limit on
  * them exact, keeps a repeated subscribe on its shard, and lets clean-up read them consistently.
  */
 export interface Connections {
   open(connection: Connection): Promise<void>;
-  /** Notes a subscription, or finds it noted already: answers with the shard that holds its row. */
+  /** Lists a subscription, unless it is listed already; answers with the shard that holds it. */
   addSubscription(
     connectionId: string,
     pattern: Pattern,
     shard: number,
     subscriptionsMax: number,
   ): Promise<number | 'limit_reached' | 'not_connected'>;
-  /** The shard that holds the row of a subscription that is noted, read consistently. */
+  /** The shard that holds a subscription, if the connection lists it; read consistently. */
   shardOf(connectionId: string, pattern: Pattern): Promise<number | undefined>;
   removeSubscription(connectionId: string, pattern: Pattern): Promise<void>;
   /**
-   * Deletes the item and answers with the subscription rows that are left to delete, or undefined if there was no item.
-   * With `goneAtMs` (a 410 said so) an item whose handshake may still be pending at that time stays.
+   * Deletes the item and answers with the subscriptions that remain to be deleted; undefined if there was no item.
+   * With `goneAtMs`, the time of a 410, an item whose handshake may have been pending at that time is kept.
    */
   close(connectionId: string, goneAtMs?: number): Promise<SubscriptionRow[] | undefined>;
   /** Whether there is an item, read consistently. */

@@ -15,7 +15,7 @@ export type Item = Record<string, AttributeValue>;
 /** Limits of one BatchWriteItem and one BatchGetItem (DynamoDB API reference). */
 const BATCH_WRITE_MAX = 25;
 const BATCH_GET_MAX = 100;
-/** A batch answers 200 with what it did not do; after this many tries that is an error. */
+/** A batch may answer 200 and leave some requests undone; after this many tries that is an error. */
 const BATCH_TRIES_MAX = 6;
 const BATCH_BACKOFF_MS = 50;
 

@@ -2,7 +2,7 @@ import type { Connections } from './connections.ts';
 import type { Shard } from './shards.ts';
 import type { Subscriptions } from './subscriptions.ts';
 
-/** Deletes the rows of a connection that answered 410, and those that it may have in `shards`. */
+/** Deletes everything of a connection that answered 410, including subscriptions that it does not list in `shards`. */
 export type Forget = (connectionId: string, shards: readonly Shard[]) => Promise<void>;
 
 export interface RowDeps {
@@ -21,11 +21,11 @@ export async function forgetConnection(
   return rows !== undefined;
 }
 
-/** Deletes every row of a connection that answered 410, on a message to subscribers in `shards`. */
+/** Forgets connections that answered 410 to a message for the subscribers in `shards`. */
 export const createForget =
   (deps: RowDeps & { readonly now: () => number }): Forget =>
   async (connectionId, shards) => {
     if (await forgetConnection(connectionId, deps, deps.now())) return;
-    // A subscription written while its connection was being cleaned up is on no list: it is where the post found it.
+    // A subscription written while its connection was being cleaned up is on no list, but in the shard that was read.
     await deps.subscriptions.delete(shards.map((shard) => ({ ...shard, connectionId })));
   };

@@ -25,7 +25,7 @@ interface Allocation {
   readonly previousAtMs: number;
 }
 
-/** Where the logs of topics end, and who gets the next offsets. Everything is read consistently. */
+/** Where the logs of topics end, and the allocation of their next offsets. Everything is read consistently. */
 export interface Heads {
   head(topic: Topic): Promise<Head | undefined>;
   heads(topics: readonly Topic[]): Promise<(Log & Head)[]>;
@@ -44,7 +44,7 @@ export interface Heads {
   ): Promise<Allocation | 'stale' | undefined>;
 }
 
-/** A topic without publications is forgotten after this time: its positions are worth nothing from then on. */
+/** A log without publications is forgotten after this time: positions in it are unknown from then on. */
 export const HEAD_TTL_SECONDS = 30 * 86_400;
 
 /** Heads are items of the topics table. */

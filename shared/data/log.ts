@@ -21,13 +21,13 @@ export interface LogEntry {
   /** A `WireMessage` with its offset, written out; a tombstone has none. */
   readonly json?: string;
   /**
-   * Not later than the offset's allocation by the clock of whoever wrote it: entries age in the order of their offsets,
-   * give or take the difference of two clocks.
+   * When the offset was allocated, or before, by the writer's clock: entries age in the order of their offsets, give or
+   * take the difference of two clocks.
    */
   readonly atMs: number;
   /** When the offset below was allocated; a tombstone may not know. */
   readonly previousAtMs?: number;
-  /** From then on nobody is served any more. */
+  /** From then on it is not delivered. */
   readonly expiresAtMs?: number;
   /** Connections that do not get it. */
   readonly except?: readonly string[];
@@ -39,7 +39,7 @@ export interface Claim {
   /** Which publication it came with: a redelivered one is the same, a publisher's retry with the same key another. */
   readonly origin: string;
   readonly publishedAtMs: number;
-  /** As of the entry. */
+  /** The entry's `atMs`. */
   readonly atMs: number;
 }
 
@@ -52,27 +52,27 @@ export interface Range {
 }
 
 /**
- * The logs of topics that keep history. Everything is read consistently. An offset is decided by whoever writes it
- * first, and a message's offset by whoever claims it first.
+ * The logs of topics that keep history. Everything is read consistently. The first write decides an offset, and the
+ * first claim decides which offset a message has.
  */
 export interface Logs extends Heads {
   claims(log: Log, messageIds: readonly string[]): Promise<Map<string, Claim>>;
-  /** Decides a message's offset, in place of offset `instead` if given; false if somebody else has decided it. */
+  /** Decides a message's offset, in place of `instead` if given; false if it has been decided otherwise. */
   claim(log: Log, messageId: string, claim: Claim, instead?: number): Promise<boolean>;
   /** Decides an offset; false if it has been decided. `keepSeconds` is how long it can be read. */
   write(log: Log, entry: LogEntry, keepSeconds: number): Promise<boolean>;
-  /** Also one that is too old. */
+  /** The entry at an offset, even if its time is over. */
   entry(log: Log, offset: number): Promise<LogEntry | undefined>;
-  /** Entries in the order of their offsets, with those that are too old. */
+  /** Entries by offset, even if their time is over. */
   read(log: Log, range: Range): Promise<LogEntry[]>;
   /** Keeps an entry as the topic's last value, unless there is a newer one. */
   putLast(log: Log, entry: LogEntry): Promise<void>;
   last(log: Log): Promise<LogEntry | undefined>;
 }
 
-/** The bus delivers an event for 24 h, and a queue record may come again hours later: the same message all the same. */
+/** The bus retries an event for 24 h, and a queue record may come again hours later: it is still the same message. */
 const CLAIM_TTL_SECONDS = 2 * 86_400;
-/** An entry outlives its time by more than clocks differ, so that an offset that is not there never was. */
+/** An entry outlives its time by more than clocks differ: if a young offset is missing, it was never written. */
 export const ENTRY_MARGIN_SECONDS = 3600;
 
 /** Heads and last values are items of the topics table, entries and claims of the messages table. */

@@ -4,39 +4,39 @@ import { getAll, ifConditionHolds, set } from './dynamo.ts';
 import { isLive } from './expiry.ts';
 import { type ShardsItem, shardsKey } from './tables.ts';
 
-/** One part of a pattern's subscribers: patterns that grow are spread over several. */
+/** A part of a pattern's subscribers, by its number from 0: a pattern with many is spread over several. */
 export interface Shard {
   readonly pattern: Pattern;
   readonly shard: number;
 }
 
 /**
- * How long a topic's item outlives the subscription that renewed it. Nobody writes the item while it lasts longer
- * than their own subscription, so a busy topic costs one write an hour and not one a subscriber.
+ * How long an item outlives the subscription that renewed it. It is not written again for a subscription that ends
+ * before it does, so a busy topic costs one write an hour and not one a subscriber.
  */
 const RENEWAL_SECONDS = 3600;
 
-/** How long a number of shards that was read is good for: it only ever grows, so an old one is never wrong. */
+/** How long a number of shards that was read may be used: it only grows, so an old one leads to a shard that exists. */
 const FRESH_MS = 5_000;
 const KNOWN_MAX = 1_000;
 
 interface Known {
   readonly shards: number;
-  /** The item lasts at least so long: it is never deleted before, and its expiry only moves on. */
+  /** The item exists until then at least: its expiry is only ever moved to a later time. */
   readonly expiresAtSeconds: number;
   readonly readAtMs: number;
 }
 
-/** One item for every pattern that may have subscribers: how many shards they are spread over. */
+/** Over how many shards the subscribers of each pattern are spread. */
 export interface Shards {
-  /** Makes sure that the item exists for as long as a subscription that ends then; answers with the number of shards. */
+  /** Makes the pattern's item exist until a subscription expires; answers with the number of shards. */
   ensure(pattern: Pattern, expiresAtSeconds: number): Promise<number>;
   /** Every shard that may hold a subscriber of `topic`, read consistently. */
   covering(topic: Topic): Promise<Shard[]>;
   of(pattern: Pattern): Promise<Shard[]>;
   /**
-   * Spreads new subscribers of the pattern over so many shards, if they are not over more already. Nothing is moved:
-   * a shard that was there stays, so that nobody can be missed.
+   * Spreads new subscribers of the pattern over so many shards, unless there are as many or more. Nothing is moved:
+   * the shards that were there remain and are read, so no subscriber is missed.
    */
   grow(pattern: Pattern, shards: number): Promise<void>;
 }
@@ -47,7 +47,7 @@ export function createShards(client: DynamoDBClient, table: string, now: () => n
     return items.filter((item) => isLive(item, now())).flatMap(shardsIn);
   };
 
-  /** Many subscribe to the same topic one soon after the other: one of them reads its item for all. */
+  /** When many subscribe to a topic within a short time, its item is read once for all of them. */
   const known = new Map<Pattern, Known>();
   const remember = (pattern: Pattern, item: Partial<ShardsItem>): number => {
     if (known.size >= KNOWN_MAX) known.clear();

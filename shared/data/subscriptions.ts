@@ -8,7 +8,7 @@ export interface SubscriptionRow extends Shard {
   readonly connectionId: string;
 }
 
-/** One item a subscription, by shard and connection, so that the fan-out reads a shard with one consistent Query. */
+/** The subscriptions, by shard: the fan-out reads a shard with one consistent Query. */
 export interface Subscriptions {
   put(row: SubscriptionRow, expiresAtSeconds: number): Promise<void>;
   delete(rows: readonly SubscriptionRow[]): Promise<void>;

@@ -27,7 +27,7 @@ const lobby = parsePattern('chat/lobby');
 interface Place {
   readonly client: DynamoDBClient;
   readonly tables: Readonly<Record<TableName, string>>;
-  /** Of the table, and then of its indexes. */
+  /** The key attributes of the table, and then those of its indexes. */
   keysOf(name: TableName): Promise<unknown[]>;
   stop(): Promise<void>;
 }
@@ -295,7 +295,7 @@ describe.each(places)('tables %s', (_, open_) => {
       expect(await shards.ensure(pattern, seconds(nowMs) + 10)).toBe(3);
     });
 
-    it('that nobody has subscribed to do not come to be by growing', async () => {
+    it('without subscribers do not come to be by growing', async () => {
       const pattern = parsePattern(`grow-${count}`);
       await shards.grow(pattern, 3);
       expect(await shards.of(pattern)).toEqual([]);
@@ -351,7 +351,7 @@ describe.each(places)('tables %s', (_, open_) => {
     const offsets = async (log: Log, range: Range) =>
       (await logs.read(log, range)).map(({ offset }) => offset);
 
-    it('are opened once, whoever comes first', async () => {
+    it('are opened once, by the first of several', async () => {
       expect(await logs.head(topic())).toBeUndefined();
       const opened = await Promise.all(['a', 'b', 'c'].map((epoch) => logs.open(topic(), epoch)));
       expect(new Set(opened.map(({ epoch }) => epoch)).size).toBe(1);
@@ -409,7 +409,7 @@ describe.each(places)('tables %s', (_, open_) => {
       expect(await logs.entry(log, 2)).toBeUndefined();
     });
 
-    it('let the first one claim an offset for a message, and nobody replace what is not there', async () => {
+    it('let the first one claim an offset for a message, and replace only a claim that is there', async () => {
       const log = await openLog();
       const claim = { offset: 1, origin: 'event', publishedAtMs: nowMs, atMs: nowMs };
       expect(await logs.claim(log, 'm', claim)).toBe(true);
@@ -452,7 +452,7 @@ describe.each(places)('tables %s', (_, open_) => {
       expect(await logs.last({ ...log, epoch: 'another' })).toBeUndefined();
     });
 
-    it('begin anew with another epoch when nobody has published for long', async () => {
+    it('begin anew with another epoch after a long time without publications', async () => {
       const log = await openLog();
       await allocateVersion(log, 5, 'a');
       await logs.putLast(log, entry(1, '"old"'));

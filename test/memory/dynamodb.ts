@@ -53,11 +53,11 @@ export type MakeRequest = <T>(request: Request, perform: (lagMs: number) => T) =
 const atOnce: MakeRequest = async (_, perform) => perform(0);
 
 export interface MemoryOptions {
-  /** Of the service: a client's may differ. */
+  /** The clock of the service, from which a client's may differ. */
   readonly now?: () => number;
   /** Items in a page of a Query or Scan, which is 1 MB on AWS. */
   readonly pageItemsMax?: number;
-  /** Told of every write once it is done: what was there and what is there now. */
+  /** Called after every write, with the item as it was and as it is. */
   readonly onWrite?: (table: TableName, before: Item | undefined, after: Item | undefined) => void;
 }
 

@@ -31,10 +31,10 @@ const compiled = <T>(compile: (parser: Parser) => T): ((expression: string) => T
   };
 };
 
-/** Of a ConditionExpression, FilterExpression or KeyConditionExpression. */
+/** Compiles a ConditionExpression, FilterExpression or KeyConditionExpression. */
 export const compileCondition = compiled((parser) => parser.condition());
 export const compileUpdate = compiled((parser) => parser.update());
-/** Of a ProjectionExpression: names without a path. */
+/** Compiles a ProjectionExpression of names without a path. */
 export const compileProjection = compiled((parser) => parser.paths());
 
 const TOKEN = /\s*(<=|>=|<>|[=<>(),.+-]|[#:]?[A-Za-z_]\w*)/y;

@@ -6,12 +6,12 @@ import { parseTopic, type Topic } from '../../shared/protocol/topic.ts';
 import { LAG_MAX_MS, type MakeRequest, MemoryDynamoDB } from '../memory/dynamodb.ts';
 import { namespacesOf } from './namespaces.ts';
 
-/** A moment at which something can be done to a worker or a reader: between any two of its requests there is one. */
+/** A moment just before or after a request of a worker or a reader, at which a test may interfere. */
 export type Step = `${'before' | 'after'} ${keyof Logs}`;
-/** Called at every step of whoever has it. Who rejects dies there. */
+/** Called at every step of a worker or a reader, which dies there if it rejects. */
 export type AtStep = (step: Step) => unknown;
 
-/** What dead workers die of. */
+/** What a worker rejects with that was killed. */
 class Death extends Error {
   override readonly name = 'Death';
 }
@@ -37,7 +37,7 @@ export interface LogSettings {
   readonly pageItemsMax?: number;
 }
 
-/** Whoever forgot to read consistently reads what was there long ago. */
+/** Answers eventual reads with what was there long ago, so that a read that must be consistent and is not shows. */
 const stale: MakeRequest = async (_, perform) => perform(LAG_MAX_MS);
 
 type Worker = (...drafts: readonly Draft[]) => Promise<Sequenced[]>;
@@ -64,7 +64,7 @@ export class TopicLog {
   readonly now = (): number => this.nowMs;
   readonly newEpoch = (): string => `epoch-${++this.#epochs}`;
 
-  /** The repository, as somebody has it to whom something may be done at each step. */
+  /** The repository, with a hook at each step. */
   logs(atStep: AtStep = () => {}, makeRequest: MakeRequest = stale): Logs {
     const client = this.tables.client(makeRequest);
     const logs = createLogs(client, { topicsTable: 'topics', messagesTable: 'messages' }, this.now);
@@ -81,7 +81,7 @@ export class TopicLog {
     });
   }
 
-  /** One that knows no epoch yet, and remembers the one it finds. */
+  /** A worker that knows no epoch yet, and remembers the one it finds. */
   worker(atStep?: AtStep, makeRequest?: MakeRequest): Worker {
     const { now, newEpoch: newId } = this;
     const deps = { logs: this.logs(atStep, makeRequest), epochs: new Map<Topic, string>(), newId, now };

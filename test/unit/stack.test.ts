@@ -109,7 +109,7 @@ it('sends an event that the ingest queue does not take to a dead-letter queue', 
 });
 
 describe('the tables', () => {
-  it('forget what has expired, and cost nothing while nobody is there', () => {
+  it('forget what has expired, and cost nothing while idle', () => {
     expect(tables).toHaveLength(4);
     for (const { TimeToLiveSpecification, BillingMode } of tables) {
       expect(TimeToLiveSpecification).toEqual({ AttributeName: 'expiresAt', Enabled: true });
@@ -143,7 +143,7 @@ describe('the functions', () => {
     const rows = ['dynamodb:BatchWriteItem', 'dynamodb:DeleteItem'];
     const source = ['sqs:DeleteMessage', 'sqs:GetQueueAttributes', 'sqs:ReceiveMessage'];
     const delivery = [...rows, 'dynamodb:UpdateItem', 'execute-api:ManageConnections'];
-    /** Of a topic's log: where it ends, and what is in it. */
+    /** Reads a topic's log: its head, and its entries. */
     const reader = ['dynamodb:GetItem', 'dynamodb:UpdateItem', 'dynamodb:GetItem', 'dynamodb:Query'];
     const writer = ['dynamodb:GetItem', 'dynamodb:BatchGetItem', 'dynamodb:GetItem', 'dynamodb:PutItem'];
     expect(rights).toEqual({
