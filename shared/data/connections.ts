@@ -8,7 +8,7 @@ import {
   UpdateItemCommand,
 } from '@aws-sdk/client-dynamodb';
 import type { Pattern } from '../protocol/topic.ts';
-import { type Item, ifConditionHolds } from './dynamo.ts';
+import { ifConditionHolds } from './dynamo.ts';
 import { expiryAfter, unexpired } from './expiry.ts';
 import type { SubscriptionRow } from './subscriptions.ts';
 import { type ConnectionItem, connectionKey, USER_INDEX } from './tables.ts';
@@ -212,15 +212,15 @@ export function createConnections(client: DynamoDBClient, table: string, now: ()
   };
 }
 
-const ids = (items: Item[] | undefined): string[] =>
+const ids = (items: readonly Partial<ConnectionItem>[] | undefined): string[] =>
   (items ?? []).flatMap(({ connectionId }) => connectionId?.S ?? []);
 
-const shardIn = (attributes: Item | undefined, pattern: Pattern): number | undefined => {
-  const shard = attributes?.subscriptions?.M?.[pattern]?.N;
+const shardIn = (item: Partial<ConnectionItem> | undefined, pattern: Pattern): number | undefined => {
+  const shard = item?.subscriptions?.M?.[pattern]?.N;
   return shard === undefined ? undefined : Number(shard);
 };
 
-const rowsOf = (connectionId: string, { subscriptions }: Item): SubscriptionRow[] =>
+const rowsOf = (connectionId: string, { subscriptions }: Partial<ConnectionItem>): SubscriptionRow[] =>
   Object.entries(subscriptions?.M ?? {}).map(([pattern, { N }]) => ({
     connectionId,
     pattern: pattern as Pattern,
