@@ -53,8 +53,8 @@ export class Connector {
   #retired: Session | undefined;
   #failures = 0;
   #rolloverFailures = 0;
-  /** The next try is some way off, or there is to be none. */
-  #isRolloverPut = false;
+  /** Waiting for its retry timer, or refused for good. */
+  #isRolloverDeferred = false;
   #stopHeartbeat = () => {};
 
   constructor(settings: Settings, hooks: ConnectorHooks) {
@@ -140,7 +140,7 @@ export class Connector {
 
   #ended(session: Session, reason: FanwireError): void {
     if (session === this.#session) this.#lost(session, reason);
-    else if (session === this.#next) this.#putRollover(reason);
+    else if (session === this.#next) this.#deferRollover(reason);
     else if (session === this.#retired) this.#retired = undefined;
   }
 
@@ -167,7 +167,7 @@ export class Connector {
     const next = this.#next;
     this.#next = undefined;
     this.#timers.clear();
-    this.#isRolloverPut = false;
+    this.#isRolloverDeferred = false;
     this.#rolloverFailures = 0;
     next?.end(reason);
   }
@@ -192,7 +192,7 @@ export class Connector {
   }
 
   #rollOver(): void {
-    if (this.#next || this.#isRolloverPut) return;
+    if (this.#next || this.#isRolloverDeferred) return;
     const next = this.#newSession();
     this.#next = next;
     // It has no heartbeat yet that would find it dead.
@@ -203,16 +203,16 @@ export class Connector {
   }
 
   /** The current connection goes on as long as it can. */
-  #putRollover(reason: FanwireError): void {
+  #deferRollover(reason: FanwireError): void {
     this.#next = undefined;
-    this.#isRolloverPut = true;
+    this.#isRolloverDeferred = true;
     if (!reason.temporary) {
       // Not tried again: the end of the current connection will be the end of the client.
       this.#hooks.onError(reason);
       return;
     }
     this.#timers.after(backoffMs(this.#rolloverFailures++, this.#settings), () => {
-      this.#isRolloverPut = false;
+      this.#isRolloverDeferred = false;
       this.#rollOver();
     });
   }

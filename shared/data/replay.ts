@@ -55,8 +55,11 @@ const SETTLED_AFTER_MS = 10_000;
 const SETTLES_IN_FLIGHT_MAX = 16;
 /** More than workers can have in flight. */
 const HOLES_MAX = 1_000;
-/** Half of what entries are kept beyond their time; the other half is for clocks that differ. */
-const SURE_MS = (ENTRY_MARGIN_SECONDS * 1000) / 2;
+/**
+ * An entry that has been too old for longer than this may have been deleted. Half of what entries are kept beyond their
+ * time; the other half is for clocks that differ.
+ */
+const DELETED_AFTER_MS = (ENTRY_MARGIN_SECONDS * 1000) / 2;
 
 /** What comes after a position, or why it cannot be had without a loss. */
 export async function readAfter(
@@ -72,7 +75,7 @@ export async function readAfter(
   if (offset === head.offset) return { messages: [], offset, more: false };
   const up = await readUp(offset, limit, view, deps);
   const isLost =
-    up.holes.some((hole) => !isSure(hole, view, deps)) ||
+    up.holes.some((hole) => !wasNeverWritten(hole, view, deps)) ||
     up.found.some((entry) => !isKept(entry, view, deps));
   return isLost ? 'trimmed' : pageUp(up, view, deps);
 }
@@ -81,7 +84,7 @@ export async function readAfter(
 export async function readFromOldest(limit: number, view: View, deps: ReplayDeps): Promise<ReplayPage> {
   // Some of it may have become too old by now, or always was by another worker's clock: it is read all the same.
   const { after, found, holes, ...up } = await readUp(await newestTooOld(view, deps), limit, view, deps);
-  const gone = holes.findLast((hole) => !isSure(hole, view, deps))?.offset ?? after;
+  const gone = holes.findLast((hole) => !wasNeverWritten(hole, view, deps))?.offset ?? after;
   const isThere = ({ offset }: Hole): boolean => offset > gone;
   return pageUp(
     { ...up, after: gone, found: found.filter(isThere), holes: holes.filter(isThere) },
@@ -199,15 +202,15 @@ async function readDown(from: number, limits: DownLimits, view: View, deps: Repl
   const isWhole = below !== undefined;
   const marks = [...(below ? [below] : []), ...found, ...markAbove(from, found, view)];
   const holes = holesBetween(marks);
-  // What is below a hole that is not sure is not known to be the next.
-  const unsure = holes.findLast((hole) => !isSure(hole, view, deps))?.offset ?? 0;
-  const isAbove = ({ offset }: Hole): boolean => offset > unsure;
-  const sure = holes.filter(isAbove);
+  // Where an entry may have been deleted, what is left below does not follow on what is above.
+  const deleted = holes.findLast((hole) => !wasNeverWritten(hole, view, deps))?.offset ?? 0;
+  const isAbove = ({ offset }: Hole): boolean => offset > deleted;
+  const unwritten = holes.filter(isAbove);
   if (found.length === 0 && from === view.head.offset && !isSettled(view, deps)) {
     // Nothing can be read but what is on its way: it comes by itself.
-    return { entries: [], newest: top ?? (sure[0] ? sure[0].offset - 1 : from), isWhole };
+    return { entries: [], newest: top ?? (unwritten[0] ? unwritten[0].offset - 1 : from), isWhole };
   }
-  const entries = inOrder([...found.filter(isAbove), ...(await settleAll(sure, view, deps))]);
+  const entries = inOrder([...found.filter(isAbove), ...(await settleAll(unwritten, view, deps))]);
   return { entries: newestOf(entries, limits.messages), newest: top ?? from, isWhole };
 }
 
@@ -280,9 +283,9 @@ function holesBetween(marks: readonly Mark[]): Hole[] {
   });
 }
 
-/** Whether a hole was always one: what was written there would be there still. */
-const isSure = ({ atMs }: Hole, { namespace }: View, { now }: ReplayDeps): boolean =>
-  atMs + namespace.history.seconds * 1000 + SURE_MS > now();
+/** True if nothing was ever written here: an entry this young has not been deleted yet. */
+const wasNeverWritten = ({ atMs }: Hole, { namespace }: View, { now }: ReplayDeps): boolean =>
+  atMs + namespace.history.seconds * 1000 + DELETED_AFTER_MS > now();
 
 const isSettled = ({ head }: View, { now }: ReplayDeps): boolean =>
   head.allocatedAtMs + SETTLED_AFTER_MS <= now();
@@ -320,7 +323,7 @@ async function newestTooOld(view: View, deps: ReplayDeps): Promise<number> {
 const floorOf = ({ head, namespace }: View): number => Math.max(0, head.offset - namespace.history.messages);
 const isYoung = ({ atMs }: LogEntry, { namespace }: View, { now }: ReplayDeps): boolean =>
   atMs + namespace.history.seconds * 1000 > now();
-/** A tombstone is as good as on the first day. */
+/** Tombstones do not expire. */
 const isKept = (entry: LogEntry, view: View, deps: ReplayDeps): boolean =>
   entry.json === undefined || isYoung(entry, view, deps);
 
