@@ -13,7 +13,7 @@ export interface PingDeps {
   readonly now: () => number;
 }
 
-/** Of clients that connected at the same moment each is asked for its next connection at another one. */
+/** Up to this share later: clients that connected at the same moment do not all reconnect at the same moment. */
 const ROLLOVER_JITTER = 0.1;
 
 /** Says that the connection is alive here, too, which of the client's positions are behind, and whether the end is near. */

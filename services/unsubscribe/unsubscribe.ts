@@ -23,7 +23,7 @@ export async function unsubscribe(
   // can have left a row that the connection does not list. This finds it.
   const found = noted === undefined ? await shards.of(pattern) : [{ pattern, shard: noted }];
   await subscriptions.delete(found.map((each) => ({ ...each, connectionId })));
-  // The list forgets a row when it is gone: whoever subscribes again may get another shard.
+  // Only now that the row is gone may the list forget its shard: subscribing again may choose another one.
   await connections.removeSubscription(connectionId, pattern);
   return ack(Action.unsubscribe, frame, { topic: pattern });
 }

@@ -5,7 +5,7 @@ import { Action, type Command } from '../../shared/protocol/frames.ts';
 
 export interface WhoamiDeps {
   readonly connections: Pick<Connections, 'userOf'>;
-  /** The @connections URL, for whoever wants to post to this connection themselves. */
+  /** The @connections URL, where others may post to this connection. */
   readonly endpoint: string;
 }
 

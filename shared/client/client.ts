@@ -19,7 +19,7 @@ export interface Events {
   readonly state: StateChange;
   /** Sent to this connection, its user or everyone: it has no topic. */
   readonly message: Message;
-  /** What nobody waits for, or what the application threw. Without a handler it goes to the console. */
+  /** Errors that reject no promise, and what the application's handlers threw. Without a handler they are logged. */
   readonly error: FanwireError;
 }
 

@@ -26,7 +26,7 @@ export class Commands {
   readonly #transmit: (text: string) => void;
   readonly #timers: Timers;
   readonly #inFlight = new Map<string, Pending>();
-  /** In order of arrival. As long as it may be: those who give commands have bounds of their own. */
+  /** In order of arrival. It needs no bound, because its callers bound how many commands they give. */
   #waiting: Unsent[] = [];
   #sent = 0;
   #over: FanwireError | undefined;
@@ -50,7 +50,7 @@ export class Commands {
     this.#add({ json, onReply: expectAckOf(action, onReply) }, urgent);
   }
 
-  /** Whether anybody waits for a reply with this id. */
+  /** Hands a reply to the command with this id; false if there is none that waits for it. */
   settle(id: string | undefined, reply: AnyAckFrame | FanwireError): boolean {
     const pending = this.#inFlight.get(id ?? '');
     if (!id || !pending) return false;

@@ -10,7 +10,7 @@ import { Timers } from './timers.ts';
 const ROLLOVER_MS_MAX = 60_000;
 /** A replaced connection stays this long, because messages may still be on their way to it. */
 const LINGER_MS = 5000;
-/** As often again, for as long as it owes an answer. */
+/** And up to so many times longer, while commands on it have no answer. */
 const LINGERS_MAX = 6;
 
 export type State = 'connecting' | 'connected' | 'disconnected' | 'closed';

@@ -3,7 +3,7 @@ import type { FanwireError } from './errors.ts';
 
 type Handler<A> = (argument: A) => unknown;
 
-/** Who wants to hear of what. */
+/** The application's handlers, by event. */
 export class Emitter<Events extends { readonly error: FanwireError }> {
   readonly #handlers = new Map<keyof Events, Set<Handler<never>>>();
 
@@ -19,7 +19,7 @@ export class Emitter<Events extends { readonly error: FanwireError }> {
     for (const handler of [...this.#handlersOf(event)]) call(handler, argument, this.report);
   }
 
-  /** An error that nobody listens to is not lost: it goes to the console. */
+  /** An error goes to its handlers, or to the console if there are none, so that it is not lost. */
   readonly report = (error: FanwireError): void => {
     const handlers = [...this.#handlersOf('error')];
     if (handlers.length === 0) console.error(error);

@@ -67,7 +67,7 @@ export class Feed {
       onEmpty: () => this.#resume(),
     });
     this.ready = this.#ready.promise;
-    // Nobody has to wait for it: that it was refused is told in other ways, too.
+    // An application that does not use it must not get an unhandled rejection: a refusal is reported as an error, too.
     this.ready.catch(() => {});
   }
 

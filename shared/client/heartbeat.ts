@@ -28,7 +28,7 @@ export function startHeartbeat(session: Session, settings: Settings, hooks: Hear
     stop = session.timers.after(ms, run);
   };
 
-  /** Until there may be something to do. */
+  /** Until a check or a ping may be due. */
   function rest(): void {
     const nextAtMs = Math.min(checkedAtMs + checkMs, session.receivedAtMs + heartbeatMs);
     wait(Math.min(Math.max(nextAtMs - now(), 0), heartbeatMs), beat);

@@ -109,7 +109,7 @@ export class Inbox {
 
   #next(): Promise<IteratorResult<Message, undefined>> {
     return new Promise((resolve, reject) => {
-      // Who asks for the next message is done with the one before.
+      // Asking for the next message says that the one before is done with.
       if (this.#inHand && 'message' in this.#inHand) this.done();
       if (this.#isOver) return this.#finish({ resolve, reject });
       this.#waiters.push({ resolve, reject });

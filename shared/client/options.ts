@@ -26,7 +26,7 @@ export interface Environment {
   readonly setTimeout: (run: () => void, ms: number) => unknown;
   // biome-ignore lint/suspicious/noExplicitAny: whatever `setTimeout` gave, which is a number here and an object there
   readonly clearTimeout: (timer: any) => void;
-  /** For idempotency keys: must not repeat, on whichever machine. */
+  /** For idempotency keys: unique among all clients. */
   readonly newId: () => string;
   readonly network: NetworkEvents | undefined;
 }
@@ -34,8 +34,8 @@ export interface Environment {
 export interface Limits {
   readonly connectTimeoutMs: number;
   /**
-   * API Gateway gives a command up to 29 s (a cold start, a slow table). Whoever gives up before that would send the
-   * next command while this one is still running, and the two could be carried out in either order.
+   * API Gateway gives a command up to 29 s (a cold start, a slow table). With a shorter timeout the next command would be
+   * sent while this one is still running, and the two could be carried out in either order.
    */
   readonly commandTimeoutMs: number;
   readonly backoffMsMin: number;

@@ -14,11 +14,11 @@ const ENVELOPE_BYTES_MAX = 100;
 const RECEIPTS_MAX = 100;
 
 export interface PublishOptions {
-  /** Whoever publishes again with the same key within 5 minutes publishes the same message. Unless given, made up. */
+  /** Publishing again with the same key within 5 minutes publishes the same message. Unless given, a random one. */
   readonly key?: string;
-  /** In seconds: who cannot be served within this time is not served any more. */
+  /** In seconds: subscribers that cannot be reached within this time do not get the message. */
   readonly maxAge?: number;
-  /** Who does not get it: this connection, or those with these ids. */
+  /** Connections that do not get it: this one, or those with these ids. */
   readonly except?: 'self' | readonly string[];
   /** A message that is not newer than what the topic has had is dropped. */
   readonly version?: number;
@@ -37,7 +37,7 @@ interface Publish {
   readonly json: string;
   readonly bytes: number;
   readonly isStored: boolean;
-  /** Nobody wants it any more if it has not been sent by then. */
+  /** It is rejected if it has not been sent by then. */
   readonly expiresAtMs: number;
   readonly resolve: (result: Published | Stored) => void;
   readonly reject: (error: FanwireError) => void;

@@ -43,7 +43,7 @@ export class Reading {
     this.#hooks = hooks;
   }
 
-  /** Together with its timers. */
+  /** Its timers belong to the caller, who clears them. */
   stop(): void {
     this.#isStopped = true;
   }

@@ -13,11 +13,11 @@ export interface SessionHooks {
   /** No topic has a step left to do. */
   readonly onIdle: () => void;
   readonly onError: (error: FanwireError) => void;
-  /** Called once, before whoever waits for an answer gets the reason instead. */
+  /** Called once, before the commands that have no answer yet get the reason as theirs. */
   readonly onEnd: (reason: FanwireError) => void;
 }
 
-/** One connection, from the first thought of it to its end. It never comes back; the next one is another session. */
+/** One connection, from before it is dialled to its end. After a drop the next one is another session. */
 export class Session {
   readonly timers: Timers;
   readonly commands: Commands;
@@ -88,7 +88,7 @@ export class Session {
     };
     this.#socket.onmessage = ({ data }) => this.#receive(String(data));
     this.#socket.onclose = ({ code }) => this.end(closedBy(this.isOpen, code));
-    // A close follows, and says as much.
+    // A close event follows every error event, and is what ends the session.
     this.#socket.onerror = () => {};
   }
 
@@ -105,7 +105,7 @@ export class Session {
     }
     if (frame.type === 'ack') {
       this.proven = true;
-      // One that nobody waits for any more came after its time.
+      // One that comes after its command has timed out is ignored.
       this.commands.settle(frame.id, frame);
     } else if (frame.type === 'error') {
       const error = new FanwireError(frame.code, frame.message);

@@ -4,7 +4,7 @@ import type { Feed, SubscriptionState } from './feed.ts';
 import type { Message } from './message.ts';
 
 /**
- * A subscription to a topic or a pattern. Messages go to `onMessage`, or else wait for the one who iterates over it.
+ * A subscription to a topic or a pattern. Messages go to `onMessage`, or else wait to be iterated over.
  * Leaving the iteration ends the subscription.
  *
  * @example
@@ -53,7 +53,7 @@ export class Subscription<T = unknown> implements AsyncIterable<Message<T>> {
   }
 
   [Symbol.asyncIterator](): AsyncIterator<Message<T>, undefined> {
-    // Who leaves a loop may have failed in it, so that message does not count as processed.
+    // A loop may be left because of an error in it, so the message at hand does not count as processed.
     const iterator = this.#feed.inbox.iterate(() => this.#end());
     // That the data is a T is the application's word.
     return iterator as AsyncIterator<Message<T>, undefined>;

@@ -50,7 +50,7 @@ const READ_MAX = 100;
 const REWIND_BYTES_MAX = 1_000_000;
 /** A worker writes within milliseconds of allocating; after these waits it has most likely died. */
 const SETTLE_WAITS_MS = [20, 40, 80];
-/** A worker that allocated before that has most likely died, too. */
+/** A worker that allocated an offset longer ago than this and has not written it has most likely died, too. */
 const SETTLED_AFTER_MS = 10_000;
 const SETTLES_IN_FLIGHT_MAX = 16;
 /** More than workers can have in flight. */
@@ -207,7 +207,7 @@ async function readDown(from: number, limits: DownLimits, view: View, deps: Repl
   const isAbove = ({ offset }: Hole): boolean => offset > deleted;
   const unwritten = holes.filter(isAbove);
   if (found.length === 0 && from === view.head.offset && !isSettled(view, deps)) {
-    // Nothing can be read but what is on its way: it comes by itself.
+    // What was allocated just now comes live, and nothing else is there.
     return { entries: [], newest: top ?? (unwritten[0] ? unwritten[0].offset - 1 : from), isWhole };
   }
   const entries = inOrder([...found.filter(isAbove), ...(await settleAll(unwritten, view, deps))]);
@@ -287,6 +287,7 @@ function holesBetween(marks: readonly Mark[]): Hole[] {
 const wasNeverWritten = ({ atMs }: Hole, { namespace }: View, { now }: ReplayDeps): boolean =>
   atMs + namespace.history.seconds * 1000 + DELETED_AFTER_MS > now();
 
+/** True if every offset was allocated so long ago that no worker will write it any more. */
 const isSettled = ({ head }: View, { now }: ReplayDeps): boolean =>
   head.allocatedAtMs + SETTLED_AFTER_MS <= now();
 
@@ -301,14 +302,14 @@ async function settle(hole: Hole, view: View, { logs, now, wait }: ReplayDeps): 
     const entry = await logs.entry(log, hole.offset);
     if (entry) return entry;
   }
-  // As old as it can be, so that it says nothing wrong of the offsets above it.
+  // Dated as early as it can be: with a later date, holes above it would look too young to have been deleted.
   if (await logs.write(log, hole, namespace.history.seconds)) return hole;
   const entry = await logs.entry(log, hole.offset);
   if (!entry) throw new Error(`expected offset ${hole.offset} of ${log.topic} to be decided, got nothing`);
   return entry;
 }
 
-/** The last offset that is of no use any more: ages follow offsets, so that a few reads find it. */
+/** The highest offset whose entry is too old. Entries age in the order of their offsets, so a binary search finds it. */
 async function newestTooOld(view: View, deps: ReplayDeps): Promise<number> {
   let [low, high] = [floorOf(view) + 1, view.head.offset];
   for (let probe = low; low <= high; probe = Math.floor((low + high) / 2)) {
@@ -319,7 +320,7 @@ async function newestTooOld(view: View, deps: ReplayDeps): Promise<number> {
   return low - 1;
 }
 
-/** More than `history.messages` ago. */
+/** Up to this offset nothing is kept, because `history.messages` newer ones have been allocated. */
 const floorOf = ({ head, namespace }: View): number => Math.max(0, head.offset - namespace.history.messages);
 const isYoung = ({ atMs }: LogEntry, { namespace }: View, { now }: ReplayDeps): boolean =>
   atMs + namespace.history.seconds * 1000 > now();
@@ -349,7 +350,7 @@ function fitting(entries: readonly LogEntry[]): LogEntry[] {
   return end < 0 ? [...entries] : entries.slice(0, end);
 }
 
-/** What of it this connection is meant to get, and is not too late. */
+/** What this connection gets of them: neither tombstones, nor what leaves it out, nor what is too late. */
 export const messagesFor = (
   entries: readonly LogEntry[],
   { connectionId }: View,

@@ -20,7 +20,7 @@ export const HISTORY_LIMIT_MAX = 100;
 export const KEY_WINDOW_MS = 5 * 60_000;
 /** Positions that one `ping` compares. */
 export const POSITIONS_MAX = 100;
-/** A message that may be a day late has no hurry at all. */
+/** A day: a message that may be later than that needs no limit. */
 export const MAX_AGE_SECONDS_MAX = 86_400;
 export const ID_LENGTH_MAX = 128;
 /** EventBridge takes 1,000 levels with its envelope; JSON.stringify overflows the stack at a few thousand. */
@@ -64,7 +64,7 @@ export type LossReason =
 export const SELF = 'self';
 /** How a message is to be brought to its subscribers. */
 export interface DeliveryOptions {
-  /** In seconds: who cannot be served within this time of publishing is not served any more. */
+  /** In seconds after publishing: subscribers that cannot be reached within this time do not get the message. */
   readonly maxAge?: number;
   /** Connections that do not get it. In a client's frame `self` is its own. */
   readonly except?: readonly string[] | typeof SELF;

@@ -32,7 +32,7 @@ type KeyOf<T> = T extends unknown ? keyof T : never;
 /** As it comes: the names are the protocol's, the values may be anything. */
 type Raw<T> = { readonly [K in KeyOf<T> | 'action' | 'id']?: unknown };
 
-/** What may be in a command besides `action` and `id`. Records, because a field that is missing here is then a type error. */
+/** What a command may hold besides `action` and `id`. Records, so that a field that is missing here is a type error. */
 const FIELDS: { readonly [A in Exclude<Action, 'publish'>]: Record<KeyOf<CommandFields[A]>, true> } = {
   subscribe: { topic: true, rewind: true, position: true },
   unsubscribe: { topic: true },

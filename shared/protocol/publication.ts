@@ -30,7 +30,7 @@ export interface Payload {
   /** See `MessageFields`. */
   readonly version?: number;
 }
-/** Who wants to know where a message is stored, and the id of the command that it came with. */
+/** The connection that asked for a receipt, and the id of the command that the message came with. */
 export interface ReceiptTo {
   readonly connectionId: string;
   readonly id?: string;
