@@ -7,7 +7,7 @@ import { Timers } from './timers.ts';
 import type { Ack, SentAction, WrittenCommand } from './write.ts';
 
 /** So that 100 subscriptions after a reconnect are no flood: each command runs a Lambda of its own. */
-export const COMMANDS_IN_FLIGHT_MAX = 16;
+const COMMANDS_IN_FLIGHT_MAX = 16;
 
 export type OnReply<A extends SentAction> = (reply: Ack<A> | FanwireError) => void;
 

@@ -8,8 +8,8 @@ export type Topic = string & { readonly [topicBrand]: true };
 /** Something to subscribe to: a topic, or a topic followed by `/*`, which covers its whole subtree. */
 export type Pattern = string & { readonly [patternBrand]: true };
 
-export const TOPIC_LENGTH_MAX = 128;
-export const TOPIC_SEGMENTS_MAX = 5;
+const TOPIC_LENGTH_MAX = 128;
+const TOPIC_SEGMENTS_MAX = 5;
 const SEGMENT = /^[A-Za-z0-9_.~:@-]+$/;
 const WILDCARD = '/*';
 
