@@ -9,6 +9,7 @@ import type { Ack, SentAction, WrittenCommand } from './write.ts';
 /** So that 100 subscriptions after a reconnect are no flood: each command runs a Lambda of its own. */
 const COMMANDS_IN_FLIGHT_MAX = 16;
 
+/** Called once, with the ack of the command's action or with an error. */
 export type OnReply<A extends SentAction> = (reply: Ack<A> | FanwireError) => void;
 
 /** A command of any action: its `onReply` finds out whether an ack is the one of that action. */

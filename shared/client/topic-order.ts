@@ -5,6 +5,7 @@ import type { Settings } from './options.ts';
 import type { Timers } from './timers.ts';
 import type { Ack, SentAction, WrittenCommand } from './write.ts';
 
+/** One command in the order of its topic. */
 export interface Step<A extends SentAction> {
   /** Asked when its turn has come: the command, or undefined if there is nothing to send any more. */
   readonly command: () => WrittenCommand<A> | undefined;

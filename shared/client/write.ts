@@ -11,6 +11,7 @@ export type OrUndefined<T> = {
 
 /** Every action that the client sends, with the one that no server has yet. */
 export type SentAction = keyof AllFields;
+/** What such a command may hold. */
 export type Fields<A extends SentAction> = OrUndefined<AllFields[A]>;
 /** What the ack of such a command holds. */
 export type Ack<A extends SentAction> = AllAcks[A];
@@ -21,6 +22,7 @@ export interface WrittenCommand<A extends SentAction> {
   readonly json: string;
 }
 
+/** Writes a command out, with the fields that the protocol has for its action. */
 export const writeCommand = <A extends SentAction>(action: A, fields: Fields<A>): WrittenCommand<A> => ({
   action,
   json: toJson({ action, ...fields }),

@@ -56,6 +56,7 @@ export interface CommandFields {
 export interface UnroutedFields {
   readonly authenticate: { readonly token: string };
 }
+/** What its ack is to hold. */
 export interface UnroutedAcks {
   readonly authenticate: NoFields;
 }
@@ -116,6 +117,7 @@ interface AckHead<A extends Action> extends Command {
 }
 /** The answer to a command that was carried out. */
 export type AckFrame<A extends Action> = AckHead<A> & Acks[A];
+/** The ack of any action: `action` says which. */
 export type AnyAckFrame = { [A in Action]: AckFrame<A> }[Action];
 
 /** The answer to a command that was not. */
@@ -127,13 +129,14 @@ export interface ErrorFrame extends Command {
 /** What a command is answered with. */
 export type Reply = AnyAckFrame | ErrorFrame;
 
-/** Where messages come from. */
+/** What all messages of a frame have in common. */
 interface Source {
   /** Absent on a message sent to a connection, a user or everyone. */
   readonly topic?: Topic;
   /** On topics that keep history. */
   readonly epoch?: string;
 }
+/** One message, or that there is none for this connection at an offset. */
 export type MessageFrame = { readonly type: 'message' } & Source & (WireMessage | Skipped);
 /** Messages that were on their way at the same time, in order. */
 export interface MessagesFrame extends Source {
