@@ -109,8 +109,6 @@ interface Place {
 }
 /** Where a message is, and the publication that brought it there. */
 type Settled = { readonly origin: string; readonly entry: LogEntry } | 'stale';
-/** The offset that a stale message has claimed. */
-const NOWHERE = 0;
 /** The log is not the topic's any more. */
 const MOVED = Symbol('moved');
 type Moved = typeof MOVED;
@@ -231,18 +229,23 @@ class Sequencer {
   #claimOf({ origin, message }: Draft, place: Place | 'stale'): Claim {
     const publishedAtMs = Date.parse(message.publishedAt);
     return place === 'stale'
-      ? { offset: NOWHERE, origin, publishedAtMs, atMs: this.#deps.now() }
+      ? { offset: place, origin, publishedAtMs, atMs: this.#deps.now() }
       : { offset: place.offset, origin, publishedAtMs, atMs: place.atMs };
   }
 
   /** What a claim has come to; undefined if there is a tombstone, and the message has to take another offset. */
   async #decide(draft: Draft, claim: Claim, own: Place | undefined): Promise<Settled | undefined> {
-    if (claim.offset === NOWHERE) return 'stale';
-    const entry = await this.#entryAt(draft, claim, own);
-    return entry?.json === undefined ? undefined : { origin: claim.origin, entry };
+    const { offset, origin, atMs } = claim;
+    if (offset === 'stale') return offset;
+    const entry = await this.#entryAt(draft, { offset, origin, atMs }, own);
+    return entry?.json === undefined ? undefined : { origin, entry };
   }
 
-  async #entryAt(draft: Draft, claim: Claim, own: Place | undefined): Promise<LogEntry | undefined> {
+  async #entryAt(
+    draft: Draft,
+    claim: Pick<LogEntry, 'offset' | 'atMs'> & Pick<Claim, 'origin'>,
+    own: Place | undefined,
+  ): Promise<LogEntry | undefined> {
     const { logs } = this.#deps;
     const { offset, atMs } = claim;
     const isMine = claim.origin === draft.origin;

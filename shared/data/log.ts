@@ -35,7 +35,8 @@ export interface LogEntry {
 
 /** Which offset a message has, decided before the message is written there. */
 export interface Claim {
-  readonly offset: number;
+  /** `stale` if it has none, because its topic has had a newer version. */
+  readonly offset: number | 'stale';
   /** Which publication it came with: a redelivered one is the same, a publisher's retry with the same key another. */
   readonly origin: string;
   readonly publishedAtMs: number;
@@ -58,7 +59,7 @@ export interface Range {
 export interface Logs extends Heads {
   claims(log: Log, messageIds: readonly string[]): Promise<Map<string, Claim>>;
   /** Decides a message's offset, in place of `instead` if given; false if it has been decided otherwise. */
-  claim(log: Log, messageId: string, claim: Claim, instead?: number): Promise<boolean>;
+  claim(log: Log, messageId: string, claim: Claim, instead?: Claim['offset']): Promise<boolean>;
   /** Decides an offset; false if it has been decided. `keepSeconds` is how long it can be read. */
   write(log: Log, entry: LogEntry, keepSeconds: number): Promise<boolean>;
   /** The entry at an offset, even if its time is over. */
@@ -101,7 +102,7 @@ export function createLogs(
             Item: {
               ...claimKey(log, messageId),
               messageId: { S: messageId },
-              claimed: { N: String(offset) },
+              claimed: fromClaimed(offset),
               origin: { S: origin },
               publishedAt: { N: String(publishedAtMs) },
               at: { N: String(atMs) },
@@ -116,7 +117,7 @@ export function createLogs(
                   ExpressionAttributeNames: { '#log': 'log' },
                   ExpressionAttributeValues: { ':now': nowInSeconds(now()) },
                 }
-              : { ExpressionAttributeValues: { ':instead': { N: String(instead) } } }),
+              : { ExpressionAttributeValues: { ':instead': fromClaimed(instead) } }),
           }),
         ),
       );
@@ -188,11 +189,15 @@ export function createLogs(
   };
 }
 
+/** Stored as the offset of a stale message: offsets start at 1. */
+const STALE = '0';
+const fromClaimed = (offset: Claim['offset']) => ({ N: offset === 'stale' ? STALE : String(offset) });
+
 /** By the id of its message. */
 const toClaim = ({ messageId, claimed, origin, publishedAt, at }: Partial<ClaimItem>): [string, Claim] => [
   String(messageId?.S),
   {
-    offset: Number(claimed?.N),
+    offset: claimed?.N === STALE ? 'stale' : Number(claimed?.N),
     origin: String(origin?.S),
     publishedAtMs: Number(publishedAt?.N),
     atMs: Number(at?.N),

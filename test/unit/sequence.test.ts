@@ -386,6 +386,16 @@ describe('a version', () => {
     log.nowMs += FIVE_MINUTES_MS + 1;
     expect(outcomes(await log.publish(keyed('three', 6)))).toEqual(['stored 2']);
   });
+
+  it('that was dropped is stored as a claim of offset 0, which no message has', async () => {
+    const log = new TopicLog();
+    await log.publish(versioned(log, 'two', 2), versioned(log, 'one', 1));
+    const claimed = log.tables.items('messages').map((item) => [item.messageId?.S, item.claimed?.N]);
+    expect(claimed.filter(([id]) => id !== undefined)).toEqual([
+      ['two', '1'],
+      ['one', '0'],
+    ]);
+  });
 });
 
 describe('a log', () => {
