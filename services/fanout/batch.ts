@@ -1,8 +1,8 @@
 import type { QueueRecord } from '../../shared/lambda/events.ts';
 import type { ReceiptTo, Target } from '../../shared/protocol/publication.ts';
 import { messagesTo } from '../../shared/queues/messages.ts';
+import type { Draft } from './draft.ts';
 import type { ParsedRecord } from './parse.ts';
-import type { Draft } from './sequence.ts';
 
 /** A message of a target batch, and the record that it came in. */
 export interface TargetDraft extends Draft {

@@ -1,4 +1,5 @@
-import { type Draft, type Sequenced, sequence } from '../../services/fanout/sequence.ts';
+import type { Draft } from '../../services/fanout/draft.ts';
+import { type Sequenced, sequence } from '../../services/fanout/sequence.ts';
 import { createLogs, type Head, type Log, type Logs } from '../../shared/data/log.ts';
 import type { ReplayDeps, View } from '../../shared/data/replay.ts';
 import type { HistoryNamespace } from '../../shared/protocol/namespaces.ts';

@@ -1,6 +1,7 @@
 import fc, { type Scheduler } from 'fast-check';
 import { expect, it } from 'vitest';
-import type { Draft, Sequenced } from '../../services/fanout/sequence.ts';
+import type { Draft } from '../../services/fanout/draft.ts';
+import type { Sequenced } from '../../services/fanout/sequence.ts';
 import { type ReplayPage, readAfter, readBack, readFromOldest, rewind } from '../../shared/data/replay.ts';
 import type { LossReason } from '../../shared/protocol/frames.ts';
 import type { MakeRequest } from '../memory/dynamodb.ts';

@@ -1,0 +1,30 @@
+import { KEY_WINDOW_MS, type Message } from '../../shared/protocol/frames.ts';
+
+/** A message that has no offset yet. */
+export interface Draft {
+  readonly message: Message;
+  /** The publication that it came with. Several publications can have the same key. */
+  readonly origin: string;
+  /** It may have an offset already, because it has a key or its record has been handed out before. */
+  readonly mayBeRepeated: boolean;
+  readonly version?: number;
+  readonly expiresAtMs?: number;
+  readonly except?: readonly string[];
+}
+
+export const idOf = ({ message }: Draft): string => message.messageId;
+export const publishedAtMs = ({ message }: Draft): number => Date.parse(message.publishedAt);
+
+/** The first draft with each id. */
+export function firstOfEach<D extends Draft>(drafts: readonly D[]): Map<string, D> {
+  const firsts = new Map<string, D>();
+  for (const draft of drafts) if (!firsts.has(idOf(draft))) firsts.set(idOf(draft), draft);
+  return firsts;
+}
+
+/**
+ * Whether a draft is the same message as the first with its id, which was published at `firstMs`: it is as long as the
+ * key counts, and if it was published before that one, because then it is only late.
+ */
+export const isSameMessage = (draft: Draft, firstMs: number): boolean =>
+  publishedAtMs(draft) <= firstMs + KEY_WINDOW_MS;

@@ -1,0 +1,156 @@
+import type { Claim, History, LogEntry } from '../../shared/data/log.ts';
+import type { HistoryNamespace } from '../../shared/protocol/namespaces.ts';
+import { type Draft, idOf, isSameMessage, publishedAtMs } from './draft.ts';
+import { type Allocated, allocate, type Place, type PlaceDeps } from './places.ts';
+
+/** What settling needs. */
+export interface SettleDeps extends PlaceDeps {
+  readonly namespace: HistoryNamespace;
+  readonly history: PlaceDeps['history'] & Pick<History, 'claims' | 'claim' | 'write' | 'entry'>;
+}
+
+/** Where a message is, and the publication that brought it there; `stale` if the topic has had a newer version. */
+export type Settled = { readonly origin: string; readonly entry: LogEntry } | 'stale';
+
+/**
+ * How a message gets to its one offset, although other workers may have it at the same time and readers write
+ * tombstones at offsets that stay undecided for long. Each decision is a conditional write that the first one wins.
+ *
+ *   state      what is known                        what happens                           next
+ *   ---------  -----------------------------------  -------------------------------------  -------------------------
+ *   unclaimed  no claim is this message's, or it    the unused offset, or else a new one,  claimed, by this worker
+ *              claims an offset with a tombstone    is claimed                             or by one that was faster
+ *   unclaimed  the topic has had a newer version,   that it is stale is claimed            ended, or claimed by one
+ *              so that it gets no offset                                                   that was faster
+ *   claimed    that it is stale                     nothing                                ended
+ *   claimed    an offset, by this publication       the message is written there           ended, or unclaimed if
+ *                                                                                          there is a tombstone
+ *   claimed    an offset, by another publication    the entry is read, or if there is      ended, or unclaimed if
+ *              with the same key                    none, a tombstone is written there     there is a tombstone
+ *   ended      where the message is, or is stale    a tombstone is written at an offset    none
+ *                                                   that stayed unused, so that readers
+ *                                                   do not wait for it
+ *
+ * It also ends when the log turns out to have been replaced: then all of this is done again in the new one.
+ */
+type State = Unclaimed | Claimed | Ended;
+
+interface Unclaimed {
+  readonly is: 'unclaimed';
+  /** The claim that the next one takes the place of. */
+  readonly replaces: Claim | undefined;
+  /** What has been allocated for the message and is not claimed. */
+  readonly unused: Allocated | undefined;
+}
+interface Claimed {
+  readonly is: 'claimed';
+  readonly claim: Claim;
+  readonly unused: Allocated | undefined;
+  /** When the offset below the claimed one was allocated: known if this worker has allocated that one. */
+  readonly previousAtMs?: number;
+}
+interface Ended {
+  readonly is: 'ended';
+  readonly result: Settled | 'replaced';
+}
+
+/** A try fails when another worker or a reader was faster. */
+const TRIES_MAX = 8;
+
+/** Brings a message to its offset, from what is `known` of it and what has been `allocated` for it. */
+export async function settle(
+  draft: Draft,
+  known: Claim | undefined,
+  allocated: Allocated | undefined,
+  deps: SettleDeps,
+): Promise<Settled | 'replaced'> {
+  let state: State = stateAfter(draft, known, allocated);
+  for (let tries = 0; tries < TRIES_MAX; tries++) {
+    if (state.is === 'claimed') state = await decideOffset(draft, state, deps);
+    if (state.is === 'unclaimed') state = await claimOffset(draft, state, deps);
+    if (state.is === 'ended') return state.result;
+  }
+  throw new Error(`expected to settle message ${idOf(draft)} in ${TRIES_MAX} tries, got overtaken each time`);
+}
+
+/** Whether a claim with the draft's id is this message's, not that of an older message with the same key. */
+export const isClaimOf = (draft: Draft, claim: Claim | undefined): claim is Claim =>
+  claim !== undefined && isSameMessage(draft, claim.publishedAtMs);
+
+const stateAfter = (
+  draft: Draft,
+  known: Claim | undefined,
+  unused: Allocated | undefined,
+): Unclaimed | Claimed =>
+  isClaimOf(draft, known)
+    ? { is: 'claimed', claim: known, unused }
+    : { is: 'unclaimed', replaces: known, unused };
+
+async function claimOffset(draft: Draft, { replaces, unused }: Unclaimed, deps: SettleDeps): Promise<State> {
+  const { log, history, now } = deps;
+  const place = unused ?? (await allocate(draft, deps));
+  if (place === 'replaced') return { is: 'ended', result: place };
+  const own: Claim = {
+    origin: draft.origin,
+    publishedAtMs: publishedAtMs(draft),
+    // Staleness is claimed, too, because another worker may be about to store the message.
+    ...(place === 'stale' ? { offset: place, atMs: now() } : { offset: place.offset, atMs: place.atMs }),
+  };
+  const isFirst = await history.claim(log, idOf(draft), own, replaces?.offset);
+  if (!isFirst) {
+    const claims = await history.claims(log, [idOf(draft)]);
+    return stateAfter(draft, claims.get(idOf(draft)), place);
+  }
+  return place === 'stale'
+    ? { is: 'ended', result: place }
+    : { is: 'claimed', claim: own, unused: undefined, previousAtMs: place.previousAtMs };
+}
+
+async function decideOffset(draft: Draft, state: Claimed, deps: SettleDeps): Promise<Unclaimed | Ended> {
+  const { claim, unused } = state;
+  const result = await resultOf(draft, state, deps);
+  if (!result) return { is: 'unclaimed', replaces: claim, unused };
+  // A tombstone, so that readers do not wait for the offset that is not needed.
+  if (unused && unused !== 'stale') await write({ offset: unused.offset, atMs: unused.atMs }, deps);
+  return { is: 'ended', result };
+}
+
+/** What the claim has come to: undefined if there is a tombstone at its offset. */
+async function resultOf(
+  draft: Draft,
+  { claim: { offset, origin, atMs }, previousAtMs }: Claimed,
+  deps: SettleDeps,
+): Promise<Settled | undefined> {
+  if (offset === 'stale') return offset;
+  const isOwn = origin === draft.origin;
+  const entry = isOwn
+    ? await writeFirst(entryFor(draft, { offset, atMs }, previousAtMs), deps)
+    : await readOrRefuse({ offset, atMs }, deps);
+  return entry?.json === undefined ? undefined : { origin, entry };
+}
+
+/** What another publication wrote there; if it has not yet, a tombstone, and then it takes another offset as well. */
+const readOrRefuse = async (tombstone: LogEntry, deps: SettleDeps): Promise<LogEntry | undefined> =>
+  (await deps.history.entry(deps.log, tombstone.offset)) ?? writeFirst(tombstone, deps);
+
+/** What an offset holds for good: this entry, or the one that was written there before it. */
+const writeFirst = async (entry: LogEntry, deps: SettleDeps): Promise<LogEntry | undefined> =>
+  (await write(entry, deps)) ? entry : deps.history.entry(deps.log, entry.offset);
+
+const write = (entry: LogEntry, { log, history, namespace }: SettleDeps): Promise<boolean> =>
+  history.write(log, entry, namespace.history.seconds);
+
+function entryFor(
+  { message, expiresAtMs, except }: Draft,
+  place: Pick<Place, 'offset' | 'atMs'>,
+  previousAtMs: number | undefined,
+): LogEntry {
+  const { messageId, ...rest } = message;
+  return {
+    ...place,
+    json: JSON.stringify({ messageId, offset: place.offset, ...rest }),
+    ...(previousAtMs !== undefined && { previousAtMs }),
+    ...(expiresAtMs !== undefined && { expiresAtMs }),
+    ...(except && except.length > 0 && { except }),
+  };
+}
