@@ -30,7 +30,7 @@ const WRITES_IN_FLIGHT_MAX = 10;
 const EPOCHS_MAX = 10_000;
 
 /**
- * Gives messages to a topic their offsets, and writes them to its log: in this order, before subscribers are looked up.
+ * Gives messages to a topic their offsets, and writes them to its log, before subscribers are looked up.
  *
  * 1. Offsets are allocated. If this worker dies now they are holes, which readers turn into tombstones.
  * 2. Each message claims its offset: from now on a worker that gets it again finds where it belongs.
@@ -79,11 +79,12 @@ async function sequenceRound(
   for (let logs = 0; logs < LOGS_MAX; logs++) {
     const log = { topic, epoch: await epochOf(topic, deps) };
     const settled = await settleAll(distinct, { log, namespace, history, now });
-    if (settled !== 'replaced') {
-      if (namespace.lastValue) await keepLast([...settled.values()], log, history);
-      return outcomesOf(drafts, settled, log.epoch);
+    if (settled === 'replaced') {
+      epochs.delete(topic);
+      continue;
     }
-    epochs.delete(topic);
+    if (namespace.lastValue) await keepLast([...settled.values()], log, history);
+    return outcomesOf(drafts, settled, log.epoch);
   }
   throw new Error(`expected the log of ${topic} to stay the same, got a new one ${LOGS_MAX} times`);
 }

@@ -11,12 +11,12 @@ export interface ServeDeps extends RunDeps {
   readonly inlineMax: number;
 }
 
-/** A target batch with everybody who is to get it. */
+/** A target batch whose subscribers are known. */
 export interface ResolvedBatch extends StoredBatch {
   readonly subscribers: readonly ShardSubscribers[];
 }
 
-/** While posts have no turn for so long, the delivery queue is the better place to wait. */
+/** Posts that get no turn for so long wait in the delivery queue instead, which costs no running worker. */
 const INLINE_WAIT_MS = 2_000;
 
 /** Brings a batch to its subscribers, if they are few, or else puts jobs that do so on the delivery queue. */

@@ -31,7 +31,7 @@ export interface Deliverable {
 /** A target batch once everything that its topic keeps is in the log. */
 export interface StoredBatch {
   readonly target: Target;
-  /** Of the topic's log, if it keeps one. */
+  /** The epoch of the topic's log, if the topic keeps one. */
   readonly epoch?: string;
   readonly deliverables: readonly Deliverable[];
   /** Jobs that tell publishers where their messages are. */

@@ -19,8 +19,8 @@ const PROBES_IN_FLIGHT_MAX = 32;
 
 /**
  * Deletes the rows of connections that closed without a `$disconnect`. Each run looks at a bounded number of them,
- * from a random place on: a small table is seen whole every time, a large one sooner or later, and no run has to
- * remember where the last one stopped.
+ * from a random place on: a small table is seen whole every time, a large one sooner or later, without any state that
+ * says where the last run stopped.
  */
 export async function sweep(deps: SweepDeps): Promise<{ seen: number; gone: number }> {
   const sample = await deps.connections.sample(deps.newId(), PROBES_MAX);
@@ -31,7 +31,7 @@ export async function sweep(deps: SweepDeps): Promise<{ seen: number; gone: numb
   return { seen: sample.length, gone: first.gone + second.gone };
 }
 
-/** Undecided are those that are not open, but so young that they may be about to open. */
+/** A connection that is not open is undecided if it is so young that it may still be in its handshake. */
 async function forgetClosed(sample: Sample, deps: SweepDeps): Promise<{ gone: number; undecided: Sample }> {
   let gone = 0;
   const undecided: Sample = [];

@@ -14,10 +14,10 @@ export interface Pace {
   announce(urgency: Urgency, posts: number): void;
   /** The next post's turn, waited for if it has to be: false if it would not come before `stopAtMs`. */
   takeTurn(urgency: Urgency, stopAtMs: number): boolean | Promise<boolean>;
-  /** What posts are answered: where many get 429, the next ones come more slowly. */
+  /** Notes what a post was answered: when many get 429, the next turns come more slowly. */
   noteAnswer(isThrottled: boolean): void;
 }
-export interface PaceDeps {
+interface PaceDeps {
   readonly budget: Budget;
   readonly requestsPerSecondMax: number;
   /** Environments that may be at work at the same time. */
@@ -38,18 +38,18 @@ export const urgencyOf = ({
 
 /** Quick posts run ahead by up to this much: API Gateway lets through half a second's worth at once. */
 const QUICK_AHEAD_MS = 500;
-/** How far the schedule may reach before bulk posts take more of it: with what one lease adds, quick ones still pass. */
+/** Bulk posts take no more of a schedule that reaches further: one more lease, and quick posts can still run ahead. */
 const BULK_BACKLOG_MS = 400;
 /** Long enough that one lease does for several small deliveries. */
 const QUICK_LATE_MS = 50;
-/** Short enough that a worker that was held up does not make up for it all at once. */
+/** Short enough that a worker that was held up does not post everything it missed at once. */
 const BULK_LATE_MS = 10;
-/** Share of the budget that is used without asking: for a post or two, asking would cost more than they do. */
+/** Share of the budget that is used without a lease: for a post or two, a lease would cost more than they do. */
 const UNASKED_SHARE = 0.01;
 const UNASKED_BURST_SECONDS = 1;
 /** Posts reach API Gateway a little more bunched than they left. */
 const BUNCHING_SHARE = 0.027;
-/** What is left to be asked for, so that the unasked and their burst still fit. */
+/** Share that is leased: what remains beside the unasked posts, their burst and the bunching. */
 const ASKED_SHARE = 1 - UNASKED_SHARE * (1 + UNASKED_BURST_SECONDS) - BUNCHING_SHARE;
 
 export function createPace({ budget, requestsPerSecondMax, environmentsMax, ...deps }: PaceDeps): Pace {
@@ -86,18 +86,18 @@ export function createPace({ budget, requestsPerSecondMax, environmentsMax, ...d
 }
 
 /**
- * A 429 may also mean that one client reads too slowly, which no pace can cure. The account is over its quota where many
- * posts of some time get one.
+ * One 429 may mean only that a client reads too slowly, which no pace can cure. Where many posts of a period get one,
+ * the account is over its quota.
  */
 const THROTTLED_SHARE = 0.05;
 const THROTTLED_MIN = 5;
 const LOOK_EVERY_MS = 100;
-/** What that does, and how soon it is made good again. */
+/** By what factor posts then slow down, at most how far, and how much of it is left after a second without. */
 const SLOWER = 1.25;
 const SLOWNESS_MAX = 16;
 const RECOVERY_PER_SECOND = 0.9;
 
-/** Slows down by factors and speeds up again little by little, as every sender does that shares a line with others. */
+/** Slows down by factors and speeds up again little by little, as TCP does. */
 function createSpeed(now: () => number) {
   let slowness = 1;
   let asOfMs = now();
@@ -126,7 +126,7 @@ function createSpeed(now: () => number) {
   };
 }
 
-/** Answers whether one more fits within so many a second. */
+/** A token bucket: answers whether one more post fits within so many a second. */
 function createBucket(perSecond: number, now: () => number): () => boolean {
   const burst = perSecond * UNASKED_BURST_SECONDS;
   let level = burst;

@@ -1,9 +1,9 @@
 /** Takes `spanMs` of the shared schedule and answers with its start; undefined means ask again later. */
-export type TakeSpan = (spanMs: number) => Promise<number | undefined>;
+type TakeSpan = (spanMs: number) => Promise<number | undefined>;
 
-export interface TurnsDeps {
+interface TurnsDeps {
   readonly take: TakeSpan;
-  /** Time between two posts at the pace of the moment. */
+  /** Time between two posts at the present pace. */
   readonly intervalMs: () => number;
   readonly now: () => number;
   readonly random: () => number;
@@ -17,11 +17,11 @@ export interface TurnsDeps {
 
 /** Short, so that many workers fit side by side into the schedule; long enough that asking costs next to nothing. */
 const LEASE_MS = 50;
-/** How long after a lease its size says how large the next should be. */
+/** A lease that ended longer ago says nothing about how large the next should be. */
 const RECENT_MS = 100;
 /** How long to wait, at most, before the schedule is asked again. */
 const BUSY_MS = 200;
-/** Timers are no finer: turns so close are taken together. */
+/** Timers are no finer: a turn that comes this soon is taken at once. */
 const GRAIN_MS = 2;
 
 interface Lease {
@@ -49,7 +49,7 @@ export class Turns {
     this.#wanted += posts;
   }
 
-  /** False if the turn would come at or after `stopAtMs`. What need not be waited for is no promise: it is once a post. */
+  /** False if the turn would come at or after `stopAtMs`. Not always a promise: one for every post would be slow. */
   takeTurn(stopAtMs: number): boolean | Promise<boolean> {
     if (this.#deps.now() >= stopAtMs) return false;
     const atMs = this.#next();
@@ -95,12 +95,12 @@ export class Turns {
     return atMs;
   }
 
-  /** Makes the next lease the present one: false if there is none to be had just now. */
+  /** Makes the next lease the present one: false if the schedule has none now. */
   async #renew(): Promise<boolean> {
     const following = this.#ask();
     try {
       const lease = await following;
-      // Of all who waited for it, the first puts it in place.
+      // Several posts may have waited for it: the first of them puts it in place.
       if (lease && this.#following === following) {
         this.#lease = lease;
         this.#lost = 0;
@@ -120,21 +120,21 @@ export class Turns {
       .then((startMs) =>
         startMs === undefined ? undefined : { size, intervalMs, nextMs: startMs, left: size },
       );
-    // An error is for whoever needs the lease; until then nobody may be waiting for it.
+    // Asked for ahead of need, it may fail before anything awaits it: the error is thrown where the lease is needed.
     following.catch(() => {});
     this.#following = following;
     return following;
   }
 
   /**
-   * As many as are wanted. A worker that uses up one lease after the other asks for twice as many, so that many small
-   * deliveries cost few requests, but for no more than may wait until they are wanted; one that lets turns lapse asks
-   * for fewer.
+   * How many turns to ask for: as many as are wanted. A worker that uses up one lease after the other asks for twice
+   * as many, so that many small deliveries cost few requests, but for no more than can be taken before they are lost;
+   * one that loses turns asks for fewer.
    */
   #size(intervalMs: number): number {
     const { size, left, nextMs } = this.#lease;
     const isRecent = this.#deps.now() - nextMs < RECENT_MS;
-    // Those that are left are wanted: with more to spare, nobody would ask.
+    // The turns left are all wanted: a lease with turns to spare asks for no other.
     const usual = this.#lost > 0 ? size - this.#lost : 2 * size;
     const ahead = isRecent ? Math.min(usual, Math.floor(this.#deps.lateMs / intervalMs)) : 0;
     const max = Math.max(1, Math.floor(LEASE_MS / intervalMs));

@@ -3,15 +3,15 @@ import type { Shard } from '../data/shards.ts';
 import { toQueueJson } from '../protocol/json.ts';
 import type { Topic } from '../protocol/topic.ts';
 
-/** Messages for connections: each connection gets all of them, in order. A retry is a job that names only what failed. */
+/** Messages for connections: each connection gets all of them, in order. A retry is a job of only what failed. */
 export interface DeliveryJob {
   /** Jobs of one group, a topic's for instance, cannot starve another's (SQS fair queues: at most 128 characters). */
   readonly group: string;
   /** Absent when the messages were not published to a topic. */
   readonly topic?: Topic;
-  /** Of the topic's log, if it keeps one: the messages have offsets. */
+  /** The epoch of the topic's log, if the topic keeps one: then the messages have offsets. */
   readonly epoch?: string;
-  /** What kind of frame it is if not messages: one frame for each, then. */
+  /** The kind of frame, if it is not messages; then each is a frame of its own. */
   readonly type?: 'receipt';
   readonly messages: readonly JobMessage[];
   readonly connectionIds: readonly string[];
@@ -25,7 +25,7 @@ export interface DeliveryJob {
 export interface JobMessage {
   /** A `WireMessage`, written out: it is the same for every connection. */
   readonly json: string;
-  /** From then on nobody is served any more. */
+  /** From then on it is sent to no further connection. */
   readonly expiresAtMs?: number;
 }
 

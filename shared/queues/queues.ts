@@ -13,16 +13,18 @@ const BATCH_ENTRIES_MAX = 10;
 const BATCH_BYTES_MAX = 1_048_576;
 /** The jobs of a million subscribers are 200 batches. */
 const BATCHES_IN_FLIGHT_MAX = 8;
-/** A batch answers 200 with what it did not take; after this many tries that is an error. */
+/** SQS answers 200 and lists the entries that it did not take; after this many tries that is an error. */
 const BATCH_TRIES_MAX = 5;
 const BATCH_BACKOFF_MS = 50;
-/** A dead letter is read by a person. */
+/** A person reads it, so that the beginning is enough. */
 const REASON_LENGTH_MAX = 1_000;
 
+/** Where jobs wait for a delivery worker. */
 export interface DeliveryQueue {
   /** Resolves once the queue has all of them. */
   enqueue(jobs: readonly DeliveryJob[], delaySeconds: number): Promise<void>;
 }
+/** Where messages end that no further try can help. */
 export interface DeadLetters {
   /** `body` stays as it was, so that it can be redriven; the reason travels as a message attribute. */
   bury(body: string, reason: string): Promise<void>;
