@@ -1,8 +1,8 @@
-import { KEY_WINDOW_MS, type Message } from '../../shared/protocol/frames.ts';
+import { KEY_WINDOW_MS, type WireMessage } from '../../shared/protocol/frames.ts';
 
 /** A message that has no offset yet. */
 export interface Draft {
-  readonly message: Message;
+  readonly message: WireMessage;
   /** The publication that it came with. Several publications can have the same key. */
   readonly origin: string;
   /** It may have an offset already, because it has a key or its record has been handed out before. */

@@ -1,10 +1,10 @@
-import type { History, Log } from '../../shared/data/log.ts';
+import type { Log, Logs } from '../../shared/data/log.ts';
 import { type Draft, publishedAtMs } from './draft.ts';
 
 /** What allocating needs. */
 export interface PlaceDeps {
   readonly log: Log;
-  readonly history: Pick<History, 'allocate' | 'allocateVersion'>;
+  readonly logs: Pick<Logs, 'allocate' | 'allocateVersion'>;
   readonly now: () => number;
 }
 
@@ -37,10 +37,10 @@ export async function allocateAll<D extends Draft>(
 
 async function allocateRange<D extends Draft>(
   drafts: readonly D[],
-  { log, history, now }: PlaceDeps,
+  { log, logs, now }: PlaceDeps,
 ): Promise<Map<D, Place> | 'replaced'> {
   const atMs = now();
-  const allocation = await history.allocate(log, drafts.length);
+  const allocation = await logs.allocate(log, drafts.length);
   if (!allocation) return 'replaced';
   const { first, previousAtMs } = allocation;
   return new Map(
@@ -52,16 +52,13 @@ async function allocateRange<D extends Draft>(
 }
 
 /** A place for one draft, unless the log is not the topic's any more. */
-export async function allocate(
-  draft: Draft,
-  { log, history, now }: PlaceDeps,
-): Promise<Allocated | 'replaced'> {
+export async function allocate(draft: Draft, { log, logs, now }: PlaceDeps): Promise<Allocated | 'replaced'> {
   const { version, message } = draft;
   const atMs = now();
   const allocation =
     version === undefined
-      ? await history.allocate(log, 1)
-      : await history.allocateVersion(log, version, {
+      ? await logs.allocate(log, 1)
+      : await logs.allocateVersion(log, version, {
           messageId: message.messageId,
           publishedAtMs: publishedAtMs(draft),
         });

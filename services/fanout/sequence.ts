@@ -1,6 +1,5 @@
 import { mapLimit } from '../../shared/async.ts';
 import type { Claim, Log, LogEntry, Logs } from '../../shared/data/log.ts';
-import type { WireMessage } from '../../shared/protocol/frames.ts';
 import type { HistoryNamespace } from '../../shared/protocol/namespaces.ts';
 import type { Topic } from '../../shared/protocol/topic.ts';
 import { type Draft, firstOfEach, idOf, isSameMessage, publishedAtMs } from './draft.ts';
@@ -74,16 +73,16 @@ async function sequenceRound(
   namespace: HistoryNamespace,
   deps: SequenceDeps,
 ): Promise<Sequenced[]> {
-  const { history, now, epochs } = deps;
+  const { logs, now, epochs } = deps;
   const distinct = [...firstOfEach(drafts).values()];
-  for (let logs = 0; logs < LOGS_MAX; logs++) {
+  for (let tries = 0; tries < LOGS_MAX; tries++) {
     const log = { topic, epoch: await epochOf(topic, deps) };
-    const settled = await settleAll(distinct, { log, namespace, history, now });
+    const settled = await settleAll(distinct, { log, namespace, logs, now });
     if (settled === 'replaced') {
       epochs.delete(topic);
       continue;
     }
-    if (namespace.lastValue) await keepLast([...settled.values()], log, history);
+    if (namespace.lastValue) await keepLast([...settled.values()], log, logs);
     return outcomesOf(drafts, settled, log.epoch);
   }
   throw new Error(`expected the log of ${topic} to stay the same, got a new one ${LOGS_MAX} times`);
@@ -121,14 +120,10 @@ async function settleAll(
   return settled;
 }
 
-async function keepLast(
-  settled: readonly Settled[],
-  log: Log,
-  history: SequenceDeps['history'],
-): Promise<void> {
+async function keepLast(settled: readonly Settled[], log: Log, logs: SequenceDeps['logs']): Promise<void> {
   const entries = settled.flatMap((each) => (each === 'stale' ? [] : each.entry));
   const last = entries.toSorted((a, b) => a.offset - b.offset).at(-1);
-  if (last) await history.putLast(log, last);
+  if (last) await logs.putLast(log, last);
 }
 
 /** A message is `stored` for the publication that brought it there, and for that once in a batch. */

@@ -1,4 +1,4 @@
-import type { Claim, History, LogEntry } from '../../shared/data/log.ts';
+import type { Claim, LogEntry, Logs } from '../../shared/data/log.ts';
 import type { HistoryNamespace } from '../../shared/protocol/namespaces.ts';
 import { type Draft, idOf, isSameMessage, publishedAtMs } from './draft.ts';
 import { type Allocated, allocate, type Place, type PlaceDeps } from './places.ts';
@@ -6,7 +6,7 @@ import { type Allocated, allocate, type Place, type PlaceDeps } from './places.t
 /** What settling needs. */
 export interface SettleDeps extends PlaceDeps {
   readonly namespace: HistoryNamespace;
-  readonly history: PlaceDeps['history'] & Pick<History, 'claims' | 'claim' | 'write' | 'entry'>;
+  readonly logs: PlaceDeps['logs'] & Pick<Logs, 'claims' | 'claim' | 'write' | 'entry'>;
 }
 
 /** Where a message is, and the publication that brought it there; `stale` if the topic has had a newer version. */
@@ -87,7 +87,7 @@ const stateAfter = (
     : { is: 'unclaimed', replaces: known, unused };
 
 async function claimOffset(draft: Draft, { replaces, unused }: Unclaimed, deps: SettleDeps): Promise<State> {
-  const { log, history, now } = deps;
+  const { log, logs, now } = deps;
   const place = unused ?? (await allocate(draft, deps));
   if (place === 'replaced') return { is: 'ended', result: place };
   const own: Claim = {
@@ -96,9 +96,9 @@ async function claimOffset(draft: Draft, { replaces, unused }: Unclaimed, deps: 
     // Staleness is claimed, too, because another worker may be about to store the message.
     ...(place === 'stale' ? { offset: place, atMs: now() } : { offset: place.offset, atMs: place.atMs }),
   };
-  const isFirst = await history.claim(log, idOf(draft), own, replaces?.offset);
+  const isFirst = await logs.claim(log, idOf(draft), own, replaces?.offset);
   if (!isFirst) {
-    const claims = await history.claims(log, [idOf(draft)]);
+    const claims = await logs.claims(log, [idOf(draft)]);
     return stateAfter(draft, claims.get(idOf(draft)), place);
   }
   return place === 'stale'
@@ -131,14 +131,14 @@ async function resultOf(
 
 /** What another publication wrote there; if it has not yet, a tombstone, and then it takes another offset as well. */
 const readOrRefuse = async (tombstone: LogEntry, deps: SettleDeps): Promise<LogEntry | undefined> =>
-  (await deps.history.entry(deps.log, tombstone.offset)) ?? writeFirst(tombstone, deps);
+  (await deps.logs.entry(deps.log, tombstone.offset)) ?? writeFirst(tombstone, deps);
 
 /** What an offset holds for good: this entry, or the one that was written there before it. */
 const writeFirst = async (entry: LogEntry, deps: SettleDeps): Promise<LogEntry | undefined> =>
-  (await write(entry, deps)) ? entry : deps.history.entry(deps.log, entry.offset);
+  (await write(entry, deps)) ? entry : deps.logs.entry(deps.log, entry.offset);
 
-const write = (entry: LogEntry, { log, history, namespace }: SettleDeps): Promise<boolean> =>
-  history.write(log, entry, namespace.history.seconds);
+const write = (entry: LogEntry, { log, logs, namespace }: SettleDeps): Promise<boolean> =>
+  logs.write(log, entry, namespace.history.seconds);
 
 function entryFor(
   { message, expiresAtMs, except }: Draft,

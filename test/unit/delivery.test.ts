@@ -70,7 +70,7 @@ const job = (connectionIds: string[], messages = ['1'], attempt = 1): DeliveryJo
   shards,
   attempt,
 });
-const nobody = { gone: [], failed: [], unreached: [], throttled: 0, expired: 0 };
+const nothing = { gone: [], failed: [], unreached: [], throttled: 0, expired: 0 };
 
 const outcome = async (...args: Parameters<typeof postJob>) => {
   const { delivered, gone, failed, unreached, throttled, expired } = await postJob(...args);
@@ -81,7 +81,7 @@ describe('postJob', () => {
   it('gives every connection every message in order', async () => {
     const { got, ...deps } = postsThat(() => delivered);
     const result = await outcome(job(['a', 'b', 'c'], ['1', '2', '3']), deps, FOREVER);
-    expect(result).toEqual({ ...nobody, delivered: 3 });
+    expect(result).toEqual({ ...nothing, delivered: 3 });
     expect(got).toEqual({ a: ['1', '2', '3'], b: ['1', '2', '3'], c: ['1', '2', '3'] });
   });
 
@@ -89,7 +89,7 @@ describe('postJob', () => {
     const { got, ...deps } = postsThat((id, message) => (id === 'b' && message === '2' ? failed : delivered));
     const result = await outcome(job(['a', 'b'], ['1', '2', '3']), deps, FOREVER);
     expect(result).toEqual({
-      ...nobody,
+      ...nothing,
       delivered: 1,
       failed: [{ connectionId: 'b', from: 1, reason: 'HTTP 500' }],
     });

@@ -180,7 +180,7 @@ describe('a published message', () => {
     expect(remarks).toMatchObject({ delivered: 2, expired: 2 });
   });
 
-  it('goes to the delivery queue when nobody may be posted to for long', async () => {
+  it('goes to the delivery queue when posts get no turn for long', async () => {
     const { deps, got, jobs } = houseOf(
       { news: ['a'] },
       { pace: { ...freePace(), takeTurn: async () => false } },
@@ -190,7 +190,7 @@ describe('a published message', () => {
     expect(jobs).toMatchObject([{ connectionIds: ['a'], attempt: 1 }]);
   });
 
-  it('nobody subscribed to is done', async () => {
+  it('to a topic without subscribers is done', async () => {
     const { deps, got, jobs } = houseOf({});
     expect(await run([record({ topic: 'news', data: 1 })], deps)).toEqual([]);
     expect([got, jobs]).toEqual([[], []]);
@@ -215,7 +215,7 @@ describe('a topic that has grown', () => {
     expect(grown).toEqual([]);
   });
 
-  it('reaches everybody once, in whichever shard they are', async () => {
+  it('reaches each connection once, in whichever shard it is', async () => {
     const { deps, got } = houseOf({ news: ids(9), 'news/*': ids(5) }, { inlineMax: 100 }, 4);
     await run([record({ topic: 'news', data: 1 })], deps);
     expect(got.map(([id]) => id).sort()).toEqual(ids(9));
@@ -272,7 +272,7 @@ describe('a batch', () => {
     },
   );
 
-  it('hands out again only the records that could not be resolved, and serves nobody of them', async () => {
+  it('hands out again only the records that could not be resolved, and delivers none of those', async () => {
     const { deps, got } = houseOf(
       { news: ['a'] },
       {
@@ -399,7 +399,7 @@ describe('a message to a topic that keeps history', () => {
     ]);
   });
 
-  it('is in the log before anybody is looked for', async () => {
+  it('is in the log before subscribers are looked up', async () => {
     const seen: unknown[] = [];
     const { deps, log } = historyHouse(['a']);
     const shards: FanOutDeps['shards'] = {
@@ -442,7 +442,7 @@ describe('a message to a topic that keeps history', () => {
     expect(await log.contents()).toHaveLength(2);
   });
 
-  it('is brought by whoever had its key first, and by nobody else', async () => {
+  it('is delivered by the first record with its key, and by no other', async () => {
     const { deps, frames } = historyHouse(['a']);
     await run([toLobby('first', { key: 'k' })], deps);
     await run([toLobby('second', { key: 'k' })], deps);
@@ -457,7 +457,7 @@ describe('a message to a topic that keeps history', () => {
     expect(frames.a?.[1].messages.map(({ data }: { data: unknown }) => data)).toEqual([1, 2]);
   });
 
-  it('that is stale reaches nobody', async () => {
+  it('that is stale is delivered to no connection', async () => {
     const { deps, frames } = historyHouse(['a']);
     await run([toLobby('new', { version: 2 }), toLobby('old', { version: 1 })], deps);
     expect(frames.a?.map(({ data }) => data)).toEqual(['new']);

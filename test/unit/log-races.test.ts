@@ -12,7 +12,7 @@ import { dies, redelivered, TopicLog } from '../support/topic-log.ts';
 const ROUNDS = 300;
 /** `k` is a key that is published anew each time; `v1` and so on have versions. */
 const MESSAGES = ['a', 'b', 'c', 'k', 'v1', 'v2', 'v3'];
-/** After so long a reader thinks that whoever was about to write has died. */
+/** After so long a reader takes it that the worker that was about to write has died. */
 const SETTLED_MS = 10_000;
 const FOREVER = Number.POSITIVE_INFINITY;
 
@@ -171,7 +171,7 @@ it('every offset is one message or none, for everybody, and no page passes over 
         for (const [id, ofMessage] of Map.groupBy(sequenced, ({ draft }) => draft.message.messageId)) {
           const outcomes = ofMessage.map(({ result }) => result.outcome);
           const times = contents.filter((each) => each === id).length;
-          // Somebody delivers what is in the log; what is nowhere was stale for everybody.
+          // What is in the log is delivered by one worker; what is not was stale for all of them.
           expect([id, times, outcomes]).toEqual(
             outcomes.includes('stored') ? [id, 1, outcomes] : [id, 0, outcomes.map(() => 'stale')],
           );

@@ -110,7 +110,7 @@ describe('the pace', () => {
     const late: number[] = [];
     for (let n = 0; n < 50; n++) {
       const askedAt = clock.now();
-      // More than it may have unasked, so that it has to ask like everybody.
+      // More than it may have unasked, so that it needs a lease like the others.
       void post(one, 'quick', 5, () => late.push(clock.now() - askedAt));
       await run(20);
     }

@@ -34,7 +34,7 @@ describe('messages', () => {
     expect(entry?.json).toBe(JSON.stringify({ messageId, offset: 2, ...rest }));
   });
 
-  it('keep who does not get them, and from when on nobody does', async () => {
+  it('keep which connections do not get them, and when they expire', async () => {
     const log = new TopicLog();
     const expiresAtMs = log.nowMs + 5;
     await log.publish(log.draft('a', { except: ['x', 'y'], expiresAtMs }), log.draft('b', { except: [] }));
@@ -87,7 +87,7 @@ describe('a worker that dies', () => {
     const draft = log.draft('a');
     await killed(log, at, draft);
     await log.publish(log.draft('b'));
-    // To be delivered by whoever has it now: nobody knows how far the other one got.
+    // `stored`, so that this worker delivers it: how far the dead one got is not known.
     expect(outcomes(await log.publish(redelivered(draft)))).toEqual([outcome]);
     expect(outcomes(await log.publish(redelivered(draft)))).toEqual([outcome]);
     expect(await log.contents()).toEqual(contents);
@@ -377,7 +377,7 @@ describe('a version', () => {
     expect(published).toEqual(['stored 1', 'stale', 'stale', 'stored 2']);
   });
 
-  it('that was dropped stays so for whoever has the same key, within five minutes', async () => {
+  it('that was dropped stays so for all with the same key, within five minutes', async () => {
     const log = new TopicLog();
     await log.publish(versioned(log, 'other', 5));
     const keyed = (origin: string, version: number) => log.keyed('k', origin, { version });
@@ -401,7 +401,7 @@ describe('a version', () => {
 describe('a log', () => {
   const FORGOTTEN_MS = (HEAD_TTL_SECONDS + 1) * 1000;
 
-  it('that has been replaced is left by whoever knew it', async () => {
+  it('that has been replaced is left by a worker that knew it', async () => {
     const log = new TopicLog();
     const old = log.worker();
     await old(log.draft('a'));
@@ -478,7 +478,7 @@ describe('a last value', () => {
     expect(await lastOf(log)).toBe('a');
   });
 
-  it('is not kept where nobody asked for it', async () => {
+  it('is not kept unless the namespace says so', async () => {
     const log = new TopicLog();
     await log.publish(log.draft('a'));
     expect(await lastOf(log)).toBeUndefined();
