@@ -1,6 +1,10 @@
+import { type GetConnectionCommandInput, GoneException } from '@aws-sdk/client-apigatewaymanagementapi';
 import { type DynamoDBClient, ProvisionedThroughputExceededException } from '@aws-sdk/client-dynamodb';
 import type { PutEventsCommandInput } from '@aws-sdk/client-eventbridge';
 import type { SendMessageBatchCommandInput, SendMessageCommandInput } from '@aws-sdk/client-sqs';
+import { completeSettings } from '../../infra/settings.ts';
+import type { Clients as AwsClients } from '../../shared/aws/sdk/clients.ts';
+import type { DeliveryClients } from '../../shared/delivery/deps.ts';
 import type { Post } from '../../shared/delivery/post.ts';
 import type { QueueEvent } from '../../shared/lambda/events.ts';
 import type { MakeRequest, MemoryDynamoDB } from '../memory/dynamodb.ts';
@@ -10,8 +14,7 @@ import type { Environment } from './lambda.ts';
 import type { DeadLetters, Queue } from './queue.ts';
 import type { World } from './world.ts';
 
-/** As in infra/fanwire.ts. */
-const POST_TIMEOUT_MS = 5_000;
+const { postTimeoutMs: POST_TIMEOUT_MS } = completeSettings({});
 /** How far behind an eventual read can be. */
 const LAG_MS = [1, 5_000] as const;
 
@@ -37,9 +40,23 @@ export interface Aws {
   readonly watcher: Watcher;
 }
 
-/** Clients as an environment has them: what it asks for takes time, fails, and ends with it. */
+export type Clients = AwsClients & DeliveryClients;
 
-export function dynamodbFor(environment: Environment, { world, tables }: Aws): DynamoDBClient {
+/** Clients as an environment has them: what it asks for takes time, fails, and ends with it. */
+export function clientsFor(environment: Environment, aws: Aws): Clients {
+  const dynamodb = dynamodbFor(environment, aws);
+  const sqs = sqsFor(environment, aws);
+  return {
+    dynamodb,
+    sqs,
+    eventBridge: eventBridgeFor(environment, aws),
+    management: managementFor(environment, aws),
+    post: postFor(environment, aws),
+    late: async () => ({ dynamodb, sqs }),
+  };
+}
+
+function dynamodbFor(environment: Environment, { world, tables }: Aws): DynamoDBClient {
   const { faults, dice } = world;
   const makeRequest: MakeRequest = ({ operation, table, input, isEventual }, perform) => {
     const isWrite = !['GetItem', 'Query', 'Scan', 'BatchGetItem'].includes(operation);
@@ -57,7 +74,7 @@ export function dynamodbFor(environment: Environment, { world, tables }: Aws): D
   return tables.client(makeRequest);
 }
 
-export function eventBridgeFor(environment: Environment, { world, bus }: Aws) {
+function eventBridgeFor(environment: Environment, { world, bus }: Aws) {
   const send = ({ input: { Entries = [] } }: { readonly input: PutEventsCommandInput }) => {
     const isFailing = world.faults.hits('busFails');
     const taken = isFailing ? Entries.slice(0, world.dice.integer(0, Entries.length)) : Entries;
@@ -70,7 +87,7 @@ export function eventBridgeFor(environment: Environment, { world, bus }: Aws) {
   return { send } as never;
 }
 
-export function sqsFor(environment: Environment, aws: Aws) {
+function sqsFor(environment: Environment, aws: Aws) {
   const { faults, dice } = aws.world;
   const sendBatch = ({ Entries = [] }: SendMessageBatchCommandInput) => {
     const isFailing = faults.hits('queueFails');
@@ -97,7 +114,7 @@ export function sqsFor(environment: Environment, aws: Aws) {
   return { send } as never;
 }
 
-export function postFor(environment: Environment, { gateway, watcher }: Aws): Post {
+function postFor(environment: Environment, { gateway, watcher }: Aws): Post {
   const decoder = new TextDecoder();
   return async (connectionId, frame) => {
     const text = decoder.decode(frame);
@@ -112,17 +129,19 @@ export function postFor(environment: Environment, { gateway, watcher }: Aws): Po
   };
 }
 
-/** Whether a connection is still there, as @connections has it. */
-export const isOpenFor =
-  (environment: Environment, { world: { faults }, gateway }: Aws) =>
-  (connectionId: string): Promise<boolean> =>
+/** Whether a connection is still there. */
+function managementFor(environment: Environment, { world: { faults }, gateway }: Aws) {
+  const send = ({ input: { ConnectionId = '' } }: { readonly input: GetConnectionCommandInput }) =>
     environment.call(
       'GetConnection',
-      () => gateway.isOpen(connectionId) && !faults.hits('postGoneThoughOpen'),
-      {
-        refused: faults.hits('postThrottled') ? throttled() : undefined,
+      () => {
+        if (!gateway.isOpen(ConnectionId) || faults.hits('postGoneThoughOpen')) throw gone();
+        return {};
       },
+      { refused: faults.hits('postThrottled') ? throttled() : undefined },
     );
+  return { send } as never;
+}
 
 /** Says what is asked and what comes of it, to whoever reads along. */
 const described =
@@ -141,4 +160,5 @@ const described =
 
 const throttled = (): Error =>
   new ProvisionedThroughputExceededException({ message: 'throttled', $metadata: {} });
+const gone = (): Error => new GoneException({ message: '', $metadata: { httpStatusCode: 410 } });
 const hungUp = (): Error => new Error('socket hang up');

@@ -1,33 +1,32 @@
+import { completeSettings } from '../../infra/settings.ts';
+import { assemble as assembleConnect } from '../../services/connect/assemble.ts';
 import { connect } from '../../services/connect/connect.ts';
 import { handler as answerUnknown } from '../../services/default/lambda.ts';
+import { assemble as assembleDeliver } from '../../services/deliver/assemble.ts';
 import { deliverJobs } from '../../services/deliver/deliver-jobs.ts';
+import { assemble as assembleDisconnect } from '../../services/disconnect/assemble.ts';
+import { disconnect } from '../../services/disconnect/disconnect.ts';
+import { assemble as assembleFanOut } from '../../services/fanout/assemble.ts';
 import { fanOut } from '../../services/fanout/fan-out.ts';
+import { assemble as assembleHistory } from '../../services/history/assemble.ts';
 import { history } from '../../services/history/history.ts';
-import { ping } from '../../services/ping/ping.ts';
+import { assemble as assemblePing } from '../../services/ping/assemble.ts';
+import { type PingDeps, ping } from '../../services/ping/ping.ts';
+import { assemble as assemblePublish } from '../../services/publish/assemble.ts';
 import { publish } from '../../services/publish/publish.ts';
+import { assemble as assembleSend } from '../../services/send/assemble.ts';
 import { send } from '../../services/send/send.ts';
+import { assemble as assembleSubscribe } from '../../services/subscribe/assemble.ts';
 import { subscribe } from '../../services/subscribe/subscribe.ts';
+import { assemble as assembleSweep } from '../../services/sweep/assemble.ts';
 import { sweep } from '../../services/sweep/sweep.ts';
+import { assemble as assembleUnsubscribe } from '../../services/unsubscribe/assemble.ts';
 import { unsubscribe } from '../../services/unsubscribe/unsubscribe.ts';
+import { assemble as assembleWhoami } from '../../services/whoami/assemble.ts';
 import { whoami } from '../../services/whoami/whoami.ts';
-import { createLimit } from '../../shared/async.ts';
-import { createBudget } from '../../shared/data/budget.ts';
-import { createConnections } from '../../shared/data/connections.ts';
-import { createForget, forgetConnection } from '../../shared/data/forget.ts';
-import { createHeads } from '../../shared/data/heads.ts';
-import { createLogs } from '../../shared/data/log.ts';
-import { createShards } from '../../shared/data/shards.ts';
-import { createSubscriptions } from '../../shared/data/subscriptions.ts';
-import { createPace } from '../../shared/delivery/pace.ts';
-import type { RunDeps } from '../../shared/delivery/run.ts';
-import type {
-  ConnectEvent,
-  DisconnectEvent,
-  MessageEvent,
-  QueueEvent,
-  QueueResult,
-  RouteResult,
-} from '../../shared/lambda/events.ts';
+// Loaded here: a delivery loads it late, and to wait for a file is not for virtual time.
+import '../../shared/delivery/stores.ts';
+import type { ConnectEvent, DisconnectEvent, QueueEvent, QueueResult } from '../../shared/lambda/events.ts';
 import { lifecycle } from '../../shared/lambda/lifecycle.ts';
 import { route } from '../../shared/lambda/route.ts';
 import type { Handler } from '../../shared/lambda/stack.ts';
@@ -42,20 +41,10 @@ import {
   parseSubscribe,
   parseSubscription,
 } from '../../shared/protocol/parse.ts';
-import { createBus } from '../../shared/queues/bus.ts';
-import { createDeadLetters, createDeliveryQueue } from '../../shared/queues/queues.ts';
 import { MemoryDynamoDB, type MemoryOptions } from '../memory/dynamodb.ts';
 import { freePace } from '../support/free-pace.ts';
 import { Bus } from './bus.ts';
-import {
-  type Aws,
-  dynamodbFor,
-  eventBridgeFor,
-  isOpenFor,
-  postFor,
-  sqsFor,
-  type Watcher,
-} from './clients.ts';
+import { type Aws, type Clients, clientsFor, type Watcher } from './clients.ts';
 import { AGE_MAX_MS, Gateway } from './gateway.ts';
 import { type Environment, LambdaFunction } from './lambda.ts';
 import { DeadLetters, Queue } from './queue.ts';
@@ -65,13 +54,13 @@ import type { World } from './world.ts';
 /** As in infra/fanwire.ts. */
 const ROUTE_TIMEOUT_MS = 10_000;
 const WORKER_TIMEOUT_MS = 90_000;
-const POSTS_IN_FLIGHT_MAX = 200;
+const USUAL = completeSettings({});
 /** When a client is asked for its next connection, as a share of the age that it may reach. */
-const ROLLOVER_SHARE = 6_000 / 7_200;
+const ROLLOVER_SHARE = (USUAL.rolloverAfterSeconds * 1_000) / AGE_MAX_MS;
 /** Wraps what one environment of a function gets: that is how a mutant is planted. */
 export type Bend = <D>(functionName: string, deps: D, environment: Environment) => D;
 
-/** The whole of Fanwire: the service functions as they are, wired as their entries wire them, on a simulated AWS. */
+/** The whole of Fanwire: the service functions, assembled as their entries assemble them, on a simulated AWS. */
 export class System implements Aws {
   readonly tables: MemoryDynamoDB;
   readonly gateway: Gateway;
@@ -104,19 +93,21 @@ export class System implements Aws {
       ...(onWrite && { onWrite }),
     });
     const { workersMax, visibilityMs } = settings;
-    const queue = (name: string, deadLetters: DeadLetters, load: Load<QueueEvent, QueueResult>) => {
-      const function_ = this.#worker(name, load);
-      return new Queue(world, { name, visibilityMs, workersMax, deadLetters }, function_);
-    };
-    this.ingest = queue('fanout', this.badEvents, (environment) => this.#fanOut(environment));
-    this.delivery = queue('deliver', this.undelivered, (environment) => this.#deliver(environment));
+    const queue = (name: string, deadLetters: DeadLetters, load: Load<QueueEvent, QueueResult>) =>
+      new Queue(world, { name, visibilityMs, workersMax, deadLetters }, this.#worker(name, load));
+    this.ingest = queue('fanout', this.badEvents, (environment) => {
+      const deps = this.#assembled('fanout', this.#atItsPace(assembleFanOut), environment);
+      return worker((records, stopAtMs) => fanOut(records, deps, stopAtMs), environment.now);
+    });
+    this.delivery = queue('deliver', this.undelivered, (environment) => {
+      const deps = this.#assembled('deliver', this.#atItsPace(assembleDeliver), environment);
+      return worker((records, stopAtMs) => deliverJobs(records, deps, stopAtMs), environment.now);
+    });
     this.bus = new Bus(world, this.ingest, (event) => watcher.arrived(event));
     this.gateway = new Gateway(world, this.#routes(), settings.ageMaxMs);
-    this.#sweep = this.#function('sweep', WORKER_TIMEOUT_MS, (environment) => async () => {
-      const { connections, subscriptions } = this.#stores(environment);
-      const isOpen = isOpenFor(environment, this);
-      const { now, wait, newId } = environment;
-      await sweep({ connections, subscriptions, isOpen, now, wait, newId });
+    this.#sweep = this.#function('sweep', WORKER_TIMEOUT_MS, (environment) => {
+      const deps = this.#assembled('sweep', assembleSweep, environment);
+      return async () => void (await sweep(deps));
     });
   }
 
@@ -135,134 +126,65 @@ export class System implements Aws {
   }
 
   #routes() {
-    const action = (name: string, load: Load<MessageEvent, RouteResult>) =>
-      this.#function(name, ROUTE_TIMEOUT_MS, load);
+    const of = <D, E, R>(name: string, assemble: Assemble<D>, toHandler: (deps: D) => Handler<E, R>) =>
+      this.#function<E, R>(name, ROUTE_TIMEOUT_MS, (environment) =>
+        toHandler(this.#assembled(name, assemble, environment)),
+      );
     return {
-      connect: this.#function<ConnectEvent, RouteResult>('connect', ROUTE_TIMEOUT_MS, (environment) => {
-        const { connections } = this.#stores(environment);
-        return lifecycle((event: ConnectEvent) => connect(event, { connections }));
-      }),
-      disconnect: this.#function<DisconnectEvent, RouteResult>(
-        'disconnect',
-        ROUTE_TIMEOUT_MS,
-        (environment) => {
-          const stores = this.#stores(environment);
-          return lifecycle(async ({ requestContext }: DisconnectEvent) => {
-            await forgetConnection(requestContext.connectionId, stores);
-          });
-        },
+      connect: of('connect', assembleConnect, (deps) =>
+        lifecycle((event: ConnectEvent) => connect(event, deps)),
+      ),
+      disconnect: of('disconnect', assembleDisconnect, (deps) =>
+        lifecycle((event: DisconnectEvent) => disconnect(event, deps)),
       ),
       actions: {
-        subscribe: action('subscribe', (environment) => {
-          const { namespaces, subscriptionsMax } = this.settings;
-          const { random, newId, now, wait } = environment;
-          const rest = { namespaces, subscriptionsMax, random, newId, now, wait };
-          const deps = this.#bend('subscribe', { ...this.#stores(environment), ...rest }, environment);
-          return route(parseSubscribe, (input) => subscribe(input, deps));
-        }),
-        unsubscribe: action('unsubscribe', (environment) => {
-          const deps = this.#stores(environment);
-          return route(parseSubscription(Action.unsubscribe), (input) => unsubscribe(input, deps));
-        }),
-        publish: action('publish', (environment) => {
-          const { newId, now } = environment;
-          const deps = {
-            bus: createBus(eventBridgeFor(environment, this), 'bus'),
-            namespaces: this.settings.namespaces,
-            newId,
-            now,
-          };
-          return route(parsePublish, (input) => publish(input, deps));
-        }),
-        send: action('send', (environment) => {
-          const { newId, now } = environment;
-          const deps = { bus: createBus(eventBridgeFor(environment, this), 'bus'), newId, now };
-          return route(parseSend, (input) => send(input, deps));
-        }),
-        history: action('history', (environment) => {
-          const { newId, now, wait } = environment;
-          const { logs } = this.#stores(environment);
-          const all = { logs, namespaces: this.settings.namespaces, newId, now, wait };
-          const deps = this.#bend('history', all, environment);
-          return route(parseHistory, (input) => history(input, deps));
-        }),
-        ping: action('ping', (environment) => {
-          const heads = createHeads(dynamodbFor(environment, this), 'topics', environment.now);
-          const ageMaxMs = () =>
-            this.world.faults.has('connectionCut') ? this.settings.ageMaxMs : AGE_MAX_MS;
-          const deps = {
-            connections: this.#stores(environment).connections,
-            heads,
-            get rolloverAfterMs() {
-              return ageMaxMs() * ROLLOVER_SHARE;
-            },
-            now: environment.now,
-          };
-          return route(parsePing, (input) => ping(input, deps));
-        }),
-        whoami: action('whoami', (environment) => {
-          const deps = { connections: this.#stores(environment).connections, endpoint: 'https://simulated' };
-          return route(parseBare(Action.whoami), (input) => whoami(input, deps));
-        }),
-        $default: action('default', () => answerUnknown),
+        subscribe: of('subscribe', assembleSubscribe, (deps) =>
+          route(parseSubscribe, (input) => subscribe(input, deps)),
+        ),
+        unsubscribe: of('unsubscribe', assembleUnsubscribe, (deps) =>
+          route(parseSubscription(Action.unsubscribe), (input) => unsubscribe(input, deps)),
+        ),
+        publish: of('publish', assemblePublish, (deps) =>
+          route(parsePublish, (input) => publish(input, deps)),
+        ),
+        send: of('send', assembleSend, (deps) => route(parseSend, (input) => send(input, deps))),
+        history: of('history', assembleHistory, (deps) =>
+          route(parseHistory, (input) => history(input, deps)),
+        ),
+        ping: of('ping', this.#untilCalm(assemblePing), (deps) =>
+          route(parsePing, (input) => ping(input, deps)),
+        ),
+        whoami: of('whoami', assembleWhoami, (deps) =>
+          route(parseBare(Action.whoami), (input) => whoami(input, deps)),
+        ),
+        $default: this.#function('default', ROUTE_TIMEOUT_MS, () => answerUnknown),
       },
     };
   }
 
-  #fanOut(environment: Environment): Handler<QueueEvent, QueueResult> {
-    const { namespaces, inlineMax, shardSubscribersMax } = this.settings;
-    const deps = this.#bend(
-      'fanout',
-      {
-        ...this.#runDeps(environment),
-        ...this.#stores(environment),
-        namespaces,
-        epochs: new Map(),
-        newId: environment.newId,
-        badEvents: createDeadLetters(sqsFor(environment, this), 'badEvents'),
-        inlineMax,
-        shardSubscribersMax,
-      },
-      environment,
-    );
-    return worker((records, stopAtMs) => fanOut(records, deps, stopAtMs), environment.now);
+  #assembled<D>(name: string, assemble: Assemble<D>, environment: Environment): D {
+    const deps = assemble(configOf(this.settings), clientsFor(environment, this), environment);
+    return this.#bend(name, deps, environment);
   }
 
-  #deliver(environment: Environment): Handler<QueueEvent, QueueResult> {
-    const deps = this.#bend('deliver', this.#runDeps(environment), environment);
-    return worker((records, stopAtMs) => deliverJobs(records, deps, stopAtMs), environment.now);
-  }
-
-  #runDeps(environment: Environment): RunDeps {
-    const { now, random, wait } = environment;
-    const stores = this.#stores(environment);
-    const sqs = sqsFor(environment, this);
+  /** Where there is no budget, nothing is asked about one. */
+  #atItsPace<D>(assemble: Assemble<D>): Assemble<D> {
     const { requestsPerSecondMax } = this.settings;
-    const budget = createBudget(dynamodbFor(environment, this), 'topics', now);
-    return {
-      post: postFor(environment, this),
-      inFlight: createLimit(POSTS_IN_FLIGHT_MAX),
-      pace: requestsPerSecondMax
-        ? createPace({ budget, requestsPerSecondMax, environmentsMax: 60, now, random, wait })
-        : freePace(),
-      now,
-      random,
-      forget: createForget({ ...stores, now }),
-      deliveryQueue: createDeliveryQueue(sqs, 'delivery'),
-      deadLetters: createDeadLetters(sqs, 'undelivered'),
-      attemptsMax: this.settings.attemptsMax,
-    };
+    return (...from) => ({
+      ...assemble(...from),
+      ...(requestsPerSecondMax === undefined && { pace: freePace() }),
+    });
   }
 
-  #stores(environment: Environment) {
-    const client = dynamodbFor(environment, this);
-    const { now } = environment;
-    return {
-      connections: createConnections(client, 'connections', now),
-      subscriptions: createSubscriptions(client, 'subscriptions', now),
-      shards: createShards(client, 'topics', now),
-      logs: createLogs(client, { topicsTable: 'topics', messagesTable: 'messages' }, now),
-    };
+  /** Connections are short-lived as long as there are faults, which may end before the environment does. */
+  #untilCalm(assemble: Assemble<PingDeps>): Assemble<PingDeps> {
+    const ageMaxMs = () => (this.world.faults.has('connectionCut') ? this.settings.ageMaxMs : AGE_MAX_MS);
+    return (...from) => ({
+      ...assemble(...from),
+      get rolloverAfterMs() {
+        return ageMaxMs() * ROLLOVER_SHARE;
+      },
+    });
   }
 
   #worker(name: string, load: Load<QueueEvent, QueueResult>): LambdaFunction<QueueEvent, QueueResult> {
@@ -287,4 +209,22 @@ export class System implements Aws {
   }
 }
 
+/** What the environment variables of all functions say. */
+const configOf = (settings: SystemSettings) => ({
+  ...settings,
+  connectionsTable: 'connections',
+  subscriptionsTable: 'subscriptions',
+  topicsTable: 'topics',
+  messagesTable: 'messages',
+  eventBusName: 'bus',
+  deliveryQueueUrl: 'delivery',
+  deadLettersUrl: 'undelivered',
+  badEventsUrl: 'badEvents',
+  endpoint: 'https://simulated',
+  requestsPerSecondMax: settings.requestsPerSecondMax ?? USUAL.requestsPerSecondMax,
+  environmentsMax: USUAL.fanOutWorkersMax + USUAL.deliveryWorkersMax,
+  rolloverAfterSeconds: USUAL.rolloverAfterSeconds,
+});
+
 type Load<E, R> = (environment: Environment) => Handler<E, R>;
+type Assemble<D> = (config: ReturnType<typeof configOf>, clients: Clients, clock: Environment) => D;
