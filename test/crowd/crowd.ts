@@ -3,12 +3,15 @@ import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { BatchWriteItemCommand } from '@aws-sdk/client-dynamodb';
 import type { Runtime } from '../../infra/local/runtime.ts';
+import { assemble } from '../../services/subscribe/assemble.ts';
+import type { SubscribeDeps } from '../../services/subscribe/subscribe.ts';
 import { chunks, mapLimit } from '../../shared/async.ts';
 import { createShards } from '../../shared/data/shards.ts';
-import { createSubscriptions } from '../../shared/data/subscriptions.ts';
+import { systemClock } from '../../shared/lambda/clock.ts';
 import { parsePattern } from '../../shared/protocol/topic.ts';
 import { BackEnd } from '../support/back-end.ts';
 import { bootLocal, type TemplateResources } from '../support/local.ts';
+import { namespacesOf } from '../support/namespaces.ts';
 import { until } from '../support/until.ts';
 import {
   type Conduct,
@@ -84,12 +87,21 @@ export class Crowd {
   shards() {
     return createShards(this.backEnd.dynamodb, String(this.local.ready.tables.topics), Date.now);
   }
-  subscriptions() {
-    return createSubscriptions(
-      this.backEnd.dynamodb,
-      String(this.local.ready.tables.subscriptions),
-      Date.now,
-    );
+  /** What the route `subscribe` has, but for the connection that it would look up: there are only subscriptions. */
+  subscribeDeps(): SubscribeDeps {
+    const { tables } = this.local.ready;
+    const config = {
+      connectionsTable: String(tables.connections),
+      subscriptionsTable: String(tables.subscriptions),
+      topicsTable: String(tables.topics),
+      messagesTable: String(tables.messages),
+      subscriptionsMax: 1,
+      namespaces: namespacesOf(),
+    };
+    return {
+      ...assemble(config, this.backEnd, systemClock),
+      connections: { addSubscription: async (_, __, shard) => shard },
+    };
   }
 
   /** Publishes one message, numbered, with further fields of the event's detail. */

@@ -2,12 +2,11 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Usage } from '../../infra/local/meter/usage.ts';
 import { costOf } from '../../infra/model/bill.ts';
 import { PRICES } from '../../infra/model/prices.ts';
-import { type SubscribeDeps, subscribe } from '../../services/subscribe/subscribe.ts';
+import { subscribe } from '../../services/subscribe/subscribe.ts';
 import { mapLimit } from '../../shared/async.ts';
 import { parsePattern } from '../../shared/protocol/topic.ts';
 import { decodeJob } from '../../shared/queues/job.ts';
 import { percentile } from '../bench/bench.ts';
-import { namespacesOf } from '../support/namespaces.ts';
 import { until } from '../support/until.ts';
 import { type Conduct, clockMs, conductOf, connectionIdOf, GOOD_CONDUCT, type Report } from './conduct.ts';
 import { Crowd, type CrowdOptions } from './crowd.ts';
@@ -141,27 +140,10 @@ export const growth = (
     };
   });
 
-/** What only topics that keep history use. */
-const withoutHistory = {
-  logs: {} as SubscribeDeps['logs'],
-  namespaces: namespacesOf(),
-  newId: () => '',
-  now: Date.now,
-  wait: async () => {},
-};
-
-/** The route's own function and the real tables; only the connection is not there to be looked up. */
 const subscribeOne = (crowd: Crowd, connectionId: string) =>
   subscribe(
     { connectionId, connectedAtMs: Date.now(), frame: { topic: parsePattern(TOPIC) } },
-    {
-      connections: { addSubscription: async (_, __, shard) => shard },
-      subscriptions: crowd.subscriptions(),
-      shards: crowd.shards(),
-      subscriptionsMax: 1,
-      random: Math.random,
-      ...withoutHistory,
-    },
+    crowd.subscribeDeps(),
   );
 
 export interface Misconduct {
