@@ -17,12 +17,12 @@ export const routesOf = ({ tables, eventBus }: Pick<Parts, 'tables' | 'eventBus'
   return {
     connect: {
       key: '$connect',
-      reads: ['CONNECTIONS_TABLE'],
+      reads: ['TRANSPORT', 'CONNECTIONS_TABLE'],
       rights: [allow(['dynamodb:PutItem'], connections.tableArn)],
     },
     disconnect: {
       key: '$disconnect',
-      reads: ['CONNECTIONS_TABLE', 'SUBSCRIPTIONS_TABLE'],
+      reads: ['TRANSPORT', 'CONNECTIONS_TABLE', 'SUBSCRIPTIONS_TABLE'],
       rights: [
         allow(['dynamodb:DeleteItem'], connections.tableArn),
         allow(['dynamodb:BatchWriteItem'], subscriptions.tableArn),
@@ -31,6 +31,7 @@ export const routesOf = ({ tables, eventBus }: Pick<Parts, 'tables' | 'eventBus'
     subscribe: {
       key: 'subscribe',
       reads: [
+        'TRANSPORT',
         'CONNECTIONS_TABLE',
         'SUBSCRIPTIONS_TABLE',
         'TOPICS_TABLE',
@@ -46,12 +47,12 @@ export const routesOf = ({ tables, eventBus }: Pick<Parts, 'tables' | 'eventBus'
     },
     history: {
       key: 'history',
-      reads: ['TOPICS_TABLE', 'MESSAGES_TABLE', 'NAMESPACES'],
+      reads: ['TRANSPORT', 'TOPICS_TABLE', 'MESSAGES_TABLE', 'NAMESPACES'],
       rights: [allow(['dynamodb:GetItem', 'dynamodb:UpdateItem'], topics.tableArn), readLogs],
     },
     unsubscribe: {
       key: 'unsubscribe',
-      reads: ['CONNECTIONS_TABLE', 'SUBSCRIPTIONS_TABLE', 'TOPICS_TABLE'],
+      reads: ['TRANSPORT', 'CONNECTIONS_TABLE', 'SUBSCRIPTIONS_TABLE', 'TOPICS_TABLE'],
       rights: [
         allow(['dynamodb:GetItem', 'dynamodb:UpdateItem'], connections.tableArn),
         allow(['dynamodb:BatchWriteItem'], subscriptions.tableArn),
@@ -60,22 +61,22 @@ export const routesOf = ({ tables, eventBus }: Pick<Parts, 'tables' | 'eventBus'
     },
     publish: {
       key: 'publish',
-      reads: ['EVENT_BUS_NAME', 'NAMESPACES'],
+      reads: ['TRANSPORT', 'EVENT_BUS_NAME', 'NAMESPACES'],
       rights: [allow(['events:PutEvents'], eventBus.eventBusArn)],
     },
     send: {
       key: 'send',
-      reads: ['EVENT_BUS_NAME'],
+      reads: ['TRANSPORT', 'EVENT_BUS_NAME'],
       rights: [allow(['events:PutEvents'], eventBus.eventBusArn)],
     },
     whoami: {
       key: 'whoami',
-      reads: ['CONNECTIONS_TABLE', 'CALLBACK_URL'],
+      reads: ['TRANSPORT', 'CONNECTIONS_TABLE', 'CALLBACK_URL'],
       rights: [allow(['dynamodb:GetItem'], connections.tableArn)],
     },
     ping: {
       key: 'ping',
-      reads: ['CONNECTIONS_TABLE', 'TOPICS_TABLE', 'ROLLOVER_AFTER_SECONDS'],
+      reads: ['TRANSPORT', 'CONNECTIONS_TABLE', 'TOPICS_TABLE', 'ROLLOVER_AFTER_SECONDS'],
       rights: [
         allow(['dynamodb:GetItem'], connections.tableArn),
         allow(['dynamodb:BatchGetItem'], topics.tableArn),

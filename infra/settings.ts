@@ -1,4 +1,4 @@
-import { TRANSPORTS, type TransportName } from '../shared/delivery/create-post.ts';
+import { TRANSPORTS, type TransportName } from '../shared/aws/transports.ts';
 import type { Namespaces } from '../shared/protocol/namespaces.ts';
 import { completeNamespaces, type NamespacesSettings } from './namespaces.ts';
 
@@ -22,8 +22,8 @@ export interface FanwireSettings {
   readonly fanOutWorkersMax?: number;
   /** Delivery workers that run at the same time. One can make some thousand posts a second. */
   readonly deliveryWorkersMax?: number;
-  /** How posts are made: over sockets of our own (fast), or as the SDK makes them. */
-  readonly postTransport?: TransportName;
+  /** How the Lambdas call AWS: over sockets of our own (fast), or with the SDK's clients as they come. */
+  readonly transport?: TransportName;
   /** The settings of each namespace; by default nothing is kept. */
   readonly namespaces?: NamespacesSettings;
   /**
@@ -52,13 +52,13 @@ const DEFAULTS: Required<Omit<FanwireSettings, 'namespaces'>> = {
   requestsPerSecondMax: 8_000,
   fanOutWorkersMax: 50,
   deliveryWorkersMax: 10,
-  postTransport: 'sockets',
+  transport: 'sockets',
   rolloverAfterSeconds: 6_000,
 };
 
 /** The bounds within which the workers keep to their timeout and a connection's item to its 400 KB. */
 const BOUNDS: Record<
-  keyof Omit<FanwireSettings, 'stageName' | 'postTransport' | 'namespaces'>,
+  keyof Omit<FanwireSettings, 'stageName' | 'transport' | 'namespaces'>,
   readonly [number, number]
 > = {
   subscriptionsPerConnectionMax: [1, 1_000],
@@ -86,10 +86,8 @@ export function completeSettings(given: FanwireSettings): CompleteSettings {
   if (!/^\w{1,128}$/.test(settings.stageName)) {
     problems.push(`expected stageName to be 1 to 128 letters, digits or _, got ${settings.stageName}`);
   }
-  if (!TRANSPORTS.includes(settings.postTransport)) {
-    problems.push(
-      `expected postTransport to be one of ${TRANSPORTS.join(', ')}, got ${settings.postTransport}`,
-    );
+  if (!TRANSPORTS.includes(settings.transport)) {
+    problems.push(`expected transport to be one of ${TRANSPORTS.join(', ')}, got ${settings.transport}`);
   }
   problems.push(...namespaceProblems);
   if (problems.length > 0) throw new Error(`Bad Fanwire settings: ${problems.join('; ')}`);

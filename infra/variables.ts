@@ -36,7 +36,7 @@ export const valuesOf = (parts: Omit<Parts, 'api'>): Readonly<Record<Variable, s
     SHARD_SUBSCRIBERS_MAX: String(settings.subscribersPerShardMax),
     DELIVERY_ATTEMPTS_MAX: String(settings.deliveryAttemptsMax),
     POST_TIMEOUT_MS: String(settings.postTimeoutMs),
-    POST_TRANSPORT: settings.postTransport,
+    TRANSPORT: settings.transport,
     REQUESTS_PER_SECOND_MAX: String(settings.requestsPerSecondMax),
     // Everything that posts shares one budget of requests.
     ENVIRONMENTS_MAX: String(settings.fanOutWorkersMax + settings.deliveryWorkersMax),

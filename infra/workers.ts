@@ -29,7 +29,7 @@ const DELIVERY_VARIABLES: readonly Variable[] = [
   'CALLBACK_URL',
   'DELIVERY_ATTEMPTS_MAX',
   'POST_TIMEOUT_MS',
-  'POST_TRANSPORT',
+  'TRANSPORT',
   'REQUESTS_PER_SECOND_MAX',
   'ENVIRONMENTS_MAX',
 ];
@@ -82,7 +82,7 @@ export const queueWorkersOf = (parts: Omit<Parts, 'eventBus'>) => {
 
 /** The sweep, which looks for connections that are gone. */
 export const sweepOf = (parts: Pick<Parts, 'tables' | 'api' | 'stage'>): Access => ({
-  reads: ['CONNECTIONS_TABLE', 'SUBSCRIPTIONS_TABLE', 'CALLBACK_URL'],
+  reads: ['TRANSPORT', 'CONNECTIONS_TABLE', 'SUBSCRIPTIONS_TABLE', 'CALLBACK_URL'],
   rights: [
     allow(['dynamodb:Scan', 'dynamodb:DeleteItem'], parts.tables.connections.tableArn),
     allow(['dynamodb:BatchWriteItem'], parts.tables.subscriptions.tableArn),

@@ -9,7 +9,7 @@ const config = loadConfig(process.env, { ...settings, ...postSettings });
 const clients = {
   // Lambda sets the trace id anew for every invocation.
   post: await createPost(config, systemClock, () => process.env._X_AMZN_TRACE_ID),
-  late: async () => (await import('./late-clients.ts')).createLateClients(),
+  late: async () => (await import('./late-clients.ts')).createLateClients(config.transport),
 };
 const deps = assemble(config, clients, systemClock);
 

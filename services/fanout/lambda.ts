@@ -1,6 +1,6 @@
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { SQSClient } from '@aws-sdk/client-sqs';
-import { lean } from '../../shared/aws/sdk/lean.ts';
+import { createClient } from '../../shared/aws/sdk/clients.ts';
 import { createPost, postSettings } from '../../shared/delivery/create-post.ts';
 import { systemClock } from '../../shared/lambda/clock.ts';
 import { loadConfig } from '../../shared/lambda/config.ts';
@@ -10,8 +10,8 @@ import { fanOut } from './fan-out.ts';
 
 const config = loadConfig(process.env, { ...settings, ...postSettings });
 const clients = {
-  dynamodb: lean(DynamoDBClient),
-  sqs: lean(SQSClient),
+  dynamodb: createClient(config.transport, DynamoDBClient),
+  sqs: createClient(config.transport, SQSClient),
   // Lambda sets the trace id anew for every invocation.
   post: await createPost(config, systemClock, () => process.env._X_AMZN_TRACE_ID),
 };

@@ -1,14 +1,10 @@
 import type { Clock } from '../lambda/clock.ts';
-import { type Config, oneOf, positiveInteger, text } from '../lambda/config.ts';
+import { type Config, positiveInteger, text, transport } from '../lambda/config.ts';
 import { POSTS_IN_FLIGHT_MAX, type Post } from './post.ts';
-
-/** Ways to make a post: ours is tested against the SDK's. */
-export const TRANSPORTS = ['sockets', 'sdk'] as const;
-export type TransportName = (typeof TRANSPORTS)[number];
 
 /** The environment variables that it takes. */
 export const postSettings = {
-  transport: oneOf('POST_TRANSPORT', TRANSPORTS),
+  transport,
   endpoint: text('CALLBACK_URL'),
   timeoutMs: positiveInteger('POST_TIMEOUT_MS'),
   // Lambda sets these and gives an environment new ones only by replacing it.

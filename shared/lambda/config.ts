@@ -1,3 +1,4 @@
+import { TRANSPORTS, type TransportName } from '../aws/transports.ts';
 import { type Namespaces, parseNamespaces } from '../protocol/namespaces.ts';
 import type { LambdaVariable, Variable } from './variables.ts';
 
@@ -26,7 +27,7 @@ export const positiveInteger = (name: Name): Setting<number> => ({
 
 export const namespaces: Setting<Namespaces> = { name: 'NAMESPACES', parse: parseNamespaces };
 
-export const oneOf = <T extends string>(name: Name, values: readonly T[]): Setting<T> => ({
+const oneOf = <T extends Name>(name: Name, values: readonly T[]): Setting<T> => ({
   name,
   parse: (value) => {
     const found = values.find((each) => each === value);
@@ -34,6 +35,9 @@ export const oneOf = <T extends string>(name: Name, values: readonly T[]): Setti
     return found;
   },
 });
+
+/** How the Lambda calls AWS. */
+export const transport: Setting<TransportName> = oneOf('TRANSPORT', TRANSPORTS);
 
 /** Reads every setting, or throws one error that names all that are missing or wrong. */
 export function loadConfig<S extends Settings>(env: Env, settings: S): Config<S> {

@@ -57,7 +57,7 @@ export class Crowd {
     const edit = (resources: TemplateResources) => {
       for (const { Type, Properties } of Object.values(resources)) {
         const variables = Type === 'AWS::Lambda::Function' && Properties.Environment?.Variables;
-        if (!variables?.POST_TRANSPORT) continue;
+        if (!variables?.POST_TIMEOUT_MS) continue;
         Object.assign(variables, { CALLBACK_URL: `http://127.0.0.1:${port}/prod`, ...env });
       }
     };

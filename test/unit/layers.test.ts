@@ -14,7 +14,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   'shared/aws/': ['shared/async.ts'],
   'shared/data/': ['shared/protocol/', 'shared/async.ts'],
   'shared/queues/': ['shared/data/', 'shared/protocol/', 'shared/async.ts'],
-  'shared/lambda/': ['shared/protocol/', 'shared/async.ts'],
+  'shared/lambda/': ['shared/protocol/', 'shared/aws/', 'shared/async.ts'],
   'shared/delivery/': [
     'shared/lambda/',
     'shared/queues/',

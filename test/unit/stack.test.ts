@@ -322,6 +322,17 @@ it('has a stage of the bill for everything that costs money', () => {
   expect(stageOfTable('topics', 'PutItem')).toBe('fan out');
 });
 
+it('tells every function that calls AWS how to do so', () => {
+  const told = functions.map(({ id, Environment }) => [
+    id.replace(/^Fanwire|Function.*/g, ''),
+    Environment?.Variables.TRANSPORT,
+  ]);
+  expect(Object.fromEntries(told)).toEqual({
+    ...Object.fromEntries(told.map(([id]) => [id, 'sockets'])),
+    DefaultRoute: undefined,
+  });
+});
+
 it('names every setting that is out of bounds', () => {
   expect(
     () =>
@@ -329,14 +340,14 @@ it('names every setting that is out of bounds', () => {
         postTimeoutMs: 60_000,
         fanOutWorkersMax: 1.5,
         stageName: 'a/b',
-        postTransport: 'carrier pigeon' as never,
+        transport: 'carrier pigeon' as never,
         namespaces: { chat: { recovery: true } },
       }),
   ).toThrow(
     'Bad Fanwire settings: expected postTimeoutMs to be a whole number from 50 to 5000, got 60000; ' +
       'expected fanOutWorkersMax to be a whole number from 2 to 1000, got 1.5; ' +
       'expected stageName to be 1 to 128 letters, digits or _, got a/b; ' +
-      'expected postTransport to be one of sockets, sdk, got carrier pigeon; ' +
+      'expected transport to be one of sockets, sdk, got carrier pigeon; ' +
       'namespace chat: recovery needs a history to recover from, got none',
   );
 });

@@ -1,7 +1,8 @@
 import { SocketHandler } from './handler.ts';
 import { RequestSigner, type SignerConfig } from './signer.ts';
 
-interface Client {
+/** What it takes of an SDK client to make it lean. */
+export interface Client {
   readonly config: SignerConfig;
   readonly middlewareStack: { remove(name: string): boolean };
 }
