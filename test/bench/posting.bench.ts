@@ -21,7 +21,7 @@ const VARIANTS: readonly Variant[] = ['sdk', 'undici, unsigned', 'sockets'];
 const SLOW = { delayMsMin: 5, delayMsMax: 20, p99Ms: 19.85 };
 const SLOW_VARIANTS: readonly Variant[] = ['sdk', 'sockets'];
 const SLOW_IN_FLIGHT = [1, 50, 100, 200, 400, 800];
-const SLOW_POSTS_PER_LANE = 120;
+const SLOW_POSTS_PER_SOCKET = 120;
 const SLOW_WARM_UP_POSTS = 40_000;
 /** In flight where the target is. */
 const CROWD = 400;
@@ -84,7 +84,7 @@ async function measureSlow(): Promise<SlowRow[]> {
       inFlight: Math.max(...SLOW_IN_FLIGHT),
     });
     for (const inFlight of SLOW_IN_FLIGHT) {
-      const posts = Math.min(inFlight * SLOW_POSTS_PER_LANE, postsMax);
+      const posts = Math.min(inFlight * SLOW_POSTS_PER_SOCKET, postsMax);
       const reports: Report[] = [];
       const rounds = inFlight === CROWD ? ROUNDS.crowd : 1;
       while (reports.length < rounds) reports.push(await client.run({ posts, inFlight }));

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import { createDial, type Dial } from './dial.ts';
 import type { Exchange } from './exchange.ts';
-import { type Lane, Pool } from './pool.ts';
+import { Pool, type PooledSocket } from './pool.ts';
 import { BadResponse, type ResponseLimits, ResponseReader } from './response.ts';
 import type { Answer, Transport, TransportOptions } from './transport.ts';
 
@@ -21,7 +21,7 @@ export interface Wire<Request> extends ResponseLimits {
 /** HTTP/1.1 of our own on keep-alive sockets. */
 export function openSockets<Request>(options: TransportOptions, wire: Wire<Request>): Transport<Request> {
   const dial = createDial(options);
-  return new Pool((pool) => new SocketLane(pool, dial, wire), options.socketsMax);
+  return new Pool((pool) => new HttpSocket(pool, dial, wire), options.socketsMax);
 }
 
 /** With the code of a peer that closes in the middle, which is one that the SDK tries again. */
@@ -29,7 +29,7 @@ const lostError = (): Error =>
   Object.assign(new Error('the socket was closed before the answer was complete'), { code: 'ECONNRESET' });
 
 /** Invariant: an exchange is set exactly while an answer is awaited. A socket that still owes one is never used again. */
-class SocketLane<Request> implements Lane<Request> {
+class HttpSocket<Request> implements PooledSocket<Request> {
   usedAt = 0;
   readonly #pool: Pool<Request>;
   readonly #writer: Writer<Request>;

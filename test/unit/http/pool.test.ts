@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from 'vitest';
 import { Deadlines } from '../../../shared/aws/http/deadlines.ts';
 import { Exchange } from '../../../shared/aws/http/exchange.ts';
-import { type Lane, Pool } from '../../../shared/aws/http/pool.ts';
+import { Pool, type PooledSocket } from '../../../shared/aws/http/pool.ts';
 import { Queue } from '../../../shared/aws/http/queue.ts';
 import { type Answer, IDLE_MS_MAX, WAITING_MAX } from '../../../shared/aws/http/transport.ts';
 
@@ -20,7 +20,7 @@ const deadlines = new Deadlines(60_000);
 const exchange = (path = ''): Exchange<Request> => new Exchange({ path }, deadlines.next(), deadlines);
 
 /** Answers when it is told to. */
-class FakeLane implements Lane<Request> {
+class FakeSocket implements PooledSocket<Request> {
   usedAt = 0;
   sent: Exchange<Request>[] = [];
   ended = false;
@@ -44,57 +44,57 @@ class FakeLane implements Lane<Request> {
   }
 }
 
-function poolOf(lanesMax: number) {
-  const lanes: FakeLane[] = [];
+function poolOf(socketsMax: number) {
+  const sockets: FakeSocket[] = [];
   const pool = new Pool<Request>((owner) => {
-    const lane = new FakeLane(owner);
-    lanes.push(lane);
-    return lane;
-  }, lanesMax);
-  return { pool, lanes };
+    const socket = new FakeSocket(owner);
+    sockets.push(socket);
+    return socket;
+  }, socketsMax);
+  return { pool, sockets };
 }
 
 describe('Pool', () => {
-  it('makes lanes only when it needs them, and gives the last used first', () => {
-    const { pool, lanes } = poolOf(3);
+  it('makes sockets only when it needs them, and gives the last used first', () => {
+    const { pool, sockets } = poolOf(3);
     pool.send(exchange());
-    lanes[0]?.answer();
+    sockets[0]?.answer();
     pool.send(exchange());
     pool.send(exchange());
-    expect(lanes).toHaveLength(2);
-    lanes[1]?.answer();
-    lanes[0]?.answer();
+    expect(sockets).toHaveLength(2);
+    sockets[1]?.answer();
+    sockets[0]?.answer();
     pool.send(exchange());
-    expect(lanes.map(({ sent }) => sent.length)).toEqual([3, 1]);
+    expect(sockets.map(({ sent }) => sent.length)).toEqual([3, 1]);
   });
 
-  it('gives a freed or lost lane to the first that waits and still wants its answer', async () => {
-    const { pool, lanes } = poolOf(1);
+  it('gives a freed or lost socket to the first that waits and still wants its answer', async () => {
+    const { pool, sockets } = poolOf(1);
     const posts = ['a', 'b', 'c', 'd'].map(exchange);
     for (const post of posts) pool.send(post);
     posts[1]?.expire(new Error('late'));
-    lanes[0]?.answer();
-    lanes[0]?.end(new Error('dead'));
-    expect(lanes.map(({ sent }) => sent.map(({ request }) => request.path))).toEqual([['a', 'c'], ['d']]);
+    sockets[0]?.answer();
+    sockets[0]?.end(new Error('dead'));
+    expect(sockets.map(({ sent }) => sent.map(({ request }) => request.path))).toEqual([['a', 'c'], ['d']]);
     expect(await posts[1]?.answered).toMatchObject({ message: 'late' });
   });
 
-  it('replays on a lane of its own before others have their turn', () => {
-    const { pool, lanes } = poolOf(2);
+  it('replays on a socket of its own before others have their turn', () => {
+    const { pool, sockets } = poolOf(2);
     for (const path of ['a', 'b', 'c']) pool.send(exchange(path));
-    const [first] = lanes;
+    const [first] = sockets;
     if (first) pool.lost(first, first.sent[0]);
-    expect(lanes.map(({ sent }) => sent.map(({ request }) => request.path))).toEqual([['a'], ['b'], ['a']]);
+    expect(sockets.map(({ sent }) => sent.map(({ request }) => request.path))).toEqual([['a'], ['b'], ['a']]);
   });
 
-  it('uses no lane that was idle for too long', () => {
-    const { pool, lanes } = poolOf(3);
+  it('uses no socket that was idle for too long', () => {
+    const { pool, sockets } = poolOf(3);
     for (let n = 0; n < 3; n++) pool.send(exchange());
-    for (const lane of lanes) lane.answer();
+    for (const socket of sockets) socket.answer();
     const clock = vi.spyOn(performance, 'now').mockReturnValue(performance.now() + IDLE_MS_MAX + 1);
     pool.send(exchange());
     clock.mockRestore();
-    expect(lanes.map(({ ended, sent }) => [ended, sent.length])).toEqual([
+    expect(sockets.map(({ ended, sent }) => [ended, sent.length])).toEqual([
       [true, 1],
       [true, 1],
       [true, 1],
