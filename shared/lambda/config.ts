@@ -27,7 +27,7 @@ export const positiveInteger = (name: Name): Setting<number> => ({
 
 export const namespaces: Setting<Namespaces> = { name: 'NAMESPACES', parse: parseNamespaces };
 
-const oneOf = <T extends Name>(name: Name, values: readonly T[]): Setting<T> => ({
+const oneOf = <T extends string>(name: Name, values: readonly T[]): Setting<T> => ({
   name,
   parse: (value) => {
     const found = values.find((each) => each === value);

@@ -11,17 +11,17 @@ export interface Writer<Request> {
   bytesOf(request: Request, isWritten: boolean): Buffer;
 }
 
-/** What goes over the sockets. */
-export interface Wire<Request> extends ResponseLimits {
+/** How requests become bytes, and how much of an answer is read. */
+export interface Codec<Request> extends ResponseLimits {
   readonly createWriter: () => Writer<Request>;
   /** What is read at once: longer answers come in pieces. */
   readonly readBytes: number;
 }
 
 /** HTTP/1.1 of our own on keep-alive sockets. */
-export function openSockets<Request>(options: TransportOptions, wire: Wire<Request>): Transport<Request> {
+export function openSockets<Request>(options: TransportOptions, codec: Codec<Request>): Transport<Request> {
   const dial = createDial(options);
-  return new Pool((pool) => new HttpSocket(pool, dial, wire), options.socketsMax);
+  return new Pool((pool) => new HttpSocket(pool, dial, codec), options.socketsMax);
 }
 
 /** With the code of a peer that closes in the middle, which is one that the SDK tries again. */
@@ -41,11 +41,11 @@ class HttpSocket<Request> implements PooledSocket<Request> {
   #ready = false;
   #closed = false;
 
-  constructor(pool: Pool<Request>, dial: Dial, wire: Wire<Request>) {
+  constructor(pool: Pool<Request>, dial: Dial, codec: Codec<Request>) {
     this.#pool = pool;
-    this.#writer = wire.createWriter();
-    this.#reader = new ResponseReader(wire);
-    this.#in = Buffer.allocUnsafeSlow(wire.readBytes);
+    this.#writer = codec.createWriter();
+    this.#reader = new ResponseReader(codec);
+    this.#in = Buffer.allocUnsafeSlow(codec.readBytes);
     const { socket, ready } = dial({ buffer: this.#in, callback: (length) => this.#read(length) });
     this.#socket = socket;
     socket.unref(); // while a request is under way the timer of its deadline keeps the process alive

@@ -3,7 +3,7 @@ import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import type { EventBridgeClient } from '@aws-sdk/client-eventbridge';
 import type { SQSClient } from '@aws-sdk/client-sqs';
 import type { TransportName } from '../transports.ts';
-import { type Client, lean } from './lean.ts';
+import { lean, type SdkClient } from './lean.ts';
 
 /** What calls AWS, by service: each Lambda makes those that it needs. */
 export interface Clients {
@@ -14,7 +14,7 @@ export interface Clients {
 }
 
 /** Makes a client that goes over the transport. */
-export const createClient = <C extends Client, Options extends object>(
+export const createClient = <C extends SdkClient, Options extends object>(
   transport: TransportName,
   Class: new (options: Options) => C,
   options?: Options,

@@ -1,6 +1,6 @@
 import { Deadlines } from '../http/deadlines.ts';
 import { abortError, Exchange, endWith } from '../http/exchange.ts';
-import { openSockets, type Wire } from '../http/sockets.ts';
+import { type Codec, openSockets } from '../http/sockets.ts';
 import type { Transport } from '../http/transport.ts';
 import { encodeRequest, type Request } from './request.ts';
 
@@ -19,7 +19,7 @@ interface CallOptions {
 /** An answer of these services takes milliseconds; one that takes so long never comes, and is worth another try. */
 const TIMEOUT_MS = 10_000;
 
-const WIRE: Wire<Buffer> = {
+const CODEC: Codec<Buffer> = {
   createWriter: () => ({ bytesOf: (bytes) => bytes }),
   readBytes: 64 * 1024,
   allHeaders: true,
@@ -70,7 +70,7 @@ export class SocketHandler {
     const known = this.#transports.get(endpoint);
     if (known) return known;
     const { ca } = this.#options;
-    const transport = openSockets({ endpoint, ...(ca !== undefined && { ca }) }, WIRE);
+    const transport = openSockets({ endpoint, ...(ca !== undefined && { ca }) }, CODEC);
     this.#transports.set(endpoint, transport);
     return transport;
   }

@@ -2,7 +2,7 @@ import { SocketHandler } from './handler.ts';
 import { RequestSigner, type SignerConfig } from './signer.ts';
 
 /** What it takes of an SDK client to make it lean. */
-export interface Client {
+export interface SdkClient {
   readonly config: SignerConfig;
   readonly middlewareStack: { remove(name: string): boolean };
 }
@@ -12,7 +12,7 @@ export interface Client {
  * sockets of our own, and without its logger, which walks through all of every answer to leave out what is secret, even
  * where nothing is logged.
  */
-export function lean<C extends Client, Options extends object>(
+export function lean<C extends SdkClient, Options extends object>(
   Class: new (options: Options) => C,
   options?: Options,
 ): C {

@@ -18,7 +18,7 @@ const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 export const isPlainBody = (body: unknown): body is string | Uint8Array | undefined =>
   body === undefined || typeof body === 'string' || body instanceof Uint8Array;
 
-/** The request as HTTP/1.1 has it on the wire. Throws what this client cannot send. */
+/** The request as HTTP/1.1 writes it. Throws what this client cannot send. */
 export function encodeRequest({ method, path, query = {}, headers, body }: Request): Buffer {
   if (!PATH.test(path)) throw new TypeError(`expected an encoded path, got ${JSON.stringify(path)}`);
   if (Object.keys(query).length > 0) throw new TypeError(`expected no query, got one to ${path}`);
