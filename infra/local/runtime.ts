@@ -3,6 +3,7 @@ import { devNull } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Account } from './account.ts';
 import { Gateway, type GatewayDeps, type GatewaySettings } from './apigateway/gateway.ts';
+import { executeApi } from './apigateway/rights.ts';
 import { type AccountLimits, Throttle } from './apigateway/throttle.ts';
 import { type Clock, systemClock } from './clock.ts';
 import {
@@ -11,8 +12,10 @@ import {
   keepCredentials,
   type SessionCredentials,
 } from './credentials.ts';
+import { dynamodb } from './dynamodb/rights.ts';
 import { Tables, type TablesOptions } from './dynamodb/tables.ts';
 import { Buses, type BusesOptions } from './eventbridge/buses.ts';
+import { events } from './eventbridge/rights.ts';
 import { FAULTS_PATH, FaultControl } from './faults/control.ts';
 import type { FaultSet } from './faults/fault.ts';
 import { Faults } from './faults/faults.ts';
@@ -28,7 +31,9 @@ import { createMeter } from './meter/create.ts';
 import type { Meter } from './meter/meter.ts';
 import { describeReady, type Ready } from './ready.ts';
 import { startSchedule } from './scheduler/schedule.ts';
+import { guardedServices } from './services.ts';
 import { Queues, type QueuesOptions } from './sqs/queues.ts';
+import { sqs } from './sqs/rights.ts';
 import { type Named, Names } from './stack/names.ts';
 import {
   busNames,
@@ -129,7 +134,7 @@ async function start(options: RuntimeOptions, running: AsyncDisposableStack): Pr
     invoke: callers.ofGateways(invoke),
     clock,
     randomBytes,
-    guard,
+    admit: guard.of(executeApi),
     throttle: new Throttle(clock, options.limits),
     log: (line) => log('gateway', line),
     faults: faults?.gateway,
@@ -143,9 +148,9 @@ async function start(options: RuntimeOptions, running: AsyncDisposableStack): Pr
   });
   const { secretAccessKey: _, ...health } = ready;
   const engines = {
-    DynamoDB_20120810: guard.before('dynamodb', tables),
-    AmazonSQS: guard.before('sqs', queues),
-    AWSEvents: guard.before('events', buses),
+    [dynamodb.target]: guard.before(dynamodb, tables),
+    [sqs.target]: guard.before(sqs, queues),
+    [events.target]: guard.before(events, buses),
   };
   server.serve({
     gateways,
@@ -211,6 +216,7 @@ const openIam = (
   new Iam(stack, {
     ...ACCOUNT,
     credentials,
+    services: guardedServices,
     clock,
     log: (line) => log('iam', line),
     ...(deny && { deny }),

@@ -5,8 +5,9 @@ import type { Account } from '../account.ts';
 import type { Clock } from '../clock.ts';
 import { Delays } from '../delays.ts';
 import type { HttpRequest, HttpResponse } from '../http/engine.ts';
-import type { Guard } from '../iam/guard.ts';
+import type { Admit } from '../http/rights.ts';
 import type { Invoke } from '../lambda/invoke.ts';
+import type { AccessRequest } from '../policy/policy.ts';
 import { type Authorize, type AuthorizerSettings, admitEverybody, createAuthorizer } from './authorizer.ts';
 import { type Closing, Connection, GOING_AWAY } from './connection.ts';
 import {
@@ -44,6 +45,7 @@ import {
 } from './management.ts';
 import type { StageMeter } from './meter.ts';
 import { errorText, GatewayError, replyText } from './replies.ts';
+import { connectionsAccess } from './rights.ts';
 import { CONNECT_ROUTE, compileRouteSelection, DEFAULT_ROUTE, DISCONNECT_ROUTE } from './routing.ts';
 import { Throttle } from './throttle.ts';
 
@@ -71,7 +73,7 @@ export interface GatewayDeps {
   readonly clock: Clock;
   readonly randomBytes: RandomBytes;
   /** Lets calls to @connections in; without it everybody. */
-  readonly guard?: Pick<Guard, 'admitsConnectionsCall'>;
+  readonly admit?: Admit;
   readonly faults?: GatewayFaults | undefined;
   /** Of this stage, told what AWS would bill. */
   readonly meter?: StageMeter;
@@ -85,12 +87,14 @@ type Admission = (Extract<Verdict, { accepted: true }> & { readonly connection: 
 
 const TOO_MANY_CONNECTIONS = refusal(429, GatewayError.throttled);
 const CLOSED = refusal(503, 'Service Unavailable');
+const ADMIT_ALL: Admit = () => true;
 
 /** One stage of a WebSocket API: the sockets of its clients, and the @connections calls of its back ends. */
 export class Gateway {
   readonly #routes: GatewaySettings['routes'];
   readonly #deps: GatewayDeps;
   readonly #throttle: Throttle;
+  readonly #account: Account;
   readonly #source: EventSource;
   readonly #stagePath: string;
   readonly #routeKeyOf: (message: string) => string;
@@ -109,6 +113,7 @@ export class Gateway {
   #isClosed = false;
 
   constructor({ apiId, stage, region, stageVariables, ...settings }: GatewaySettings, deps: GatewayDeps) {
+    this.#account = { region, accountId: settings.accountId };
     this.#routes = settings.routes;
     this.#deps = deps;
     this.#delays = new Delays(deps.clock);
@@ -142,9 +147,9 @@ export class Gateway {
     const path = pathOf(request);
     const target = parseConnectionPath(path);
     if (target === undefined) return this.#answerPlain(path, response);
-    const { clock, faults, guard } = this.#deps;
-    const call = { ...target, apiId: this.#source.apiId };
-    if (guard && !guard.admitsConnectionsCall(call, request, body, response)) return true;
+    const { clock, faults, admit = ADMIT_ALL } = this.#deps;
+    const accesses = () => [this.#accessOf(target, request)];
+    if (!admit(request, body, response, accesses)) return true;
     const fault = faults?.management?.(request.method ?? '', target.connectionId);
     if (fault) {
       const perform = () => this.#manageConnection(request, target, body);
@@ -194,6 +199,10 @@ export class Gateway {
     response.setHeader('Upgrade', 'websocket');
     write(response, failure(426, 'Upgrade Required'));
     return true;
+  }
+
+  #accessOf(path: ConnectionPath, { method = '' }: HttpRequest): AccessRequest {
+    return connectionsAccess(this.#account, { ...path, apiId: this.#source.apiId, method });
   }
 
   #manageConnection({ method }: HttpRequest, { stage, connectionId }: ConnectionPath, body: Buffer): Answer {

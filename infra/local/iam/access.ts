@@ -1,6 +1,7 @@
 import type { Account } from '../account.ts';
 import { lastOf } from '../last.ts';
 import type { Context } from '../policy/condition.ts';
+import type { Denial } from '../policy/denial.ts';
 import type { AccessRequest } from '../policy/policy.ts';
 import type { ResourcePolicy } from '../policy/resource-policy.ts';
 import type { Principal } from './principals.ts';
@@ -16,18 +17,6 @@ export interface AccessHooks {
 export interface AccessOptions extends Account, AccessHooks {
   /** Policies of resources, by ARN. */
   readonly resourcePolicies: ReadonlyMap<string, ResourcePolicy>;
-}
-
-/** Why somebody may not do something, as AWS says it. */
-export interface Denial {
-  readonly principalArn: string;
-  readonly action: string;
-  readonly resource: string;
-  readonly reason:
-    | 'explicit deny in identity-based policy'
-    | 'explicit deny in resource-based policy'
-    | 'no identity-based policy'
-    | 'no resource-based policy';
 }
 
 /** Decides who may do what to which resource of the account. */
@@ -88,14 +77,3 @@ export class Access {
 /** An index has the policy of its table. */
 const ownerOf = (resource: string): string =>
   resource.includes('/index/') ? resource.replace(/\/index\/[^/]+$/, '') : resource;
-
-/** As AWS words it, with the action as the service writes it. */
-export function explain({ principalArn, action, resource, reason }: Denial): string {
-  const because = {
-    'explicit deny in identity-based policy': 'with an explicit deny in an identity-based policy',
-    'explicit deny in resource-based policy': 'with an explicit deny in a resource-based policy',
-    'no identity-based policy': `because no identity-based policy allows the ${action} action`,
-    'no resource-based policy': `because no resource-based policy allows the ${action} action`,
-  }[reason];
-  return `User: ${principalArn} is not authorized to perform: ${action} on resource: ${resource} ${because}`;
-}

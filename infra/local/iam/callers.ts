@@ -2,10 +2,12 @@ import type { Account } from '../account.ts';
 import type { BusRights } from '../eventbridge/delivery.ts';
 import type { Invoke } from '../lambda/invoke.ts';
 import type { MappingSettings } from '../lambda/mapping.ts';
+import { DELETE, INVOKE, LOG, RECEIVE } from '../lambda/rights.ts';
+import { type Denial, explain } from '../policy/denial.ts';
 import type { ScheduleSettings } from '../scheduler/schedule.ts';
 import type { Queues } from '../sqs/queues.ts';
-import { type Access, type Denial, explain } from './access.ts';
-import { DELETE, INVOKE, LOG, RECEIVE, SEND } from './actions.ts';
+import { SEND } from '../sqs/rights.ts';
+import type { Access } from './access.ts';
 import type { FunctionIdentities, FunctionIdentity } from './identities.ts';
 import type { Principal, Principals } from './principals.ts';
 

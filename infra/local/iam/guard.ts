@@ -1,23 +1,19 @@
 import type { Account } from '../account.ts';
 import type { Clock } from '../clock.ts';
+import { type HttpEngine, type HttpRequest, operationOf, parseInput, RequestError } from '../http/engine.ts';
 import {
-  type HttpEngine,
-  type HttpRequest,
-  type HttpResponse,
-  operationOf,
-  parseInput,
-  RequestError,
-} from '../http/engine.ts';
+  type Admit,
+  accessesOf,
+  type GuardedService,
+  type Refusal,
+  type RefusalKind,
+  type TargetService,
+} from '../http/rights.ts';
+import { explain } from '../policy/denial.ts';
 import type { AccessRequest } from '../policy/policy.ts';
 import type { Access } from './access.ts';
-import { explain } from './access.ts';
 import type { Principal, Principals } from './principals.ts';
-import { type Refusal, type RefusalKind, WRITERS } from './refusals.ts';
-import { accessesOf, connectionsArn, MANAGE_CONNECTIONS, type TargetService } from './requests.ts';
 import { parseAuthorization, verify } from './sigv4.ts';
-
-/** The service that a request is for: what it was signed for, and what its rights are called after. */
-export type GuardedService = TargetService | 'execute-api';
 
 export interface GuardOptions extends Account {
   readonly principals: Principals;
@@ -25,25 +21,12 @@ export interface GuardOptions extends Account {
   readonly clock: Pick<Clock, 'now'>;
 }
 
-/** What a call to @connections is for. */
-export interface ConnectionsCall {
-  readonly apiId: string;
-  readonly stage: string;
-  readonly connectionId: string;
-}
-
 const refusal = (kind: RefusalKind, message: string): Refusal => ({ kind, message });
 
 const UNKNOWN_KEY = refusal('UnrecognizedClient', 'The security token included in the request is invalid.');
 const EXPIRED = refusal('ExpiredToken', 'The security token included in the request is expired');
-const UNSIGNED: Readonly<Record<GuardedService, Refusal>> = {
-  dynamodb: refusal('MissingAuthenticationToken', 'Request is missing Authentication Token'),
-  sqs: refusal('MissingAuthenticationToken', 'Request is missing Authentication Token'),
-  events: refusal('MissingAuthenticationToken', 'Missing Authentication Token'),
-  'execute-api': refusal('MissingAuthenticationToken', 'Missing Authentication Token'),
-};
 
-/** Lets in only what is signed by somebody who may do it. Everything else it answers itself, as the service would. */
+/** Lets in only what is signed by somebody who may do it. Everything else it answers as the service would. */
 export class Guard {
   readonly #options: GuardOptions;
 
@@ -53,48 +36,32 @@ export class Guard {
 
   /** The engine of a service, behind this guard. */
   before(service: TargetService, engine: HttpEngine): HttpEngine {
+    const admit = this.of(service);
     return {
       handle: (request, body, response) => {
         const accesses = () => this.#accessesOf(service, request, body);
-        if (this.#admits(service, request, body, response, accesses)) {
-          return engine.handle(request, body, response);
-        }
+        if (admit(request, body, response, accesses)) return engine.handle(request, body, response);
       },
     };
   }
 
-  admitsConnectionsCall(
-    call: ConnectionsCall,
-    request: HttpRequest,
-    body: Buffer,
-    response: HttpResponse,
-  ): boolean {
-    return this.#admits('execute-api', request, body, response, () => {
-      const resource = connectionsArn(this.#options, { ...call, method: request.method ?? '' });
-      return [{ action: MANAGE_CONNECTIONS, resource }];
-    });
+  /** For an engine that knows itself what its requests need. */
+  of(service: GuardedService): Admit {
+    return (request, body, response, accesses) => {
+      const principal = this.#authenticate(service, request, body);
+      const refused = 'kind' in principal ? principal : this.#authorise(principal, accesses());
+      if (!refused) return true;
+      // By it a client whose clock is wrong can tell, and the SDK then sets its own right.
+      response.setHeader('date', new Date(this.#options.clock.now()).toUTCString());
+      service.refuse(response, refused);
+      return false;
+    };
   }
 
-  #admits(
-    service: GuardedService,
-    request: HttpRequest,
-    body: Buffer,
-    response: HttpResponse,
-    accesses: () => readonly AccessRequest[],
-  ): boolean {
-    const principal = this.#authenticate(service, request, body);
-    const refused = 'kind' in principal ? principal : this.#authorise(principal, accesses());
-    if (!refused) return true;
-    // By it a client whose clock is wrong can tell, and the SDK then sets its own right.
-    response.setHeader('date', new Date(this.#options.clock.now()).toUTCString());
-    WRITERS[service](response, refused);
-    return false;
-  }
-
-  #authenticate(service: GuardedService, request: HttpRequest, body: Buffer): Principal | Refusal {
+  #authenticate({ name, unsigned }: GuardedService, request: HttpRequest, body: Buffer): Principal | Refusal {
     const { principals, region, clock } = this.#options;
     const { authorization: header, 'x-amz-security-token': token } = request.headers;
-    if (header === undefined) return UNSIGNED[service];
+    if (header === undefined) return refusal('MissingAuthenticationToken', unsigned);
     const authorization = parseAuthorization(header);
     if ('kind' in authorization) return refusal('IncompleteSignature', authorization.message);
     const key = principals.find(authorization.accessKeyId);
@@ -102,7 +69,7 @@ export class Guard {
     const nowMs = clock.now();
     if (key.expiresAtMs !== undefined && key.expiresAtMs <= nowMs) return EXPIRED;
     const { secretAccessKey, principal } = key;
-    const fault = verify(request, body, authorization, { secretAccessKey, region, service, nowMs });
+    const fault = verify(request, body, authorization, { secretAccessKey, region, service: name, nowMs });
     if (!fault) return principal;
     return refusal(fault.kind === 'invalid' ? 'InvalidSignature' : 'IncompleteSignature', fault.message);
   }

@@ -1,6 +1,7 @@
 import type { Account } from '../account.ts';
 import type { Clock } from '../clock.ts';
 import type { Credentials, SessionCredentials } from '../credentials.ts';
+import type { GuardedService } from '../http/rights.ts';
 import { TemplateError } from '../stack/problems.ts';
 import type { Stack } from '../stack/stack.ts';
 import { Access, type AccessHooks } from './access.ts';
@@ -17,6 +18,8 @@ export interface IamOptions extends Account, AccessHooks {
   /** Of the root user. */
   readonly credentials: Credentials;
   readonly clock: Pick<Clock, 'now'>;
+  /** Those whose requests come to the port. */
+  readonly services: readonly GuardedService[];
   /** Told of what is lost because somebody may not do something. */
   readonly log: (line: string) => void;
 }
@@ -32,7 +35,7 @@ export class Iam {
 
   /** Throws a `TemplateError` that says all that AWS would refuse, and all that cannot be evaluated here. */
   constructor(stack: Stack, options: IamOptions) {
-    const problems = new PolicyProblems();
+    const problems = new PolicyProblems(options.services.flatMap(({ conditionKeys = [] }) => conditionKeys));
     const roles = readRoles(stack, problems);
     const resourcePolicies = readResourcePolicies(stack, problems);
     const principals = new Principals({ ...options, policies: roles.policies });

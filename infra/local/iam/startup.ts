@@ -1,8 +1,9 @@
 import type { Account } from '../account.ts';
+import { DELETE, RECEIVE } from '../lambda/rights.ts';
+import { explain } from '../policy/denial.ts';
 import { functionArn } from '../stack/resources.ts';
 import type { Resource, Stack } from '../stack/stack.ts';
-import { type Access, explain } from './access.ts';
-import { DELETE, RECEIVE } from './actions.ts';
+import type { Access } from './access.ts';
 import type { FunctionIdentities } from './identities.ts';
 import type { PolicyProblems } from './policy-problems.ts';
 import { roleNameOf } from './principals.ts';

@@ -1,5 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { accessesOf, type TargetService } from '../../../infra/local/iam/requests.ts';
+import { dynamodb } from '../../../infra/local/dynamodb/rights.ts';
+import { events } from '../../../infra/local/eventbridge/rights.ts';
+import { accessesOf, type TargetService } from '../../../infra/local/http/rights.ts';
+import { sqs } from '../../../infra/local/sqs/rights.ts';
 
 const ACCOUNT = { region: 'us-east-1', accountId: '000000000000' };
 const table = (name: string) => `arn:aws:dynamodb:us-east-1:000000000000:table/${name}`;
@@ -8,72 +11,74 @@ const bus = (name: string) => `arn:aws:events:us-east-1:000000000000:event-bus/$
 
 type Row = [operation: string, input: object, ...accesses: [action: string, resource: string][]];
 
-const ROWS: Record<TargetService, Row[]> = {
-  dynamodb: [
-    ['GetItem', { TableName: 'A' }, ['GetItem', table('A')]],
-    ['PutItem', { TableName: table('A') }, ['PutItem', table('A')]],
-    ['Query', { TableName: 'A' }, ['Query', table('A')]],
-    ['Query', { TableName: 'A', IndexName: 'byUser' }, ['Query', `${table('A')}/index/byUser`]],
-    ['Scan', { TableName: 'A', IndexName: 'byUser' }, ['Scan', `${table('A')}/index/byUser`]],
-    [
-      'BatchGetItem',
-      { RequestItems: { A: {}, B: {} } },
-      ['BatchGetItem', table('A')],
-      ['BatchGetItem', table('B')],
-    ],
-    ['BatchWriteItem', { RequestItems: { A: [] } }, ['BatchWriteItem', table('A')]],
-    [
-      'TransactWriteItems',
-      {
-        TransactItems: [
-          { Put: { TableName: 'A' } },
-          { Put: { TableName: 'A' } },
-          { Update: { TableName: 'A' } },
-          { Delete: { TableName: 'B' } },
-          { ConditionCheck: { TableName: 'B' } },
-        ],
-      },
-      ['PutItem', table('A')],
-      ['UpdateItem', table('A')],
-      ['DeleteItem', table('B')],
-      ['ConditionCheckItem', table('B')],
-    ],
-    ['TransactGetItems', { TransactItems: [{ Get: { TableName: 'A' } }] }, ['GetItem', table('A')]],
-    ['ListTagsOfResource', { ResourceArn: table('A') }, ['ListTagsOfResource', table('A')]],
-    ['ListTables', {}, ['ListTables', '*']],
+const DYNAMODB: Row[] = [
+  ['GetItem', { TableName: 'A' }, ['GetItem', table('A')]],
+  ['PutItem', { TableName: table('A') }, ['PutItem', table('A')]],
+  ['Query', { TableName: 'A' }, ['Query', table('A')]],
+  ['Query', { TableName: 'A', IndexName: 'byUser' }, ['Query', `${table('A')}/index/byUser`]],
+  ['Scan', { TableName: 'A', IndexName: 'byUser' }, ['Scan', `${table('A')}/index/byUser`]],
+  [
+    'BatchGetItem',
+    { RequestItems: { A: {}, B: {} } },
+    ['BatchGetItem', table('A')],
+    ['BatchGetItem', table('B')],
   ],
-  sqs: [
-    ['SendMessage', { QueueUrl: 'http://localhost:4566/000000000000/jobs' }, ['SendMessage', queue('jobs')]],
-    ['SendMessageBatch', { QueueUrl: 'http://x/000000000000/jobs' }, ['SendMessage', queue('jobs')]],
-    ['DeleteMessageBatch', { QueueUrl: 'http://x/000000000000/jobs' }, ['DeleteMessage', queue('jobs')]],
-    [
-      'ChangeMessageVisibilityBatch',
-      { QueueUrl: 'http://x/000000000000/jobs' },
-      ['ChangeMessageVisibility', queue('jobs')],
-    ],
-    ['GetQueueUrl', { QueueName: 'jobs' }, ['GetQueueUrl', queue('jobs')]],
-    ['ListQueues', {}, ['ListQueues', '*']],
+  ['BatchWriteItem', { RequestItems: { A: [] } }, ['BatchWriteItem', table('A')]],
+  [
+    'TransactWriteItems',
+    {
+      TransactItems: [
+        { Put: { TableName: 'A' } },
+        { Put: { TableName: 'A' } },
+        { Update: { TableName: 'A' } },
+        { Delete: { TableName: 'B' } },
+        { ConditionCheck: { TableName: 'B' } },
+      ],
+    },
+    ['PutItem', table('A')],
+    ['UpdateItem', table('A')],
+    ['DeleteItem', table('B')],
+    ['ConditionCheckItem', table('B')],
   ],
-  events: [
-    [
-      'PutEvents',
-      { Entries: [{ EventBusName: 'a' }, { EventBusName: bus('a') }, {}, { EventBusName: 'b' }] },
-      ['PutEvents', bus('a')],
-      ['PutEvents', bus('default')],
-      ['PutEvents', bus('b')],
-    ],
-    ['PutEvents', {}, ['PutEvents', '*']],
-    ['ListRules', {}, ['ListRules', '*']],
+  ['TransactGetItems', { TransactItems: [{ Get: { TableName: 'A' } }] }, ['GetItem', table('A')]],
+  ['ListTagsOfResource', { ResourceArn: table('A') }, ['ListTagsOfResource', table('A')]],
+  ['ListTables', {}, ['ListTables', '*']],
+];
+const SQS: Row[] = [
+  ['SendMessage', { QueueUrl: 'http://localhost:4566/000000000000/jobs' }, ['SendMessage', queue('jobs')]],
+  ['SendMessageBatch', { QueueUrl: 'http://x/000000000000/jobs' }, ['SendMessage', queue('jobs')]],
+  ['DeleteMessageBatch', { QueueUrl: 'http://x/000000000000/jobs' }, ['DeleteMessage', queue('jobs')]],
+  [
+    'ChangeMessageVisibilityBatch',
+    { QueueUrl: 'http://x/000000000000/jobs' },
+    ['ChangeMessageVisibility', queue('jobs')],
   ],
-};
+  ['GetQueueUrl', { QueueName: 'jobs' }, ['GetQueueUrl', queue('jobs')]],
+  ['ListQueues', {}, ['ListQueues', '*']],
+];
+const EVENTS: Row[] = [
+  [
+    'PutEvents',
+    { Entries: [{ EventBusName: 'a' }, { EventBusName: bus('a') }, {}, { EventBusName: 'b' }] },
+    ['PutEvents', bus('a')],
+    ['PutEvents', bus('default')],
+    ['PutEvents', bus('b')],
+  ],
+  ['PutEvents', {}, ['PutEvents', '*']],
+  ['ListRules', {}, ['ListRules', '*']],
+];
 
-describe.each(Object.entries(ROWS) as [TargetService, Row[]][])('%s', (service, rows) => {
+describe.each<{ service: TargetService; rows: Row[] }>([
+  { service: dynamodb, rows: DYNAMODB },
+  { service: sqs, rows: SQS },
+  { service: events, rows: EVENTS },
+])('$service.name', ({ service, rows }) => {
   it.each(rows)('%s %j', (operation, input, ...accesses) => {
     expect(accessesOf(service, operation, { ...input }, ACCOUNT)).toEqual(
       accesses.map(([action, resource]) => ({
-        action: `${service}:${action}`,
+        action: `${service.name}:${action}`,
         resource,
-        ...(service === 'events' && resource !== '*' && { context: {} }),
+        ...(service === events && resource !== '*' && { context: {} }),
       })),
     );
   });
@@ -81,7 +86,7 @@ describe.each(Object.entries(ROWS) as [TargetService, Row[]][])('%s', (service, 
 
 it('an event brings its source and its detail type into the context', () => {
   const Entries = [{ Source: 'my.shop', DetailType: 'sold', Detail: '{}' }];
-  expect(accessesOf('events', 'PutEvents', { Entries }, ACCOUNT)).toEqual([
+  expect(accessesOf(events, 'PutEvents', { Entries }, ACCOUNT)).toEqual([
     {
       action: 'events:PutEvents',
       resource: bus('default'),
@@ -90,12 +95,16 @@ it('an event brings its source and its detail type into the context', () => {
   ]);
 });
 
-it.each<[TargetService, string, object]>([
-  ['dynamodb', 'TransactWriteItems', { TransactItems: [null, { Put: null }, 'x'] }],
-  ['dynamodb', 'BatchGetItem', { RequestItems: [1] }],
-  ['dynamodb', 'GetItem', { TableName: { a: 1 } }],
-  ['sqs', 'SendMessage', { QueueUrl: 7 }],
-  ['events', 'PutEvents', { Entries: 'x' }],
-])('a malformed %s:%s still needs a right', (service, operation, input) => {
+it.each<{ service: TargetService; operation: string; input: object }>([
+  {
+    service: dynamodb,
+    operation: 'TransactWriteItems',
+    input: { TransactItems: [null, { Put: null }, 'x'] },
+  },
+  { service: dynamodb, operation: 'BatchGetItem', input: { RequestItems: [1] } },
+  { service: dynamodb, operation: 'GetItem', input: { TableName: { a: 1 } } },
+  { service: sqs, operation: 'SendMessage', input: { QueueUrl: 7 } },
+  { service: events, operation: 'PutEvents', input: { Entries: 'x' } },
+])('a malformed $service.name:$operation still needs a right', ({ service, operation, input }) => {
   expect(accessesOf(service, operation, { ...input }, ACCOUNT).length).toBeGreaterThan(0);
 });

@@ -1,4 +1,5 @@
 import { Iam } from '../../../infra/local/iam/iam.ts';
+import { guardedServices } from '../../../infra/local/services.ts';
 import { readStack, type Stack } from '../../../infra/local/stack/stack.ts';
 
 export type Properties = Readonly<Record<string, unknown>>;
@@ -24,6 +25,7 @@ export const iamOf = (stack: Stack, log: (line: string) => void = () => {}): Iam
   new Iam(stack, {
     ...PLACE,
     credentials: { accessKeyId: 'AKIA', secretAccessKey: 'secret' },
+    services: guardedServices,
     clock: { now: () => 0 },
     log,
   });

@@ -1,0 +1,37 @@
+import type { Account } from '../account.ts';
+import { distinct, recordsIn, type TargetService, writeRefusal } from '../http/rights.ts';
+
+/** EventBridge, for whoever checks the requests to it. */
+export const events: TargetService = {
+  name: 'events',
+  target: 'AWSEvents',
+  unsigned: 'Missing Authentication Token',
+  conditionKeys: ['events:detail-type', 'events:source'],
+
+  accesses(operation, { Entries }, account) {
+    if (operation !== 'PutEvents') return [];
+    return distinct(
+      recordsIn(Entries).map(({ EventBusName, Source, DetailType }) => ({
+        action: 'events:PutEvents',
+        resource: busArn(EventBusName ?? 'default', account),
+        context: {
+          ...(typeof Source === 'string' && { 'events:source': Source }),
+          ...(typeof DetailType === 'string' && { 'events:detail-type': DetailType }),
+        },
+      })),
+    );
+  },
+
+  refuse: (response, refusal) =>
+    writeRefusal(
+      response,
+      400,
+      refusal,
+      { __type: `${refusal.kind}Exception` },
+      'application/x-amz-json-1.1',
+    ),
+};
+
+/** A bus goes by its name or its ARN. */
+const busArn = (bus: unknown, { region, accountId }: Account): string =>
+  String(bus).startsWith('arn:') ? String(bus) : `arn:aws:events:${region}:${accountId}:event-bus/${bus}`;
