@@ -1,6 +1,6 @@
 import { isRecord } from '../../../shared/protocol/json.ts';
 import type { Problem } from './problems.ts';
-import { hints, type Rule, type Rules, supported } from './support.ts';
+import { hints, type Rule, type Rules, supported } from './rules.ts';
 import { show, type Values } from './values.ts';
 
 /** What stands in a resource's way, apart from which resource it is. */

@@ -1,7 +1,7 @@
 import { isSupported } from './check.ts';
 import { evaluate } from './conditions.ts';
-import { createUuid, type Identity, identify, type Place } from './identity.ts';
 import { resolve, type Scope } from './intrinsics.ts';
+import { createUuid, type Identity, identify, type Place } from './naming.ts';
 import type { Parameter, RawResource, Template } from './parse.ts';
 import type { Problem } from './problems.ts';
 import { show, toText, ValueError, type Values } from './values.ts';

@@ -3,7 +3,7 @@ import type { Account } from '../account.ts';
 import { readAssets } from './assets.ts';
 import { check } from './check.ts';
 import { createRedirect } from './endpoints.ts';
-import { apiHost } from './identity.ts';
+import { apiHost } from './naming.ts';
 import { parseTemplate } from './parse.ts';
 import { type Problem, TemplateError } from './problems.ts';
 import { type ResolvedResource, resolveTemplate } from './resolution.ts';
