@@ -3,6 +3,7 @@ import { devNull } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Account } from './account.ts';
 import { Gateway, type GatewayDeps, type GatewaySettings } from './apigateway/gateway.ts';
+import { gatewaySettings } from './apigateway/resources.ts';
 import { executeApi } from './apigateway/rights.ts';
 import { type AccountLimits, Throttle } from './apigateway/throttle.ts';
 import { type Clock, systemClock } from './clock.ts';
@@ -12,9 +13,11 @@ import {
   keepCredentials,
   type SessionCredentials,
 } from './credentials.ts';
+import { tableDefinitions } from './dynamodb/resources.ts';
 import { dynamodb } from './dynamodb/rights.ts';
 import { Tables, type TablesOptions } from './dynamodb/tables.ts';
 import { Buses, type BusesOptions } from './eventbridge/buses.ts';
+import { busNames, DEFAULT_BUS, ruleDefinitions } from './eventbridge/resources.ts';
 import { events } from './eventbridge/rights.ts';
 import { FAULTS_PATH, FaultControl } from './faults/control.ts';
 import type { FaultSet } from './faults/fault.ts';
@@ -26,33 +29,23 @@ import { Iam } from './iam/iam.ts';
 import type { NearServer } from './lambda/environment.ts';
 import { Functions } from './lambda/functions.ts';
 import { startMapping } from './lambda/mapping.ts';
+import { functionSettings, mappingSettings } from './lambda/resources.ts';
 import { USAGE_PATH, UsageControl } from './meter/control.ts';
 import { createMeter } from './meter/create.ts';
 import type { Meter } from './meter/meter.ts';
 import { describeReady, type Ready } from './ready.ts';
+import { scheduleSettings } from './scheduler/resources.ts';
 import { startSchedule } from './scheduler/schedule.ts';
-import { guardedServices } from './services.ts';
+import { grantsIn, guardedServices, resourceTypes } from './services.ts';
 import { Queues, type QueuesOptions } from './sqs/queues.ts';
+import { queueDefinitions } from './sqs/resources.ts';
 import { sqs } from './sqs/rights.ts';
-import { type Named, Names } from './stack/names.ts';
-import {
-  busNames,
-  functionSettings,
-  gatewaySettings,
-  mappingSettings,
-  queueDefinitions,
-  ruleDefinitions,
-  scheduleSettings,
-  tableDefinitions,
-} from './stack/resources.ts';
+import { Names } from './stack/names.ts';
 import { readStack, type Stack } from './stack/stack.ts';
 import type { Assembly } from './stack/synth.ts';
 
 /** What AWS tooling for local endpoints expects. */
 const ACCOUNT: Account = { region: 'us-east-1', accountId: '000000000000' };
-
-/** Every account has one. */
-const DEFAULT_BUS: Named = { type: 'AWS::Events::EventBus', physicalName: 'default' };
 
 /** How long a stop waits for invocations that are running. */
 const STOP_GRACE_MS = 5_000;
@@ -100,7 +93,7 @@ async function start(options: RuntimeOptions, running: AsyncDisposableStack): Pr
   running.defer(() => server.close());
   const endpoint = `http://localhost:${port}`;
   const stack = read(options, endpoint);
-  const names = Names.of(stack, [DEFAULT_BUS]);
+  const names = Names.of(stack, [{ type: 'AWS::Events::EventBus', physicalName: DEFAULT_BUS }]);
   const faults = options.faults && new Faults(options.faults, names, (line) => log('faults', line));
 
   const credentials = dataDir === undefined ? createCredentials() : keepCredentials(dataDir);
@@ -187,7 +180,7 @@ const inTime = (stop: () => Promise<void>) => () =>
   Promise.race([stop(), delay(STOP_GRACE_MS, undefined, { ref: false })]);
 
 const read = ({ assembly: { stackName, ...assembly } }: RuntimeOptions, endpoint: string): Stack =>
-  readStack({ ...assembly, name: stackName, ...ACCOUNT, endpoint });
+  readStack({ ...assembly, types: resourceTypes, name: stackName, ...ACCOUNT, endpoint });
 
 /** What Lambda adds to a function's own variables so that the AWS SDK works, here with the way to our one port. */
 function variables(
@@ -217,6 +210,7 @@ const openIam = (
     ...ACCOUNT,
     credentials,
     services: guardedServices,
+    grants: grantsIn,
     clock,
     log: (line) => log('iam', line),
     ...(deny && { deny }),

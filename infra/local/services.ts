@@ -1,8 +1,34 @@
+import { apiGatewayTypes } from './apigateway/resources.ts';
 import { executeApi } from './apigateway/rights.ts';
+import { dynamodbTypes, tableGrants } from './dynamodb/resources.ts';
 import { dynamodb } from './dynamodb/rights.ts';
+import { busGrants, eventBridgeTypes } from './eventbridge/resources.ts';
 import { events } from './eventbridge/rights.ts';
 import type { GuardedService } from './http/rights.ts';
+import { iamTypes } from './iam/resources.ts';
+import { functionGrants, lambdaTypes } from './lambda/resources.ts';
+import type { Grant } from './policy/grant.ts';
+import { schedulerTypes } from './scheduler/resources.ts';
+import { queueGrants, sqsTypes } from './sqs/resources.ts';
 import { sqs } from './sqs/rights.ts';
+import { cdkTypes, type ResourceTypes } from './stack/resource-types.ts';
+import type { Stack } from './stack/stack.ts';
 
-/** Every service that has requests come to the port. */
+/** The types of resources that run here. */
+export const resourceTypes: ResourceTypes = {
+  ...apiGatewayTypes,
+  ...cdkTypes,
+  ...dynamodbTypes,
+  ...eventBridgeTypes,
+  ...iamTypes,
+  ...lambdaTypes,
+  ...schedulerTypes,
+  ...sqsTypes,
+};
+
+/** The services that have requests come to the port. */
 export const guardedServices: readonly GuardedService[] = [dynamodb, events, executeApi, sqs];
+
+/** What a template allows others to do with its resources. */
+export const grantsIn = (stack: Stack): Grant[] =>
+  [queueGrants, functionGrants, tableGrants, busGrants].flatMap((grants) => [...grants(stack)]);

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { buildSync } from 'esbuild';
+import { resourceTypes } from '../../infra/local/services.ts';
 import { type Resource, readStack } from '../../infra/local/stack/stack.ts';
 import { synthesise } from '../../infra/local/stack/synth.ts';
 import { parseTopic } from '../../shared/protocol/topic.ts';
@@ -88,7 +89,8 @@ interface Lambda {
 async function lambdasOf(app: string, directory: string, port: number): Promise<Lambda[]> {
   const { stackName: name, ...assembly } = await synthesise(app, directory);
   const endpoint = `http://127.0.0.1:${port}`;
-  const stack = readStack({ ...assembly, name, region: 'us-east-1', accountId: '000000000000', endpoint });
+  const account = { region: 'us-east-1', accountId: '000000000000' };
+  const stack = readStack({ ...assembly, types: resourceTypes, name, ...account, endpoint });
   return stack.ofType('AWS::Lambda::Function').map((resource) => ({
     service: serviceOf(resource),
     directory: stack.codeDirectory(resource.logicalId),

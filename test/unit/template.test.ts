@@ -15,7 +15,8 @@ import { Schedule, ScheduleExpression } from 'aws-cdk-lib/aws-scheduler';
 import { LambdaInvoke } from 'aws-cdk-lib/aws-scheduler-targets';
 import { Queue } from 'aws-cdk-lib/aws-sqs';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { gatewaySettings } from '../../infra/local/stack/resources.ts';
+import { gatewaySettings } from '../../infra/local/apigateway/resources.ts';
+import { resourceTypes } from '../../infra/local/services.ts';
 import { readStack, type Stack, type StackOptions, TemplateError } from '../../infra/local/stack/stack.ts';
 
 type Sections = Readonly<Record<string, unknown>>;
@@ -34,6 +35,7 @@ const ASSETS = {
 };
 
 const PLACE = {
+  types: resourceTypes,
   name: 'Chat',
   region: 'eu-west-1',
   accountId: '000000000000',

@@ -14,6 +14,7 @@ import { checkRequest, type Entry, parseEntries, type Refusal, sizeOf, toEvent }
 import type { BusFaults } from './faults.ts';
 import type { BusMeter } from './meter.ts';
 import { compilePattern, type Pattern } from './pattern.ts';
+import { DEFAULT_BUS } from './resources.ts';
 import { parseTarget, type Target, type TargetProperties } from './target.ts';
 
 export interface BusesOptions extends Account, DeliveryDeps {
@@ -42,7 +43,6 @@ interface Rule {
   readonly targets: readonly Target[];
 }
 
-const DEFAULT_BUS = 'default';
 const IN_TIME: readonly number[] = [0];
 
 /** EventBridge: event buses, their rules, and PutEvents. */

@@ -1,5 +1,6 @@
 import type { Account } from '../account.ts';
 import { distinct, recordsIn, type TargetService, writeRefusal } from '../http/rights.ts';
+import { DEFAULT_BUS } from './resources.ts';
 
 /** EventBridge, for whoever checks the requests to it. */
 export const events: TargetService = {
@@ -13,7 +14,7 @@ export const events: TargetService = {
     return distinct(
       recordsIn(Entries).map(({ EventBusName, Source, DetailType }) => ({
         action: 'events:PutEvents',
-        resource: busArn(EventBusName ?? 'default', account),
+        resource: busArn(EventBusName ?? DEFAULT_BUS, account),
         context: {
           ...(typeof Source === 'string' && { 'events:source': Source }),
           ...(typeof DetailType === 'string' && { 'events:detail-type': DetailType }),

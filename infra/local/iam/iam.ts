@@ -2,6 +2,7 @@ import type { Account } from '../account.ts';
 import type { Clock } from '../clock.ts';
 import type { Credentials, SessionCredentials } from '../credentials.ts';
 import type { GuardedService } from '../http/rights.ts';
+import type { Grant } from '../policy/grant.ts';
 import { TemplateError } from '../stack/problems.ts';
 import type { Stack } from '../stack/stack.ts';
 import { Access, type AccessHooks } from './access.ts';
@@ -20,6 +21,8 @@ export interface IamOptions extends Account, AccessHooks {
   readonly clock: Pick<Clock, 'now'>;
   /** Those whose requests come to the port. */
   readonly services: readonly GuardedService[];
+  /** What a template allows others to do with its resources. */
+  readonly grants: (stack: Stack) => readonly Grant[];
   /** Told of what is lost because somebody may not do something. */
   readonly log: (line: string) => void;
 }
@@ -37,7 +40,7 @@ export class Iam {
   constructor(stack: Stack, options: IamOptions) {
     const problems = new PolicyProblems(options.services.flatMap(({ conditionKeys = [] }) => conditionKeys));
     const roles = readRoles(stack, problems);
-    const resourcePolicies = readResourcePolicies(stack, problems);
+    const resourcePolicies = readResourcePolicies(options.grants(stack), problems);
     const principals = new Principals({ ...options, policies: roles.policies });
     const access = new Access({ ...options, resourcePolicies });
     const functions = identifyFunctions(stack, principals, options);

@@ -1,5 +1,5 @@
 import type { Account } from '../account.ts';
-import { logGroupName } from '../stack/resources.ts';
+import { logGroupName } from '../lambda/resources.ts';
 import type { Stack } from '../stack/stack.ts';
 import type { Principal, Principals } from './principals.ts';
 

@@ -1,7 +1,7 @@
 import type { Account } from '../account.ts';
+import { functionArn } from '../lambda/resources.ts';
 import { DELETE, RECEIVE } from '../lambda/rights.ts';
 import { explain } from '../policy/denial.ts';
-import { functionArn } from '../stack/resources.ts';
 import type { Resource, Stack } from '../stack/stack.ts';
 import type { Access } from './access.ts';
 import type { FunctionIdentities } from './identities.ts';

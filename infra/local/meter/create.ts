@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.ts';
+import { functionSettings, mappingSettings } from '../lambda/resources.ts';
 import type { Names } from '../stack/names.ts';
-import { functionSettings, mappingSettings } from '../stack/resources.ts';
 import type { Stack } from '../stack/stack.ts';
 import { Meter } from './meter.ts';
 

@@ -1,20 +1,17 @@
 import { isRecord } from '../../../shared/protocol/json.ts';
 import type { Problem } from './problems.ts';
-import { hints, type Rule, type Rules, supported } from './rules.ts';
+import { hintFor, type ResourceTypes, supportedType } from './resource-types.ts';
+import type { Rule, Rules } from './rules.ts';
 import { show, type Values } from './values.ts';
 
 /** What stands in a resource's way, apart from which resource it is. */
 type Finding = Pick<Problem, 'property' | 'message' | 'hint'>;
 
-export function isSupported(type: string): boolean {
-  return Object.hasOwn(supported, type);
-}
-
 /** All that the local engines cannot do of a resource whose properties are resolved. */
-export function check(type: string, properties: Values): Finding[] {
-  const rules = supported[type];
-  if (!rules) return [{ message: 'resources of this type do not run locally', hint: hintFor(type) }];
-  return checkEntries(properties, '', rules);
+export function check(name: string, properties: Values, types: ResourceTypes): Finding[] {
+  const type = supportedType(types, name);
+  if (!type) return [{ message: 'resources of this type do not run locally', hint: hintFor(types, name) }];
+  return checkEntries(properties, '', type.rules);
 }
 
 function checkEntries(values: Values, prefix: string, rules: Rules): Finding[] {
@@ -45,12 +42,4 @@ function checkRule(value: unknown, property: string, rule: Rule): Finding[] {
       if (rule.accepts(value)) return [];
       return [{ property, message: `expected ${rule.expected}, got ${show(value)}`, hint: rule.hint }];
   }
-}
-
-function hintFor(type: string): string {
-  if (hints[type]) return hints[type];
-  if (type.startsWith('Custom::') || type === 'AWS::CloudFormation::CustomResource') {
-    return 'Custom resources run while a stack is deployed, and nothing is deployed here.';
-  }
-  return 'Move it to another stack, or leave it out of this one when it runs locally.';
 }

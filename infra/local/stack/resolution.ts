@@ -1,9 +1,9 @@
-import { isSupported } from './check.ts';
 import { evaluate } from './conditions.ts';
 import { resolve, type Scope } from './intrinsics.ts';
 import { createUuid, type Identity, identify, type Place } from './naming.ts';
 import type { Parameter, RawResource, Template } from './parse.ts';
 import type { Problem } from './problems.ts';
+import { type ResourceTypes, supportedType } from './resource-types.ts';
 import { show, toText, ValueError, type Values } from './values.ts';
 
 export interface ResolvedResource {
@@ -27,21 +27,21 @@ export interface Resolution {
  * A resource is resolved when something first refers to it, as CloudFormation creates it before what refers to it:
  * so their order in the template does not matter, and a circle that fails there fails here.
  */
-export function resolveTemplate(template: Template, place: Place): Resolution {
+export function resolveTemplate(template: Template, place: Place, types: ResourceTypes): Resolution {
   const { problems, attempt } = createCollector();
   const condition = once((name) => evaluate(entryOf(template.conditions, name, 'a condition'), scope));
   const resource = once((logicalId) => {
     const raw = entryOf(template.resources, logicalId, 'a parameter or the logical id of a resource');
     return holds(raw) ? resolveResource(logicalId, raw) : undefined;
   });
-  const scope = createScope(template, place, condition, resource);
+  const scope = createScope(template, place, types, condition, resource);
   const holds = (entry: { readonly condition: string | undefined }) =>
     entry.condition === undefined || condition(entry.condition);
 
   function resolveResource(logicalId: string, { type, path, ...raw }: RawResource): ResolvedResource {
     const where = { logicalId, type, path };
     const properties: Record<string, unknown> = {};
-    for (const [property, value] of Object.entries(isSupported(type) ? raw.properties : {})) {
+    for (const [property, value] of Object.entries(supportedType(types, type) ? raw.properties : {})) {
       attempt({ ...where, property }, () => {
         const resolved = resolve(value, scope);
         if (resolved !== undefined) properties[property] = resolved;
@@ -50,7 +50,8 @@ export function resolveTemplate(template: Template, place: Place): Resolution {
     for (const dependency of raw.dependsOn) {
       attempt({ ...where, property: 'DependsOn' }, () => resource(dependency));
     }
-    return { ...where, properties, identity: identify(type, logicalId, properties, place) };
+    const { naming } = supportedType(types, type) ?? {};
+    return { ...where, properties, identity: identify(naming, logicalId, properties, place) };
   }
 
   const resources: ResolvedResource[] = [];
@@ -86,6 +87,7 @@ function createCollector() {
 function createScope(
   template: Template,
   place: Place,
+  types: ResourceTypes,
   condition: (name: string) => boolean,
   resource: (logicalId: string) => ResolvedResource | undefined,
 ): Scope {
@@ -102,7 +104,7 @@ function createScope(
       const parameter = template.parameters.get(name);
       return parameter ? parameterValue(parameter, name) : existing(name).identity.ref;
     },
-    attribute: (logicalId, name) => attributeOf(existing(logicalId), name),
+    attribute: (logicalId, name) => attributeOf(existing(logicalId), name, types),
     mapping: (name) => entryOf(template.mappings, name, 'a mapping'),
   };
 }
@@ -138,10 +140,14 @@ function parameterValue({ type, default: value }: Parameter, name: string): unkn
     : value;
 }
 
-function attributeOf({ logicalId, type, identity }: ResolvedResource, name: string): string {
+function attributeOf(
+  { logicalId, type, identity }: ResolvedResource,
+  name: string,
+  types: ResourceTypes,
+): string {
   const value = identity.attributes[name];
   if (value !== undefined) return value;
-  if (!isSupported(type)) return `${logicalId}.${name}`; // one problem is enough: that of its type
+  if (!supportedType(types, type)) return `${logicalId}.${name}`; // one problem is enough: that of its type
   const known = Object.keys(identity.attributes).join(', ') || 'no attribute at all';
   throw new ValueError(`expected ${known} of ${logicalId} (${type}), got ${name}`);
 }

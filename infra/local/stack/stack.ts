@@ -3,16 +3,13 @@ import type { Account } from '../account.ts';
 import { readAssets } from './assets.ts';
 import { check } from './check.ts';
 import { createRedirect } from './endpoints.ts';
-import { apiHost } from './naming.ts';
 import { parseTemplate } from './parse.ts';
 import { type Problem, TemplateError } from './problems.ts';
 import { type ResolvedResource, resolveTemplate } from './resolution.ts';
+import { type ResourceTypes, supportedType } from './resource-types.ts';
 import { show, type Values } from './values.ts';
 
 export { TemplateError } from './problems.ts';
-
-const API = 'AWS::ApiGatewayV2::Api';
-const FUNCTION = 'AWS::Lambda::Function';
 
 type Directories = ReadonlyMap<string, string>;
 
@@ -24,6 +21,8 @@ export interface StackOptions extends Account {
   /** Of the cloud assembly: `cdk.out`. */
   readonly directory: string;
   readonly name: string;
+  /** Those that run here. */
+  readonly types: ResourceTypes;
   /** Where the local engines serve, without a slash at the end: `http://localhost:4566`. */
   readonly endpoint: string;
 }
@@ -53,34 +52,26 @@ export interface Stack {
 }
 
 /** Reads a synthesised template. Throws a `TemplateError` that says all that cannot run here. */
-export function readStack({
-  template,
-  assets,
-  directory,
-  name,
-  region,
-  accountId,
-  endpoint,
-}: StackOptions): Stack {
-  const place = { stackName: name, region, accountId, endpoint };
-  const { resources, outputs, problems } = resolveTemplate(parseTemplate(template), place);
+export function readStack(options: StackOptions): Stack {
+  const { template, assets, directory, types, name, endpoint, ...account } = options;
+  const place = { stackName: name, endpoint, ...account };
+  const { resources, outputs, problems } = resolveTemplate(parseTemplate(template), place, types);
   const directories = readAssets(assets, directory);
-  const unsupported = resources.flatMap((resource) => findProblems(resource, directories));
+  const unsupported = resources.flatMap((resource) => findProblems(resource, types, directories));
   if (problems.length + unsupported.length > 0) throw new TemplateError(name, [...problems, ...unsupported]);
-  const redirect = createRedirect(apiHosts(resources, region), endpoint);
+  const hosts = resources.flatMap(({ identity }) => identity.host ?? []);
+  const redirect = createRedirect(hosts, endpoint);
   const local = resources.map((resource) => ({ ...resource, properties: redirect(resource.properties) }));
-  return createStack(name, local, redirect(outputs), directories);
+  return createStack(name, local, redirect(outputs), (resource) => codeOf(resource, types, directories));
 }
 
-function findProblems(
-  { logicalId, type, path, properties }: ResolvedResource,
-  directories: Directories,
-): Problem[] {
-  const findings = check(type, properties);
-  const key = assetKey(properties);
-  if (type === FUNCTION && key !== undefined && !directories.has(key)) {
+function findProblems(resource: ResolvedResource, types: ResourceTypes, directories: Directories): Problem[] {
+  const { logicalId, type, path, properties } = resource;
+  const findings = check(type, properties, types);
+  const key = assetKey(resource, types);
+  if (key !== undefined && !directories.has(key)) {
     findings.push({
-      property: 'Code.S3Key',
+      property: supportedType(types, type)?.asset ?? '',
       message: `expected the key of an asset of this stack, got ${show(key)}`,
       hint: 'Only code that the CDK packs can run: Code.fromAsset() with a directory, or NodejsFunction.',
     });
@@ -88,15 +79,23 @@ function findProblems(
   return findings.map((finding) => ({ logicalId, type, path, ...finding }));
 }
 
-function apiHosts(resources: readonly ResolvedResource[], region: string): string[] {
-  return resources.filter(({ type }) => type === API).map(({ identity }) => apiHost(identity.name, region));
+/** The directory of a resource's code. */
+function codeOf(resource: ResolvedResource, types: ResourceTypes, directories: Directories): string {
+  return directories.get(assetKey(resource, types) ?? '') ?? fail('a function', resource.logicalId);
+}
+
+/** Which asset a resource's code is, if it has any. */
+function assetKey({ type, properties }: ResolvedResource, types: ResourceTypes): string | undefined {
+  const path = supportedType(types, type)?.asset?.split('.') ?? [];
+  const key = path.reduce<unknown>((value, part) => (isRecord(value) ? value[part] : undefined), properties);
+  return typeof key === 'string' ? key : undefined;
 }
 
 function createStack(
   name: string,
   resources: readonly ResolvedResource[],
   outputs: Stack['outputs'],
-  directories: Directories,
+  codeDirectory: (resource: ResolvedResource) => string,
 ): Stack {
   const resolved = new Map(resources.map((resource) => [resource.logicalId, resource]));
   const get = (logicalId: string) => resolved.get(logicalId) ?? fail(`a logical id of ${name}`, logicalId);
@@ -109,19 +108,12 @@ function createStack(
     physicalName: (logicalId) => get(logicalId).identity.name,
     ref: (logicalId) => get(logicalId).identity.ref,
     arn: (logicalId) => get(logicalId).identity.arn ?? fail('a resource that has an ARN', logicalId),
-    codeDirectory: (logicalId) => {
-      const key = assetKey(get(logicalId).properties);
-      return directories.get(key ?? '') ?? fail('a function', logicalId);
-    },
+    codeDirectory: (logicalId) => codeDirectory(get(logicalId)),
   };
 }
 
 function toResource({ logicalId, type, path, properties }: ResolvedResource): Resource {
   return { logicalId, type, properties, ...(path !== undefined && { path }) };
-}
-
-function assetKey({ Code: code }: Values): string | undefined {
-  return isRecord(code) && typeof code.S3Key === 'string' ? code.S3Key : undefined;
 }
 
 function fail(expected: string, actual: string): never {

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import type { Invoke } from '../../../infra/local/lambda/invoke.ts';
-import { scheduleSettings } from '../../../infra/local/stack/resources.ts';
+import { scheduleSettings } from '../../../infra/local/scheduler/resources.ts';
 import { allow, iamOf, type Properties, role, roleWith, stackOf, trusting, worker } from './stack.ts';
 
 const invoke: Invoke = async () => ({ ok: true, payload: 'invoked' });

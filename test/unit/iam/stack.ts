@@ -1,5 +1,5 @@
 import { Iam } from '../../../infra/local/iam/iam.ts';
-import { guardedServices } from '../../../infra/local/services.ts';
+import { grantsIn, guardedServices, resourceTypes } from '../../../infra/local/services.ts';
 import { readStack, type Stack } from '../../../infra/local/stack/stack.ts';
 
 export type Properties = Readonly<Record<string, unknown>>;
@@ -14,6 +14,7 @@ const ASSETS = {
 export const stackOf = (Resources: Properties): Stack =>
   readStack({
     ...PLACE,
+    types: resourceTypes,
     name: 'App',
     endpoint: 'http://localhost:4566',
     directory: '/',
@@ -26,6 +27,7 @@ export const iamOf = (stack: Stack, log: (line: string) => void = () => {}): Iam
     ...PLACE,
     credentials: { accessKeyId: 'AKIA', secretAccessKey: 'secret' },
     services: guardedServices,
+    grants: grantsIn,
     clock: { now: () => 0 },
     log,
   });
