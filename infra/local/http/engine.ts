@@ -1,4 +1,5 @@
 import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
+import type { Duplex } from 'node:stream';
 
 /** What a request is known by, once its body has been read. */
 export type HttpRequest = Pick<IncomingMessage, 'method' | 'url' | 'headers'>;
@@ -14,6 +15,13 @@ export interface HttpResponse {
 /** An AWS service as the one server of the local runtime sees it: the request's body has been read. */
 export interface HttpEngine {
   handle(request: HttpRequest, body: Buffer, response: HttpResponse): void | Promise<void>;
+}
+
+/** A stage of a WebSocket API, as that server sees it. */
+export interface StageEngine {
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
+  /** Answers a plain request, or says false: its path is none of this stage's. */
+  manage(request: HttpRequest, body: Buffer, response: HttpResponse): boolean;
 }
 
 /** Answers with JSON that people read, too. */

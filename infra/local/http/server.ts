@@ -1,8 +1,13 @@
 import { createServer, type IncomingMessage, type Server, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { MessagePort } from 'node:worker_threads';
-import type { Gateway } from '../apigateway/gateway.ts';
-import { type HttpEngine, type HttpRequest, type HttpResponse, writeJson } from './engine.ts';
+import {
+  type HttpEngine,
+  type HttpRequest,
+  type HttpResponse,
+  type StageEngine,
+  writeJson,
+} from './engine.ts';
 import type { CallerDeath, CallerFaults } from './faults.ts';
 import { plugIn } from './loopback/plug.ts';
 import { readWhole, WholeResponse } from './loopback/whole.ts';
@@ -21,7 +26,7 @@ export interface File {
 /** What the one port serves. */
 export interface Services {
   /** By stage. The first also answers for paths that are no stage's. */
-  readonly gateways: ReadonlyMap<string, Gateway>;
+  readonly gateways: ReadonlyMap<string, StageEngine>;
   /** By what `X-Amz-Target` says before its dot. */
   readonly engines: ReadonlyMap<string, HttpEngine>;
   /** By path. */
@@ -161,7 +166,10 @@ export class LocalServer {
   }
 }
 
-function gatewayOf({ gateways }: Services, { url = '' }: Pick<IncomingMessage, 'url'>): Gateway | undefined {
+function gatewayOf(
+  { gateways }: Services,
+  { url = '' }: Pick<IncomingMessage, 'url'>,
+): StageEngine | undefined {
   const [, stage = ''] = url.split(/[/?]/, 2);
   return gateways.get(stage) ?? gateways.values().next().value;
 }
