@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type Server, ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { MessagePort } from 'node:worker_threads';
 import {
@@ -83,12 +83,13 @@ export class LocalServer {
     await closed.promise;
   }
 
-  /** Without the detour of a stream, which only callers take that may be made to die within a call: it can be cut off. */
-  #answerWhole(bytes: Buffer, reply: (response: Uint8Array) => void): boolean {
-    const request = this.#services?.faults ? undefined : readWhole(bytes);
+  /** Without the detour of a stream. */
+  #answerWhole(bytes: Buffer, reply: (response: Uint8Array | undefined) => void): boolean {
+    const request = readWhole(bytes);
     if (!request || request.body.length > BODY_BYTES_MAX) return false;
     const response = new WholeResponse(reply);
-    this.#dispatch(request, request.body, response).catch((error: unknown) => {
+    const cut = (): void => reply(undefined);
+    this.#perform(request, request.body, response, cut).catch((error: unknown) => {
       this.#report(error);
       plain(response, 500, 'InternalFailure');
     });
@@ -111,7 +112,8 @@ export class LocalServer {
     request.on('end', () => {
       if (bytes > BODY_BYTES_MAX) return plain(response, 413, `expected at most ${BODY_BYTES_MAX} bytes`);
       const body = chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks);
-      this.#perform(request, body, response).catch((error: unknown) => {
+      const cut = (): void => void response.destroy();
+      this.#perform(request, body, response, cut).catch((error: unknown) => {
         this.#report(error);
         if (response.headersSent) response.destroy();
         else plain(response, 500, 'InternalFailure');
@@ -119,25 +121,19 @@ export class LocalServer {
     });
   }
 
-  #perform(request: IncomingMessage, body: Buffer, response: ServerResponse): Promise<void> {
+  /** Answers the request, unless its caller dies at it: then `cut` ends the connection. */
+  #perform(request: HttpRequest, body: Buffer, response: HttpResponse, cut: () => void): Promise<void> {
     const death = this.#services?.faults?.deathAt?.(request);
-    return death
-      ? this.#answerNobody(death, request, body, response)
-      : this.#dispatch(request, body, response);
+    return death ? this.#letDie(death, request, body, cut) : this.#dispatch(request, body, response);
   }
 
-  async #answerNobody(
-    death: CallerDeath,
-    request: IncomingMessage,
-    body: Buffer,
-    response: ServerResponse,
-  ): Promise<void> {
+  async #letDie(death: CallerDeath, request: HttpRequest, body: Buffer, cut: () => void): Promise<void> {
+    const unheard = new WholeResponse(() => {});
     try {
-      // This response leads nowhere.
-      if (death.isPerformed) await this.#dispatch(request, body, new ServerResponse(request));
+      if (death.isPerformed) await this.#dispatch(request, body, unheard);
     } finally {
       death.kill();
-      response.destroy();
+      cut();
     }
   }
 

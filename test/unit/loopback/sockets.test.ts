@@ -330,6 +330,23 @@ describe('a socket’s end', () => {
     expect((await client.perform('witness', { socket, event: 'close' })).ended).toBe(true);
   });
 
+  it('comes when a request gets no answer, before what waits behind it', async () => {
+    const holding = new Holding();
+    const { client, streams } = await start({
+      answer: (bytes, reply) => {
+        if (bytes.includes('/none')) reply(undefined);
+        return bytes.includes('/none') || holding.answer(bytes, reply);
+      },
+    });
+    const socket = await client.perform('dial', {});
+    await client.perform('write', { socket, texts: [get('/1'), get('/none'), get('/3')] });
+    (await holding.next()).reply('one ');
+    const { heard, ended } = await client.perform('witness', { socket, event: 'close' });
+    expect([Buffer.from(heard).toString(), ended]).toEqual(['one ', true]);
+    expect(holding.asked).toEqual([get('/1')]);
+    expect(streams).toEqual([]);
+  });
+
   it('takes it out of the agent that kept it for the next request', async () => {
     const { client, http } = await start({ handle: echo });
     await client.perform('request', [{ path: '/1' }]);

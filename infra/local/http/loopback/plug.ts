@@ -4,8 +4,11 @@ import { Outbox, readBatch, Segment } from './batch.ts';
 
 /** What a server does with the sockets of a thread. */
 export interface Server {
-  /** Answers a request that came whole and alone, if it is one of the few that need no more; false if it is not. */
-  answer(request: Buffer, reply: (response: Uint8Array) => void): boolean;
+  /**
+   * Answers a request that came whole and alone, if it is one of the few that need no more; false if it is not. A reply
+   * of nothing ends the connection.
+   */
+  answer(request: Buffer, reply: (response: Uint8Array | undefined) => void): boolean;
   /** Takes a connection over, for good. */
   accept(connection: Duplex): void;
 }
@@ -71,7 +74,7 @@ class ServerSocket {
     else this.#goOn();
   }
 
-  /** Nobody is there any more. What came before is still read. */
+  /** The client is gone; what came before is still read. */
   cut(): void {
     this.#isCut = true;
     const stream = this.#stream;
@@ -94,10 +97,16 @@ class ServerSocket {
     else this.#open();
   }
 
-  #answered(response: Uint8Array): void {
-    this.#isAnswering = false;
-    this.#send(Segment.data, response);
-    this.#goOn();
+  #answered(response: Uint8Array | undefined): void {
+    if (this.#isCut) return;
+    if (response) {
+      this.#isAnswering = false;
+      this.#send(Segment.data, response);
+      this.#goOn();
+    } else {
+      this.#isCut = true; // what still waits is not read
+      this.#send(Segment.close);
+    }
   }
 
   /** What waits is the stream's from here on. */
