@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util';
 import type { Scenario } from '../model/scenario.ts';
 import { INGEST_BATCH_MAX } from '../model/scenario.ts';
 
-/** What the command line asks for. */
+/** What the arguments ask for. */
 export type Request =
   | { readonly kind: 'help' }
   | { readonly kind: 'run'; readonly from: string; readonly deliveries?: number; readonly json: boolean }
@@ -15,7 +15,7 @@ export type Request =
       readonly json: boolean;
     };
 
-/** What an account has that AWS has raised its quotas for. */
+/** Quotas that AWS has raised for an account; the others are the default ones. */
 export interface Quotas {
   readonly postsPerSecond?: number;
   readonly connectionsPerSecond?: number;
@@ -44,7 +44,7 @@ npm run cost -- --plan N                       how soon N subscribers have a mes
 
   --json                  for programs`;
 
-/** The caller's fault. */
+/** Wrong arguments: its message is for the person at the terminal. */
 export class ArgumentError extends Error {
   override readonly name = 'ArgumentError';
 }
@@ -52,7 +52,7 @@ export class ArgumentError extends Error {
 const LARGEST = 1e12;
 type Bounds = readonly [min: number, max: number];
 
-/** With their defaults and bounds. */
+/** Options that take a number: the default, the lowest and the highest. */
 const NUMBERS = {
   subscribers: [1_000, [1, 1e8]],
   topics: [1, [1, 1e8]],

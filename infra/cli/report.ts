@@ -3,7 +3,7 @@ import type { Bill } from '../model/bill.ts';
 import { PRICES_AS_OF, PRICES_REGION, type Prices } from '../model/prices.ts';
 import { STAGES } from '../model/stages.ts';
 
-/** Rows of equal length, the first column to the left and the others to the right. */
+/** Lays out rows of equally many cells, the first column aligned to the left and the others to the right. */
 export function table(rows: readonly (readonly string[])[]): string {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
   const line = (row: readonly string[]): string =>
@@ -16,7 +16,7 @@ export function table(rows: readonly (readonly string[])[]): string {
   return rows.map(line).join('\n');
 }
 
-/** Three digits that matter, or all there are before the point. */
+/** A number with three significant digits, or all those before the point if they are more. */
 export function digits(value: number): string {
   if (value === 0) return '0';
   const decimals = Math.max(0, 2 - Math.floor(Math.log10(Math.abs(value))));

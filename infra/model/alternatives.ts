@@ -2,12 +2,12 @@ import type { Line } from './bill.ts';
 import { dollarsFor, type Prices } from './prices.ts';
 import { type Scenario, workOf } from './scenario.ts';
 
-/** What one would use instead, doing the same work. */
+/** Another AWS service that could do the same work, with its price. */
 export interface Alternative {
   readonly name: string;
   readonly parts: readonly Pick<Line, 'price' | 'units' | 'dollars'>[];
   readonly dollars: number;
-  /** Without connections and subscriptions: for a million messages that reached somebody. */
+  /** For a million messages received, each counted once a subscriber, without connections and subscriptions. */
   readonly dollarsPerMillionDeliveries: number;
 }
 

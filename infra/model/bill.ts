@@ -29,9 +29,9 @@ export interface Bill {
   readonly lines: readonly Line[];
   readonly dollars: number;
   readonly byStage: Readonly<Record<Stage, number>>;
-  /** Messages that reached somebody: the posts, unless more were said to be in them. */
+  /** Messages received, counted once for each subscriber: the posts, unless the caller gave a number. */
   readonly deliveries: number;
-  /** Publish, fan out and deliver, for a million of those. */
+  /** Dollars of the stages publish, fan out and deliver, for a million deliveries. */
   readonly dollarsPerMillionDeliveries: number;
 }
 

@@ -2,7 +2,7 @@ import type { Connecting } from './connecting.ts';
 import type { Delivery } from './delivery.ts';
 import type { Parameters } from './parameters.ts';
 
-/** What takes the most of a stage's time. */
+/** The limit that accounts for most of a stage's time. */
 export interface StageLimit {
   readonly stage: 'connect and subscribe' | 'resolve' | 'queue jobs' | 'deliver';
   readonly endMs: number;
@@ -44,7 +44,7 @@ export function deliveryLimit(
 ): StageLimit {
   const endMs = last(receivedAtMs);
   const postingMs = (receivedAtMs.length / gateway.posts.perSecond) * 1_000;
-  // Posts wait for the pace from the first second on, but only when there are many is it what takes the time.
+  // A few posts wait for the pace, too: it is the limit only if its waits are longer than those for processors.
   const paced = waits.posts > waits.processors ? postingMs : 0;
   return {
     stage: 'deliver',

@@ -3,20 +3,21 @@ import { Limiter } from './limiter.ts';
 import type { Parameters } from './parameters.ts';
 import { Simulation } from './simulation.ts';
 
-/** Everybody connects and subscribes to one topic, as soon as they may. Times are milliseconds. */
+/** All clients connect and subscribe to one topic as early as the limits allow. Times are milliseconds. */
 export interface Connecting {
-  /** When each is subscribed. */
+  /** When each client is subscribed. */
   readonly subscribedAtMs: Float64Array;
-  /** When each handshake was let in. */
+  /** When API Gateway accepted each client's handshake. */
   readonly admittedAtMs: Float64Array;
+  /** Milliseconds that all clients together waited for each limit. */
   readonly waits: { readonly connections: number; readonly partition: number; readonly tables: number };
 }
 
-/** Rows that one client writes: its connection, its list of subscriptions, its subscription. */
+/** Writes of one client beside its subscription's row: its connection, and its list of subscriptions. */
 const WRITES_OF_CONNECTIONS = 2;
 
 /**
- * A client that is refused comes again; that all of them do so evenly, and none too late, is the best that can happen.
+ * On AWS a refused client tries again later. This is the best case: every client comes exactly when it is accepted.
  * A topic has one shard until a message finds it too full, so all rows of subscribers go to one partition.
  */
 export function simulateConnecting(clients: number, parameters: Parameters, dice: Dice): Connecting {

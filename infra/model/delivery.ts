@@ -8,12 +8,12 @@ import { Workers } from './workers.ts';
 export interface Delivery {
   /** When each subscriber has it, in the order of the subscribers. */
   readonly receivedAtMs: Float64Array;
-  /** When its post began. */
+  /** When the post to each subscriber began. */
   readonly postedAtMs: Float64Array;
-  /** The fan-out's first line of code. */
+  /** When the fan-out's code begins to run. */
   readonly startedAtMs: number;
   readonly resolvedAtMs: number;
-  /** The last of the jobs is in the queue; the same as above if there are none. */
+  /** When the last job is in the queue; `resolvedAtMs` if there are no jobs. */
   readonly queuedAtMs: number;
   readonly jobs: number;
   readonly shards: number;
@@ -25,11 +25,15 @@ export interface Delivery {
   readonly waits: Waits;
 }
 
-/** What limits cost: all posts together, the queue for want of pollers, and a reader of the fan-out. */
+/** Milliseconds spent waiting for a limit. */
 export interface Waits {
+  /** All posts together, for their turn in the budget of posts. */
   readonly posts: number;
+  /** All posts together, after their turn, for their worker's processor to begin them. */
   readonly processors: number;
+  /** The queue of jobs, for the mapping to add a poller. */
   readonly workers: number;
+  /** The fan-out's readers, on average, for read units of the table. */
   readonly tables: number;
 }
 
@@ -84,7 +88,7 @@ const PAGE_BYTES = 1024 * 1024;
 interface Reads {
   readonly endMs: number;
   readonly shards: number;
-  /** Of each reader. */
+  /** How long a reader waited for read units, on average. */
   readonly waitedMs: number;
 }
 

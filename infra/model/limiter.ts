@@ -1,12 +1,12 @@
 import type { Rate } from './parameters.ts';
 
-/** A rate that whoever comes too early waits for, in the order of coming. */
+/** Lets so many units a second through, and a burst after a pause; more wait their turn, first come first served. */
 export class Limiter {
   readonly #msPerUnit: number;
   readonly #burstMs: number;
-  /** When all that was taken so far would be over at the steady rate. */
+  /** When all units taken so far would be through at the steady rate. */
   #takenUntilMs = 0;
-  /** What everybody has waited together. */
+  /** Milliseconds that all callers together have waited. */
   waitedMs = 0;
 
   constructor({ perSecond, burst }: Rate) {
@@ -14,7 +14,7 @@ export class Limiter {
     this.#burstMs = burst * this.#msPerUnit;
   }
 
-  /** When `units` may go ahead. Times must not go back. */
+  /** The time at which `units` get through. Calls must come in the order of their `nowMs`. */
   take(nowMs: number, units = 1): number {
     this.#takenUntilMs = Math.max(this.#takenUntilMs, nowMs) + units * this.#msPerUnit;
     const atMs = Math.max(nowMs, this.#takenUntilMs - Math.max(this.#burstMs, units * this.#msPerUnit));

@@ -1,8 +1,8 @@
 import { INLINE_SUBSCRIBERS_MAX } from '../settings.ts';
 
 /**
- * What the model takes for true of AWS and of Fanwire. Times are milliseconds. A quota has its page; what nobody
- * documents is an assumption and says so.
+ * What the model takes for true of AWS and of Fanwire. Times are milliseconds. Each value names its page of AWS's
+ * documentation, its measurement, or says that it is an assumption.
  */
 
 /** A latency by two of its percentiles; in between it is log-normal. */
@@ -12,7 +12,7 @@ export interface Latency {
 }
 export interface Rate {
   readonly perSecond: number;
-  /** What may come at once after a pause. */
+  /** How many may come at once after a pause. */
   readonly burst: number;
 }
 
@@ -44,12 +44,12 @@ export interface Parameters {
     /** New environments of one function. */
     readonly environments: Rate;
     readonly concurrencyMax: number;
-    /** Of each function at the beginning. */
+    /** Environments of each function that are ready when the message is published. */
     readonly warm: number;
-    /** What an invocation takes beside its work. */
+    /** Time of an invocation beside its work. */
     readonly overheadMs: number;
     readonly memoryGb: number;
-    /** A route's run. */
+    /** Duration of a route's invocation. */
     readonly route: Latency;
   };
   readonly tables: {
@@ -63,7 +63,7 @@ export interface Parameters {
   readonly fanwire: {
     readonly inlineMax: number;
     readonly jobConnectionsMax: number;
-    /** Of one worker. */
+    /** Posts that one worker has under way. */
     readonly postsInFlightMax: number;
     readonly shardSubscribersMax: number;
     readonly shardsMax: number;
@@ -166,7 +166,7 @@ export const withQuotas = (
   mapping: { ...mapping, concurrencyMax: quotas.workersMax ?? mapping.concurrencyMax },
 });
 
-/** What `measured` says of this machine in place of AWS; nothing else takes time or is limited. */
+/** For the local runtime on this machine, with times as `measured`; everything else is instant and without limits. */
 export function localParameters(measured: {
   readonly pathMs: number;
   readonly hopMs: number;

@@ -22,7 +22,7 @@ export interface Plan {
   readonly environments: number;
   readonly dollars: number;
   readonly dollarsPerMillionDeliveries: number;
-  /** What keeps each stage from being sooner at its end. */
+  /** Which limit each stage runs into. */
   readonly limits: readonly StageLimit[];
 }
 

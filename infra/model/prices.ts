@@ -1,5 +1,5 @@
 /**
- * List prices in US dollars, without the free tiers, for whoever reckons. Edit them freely: nothing else knows a price.
+ * List prices in US dollars, without the free tiers. Edit them freely: no other file holds a price.
  * AWS's pages could not be opened where this was written; `checked` says which figures were found elsewhere in print,
  * and where. The pages named as `source` have the last word.
  */

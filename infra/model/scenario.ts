@@ -4,17 +4,17 @@ import { INLINE_SUBSCRIBERS_MAX } from '../settings.ts';
 
 /** A steady load on topics of equal size. */
 export interface Scenario {
-  /** Of each topic; a connection subscribes to one. */
+  /** Subscribers of each topic; a connection subscribes to one topic. */
   readonly subscribers: number;
   readonly topics: number;
   /** Messages a second, published to each topic by back ends. */
   readonly rate: number;
-  /** Of a message's data. */
+  /** Bytes of a message's data. */
   readonly bytes: number;
   /** Messages of a topic that go out in one frame. */
   readonly coalesced: number;
   readonly seconds: number;
-  /** Of each connection. */
+  /** Minutes that each connection stays open. */
   readonly connectionMinutes: number;
   /** Whether the topics keep history. */
   readonly history?: boolean;

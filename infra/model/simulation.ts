@@ -1,11 +1,11 @@
 interface Event {
   readonly atMs: number;
-  /** Events of the same time happen in the order in which they were set. */
+  /** Events of the same time run in the order in which they were added. */
   readonly order: number;
   readonly run: () => void;
 }
 
-/** Virtual time: events happen in their order, and it takes none to wait. */
+/** Runs events in the order of their virtual times; waiting takes no real time. */
 export class Simulation {
   #now = 0;
   #orders = 0;
@@ -20,7 +20,7 @@ export class Simulation {
     this.#push({ atMs: Math.max(atMs, this.#now), order: this.#orders++, run });
   }
 
-  /** Until nothing is left to happen. */
+  /** Runs events until none is left. */
   run(): void {
     for (let event = this.#pop(); event; event = this.#pop()) {
       this.#now = event.atMs;

@@ -1,4 +1,4 @@
-/** Where in the flow of a message money goes. */
+/** The parts into which a bill is broken down. */
 export const STAGES = ['connections', 'commands', 'publish', 'fan out', 'deliver', 'idle', 'other'] as const;
 export type Stage = (typeof STAGES)[number];
 
@@ -23,7 +23,7 @@ const FUNCTIONS: Readonly<Record<string, Stage>> = {
   presence: 'commands',
 };
 
-/** The first that fits; a table without an operation is for all others. */
+/** By table and operation; the name of a table alone stands for its other operations. */
 const TABLES: Readonly<Record<string, Stage>> = {
   'connections Scan': 'idle',
   'connections Query': 'fan out',

@@ -25,9 +25,11 @@ export class Workers {
   /** In the queue, the oldest first, from `#next` on. */
   readonly #jobs: Job[] = [];
   #next = 0;
+  /** Pollers that wait for the end of an invocation. */
   #running = 0;
+  /** Environments that are started and not at work. */
   #idle: number;
-  /** When the queue was first seen not to be empty: pollers are added from then on. */
+  /** When the first job came into the queue: pollers are added from then on. */
   #busySinceMs: number | undefined;
   #isLooking = false;
   #processorWaitMs = 0;
@@ -58,12 +60,12 @@ export class Workers {
     this.#look();
   }
 
-  /** Posts without queue or worker, as the fan-out does for a few. */
+  /** Posts in the fan-out itself, without queue and worker, as it does for a few subscribers. */
   postHere(job: Job): void {
     this.#post([job], () => {});
   }
 
-  /** Hands out what is there, as far as pollers are free. */
+  /** Starts a worker for each batch of waiting jobs, as long as pollers are free. */
   #look(): void {
     const { simulation, dice } = this.#deps;
     const { mapping, queue } = this.#parameters;
@@ -83,7 +85,7 @@ export class Workers {
     return Math.min(grown, mapping.concurrencyMax, lambda.concurrencyMax);
   }
 
-  /** There will be another poller soon; a worker that ends looks by itself. */
+  /** Looks again when the mapping adds a poller. A worker that ends looks in any case. */
   #lookLater(): void {
     const { simulation } = this.#deps;
     const { pollersPerMinute, concurrencyMax } = this.#parameters.mapping;
