@@ -2,23 +2,24 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-export interface Credentials {
+/** A key id and its secret: the lasting kind of credentials. */
+export interface AccessKey {
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
 }
 
 /** Credentials of a role for a while, as `sts:AssumeRole` gives them. */
-export interface SessionCredentials extends Credentials {
+export interface SessionCredentials extends AccessKey {
   readonly sessionToken: string;
 }
 
 /** Forms as on AWS: a key id of 20 characters, whose first four tell its kind, and a secret of 40. */
-const create = (kind: 'AKIA' | 'ASIA'): Credentials => ({
+const create = (kind: 'AKIA' | 'ASIA'): AccessKey => ({
   accessKeyId: `${kind}${randomBytes(8).toString('hex').toUpperCase()}`,
   secretAccessKey: randomBytes(30).toString('base64'),
 });
 
-export const createCredentials = (): Credentials => create('AKIA');
+export const createAccessKey = (): AccessKey => create('AKIA');
 
 export const createSessionCredentials = (): SessionCredentials => ({
   ...create('ASIA'),
@@ -26,14 +27,14 @@ export const createSessionCredentials = (): SessionCredentials => ({
 });
 
 /** The credentials of whoever uses the system from outside: the same as long as the data directory is. */
-export function keepCredentials(dataDir: string): Credentials {
+export function keepAccessKey(dataDir: string): AccessKey {
   const file = join(dataDir, 'credentials.json');
   try {
-    return JSON.parse(readFileSync(file, 'utf8')) as Credentials;
+    return JSON.parse(readFileSync(file, 'utf8')) as AccessKey;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
   }
-  const credentials = createCredentials();
+  const credentials = createAccessKey();
   mkdirSync(dataDir, { recursive: true });
   writeFileSync(file, JSON.stringify(credentials), { mode: 0o600 });
   return credentials;

@@ -1,10 +1,10 @@
 import type { GatewaySettings } from './apigateway/gateway.ts';
-import type { Credentials } from './credentials.ts';
+import type { AccessKey } from './credentials.ts';
 import type { Names } from './stack/names.ts';
 import type { Stack } from './stack/stack.ts';
 
 /** What a client needs to use the system. */
-export interface Ready extends Credentials {
+export interface Ready extends AccessKey {
   readonly websocketUrl: string;
   /** Every AWS service, as an SDK's `endpoint` or as `AWS_ENDPOINT_URL`. */
   readonly endpoint: string;
@@ -24,7 +24,7 @@ interface System {
   readonly gateways: readonly GatewaySettings[];
   readonly endpoint: string;
   readonly region: string;
-  readonly credentials: Credentials;
+  readonly credentials: AccessKey;
 }
 
 export function describeReady(system: System): Ready {

@@ -7,12 +7,7 @@ import { gatewaySettings } from './apigateway/resources.ts';
 import { executeApi } from './apigateway/rights.ts';
 import { type AccountLimits, Throttle } from './apigateway/throttle.ts';
 import { type Clock, systemClock } from './clock.ts';
-import {
-  type Credentials,
-  createCredentials,
-  keepCredentials,
-  type SessionCredentials,
-} from './credentials.ts';
+import { type AccessKey, createAccessKey, keepAccessKey, type SessionCredentials } from './credentials.ts';
 import { tableDefinitions } from './dynamodb/resources.ts';
 import { dynamodb } from './dynamodb/rights.ts';
 import { Tables, type TablesOptions } from './dynamodb/tables.ts';
@@ -96,7 +91,7 @@ async function start(options: RuntimeOptions, running: AsyncDisposableStack): Pr
   const names = Names.of(stack, [{ type: 'AWS::Events::EventBus', physicalName: DEFAULT_BUS }]);
   const faults = options.faults && new Faults(options.faults, names, (line) => log('faults', line));
 
-  const credentials = dataDir === undefined ? createCredentials() : keepCredentials(dataDir);
+  const credentials = dataDir === undefined ? createAccessKey() : keepAccessKey(dataDir);
   const iam = openIam(stack, credentials, options);
   const { guard, callers } = iam;
 
@@ -203,7 +198,7 @@ function variables(
 
 const openIam = (
   stack: Stack,
-  credentials: Credentials,
+  credentials: AccessKey,
   { clock = systemClock, log, deny, onUse }: RuntimeOptions,
 ): Iam =>
   new Iam(stack, {

@@ -6,10 +6,12 @@ const DIGEST_BYTES = 32;
 const TEXT_BYTES_MAX = 512;
 
 /**
+ * The check of signatures has HMAC of its own, as it has all of SigV4: see `sigv4.ts`.
+ *
  * HMAC-SHA256 (RFC 2104) with a key that is used often: two one-shot hashes of about a microsecond together, where
  * `createHmac` takes 8 (Node 24).
  */
-export class HmacKey {
+export class KeyedHash {
   readonly #inner = Buffer.alloc(BLOCK_BYTES + TEXT_BYTES_MAX);
   readonly #outer = Buffer.alloc(BLOCK_BYTES + DIGEST_BYTES);
 

@@ -1,6 +1,6 @@
 import type { Account } from '../account.ts';
 import type { Clock } from '../clock.ts';
-import type { Credentials, SessionCredentials } from '../credentials.ts';
+import type { AccessKey, SessionCredentials } from '../credentials.ts';
 import type { GuardedService } from '../http/rights.ts';
 import type { Grant } from '../policy/grant.ts';
 import { TemplateError } from '../stack/problems.ts';
@@ -17,7 +17,7 @@ import { checkMappings, checkTrust } from './startup.ts';
 
 export interface IamOptions extends Account, AccessHooks {
   /** Of the root user. */
-  readonly credentials: Credentials;
+  readonly credentials: AccessKey;
   readonly clock: Pick<Clock, 'now'>;
   /** Those whose requests come to the port. */
   readonly services: readonly GuardedService[];

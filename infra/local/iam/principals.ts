@@ -1,4 +1,4 @@
-import { type Credentials, createSessionCredentials, type SessionCredentials } from '../credentials.ts';
+import { type AccessKey, createSessionCredentials, type SessionCredentials } from '../credentials.ts';
 import { compilePolicies, type Policy } from '../policy/policy.ts';
 import type { Caller } from '../policy/resource-policy.ts';
 
@@ -8,8 +8,8 @@ export interface Principal {
   readonly policy: Policy;
 }
 
-/** What an access key stands for. */
-export interface AccessKey {
+/** Whose an access key is, and what else it takes to use it. */
+export interface KeyHolder {
   readonly principal: Principal;
   readonly secretAccessKey: string;
   readonly sessionToken?: string;
@@ -20,7 +20,7 @@ export interface AccessKey {
 export interface PrincipalsOptions {
   readonly accountId: string;
   /** Of the user who may do everything. */
-  readonly credentials: Credentials;
+  readonly credentials: AccessKey;
   /** What the template allows its roles, by their name. */
   readonly policies: ReadonlyMap<string, Policy>;
 }
@@ -34,7 +34,7 @@ const EVERYTHING = compilePolicies([
 export class Principals {
   readonly #accountId: string;
   readonly #policies: ReadonlyMap<string, Policy>;
-  readonly #keys = new Map<string, AccessKey>();
+  readonly #keys = new Map<string, KeyHolder>();
 
   constructor({ accountId, credentials, policies }: PrincipalsOptions) {
     this.#accountId = accountId;
@@ -47,7 +47,7 @@ export class Principals {
     this.#keys.set(accessKeyId, { principal, secretAccessKey });
   }
 
-  find(accessKeyId: string): AccessKey | undefined {
+  find(accessKeyId: string): KeyHolder | undefined {
     return this.#keys.get(accessKeyId);
   }
 

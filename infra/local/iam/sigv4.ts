@@ -1,11 +1,14 @@
 import { hash } from 'node:crypto';
 import type { HttpRequest } from '../http/engine.ts';
 import { lastOf } from '../last.ts';
-import { HmacKey } from './hmac.ts';
+import { KeyedHash } from './hmac.ts';
 
 /**
  * AWS Signature Version 4, the receiving side: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html.
  * Texts of faults are AWS's own.
+ *
+ * It shares nothing with `shared/aws/sign/`, which signs what Fanwire sends, though both follow the same pages: with code
+ * in common a mistake of the signer would be right here, and be found on AWS.
  */
 
 /** What the Authorization header says. */
@@ -263,7 +266,7 @@ const hashOf = lastOf(
   (a, b) => a.equals(b),
 );
 
-const signingKeys = new Map<string, HmacKey>();
+const signingKeys = new Map<string, KeyedHash>();
 
 interface Signing {
   readonly secretAccessKey: string;
@@ -271,11 +274,11 @@ interface Signing {
 }
 
 const signingKey = lastOf(
-  ({ secretAccessKey, scope }: Signing): HmacKey => knownKey(secretAccessKey, scope),
+  ({ secretAccessKey, scope }: Signing): KeyedHash => knownKey(secretAccessKey, scope),
   (a, b) => a.secretAccessKey === b.secretAccessKey && a.scope === b.scope,
 );
 
-function knownKey(secretAccessKey: string, scope: string): HmacKey {
+function knownKey(secretAccessKey: string, scope: string): KeyedHash {
   const name = `${secretAccessKey}/${scope}`;
   const known = signingKeys.get(name);
   if (known) return known;
@@ -283,8 +286,8 @@ function knownKey(secretAccessKey: string, scope: string): HmacKey {
   const key = scope
     .split('/')
     .reduce(
-      (secret, part) => new HmacKey(secret.sign(part, 'buffer')),
-      new HmacKey(`AWS4${secretAccessKey}`),
+      (secret, part) => new KeyedHash(secret.sign(part, 'buffer')),
+      new KeyedHash(`AWS4${secretAccessKey}`),
     );
   signingKeys.set(name, key);
   return key;
