@@ -1,6 +1,6 @@
 /**
  * What sockets between two threads send each other, as bytes: many segments in one message, because a message costs
- * more than what is in it.
+ * more than what is in it (`npm run bench -- system`, see `dial.ts`).
  */
 export const Segment = { data: 0, end: 1, close: 2 } as const;
 /** `end`: nothing more comes from there. `close`: nobody listens there any more. */

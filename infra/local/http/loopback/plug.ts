@@ -2,7 +2,7 @@ import { Duplex } from 'node:stream';
 import type { MessagePort } from 'node:worker_threads';
 import { Outbox, readBatch, Segment } from './batch.ts';
 
-/** What a server does with the sockets of a thread. */
+/** What a server does with the sockets of a thread: the other end of `dial.ts`, which says what it is for. */
 export interface Server {
   /**
    * Answers a request that came whole and alone, if it is one of the few that need no more; false if it is not. A reply
