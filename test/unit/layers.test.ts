@@ -4,6 +4,18 @@ import { describe, expect, it } from 'vitest';
 
 const root = join(import.meta.dirname, '../..');
 
+/** What every local service may know: time, HTTP, CloudFormation and the language of policies. */
+const LOCAL_GROUND = [
+  ...['http/', 'policy/', 'stack/', 'account.ts', 'clock.ts', 'delays.ts', 'last.ts'].map(
+    (name) => `infra/local/${name}`,
+  ),
+  'shared/',
+];
+/** The local services: none of them knows who meters it, who checks the requests to it, and what goes wrong in it. */
+const LOCAL_SERVICES = ['apigateway/', 'dynamodb/', 'eventbridge/', 'lambda/', 'scheduler/', 'sqs/'].map(
+  (name) => `infra/local/${name}`,
+);
+
 /**
  * Where the code below a prefix may import from, besides itself; the longest matching prefix decides. What stands first
  * in `shared/` knows nothing of what follows.
@@ -26,6 +38,18 @@ const MAY_IMPORT: Record<string, string[]> = {
   'shared/client/': ['shared/protocol/'],
   'infra/': ['infra/', 'shared/'],
   'infra/local/': ['infra/local/', 'infra/web/', 'shared/'],
+  'infra/local/http/': ['infra/local/policy/', 'infra/local/account.ts', 'infra/local/last.ts', 'shared/'],
+  'infra/local/stack/': ['infra/local/account.ts', 'shared/'],
+  'infra/local/policy/': ['infra/local/stack/', 'shared/'],
+  'infra/local/dynamodb/': LOCAL_GROUND,
+  'infra/local/sqs/': LOCAL_GROUND,
+  'infra/local/lambda/': [...LOCAL_GROUND, 'infra/local/sqs/'],
+  'infra/local/apigateway/': [...LOCAL_GROUND, 'infra/local/lambda/'],
+  'infra/local/eventbridge/': [...LOCAL_GROUND, 'infra/local/lambda/', 'infra/local/sqs/'],
+  'infra/local/scheduler/': [...LOCAL_GROUND, 'infra/local/eventbridge/', 'infra/local/lambda/'],
+  'infra/local/iam/': [...LOCAL_GROUND, ...LOCAL_SERVICES, 'infra/local/credentials.ts'],
+  'infra/local/meter/': [...LOCAL_GROUND, ...LOCAL_SERVICES],
+  'infra/local/faults/': [...LOCAL_GROUND, ...LOCAL_SERVICES],
   'infra/model/': ['infra/local/', 'infra/settings.ts', 'shared/'],
 };
 
@@ -61,6 +85,10 @@ it('keeps every layer to what it may import', () => {
   expect(sources.flatMap((file) => violationsIn(file, readFileSync(join(root, file), 'utf8')))).toEqual([]);
 });
 
+it('gives what runs locally its rooms', () => {
+  expect(globSync('infra/local/*.ts', { cwd: root }).length).toBeLessThanOrEqual(12);
+});
+
 it('sees every import', () => {
   const source = [
     "import { a } from './a.ts';",
@@ -80,6 +108,12 @@ describe('a slip is found', () => {
     ['the protocol with what is above it', 'shared/protocol/publication.ts', '../queues/messages.ts'],
     ['the client with anything but the protocol', 'shared/client/client.ts', '../queues/bus.ts'],
     ['the model with the command line', 'infra/model/plan.ts', '../cli/report.ts'],
+    ['a local service that meters itself', 'infra/local/sqs/queues.ts', '../meter/meter.ts'],
+    ['a local service that asks for faults', 'infra/local/lambda/pool.ts', '../faults/faults.ts'],
+    ['a local service that checks rights', 'infra/local/apigateway/gateway.ts', '../iam/guard.ts'],
+    ['a local service with one that uses it', 'infra/local/sqs/queues.ts', '../lambda/mapping.ts'],
+    ['the local server with a service', 'infra/local/http/server.ts', '../apigateway/gateway.ts'],
+    ['what reads a template with a service', 'infra/local/stack/stack.ts', '../services.ts'],
     ['what runs on AWS with infra', 'shared/delivery/run.ts', '../../infra/settings.ts'],
   ])('%s', (_, file, specifier) => {
     const target = join(dirname(file), specifier);
