@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { USAGE_PATH } from '../local/meter/control.ts';
-import type { Usage } from '../local/meter/usage.ts';
+import type { Usage } from '../local/meter/meter.ts';
 import { ArgumentError } from './arguments.ts';
 
 const PARTS = ['functions', 'tables', 'queues', 'buses', 'stages', 'schedules'] as const;

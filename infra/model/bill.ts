@@ -1,4 +1,4 @@
-import type { Usage } from '../local/meter/usage.ts';
+import type { Usage } from '../local/meter/meter.ts';
 import { dollarsFor, type Prices } from './prices.ts';
 import {
   DELIVERY_STAGES,

@@ -1,5 +1,5 @@
+import type { FunctionUsage, QueueUsage, TableUsage, Usage } from '../local/meter/meter.ts';
 import { eventUnits, messageUnits, requestUnits } from '../local/meter/units.ts';
-import type { FunctionUsage, QueueUsage, TableUsage, Usage } from '../local/meter/usage.ts';
 import { INLINE_SUBSCRIBERS_MAX } from '../settings.ts';
 
 /** A steady load on topics of equal size. */

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Usage } from '../../infra/local/meter/usage.ts';
+import type { Usage } from '../../infra/local/meter/meter.ts';
 import { costOf } from '../../infra/model/bill.ts';
 import { PRICES } from '../../infra/model/prices.ts';
 import { subscribe } from '../../services/subscribe/subscribe.ts';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Usage } from '../../infra/local/meter/usage.ts';
+import type { Usage } from '../../infra/local/meter/meter.ts';
 import type { Runtime } from '../../infra/local/runtime.ts';
 import { costOf } from '../../infra/model/bill.ts';
 import { PRICES } from '../../infra/model/prices.ts';

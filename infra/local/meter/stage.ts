@@ -1,7 +1,7 @@
 import type { StageMeter } from '../apigateway/meter.ts';
 import type { Clock } from '../clock.ts';
+import type { StageUsage } from './meter.ts';
 import { messageUnits } from './units.ts';
-import type { StageUsage } from './usage.ts';
 
 const MS_PER_MINUTE = 60_000;
 
