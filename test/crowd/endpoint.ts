@@ -13,7 +13,7 @@ import {
   type Report,
 } from './conduct.ts';
 
-/** An `@connections` endpoint in a thread of its own, with as many connections as anybody posts to. */
+/** An `@connections` endpoint in a thread of its own, with as many connections as are posted to. */
 const { conduct, connections } = workerData as { readonly conduct: Conduct; readonly connections: number };
 
 interface Taken {

@@ -94,8 +94,8 @@ export interface Growth {
 }
 
 /**
- * A topic grows from 10 subscribers while it is published to. Whoever had the reply to `subscribe` before a message
- * was published is due that message.
+ * A topic grows from 10 subscribers while it is published to. A connection that had the reply to `subscribe`
+ * before a message was published is due that message.
  */
 export const growth = (
   connections: number,
@@ -155,7 +155,7 @@ export interface Misconduct {
   readonly rows: number;
   /** Of those that answer as they should. */
   readonly p99Ms: number;
-  /** Requests that answered connections got: one each, if nobody is served again with those that failed. */
+  /** Requests that answered connections got: one each, unless some were served again with those that failed. */
   readonly posts: number;
 }
 
@@ -168,7 +168,7 @@ export const misconduct = (
   inCrowd(
     { connections, conduct, env: { DELIVERY_ATTEMPTS_MAX: '3', POST_TIMEOUT_MS: '500', ...env } },
     async (crowd) => {
-      // A small one first, for the cold starts; nobody in it is among those that are looked at.
+      // A small one first, for the cold starts; its connection is none of those that are looked at.
       await crowd.seed('warm-up', connections, connections + 1);
       await crowd.publish('warm-up', 0);
       await crowd.settled();

@@ -143,7 +143,7 @@ function managementFor(environment: Environment, { world: { faults }, gateway }:
   return { send } as never;
 }
 
-/** Says what is asked and what comes of it, to whoever reads along. */
+/** Puts a request and its answer into the trace, when all of it is printed. */
 const described =
   <T>(world: World, input: object, perform: () => T) =>
   (): T => {

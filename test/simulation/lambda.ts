@@ -37,7 +37,7 @@ export class Environment {
   /** Steps until it is killed. */
   #stepsLeft = Number.POSITIVE_INFINITY;
   #killed: () => void = () => {};
-  /** Rejects what will never settle, once the world is over: whoever waits for it is set free. */
+  /** Rejects the promises that will never settle, so that what waits for them ends with the world. */
   readonly #pending = new Set<(reason: Error) => void>();
 
   constructor(world: World) {
@@ -106,7 +106,7 @@ export class Environment {
     this.#killed();
   }
 
-  /** Sets free whoever waits for what never comes. */
+  /** Ends everything that waits for what will never come. */
   release(): void {
     this.#isAlive = false;
     for (const reject of this.#pending) reject(new Error('the world is over'));
@@ -216,7 +216,7 @@ export class LambdaFunction<E, R> {
     world.trace('invoke', options.name);
     const end = (outcome: Outcome<R>) => {
       if (!environment.isAlive) return;
-      // It has done everything, and nobody learns of it.
+      // Killed after its work is done, before its answer is out.
       if (isDoomed && dice.chance(0.2)) {
         faults.count('invocationKilled');
         return environment.kill();

@@ -120,7 +120,7 @@ export class System implements Aws {
     await this.#sweep.invoke({});
   }
 
-  /** Sets everything free that waits for what never comes. */
+  /** Ends everything that waits for what will never come. */
   release(): void {
     for (const each of this.#functions) each.release();
   }

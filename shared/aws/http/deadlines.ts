@@ -18,7 +18,7 @@ export class Deadlines {
     this.#timeoutMs = timeoutMs;
   }
 
-  /** Now is when a post begins. */
+  /** The deadline of a post that begins now. */
   next(): number {
     return performance.now() + this.#timeoutMs;
   }
@@ -42,7 +42,7 @@ export class Deadlines {
   #arm(at: number): void {
     clearTimeout(this.#timer);
     this.#firesAt = at;
-    // Timers may fire a little early by this clock; the next round then has a millisecond.
+    // A timer may fire a little early by this clock: it is then set again, for a millisecond at least.
     this.#timer = setTimeout(() => this.#fire(), Math.max(1, Math.ceil(at - performance.now())));
   }
 

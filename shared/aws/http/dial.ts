@@ -4,7 +4,7 @@ import type { TransportOptions } from './transport.ts';
 
 export interface Dialled {
   readonly socket: Socket;
-  /** When the peer is known to be who it should be; nothing may be written before. */
+  /** The event after which the peer is verified; nothing may be written before. */
   readonly ready: 'connect' | 'secureConnect';
 }
 /** Opens a socket to the endpoint. */
@@ -33,7 +33,7 @@ export function createDial({ endpoint, ca }: TransportOptions): Dial {
       session = next;
     });
     socket.on('error', () => {
-      session = undefined; // it may be why
+      session = undefined; // a session that the peer no longer takes may be the reason
     });
     return { socket, ready: 'secureConnect' };
   };

@@ -1,7 +1,7 @@
 import type { Deadlines, Expiring } from './deadlines.ts';
 import type { Answer } from './transport.ts';
 
-/** Whoever works on an exchange, and has to stop when nobody waits for its answer any more. */
+/** What works on an exchange: a socket or a queue. It is told when the answer is no longer wanted. */
 export interface Carrier {
   drop(exchange: Exchange<unknown>): void;
 }
@@ -47,7 +47,7 @@ export class Exchange<Request> implements Expiring {
   }
 }
 
-/** Ends an exchange when the signal says so, which may live for many of them. */
+/** Ends an exchange when the signal is aborted. A signal may outlive many exchanges, so it is let go of when one settles. */
 export function endWith(exchange: Exchange<unknown>, signal: AbortSignal): void {
   signal.addEventListener('abort', exchange);
   void exchange.answered.then(() => signal.removeEventListener('abort', exchange));

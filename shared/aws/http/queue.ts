@@ -21,7 +21,7 @@ export class Queue<Request> implements Carrier {
     this.#items.push(exchange);
   }
 
-  /** The first that still wants its answer. */
+  /** The first that has not settled meanwhile. */
   shift(): Exchange<Request> | undefined {
     while (this.#head < this.#items.length) {
       const exchange = this.#items[this.#head++];
@@ -32,7 +32,7 @@ export class Queue<Request> implements Carrier {
     return undefined;
   }
 
-  /** It is settled, and skipped when its turn comes. */
+  /** Nothing to do: a settled exchange is skipped when its turn comes. */
   drop(): void {}
 
   #compact(): void {

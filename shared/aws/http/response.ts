@@ -1,11 +1,11 @@
 import { type Answer, BODY_BYTES_MAX, HEAD_BYTES_MAX } from './transport.ts';
 
-/** The peer sent something that is no HTTP/1.1 response to a POST, or more than anybody should read. */
+/** The peer sent something that is no HTTP/1.1 response to a POST, or more than the limits allow. */
 export class BadResponse extends Error {
   override readonly name = 'BadResponse';
 }
 
-/** With its extensions, which nobody uses. */
+/** A chunk's size with its extensions, which are rare and ignored. */
 const CHUNK_LINE_BYTES_MAX = 256;
 const NO_BODY = new Uint8Array();
 
@@ -48,9 +48,9 @@ export class ResponseReader {
   keepAlive = false;
   #state: State = 'head';
   #text = '';
-  /** Where the search for an end of line or head goes on, so that a slow peer costs no quadratic time. */
+  /** How far `#text` was searched for an end of line or head, so that an answer in many pieces takes linear time. */
   #searched = 0;
-  /** Of heads, interim ones too, and of trailers. */
+  /** Bytes of heads (interim ones too) and trailers so far, for the limit. */
   #headBytes = 0;
   #head: Head | undefined;
   #body = '';
@@ -105,11 +105,11 @@ export class ResponseReader {
     }
   }
 
-  /** Whether there is something to go on with. */
+  /** Answers whether the state has changed, so that reading goes on. */
   #readHead(): boolean {
     const text = this.#text;
     const end = text.indexOf('\r\n\r\n', Math.max(0, this.#searched - 3));
-    // A whole head is looked at as a whole; what will never be one is not waited for.
+    // A whole head is checked by HEAD; what cannot become one is refused at once.
     if (end < 0 && !text.startsWith(START.slice(0, text.length))) {
       throw new BadResponse('expected an HTTP/1.1 response');
     }
@@ -202,9 +202,9 @@ export class ResponseReader {
   }
 
   #finish(): Answer {
-    const { status, errorType, requestId, date, keepAlive, headers } = this.#head as Head; // no state behind the head is without
+    const { status, errorType, requestId, date, keepAlive, headers } = this.#head as Head; // set before any state that leads here
     const body = this.#body === '' ? NO_BODY : Buffer.from(this.#body, 'latin1');
-    // Nobody asked for what comes behind the answer: the peer and we no longer agree where a response begins.
+    // Bytes after the answer belong to no request: where the next response begins is no longer certain.
     this.keepAlive = keepAlive && this.#text === '';
     this.#state = 'head';
     this.#text = '';
@@ -255,7 +255,7 @@ function readHeader(head: Head, text: string, start: number, colon: number, end:
   }
 }
 
-/** Of several with one name the values make a list (RFC 9110 §5.3). */
+/** Values of several headers with one name are joined to a list (RFC 9110 §5.3). */
 function keepHeader(
   headers: Record<string, string>,
   text: string,

@@ -5,16 +5,16 @@ import { Pool, type PooledSocket } from './pool.ts';
 import { BadResponse, type ResponseLimits, ResponseReader } from './response.ts';
 import type { Answer, Transport, TransportOptions } from './transport.ts';
 
-/** Writes down the requests of one socket. */
+/** Makes the bytes of one socket's requests. */
 export interface Writer<Request> {
-  /** `isWritten` says that nobody needs the bytes of the request before, whose room these may then have. */
+  /** With `isWritten` the previous request has been sent, and its buffer may be used again. */
   bytesOf(request: Request, isWritten: boolean): Buffer;
 }
 
 /** How requests become bytes, and how much of an answer is read. */
 export interface Codec<Request> extends ResponseLimits {
   readonly createWriter: () => Writer<Request>;
-  /** What is read at once: longer answers come in pieces. */
+  /** Size of a socket's read buffer: longer answers come in pieces. */
   readonly readBytes: number;
 }
 
@@ -24,11 +24,11 @@ export function openSockets<Request>(options: TransportOptions, codec: Codec<Req
   return new Pool((pool) => new HttpSocket(pool, dial, codec), options.socketsMax);
 }
 
-/** With the code of a peer that closes in the middle, which is one that the SDK tries again. */
+/** Has the code of a peer that closes in the middle, because the SDK tries again what failed with it. */
 const lostError = (): Error =>
   Object.assign(new Error('the socket was closed before the answer was complete'), { code: 'ECONNRESET' });
 
-/** Invariant: an exchange is set exactly while an answer is awaited. A socket that still owes one is never used again. */
+/** Invariant: an exchange is set exactly while an answer is awaited. A socket whose answer did not come is never used again. */
 class HttpSocket<Request> implements PooledSocket<Request> {
   usedAt = 0;
   readonly #pool: Pool<Request>;
@@ -101,7 +101,7 @@ class HttpSocket<Request> implements PooledSocket<Request> {
 
   #read(length: number): boolean {
     if (this.#closed) return false;
-    // Nobody asked: a 408 on an idle socket, say.
+    // No request was sent: a 408 on an idle socket, say.
     if (!this.#exchange) this.end(lostError());
     else this.#take(this.#exchange, length);
     return !this.#closed;

@@ -24,15 +24,15 @@ export interface Answer {
   readonly requestId: string;
   readonly date: string;
   readonly body: Uint8Array;
-  /** By name, in lower case, for whoever asked for all of them. */
+  /** By name, in lower case; only if all were asked for. */
   readonly headers: Readonly<Record<string, string>> | undefined;
 }
 
 export const SOCKETS_MAX = 100;
-/** Requests that wait for a socket. Each has a deadline, so this only bounds memory when somebody asks for far too much. */
+/** Requests that wait for a socket. Each has a deadline, so this only bounds memory. */
 export const WAITING_MAX = 10_000;
-/** A peer may have forgotten a socket that was idle for long, and after a freeze of the Lambda nobody hears of it. */
+/** A peer may have closed a socket that was idle for longer, and a Lambda that was frozen does not notice. */
 export const IDLE_MS_MAX = 20_000;
-/** Of a response. The real ones are a few hundred bytes; whoever expects more says so. */
+/** Limits of a response. Answers to posts are a few hundred bytes; a codec may allow larger bodies. */
 export const HEAD_BYTES_MAX = 16 * 1024;
 export const BODY_BYTES_MAX = 64 * 1024;

@@ -5,18 +5,18 @@ import type { Transport } from '../http/transport.ts';
 import { encodeRequest, type Request } from './request.ts';
 
 export interface HandlerOptions {
-  /** Of a request with its answer. */
+  /** From sending a request to having its whole answer. */
   readonly timeoutMs?: number;
   /** PEM certificates to trust instead of the usual ones. */
   readonly ca?: string;
 }
 
-/** The SDK's type allows for signals of its own, which it has made none of for years. */
+/** The SDK's type also allows signals of its own making, but it makes none: an AbortSignal is what comes. */
 interface CallOptions {
   readonly abortSignal?: Pick<AbortSignal, 'aborted'> | undefined;
 }
 
-/** An answer of these services takes milliseconds; one that takes so long never comes, and is worth another try. */
+/** An answer of these services takes milliseconds: after so long another try is better than waiting. */
 const TIMEOUT_MS = 10_000;
 
 const CODEC: Codec<Buffer> = {
@@ -59,7 +59,7 @@ export class SocketHandler {
     this.#transports.clear();
   }
 
-  /** The SDK asks for both, for the sake of plugins that change a handler's settings: there are none here. */
+  /** The SDK requires both, for extensions that change a handler's settings: none is used here. */
   updateHttpClientConfig(): void {}
   httpHandlerConfigs(): object {
     return {};

@@ -1,4 +1,4 @@
-/** As much of the SDK's `HttpRequest` as services make use of that speak JSON. */
+/** The part of the SDK's `HttpRequest` that services with a JSON protocol use. */
 export interface Request {
   readonly protocol: string;
   readonly hostname: string;
@@ -10,7 +10,7 @@ export interface Request {
   readonly body?: unknown;
 }
 
-/** One line, and no end of it. */
+/** No CR, LF or space: nothing in it can end the request line. */
 const PATH = /^[\x21-\x7e]+$/;
 const NAME = /^[\w!#$%&'*+.^`|~-]+$/;
 const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;

@@ -11,22 +11,22 @@ import {
 } from '../sign/sigv4.ts';
 import { isPlainBody, type Request } from './request.ts';
 
-/** As an SDK client has it in its `config`. */
+/** The part of an SDK client's `config` that a signer needs. */
 export interface SignerConfig {
   readonly credentials: () => Promise<Credentials>;
   readonly region: () => Promise<string>;
   readonly defaultSigningName: string;
 }
-/** The SDK knows the region and the service better only for some endpoints. */
+/** What the SDK knows about one request: region and service only where they differ from the client's. */
 export interface SigningOptions {
   readonly signingDate?: Date | string | number;
   readonly signingRegion?: string;
   readonly signingService?: string;
 }
 
-/** What the SDK leaves over from an earlier attempt, or says otherwise. */
+/** Left over from an earlier attempt, or set by the SDK: made anew here. */
 const GENERATED = new Set(['authorization', 'x-amz-date', 'date', 'x-amz-security-token']);
-/** Beside all that begin with `x-amz-`: AWS asks for no more, and whoever is in between may change the others. */
+/** Beside all that begin with `x-amz-`: AWS requires no more, and a proxy may change the others. */
 const SIGNED = new Set(['host', 'content-type']);
 /** A key for a service and a day: there are few, unless credentials change with every request. */
 const KEYS_MAX = 100;
@@ -43,7 +43,7 @@ export class RequestSigner {
     this.#config = config;
   }
 
-  /** The request with its signature. Its time is the one that the SDK takes to be the server's. */
+  /** The request with its signature. `signingDate` is the SDK's, which allows for a wrong clock. */
   async sign<R extends Request>(request: R, options: SigningOptions = {}): Promise<R> {
     const { signingDate = Date.now(), signingRegion, signingService } = options;
     const credentials = await this.#config.credentials();
@@ -78,7 +78,7 @@ export class RequestSigner {
 
 const isSigned = (name: string): boolean => SIGNED.has(name) || name.startsWith('x-amz-');
 
-/** The SDK signs a request again for every attempt. */
+/** Without the headers of an earlier signature: the SDK signs a request again for every attempt. */
 function unsigned(headers: Readonly<Record<string, string>>): Record<string, string> {
   const copy: Record<string, string> = {};
   for (const name in headers) {

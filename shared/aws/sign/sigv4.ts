@@ -3,6 +3,7 @@ import { HmacKey } from './hmac-key.ts';
 /**
  * What all signatures of version 4 have in common, see
  * https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html.
+ * The local runtime verifies signatures with code of its own, on purpose: shared code would agree with its own mistakes.
  */
 
 export interface Credentials {
@@ -20,7 +21,7 @@ export const timestamp = (ms: number): string => new Date(ms).toISOString().repl
 export const scopeOf = (time: string, region: string, service: string): string =>
   `${time.slice(0, 8)}/${region}/${service}/aws4_request`;
 
-/** What signs for a day, in one region, to one service. */
+/** The key that signs for a day, in one region, to one service. */
 export function signingKey({ secretAccessKey }: Credentials, scope: string): HmacKey {
   let key = new HmacKey(Buffer.from(`AWS4${secretAccessKey}`));
   for (const part of scope.split('/')) key = new HmacKey(key.sign(part));

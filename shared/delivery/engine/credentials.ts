@@ -1,6 +1,6 @@
 import type { Credentials } from '../../aws/sign/sigv4.ts';
 
-/** As the SDK's providers answer. */
+/** What the SDK's providers answer with. */
 export interface ExpiringCredentials extends Credentials {
   readonly expiration?: Date;
 }
@@ -35,7 +35,7 @@ export class CachedCredentials {
     return this.#credentials;
   }
 
-  /** One at a time, whoever asks. */
+  /** Fetches new ones; all who ask meanwhile share one fetch. */
   fetch(): Promise<Credentials> {
     this.#refreshing ??= this.#refresh().finally(() => {
       this.#refreshing = undefined;
@@ -49,7 +49,7 @@ export class CachedCredentials {
     const nowMs = this.#now();
     this.#credentials = credentials;
     this.#expiresAtMs = expiresAtMs;
-    // Some providers give shorter ones, or the same again: those are used while they hold, and asked for now and then.
+    // Some providers give shorter ones, or the same again: they are used until they expire, with a try now and then.
     this.#refreshAtMs = Math.min(
       Math.max(expiresAtMs - REFRESH_BEFORE_MS, nowMs + RETRY_AFTER_MS),
       expiresAtMs,

@@ -14,10 +14,10 @@ export interface EngineOptions {
   readonly region: string;
   readonly credentials: CredentialsProvider;
   readonly transport: Transport<SignedRequest>;
-  /** Of a post, with all that it may have to wait for. */
+  /** Of a post, with the waits for credentials and for a socket. */
   readonly timeoutMs: number;
   readonly now: () => number;
-  /** The invocation that posts belong to, as Lambda tells it: so that traces, and Lambda's loop detection, go on here. */
+  /** The trace id of the current invocation: posts carry it on, for traces and for Lambda's loop detection. */
   readonly traceId?: () => string | undefined;
 }
 export interface Engine {

@@ -1,17 +1,17 @@
 import type { Writer } from '../../aws/http/sockets.ts';
 import { CONTENT_TYPE, type SignedRequest, type Stamp } from './signer.ts';
 
-/** With a small message; for a larger one memory is taken each time. */
-const ROOM_BYTES = 4 * 1024;
+/** Size of the buffer that is used again and again; a larger request gets one of its own. */
+const BUFFER_BYTES = 4 * 1024;
 const METHOD = 'POST ';
 
-/** Writes the requests of one socket down for HTTP/1.1. */
+/** Makes the bytes of one socket's requests, as HTTP/1.1 has them. */
 export class RequestWriter implements Writer<SignedRequest> {
   readonly #host: string;
-  readonly #room = Buffer.allocUnsafeSlow(ROOM_BYTES);
-  /** The part of the room that the last request took: most are as long as the one before. */
-  #view = this.#room;
-  /** Whose bytes are in the room. */
+  readonly #buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
+  /** The part of the buffer that the last request took: most are as long as the one before. */
+  #view = this.#buffer;
+  /** The request whose bytes are in the buffer. */
   #last: SignedRequest | undefined;
   #signatureAt = 0;
   #stamp: Stamp | undefined;
@@ -32,7 +32,7 @@ export class RequestWriter implements Writer<SignedRequest> {
     const trace = traceId === undefined ? '' : `\r\nx-amzn-trace-id: ${traceId}`;
     const head = `${METHOD}${path}${this.#middle}${signature}${trace}\r\ncontent-length: ${body.length}\r\n\r\n`;
     const length = head.length + body.length;
-    const isKept = isWritten && length <= ROOM_BYTES;
+    const isKept = isWritten && length <= BUFFER_BYTES;
     const bytes = isKept ? this.#viewOf(length) : Buffer.allocUnsafe(length);
     bytes.write(head, 'latin1');
     bytes.set(body, head.length);
@@ -44,11 +44,11 @@ export class RequestWriter implements Writer<SignedRequest> {
   }
 
   #viewOf(length: number): Buffer {
-    if (this.#view.length !== length) this.#view = this.#room.subarray(0, length);
+    if (this.#view.length !== length) this.#view = this.#buffer.subarray(0, length);
     return this.#view;
   }
 
-  /** All else is in the room already. */
+  /** All other bytes are in the buffer already. */
   #overwrite(request: SignedRequest): Buffer {
     this.#last = request;
     this.#view.write(request.path, METHOD.length, 'latin1');

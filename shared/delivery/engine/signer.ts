@@ -33,16 +33,17 @@ export const CONTENT_TYPE = 'application/octet-stream';
 
 const SERVICE = 'execute-api';
 
-/** As API Gateway makes them: nothing but the last character needs to be encoded. */
+/** The form of API Gateway's ids: only the last character needs to be encoded. */
 const REAL_ID = /^[\w-]+=$/;
 
-/** Only what one key signs within one second. */
+/** Cached for one second and one pair of credentials: key, headers and prefixes. */
 interface Second extends Stamp {
   readonly ms: number;
   readonly credentials: Credentials;
   readonly key: HmacKey;
-  /** Of the string to sign, and of the canonical request between path and payload hash. */
+  /** The string to sign, up to the hash of the canonical request. */
   readonly stringPrefix: string;
+  /** The canonical request between path and payload hash. */
   readonly canonicalTail: string;
 }
 
@@ -80,7 +81,7 @@ export class Signer {
     const second = this.#secondOf(credentials, nowMs);
     const bare = REAL_ID.test(connectionId) ? connectionId.slice(0, -1) : undefined;
     const id = bare === undefined ? encode(connectionId) : `${bare}%3D`;
-    // What is encoded once has no character left to encode but the percent sign.
+    // In a text that was encoded once, only the percent sign is left to encode.
     const twice = bare === undefined ? id.replaceAll('%', '%25') : `${bare}%253D`;
     const request = hash(
       'sha256',

@@ -1,7 +1,7 @@
 import type { Answer } from '../../aws/http/transport.ts';
 import { answerError } from './answer-error.ts';
 
-/** From here on the SDK takes the clock to be the reason: AWS accepts signatures for 5 minutes at least. */
+/** From this difference on the SDK takes the clock to be the reason: AWS accepts signatures for 5 minutes at least. */
 const SKEW_MS_MIN = 4 * 60_000;
 const TIME_ERRORS = new Set(['RequestExpired', 'RequestInTheFuture', 'RequestTimeTooSkewed']);
 

@@ -2,7 +2,7 @@ import { logger } from '../logger.ts';
 import type { Middleware } from '../stack.ts';
 
 /**
- * Logs, once, the error that nobody handled. A route answers with `reply`, which tells the client nothing of it;
+ * Logs, once, the error that no other middleware answered. A route answers with `reply`, which tells the client nothing of it;
  * without one the error goes on, so that Lambda and SQS try again.
  */
 export const lastResort = <R>(reply?: (id: string | undefined) => R): Middleware => ({
