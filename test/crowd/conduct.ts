@@ -8,7 +8,7 @@ export interface Conduct {
 }
 export const GOOD_CONDUCT: Conduct = { gone: 0, hang: 0, throttled: 0, throttledTimes: 0 };
 
-export type Answer = 'taken' | 'gone' | 'hang' | 'throttled';
+type Answer = 'taken' | 'gone' | 'hang' | 'throttled';
 
 /** Scattered, so that jobs that run side by side do not all come to their bad connections at the same time. */
 export function conductOf(connection: number, { gone, hang, throttled }: Conduct): Answer {

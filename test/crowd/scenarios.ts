@@ -47,7 +47,7 @@ async function usageOf(crowd: Crowd, posts: number): Promise<Usage> {
   return { ...usage, stages: { ...usage.stages, [name]: { ...stage, posts } } };
 }
 
-export interface Everybody {
+interface Everybody {
   readonly reports: readonly Report[];
   /** The longest invocation, as a share of its timeout. */
   readonly longestShare: number;
@@ -86,7 +86,7 @@ export const everybody = (connections: number, messages: number, fields: object 
     };
   });
 
-export interface Growth {
+interface Growth {
   readonly missed: number;
   readonly twice: number;
   readonly messages: number;
@@ -218,7 +218,7 @@ export const paced = (connections: number, requestsPerSecond: number): Promise<R
     },
   );
 
-export interface Flood {
+interface Flood {
   readonly quietP50Ms: number;
   readonly quietP99Ms: number;
   readonly floodPosts: number;

@@ -11,7 +11,7 @@ export type Outcome<R> =
   | { readonly status: 'crashed' };
 
 /** Of what `call` asks for. */
-export interface CallFaults {
+interface CallFaults {
   /** Fails and is not done. */
   readonly refused?: Error | undefined;
   /** Is done, and fails all the same. */

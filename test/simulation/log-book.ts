@@ -15,7 +15,7 @@ export interface LogEntry {
   /** The true time. */
   readonly writtenAtMs: number;
 }
-export interface StoredMessage {
+interface StoredMessage {
   readonly messageId: string;
   readonly publishedAt: string;
   readonly data: unknown;

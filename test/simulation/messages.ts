@@ -32,7 +32,7 @@ export function pairsIn(body: string): Pair[] {
   return connectionIds.flatMap((connectionId) => keys.map((key) => ({ connectionId, key })));
 }
 
-export interface EventMessage {
+interface EventMessage {
   readonly topic: Topic;
   readonly messageId: string;
   readonly expiresAtMs: number;

@@ -6,7 +6,7 @@ import type { DeadLetter } from './queue.ts';
 import type { World } from './world.ts';
 
 /** What every published message says of itself. */
-export interface Content {
+interface Content {
   /** The same for the same message published again. */
   readonly n: number;
   readonly version?: number;

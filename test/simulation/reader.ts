@@ -7,7 +7,7 @@ import { Audience, type AudienceOptions, SKEW_MS } from './audience.ts';
 import type { LogBook } from './log-book.ts';
 import type { World } from './world.ts';
 
-export interface ReaderOptions extends AudienceOptions {
+interface ReaderOptions extends AudienceOptions {
   readonly pattern: Pattern;
   readonly rewind?: Rewind | undefined;
   /** Where an earlier subscription stopped. */

@@ -21,7 +21,7 @@ const TASKS_MAX = 500_000;
 /** Of worlds in which everybody is away for long. */
 const INTERMISSION_SHARE = 0.04;
 
-export interface SimulationOptions {
+interface SimulationOptions {
   readonly mutant?: Mutant | undefined;
   readonly print?: (line: string) => void;
 }

@@ -19,7 +19,7 @@ export interface Totals {
   readonly faults: Partial<Record<Fault, number>>;
 }
 
-export const noTotals = (): Totals => ({
+const noTotals = (): Totals => ({
   seeds: 0,
   calm: 0,
   published: 0,
@@ -31,7 +31,7 @@ export const noTotals = (): Totals => ({
   faults: {},
 });
 
-export function addTo(totals: Totals, report: Report): void {
+function addTo(totals: Totals, report: Report): void {
   totals.seeds += 1;
   totals.calm += report.isCalm ? 1 : 0;
   for (const name of ['published', 'received', 'events', 'losses', 'virtualMs'] as const) {
@@ -44,7 +44,7 @@ export function addTo(totals: Totals, report: Report): void {
     totals.faults[name] = (totals.faults[name] ?? 0) + (report.faults[name] ?? 0);
 }
 
-export interface Work {
+interface Work {
   readonly seed: number;
   readonly seeds: number;
   readonly threads: number;

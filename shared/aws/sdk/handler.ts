@@ -4,7 +4,7 @@ import { type Codec, openSockets } from '../http/sockets.ts';
 import type { Transport } from '../http/transport.ts';
 import { encodeRequest, type Request } from './request.ts';
 
-export interface HandlerOptions {
+interface HandlerOptions {
   /** From sending a request to having its whole answer. */
   readonly timeoutMs?: number;
   /** PEM certificates to trust instead of the usual ones. */

@@ -18,7 +18,7 @@ export interface SignerConfig {
   readonly defaultSigningName: string;
 }
 /** What the SDK knows about one request: region and service only where they differ from the client's. */
-export interface SigningOptions {
+interface SigningOptions {
   readonly signingDate?: Date | string | number;
   readonly signingRegion?: string;
   readonly signingService?: string;

@@ -1,6 +1,6 @@
 import type { Answer } from '../../aws/http/transport.ts';
 
-export interface AnswerError {
+interface AnswerError {
   readonly name: string;
   readonly message: string | undefined;
 }

@@ -1,7 +1,7 @@
 import type { Credentials } from '../../aws/sign/sigv4.ts';
 
 /** What the SDK's providers answer with. */
-export interface ExpiringCredentials extends Credentials {
+interface ExpiringCredentials extends Credentials {
   readonly expiration?: Date;
 }
 export type CredentialsProvider = () => Promise<ExpiringCredentials>;

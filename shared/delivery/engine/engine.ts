@@ -20,7 +20,7 @@ export interface EngineOptions {
   /** The trace id of the current invocation: posts carry it on, for traces and for Lambda's loop detection. */
   readonly traceId?: () => string | undefined;
 }
-export interface Engine {
+interface Engine {
   readonly post: Post;
   close(): void;
 }
