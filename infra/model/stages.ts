@@ -1,3 +1,5 @@
+import { Action } from '../../shared/protocol/frames.ts';
+
 /** The parts into which a bill is broken down. */
 export const STAGES = ['connections', 'commands', 'publish', 'fan out', 'deliver', 'idle', 'other'] as const;
 export type Stage = (typeof STAGES)[number];
@@ -5,8 +7,9 @@ export type Stage = (typeof STAGES)[number];
 /** The stages that a published message goes through: they are what its delivery costs. */
 export const DELIVERY_STAGES: readonly Stage[] = ['publish', 'fan out', 'deliver'];
 
+/** By function; the actions of clients are commands, but for those that publish. */
 const FUNCTIONS: Readonly<Record<string, Stage>> = {
-  authorize: 'connections',
+  ...Object.fromEntries(Object.values(Action).map((action) => [action, 'commands'] as const)),
   connect: 'connections',
   disconnect: 'connections',
   publish: 'publish',
@@ -14,13 +17,7 @@ const FUNCTIONS: Readonly<Record<string, Stage>> = {
   fanout: 'fan out',
   deliver: 'deliver',
   sweep: 'idle',
-  subscribe: 'commands',
-  unsubscribe: 'commands',
-  whoami: 'commands',
-  ping: 'commands',
   defaultRoute: 'commands',
-  history: 'commands',
-  presence: 'commands',
 };
 
 /** By table and operation; the name of a table alone stands for its other operations. */

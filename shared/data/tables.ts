@@ -114,7 +114,7 @@ export type ClaimItem = {
   /** 0, which no entry has. */
   readonly offset: N;
   readonly messageId: S;
-  /** The offset that the message has. */
+  /** The offset that the message has; 0 if it is stale, and so has none. */
   readonly claimed: N;
   /** The publication that brought the message. */
   readonly origin: S;
