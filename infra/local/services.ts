@@ -1,5 +1,6 @@
 import { apiGatewayTypes } from './apigateway/resources.ts';
 import { executeApi } from './apigateway/rights.ts';
+import { cloudWatchTypes } from './cloudwatch/resources.ts';
 import { dynamodbTypes, tableGrants } from './dynamodb/resources.ts';
 import { dynamodb } from './dynamodb/rights.ts';
 import { busGrants, eventBridgeTypes } from './eventbridge/resources.ts';
@@ -18,6 +19,7 @@ import type { Stack } from './stack/stack.ts';
 export const resourceTypes: ResourceTypes = {
   ...apiGatewayTypes,
   ...cdkTypes,
+  ...cloudWatchTypes,
   ...dynamodbTypes,
   ...eventBridgeTypes,
   ...iamTypes,

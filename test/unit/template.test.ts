@@ -5,6 +5,7 @@ import { App, Stack as CdkStack, CfnOutput, Duration } from 'aws-cdk-lib';
 import { WebSocketApi, WebSocketStage } from 'aws-cdk-lib/aws-apigatewayv2';
 import { WebSocketLambdaAuthorizer } from 'aws-cdk-lib/aws-apigatewayv2-authorizers';
 import { WebSocketLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations';
+import { Dashboard, GraphWidget } from 'aws-cdk-lib/aws-cloudwatch';
 import { AttributeType, BillingMode, Table } from 'aws-cdk-lib/aws-dynamodb';
 import { EventBus, Rule } from 'aws-cdk-lib/aws-events';
 import { SqsQueue } from 'aws-cdk-lib/aws-events-targets';
@@ -667,6 +668,9 @@ function synthesise(directory: string): void {
 
   const deadLetters = new Queue(stack, 'DeadLetters', { enforceSSL: true });
   const queue = new Queue(stack, 'Ingest', { deadLetterQueue: { queue: deadLetters, maxReceiveCount: 5 } });
+  const metric = deadLetters.metricApproximateNumberOfMessagesVisible();
+  metric.createAlarm(stack, 'Undelivered', { threshold: 1, evaluationPeriods: 1 });
+  new Dashboard(stack, 'Watch', { widgets: [[new GraphWidget({ left: [metric] })]] });
   const source = new SqsEventSource(queue, {
     reportBatchItemFailures: true,
     maxConcurrency: 5,
