@@ -26,7 +26,7 @@ export const createSessionCredentials = (): SessionCredentials => ({
   sessionToken: randomBytes(48).toString('base64'),
 });
 
-/** The credentials of whoever uses the system from outside: the same as long as the data directory is. */
+/** The root user's key, for use from outside. It is kept in the data directory, so it outlives a restart. */
 export function keepAccessKey(dataDir: string): AccessKey {
   const file = join(dataDir, 'credentials.json');
   try {

@@ -1,6 +1,6 @@
 import type { Clock } from './clock.ts';
 
-/** Waits that end early when whoever waits has no more time. */
+/** Waits that can all be ended early: when an engine closes. */
 export class Delays {
   readonly #clock: Clock;
   readonly #endings = new Set<() => void>();

@@ -76,7 +76,7 @@ async function run(): Promise<void> {
   if (!options.quiet) console.log(welcome(runtime.ready, dataDir));
 }
 
-/** Whoever waits for the file finds it complete. */
+/** Renamed into place, so that the file is complete as soon as it is there. */
 function writeWhole(file: string, text: string): void {
   writeFileSync(`${file}.part`, text, { mode: 0o600 });
   renameSync(`${file}.part`, file);
@@ -102,7 +102,7 @@ function welcome({ websocketUrl, consoleUrl, endpoint }: Ready, dataDir: string 
 function stopOnSignals(runtime: Runtime): void {
   let stopping = false;
   const stop = () => {
-    if (stopping) process.exit(1); // asked twice: whoever asks does not want to wait
+    if (stopping) process.exit(1); // the second signal does not wait
     stopping = true;
     runtime.stop().then(
       () => process.exit(0),

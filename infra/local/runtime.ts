@@ -63,7 +63,7 @@ export interface RuntimeOptions extends AccessHooks {
 
 export interface Runtime {
   readonly ready: Ready;
-  /** Credentials with which somebody acts as a function of that role would. */
+  /** Credentials to act with as a function of that role would. */
   assumeRole(roleArn: string, sessionName: string, expiresAtMs?: number): SessionCredentials;
   /** Takes nothing new, closes every connection, waits for what is running. */
   stop(): Promise<void>;
@@ -190,7 +190,7 @@ function variables(
     AWS_ENDPOINT_URL: `http://127.0.0.1:${port}`,
     // The SDK goes where a queue's URL leads anyway, and complains at every call if that is somewhere else.
     AWS_ENDPOINT_URL_SQS: `http://localhost:${port}`,
-    // There is no ~/.aws on Lambda; the one of whoever runs this must not change what functions do.
+    // There is no ~/.aws on Lambda; that of this machine's user must not change what functions do.
     AWS_CONFIG_FILE: devNull,
     AWS_SHARED_CREDENTIALS_FILE: devNull,
   };

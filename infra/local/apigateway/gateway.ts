@@ -72,7 +72,7 @@ export interface GatewayDeps {
   readonly invoke: Invoke;
   readonly clock: Clock;
   readonly randomBytes: RandomBytes;
-  /** Lets calls to @connections in; without it everybody. */
+  /** Lets calls to @connections in; without it all of them. */
   readonly admit?: Admit;
   readonly faults?: GatewayFaults | undefined;
   /** Of this stage, told what AWS would bill. */
@@ -135,7 +135,7 @@ export class Gateway {
 
   /** Answers an HTTP upgrade: 101 once `$connect` has accepted it, or an HTTP status. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    // A client may reset while nobody else listens; unheard, the error would end the process.
+    // A client may reset before `ws` listens; an error without a listener would end the process.
     socket.on('error', () => socket.destroy());
     const fault = this.#upgradeFault(request);
     if (fault === undefined) void this.#shakeHands(request, socket, head);
@@ -176,7 +176,7 @@ export class Gateway {
       noServer: true,
       clientTracking: false,
       maxPayload: MESSAGE_BYTES_MAX,
-      // Clients offer it, and `$connect` sees the offer; that AWS accepts it nobody has seen: [inference].
+      // Clients offer it, and `$connect` sees the offer; AWS has not been seen to accept it: [inference].
       perMessageDeflate: false,
       closeTimeout: CLOSE_HANDSHAKE_MS_MAX,
       // `ws` alone would pick the client's first; AWS echoes only what `$connect` returned.

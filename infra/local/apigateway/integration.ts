@@ -36,7 +36,7 @@ export async function integrate(
 
 /**
  * Waits for a function at most as long as its target allows. The invocation itself goes on beyond that, as on AWS;
- * its result then interests nobody.
+ * its result is dropped.
  */
 export async function invokeInTime(
   { functionArn, timeoutMs }: IntegrationTarget,

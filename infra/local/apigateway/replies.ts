@@ -5,7 +5,7 @@ import { MESSAGE_BYTES_MAX } from './limits.ts';
 export const GatewayError = {
   unauthorized: 'Unauthorized',
   forbidden: 'Forbidden',
-  /** Of a throttled message nobody has published the text: [inference]. */
+  /** The text for a throttled message is not published anywhere: [inference]. */
   throttled: 'Too Many Requests',
   internal: 'Internal server error',
   timedOut: 'Endpoint request timed out',

@@ -3,7 +3,7 @@ import { type GuardedService, writeRefusal } from '../http/rights.ts';
 import { type Denial, explain } from '../policy/denial.ts';
 import type { AccessRequest } from '../policy/policy.ts';
 
-/** API Gateway's @connections, for whoever checks the calls to it. */
+/** What must be known of API Gateway to check the calls to @connections. */
 export const executeApi: GuardedService = {
   name: 'execute-api',
   unsigned: 'Missing Authentication Token',

@@ -59,7 +59,7 @@ function keyOf(expression: string, { attrNames, attrVals }: Context): string {
   return JSON.stringify([expression, attrNames, types]);
 }
 
-/** Parses with values that are nobody else's, and with nothing used yet. */
+/** Parses with copies of the values, so that they can be found in the tree, and with nothing used yet. */
 function study(expression: string, context: Context, parse: Parser['parse']): Known {
   const { attrNames = {}, attrVals = {} } = context;
   const own = Object.entries(attrVals).map(([name, value]) => [name, { ...value }] as const);
@@ -76,7 +76,7 @@ function study(expression: string, context: Context, parse: Parser['parse']): Kn
   };
 }
 
-/** A copy, since nobody knows who changes it, with the request's values in their places. */
+/** A copy of the tree with the request's values in their places: dynalite may change what it is given. */
 function fill(node: unknown, places: Known['places'], values: Values): unknown {
   if (typeof node !== 'object' || node === null) return node;
   const name = places.get(node);

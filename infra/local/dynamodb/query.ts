@@ -66,7 +66,7 @@ interface Page {
   readonly items: readonly Item[];
   /** Whether it ends for another reason than that there is no more. */
   readonly isFull: boolean;
-  /** As capacity is reckoned; 0 unless somebody wants to know. */
+  /** As capacity is reckoned; 0 unless the request asks for its capacity. */
   readonly bytes: number;
 }
 

@@ -11,7 +11,7 @@ const TRANSACTION_ACTIONS: Readonly<Record<string, string>> = {
   ConditionCheck: 'ConditionCheckItem',
 };
 
-/** DynamoDB, for whoever checks the requests to it. */
+/** What must be known of DynamoDB to check the requests to it. */
 export const dynamodb: TargetService = {
   name: 'dynamodb',
   target: 'DynamoDB_20120810',

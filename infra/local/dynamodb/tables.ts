@@ -179,7 +179,7 @@ export class Tables implements HttpEngine {
     return LastEvaluatedKey;
   }
 
-  /** Whoever has renewed the item since the scan keeps it. */
+  /** Not if the item was renewed since the scan: the condition then fails. */
   async #delete(request: Record<string, unknown>): Promise<void> {
     try {
       await this.#dynalite.run('DeleteItem', request);

@@ -2,7 +2,7 @@ import type { Account } from '../account.ts';
 import { distinct, recordsIn, type TargetService, writeRefusal } from '../http/rights.ts';
 import { DEFAULT_BUS } from './resources.ts';
 
-/** EventBridge, for whoever checks the requests to it. */
+/** What must be known of EventBridge to check the requests to it. */
 export const events: TargetService = {
   name: 'events',
   target: 'AWSEvents',

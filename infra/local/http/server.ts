@@ -15,7 +15,7 @@ import { readWhole, WholeResponse } from './loopback/whole.ts';
 /** The largest request that an AWS service here takes is a BatchWriteItem of 16 MB. */
 const BODY_BYTES_MAX = 17 * 1024 * 1024;
 const KEEP_ALIVE_MS = 60_000;
-/** Only this machine: what runs here is for whoever works at it. */
+/** Only this machine can reach it. */
 const HOST = '127.0.0.1';
 
 export interface File {

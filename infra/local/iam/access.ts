@@ -6,7 +6,7 @@ import type { AccessRequest } from '../policy/policy.ts';
 import type { ResourcePolicy } from '../policy/resource-policy.ts';
 import type { Principal } from './principals.ts';
 
-/** For tests of least privilege. Both are asked for everybody: services and the root user, too. */
+/** For tests of least privilege. Both are asked for every principal, services and the root user too. */
 export interface AccessHooks {
   /** Denies what the policies would allow. */
   readonly deny?: (principalArn: string, action: string, resource: string) => boolean;
@@ -63,7 +63,7 @@ export class Access {
     const { region, accountId } = this.#options;
     return {
       'aws:RequestedRegion': region,
-      // Whoever reaches AWS comes through TLS; that it is spared on this machine is no reason to refuse anybody.
+      // AWS is reached through TLS only. Policies that ask for it must not refuse here, where there is none.
       'aws:SecureTransport': 'true',
       'aws:PrincipalIsAWSService': String(caller.kind === 'service'),
       ...(caller.kind !== 'service' && {

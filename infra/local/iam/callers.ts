@@ -17,7 +17,7 @@ export interface CallersOptions extends Account {
   readonly functions: FunctionIdentities;
   /** Of API Gateway's authorizers, by the id of their API. */
   readonly authorizerIds: ReadonlyMap<string, string>;
-  /** Told of what is lost because somebody may not do something. */
+  /** Told of what is lost for want of a right. */
   readonly log: (line: string) => void;
 }
 
@@ -33,7 +33,7 @@ type MappingQueues = Pick<Queues, 'receive' | 'remove'>;
 const API_GATEWAY = 'apigateway.amazonaws.com';
 const EVENTS = 'events.amazonaws.com';
 
-/** What the engines do for somebody without a request to the port, as far as that somebody may do it. */
+/** What engines do with somebody's rights but without a request to the port: each is handed what checks them first. */
 export class Callers {
   readonly #options: CallersOptions;
   /** Functions whose lines are lost, and for want of what. */

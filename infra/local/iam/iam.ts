@@ -23,7 +23,7 @@ export interface IamOptions extends Account, AccessHooks {
   readonly services: readonly GuardedService[];
   /** What a template allows others to do with its resources. */
   readonly grants: (stack: Stack) => readonly Grant[];
-  /** Told of what is lost because somebody may not do something. */
+  /** Told of what is lost for want of a right. */
   readonly log: (line: string) => void;
 }
 
@@ -55,7 +55,7 @@ export class Iam {
     this.#functions = functions;
   }
 
-  /** Credentials for a session of a role, in which tests and whoever runs this can act as a function would. */
+  /** Credentials for a session of a role, to act as a function of it would. */
   assumeRole(roleArn: string, sessionName: string, expiresAtMs?: number): SessionCredentials {
     return this.#principals.assumeRole(roleArn, sessionName, expiresAtMs);
   }

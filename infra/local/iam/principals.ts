@@ -2,7 +2,7 @@ import { type AccessKey, createSessionCredentials, type SessionCredentials } fro
 import { compilePolicies, type Policy } from '../policy/policy.ts';
 import type { Caller } from '../policy/resource-policy.ts';
 
-/** Somebody who asks for something, and what its own policies allow. */
+/** Who makes a request, and what its own policies allow. */
 export interface Principal {
   readonly caller: Caller;
   readonly policy: Policy;
@@ -30,7 +30,7 @@ const EVERYTHING = compilePolicies([
   { Version: '2012-10-17', Statement: { Effect: 'Allow', Action: '*', Resource: '*' } },
 ]);
 
-/** Everybody who can act on the local account: its root user, sessions of roles, and services of AWS. */
+/** All who can act on the local account: its root user, sessions of roles, and services of AWS. */
 export class Principals {
   readonly #accountId: string;
   readonly #policies: ReadonlyMap<string, Policy>;

@@ -107,7 +107,7 @@ export function verify(
     `${ALGORITHM}\n${time}\n${scope}\n${canonical}`,
     'hex',
   );
-  // Plainly: what could be learnt of the time it takes, whoever is on this machine can read.
+  // Not in constant time: only this machine could measure it, and it has the secrets anyway.
   return signed === signature ? undefined : invalid(MISMATCH);
 }
 

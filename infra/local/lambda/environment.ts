@@ -138,7 +138,7 @@ export class Environment {
 
   async #handle(call: Call): Promise<Outcome> {
     await this.#start;
-    if (this.#ending) return this.#ending; // it may end right after its start, when nobody waits for its exit
+    if (this.#ending) return this.#ending; // it may end right after its start, between two waits for its replies
     const startedAt = performance.now();
     this.#worker.postMessage(call);
     Atomics.add(this.#calls, 0, 1);

@@ -3,7 +3,7 @@ export type Invocation =
   | { readonly ok: true; readonly payload: unknown }
   | {
       readonly ok: false;
-      /** `denied`: whoever asked may not invoke it. */
+      /** `denied`: the caller may not invoke it. */
       readonly reason: 'threw' | 'timeout' | 'crashed' | 'denied';
       readonly errorType: string;
       readonly errorMessage: string;

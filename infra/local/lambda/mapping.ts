@@ -78,7 +78,7 @@ async function poll(settings: MappingSettings, deps: MappingDeps, signal: AbortS
       startedAt = performance.now();
       const run = deliver(batch, settings, deps).finally(() => running.delete(run));
       running.add(run);
-      // Nothing is taken that nobody is free to handle: its visibility timeout would be running.
+      // A batch is taken only when an invocation is free for it: in the meantime its visibility timeout would run.
       if (running.size >= concurrency) await Promise.race(running);
     }
   }

@@ -99,7 +99,7 @@ export class Pool {
 
   #serveNext(): void {
     const next = this.#waiting.shift();
-    // A thread may fail to start: that is for whoever waits.
+    // A thread may fail to start: then the invocation that waits fails.
     if (next) next.resolve((async () => this.#run(this.#warm() ?? this.#cold(), next.event))());
   }
 

@@ -47,7 +47,7 @@ export interface Queue {
     string,
     { readonly message: StoredMessage; readonly visibilityDeadline: number }
   >;
-  /** Whoever waits for a message; all are told when there is one, and then try to take it. */
+  /** Receivers that wait for a message. All are told when there is one, and then try to take it. */
   readonly pollWaiters: { readonly resolve: () => void; readonly timer: NodeJS.Timeout }[];
   isFifo(): boolean;
   /** Takes at most 10; what was received too often goes to the queue that `deadLetterQueue` finds by ARN. */
@@ -60,7 +60,7 @@ export interface Queue {
   changeVisibility(receiptHandle: string, seconds: number): void;
   /** Makes visible whatever is due. */
   processTimers(): void;
-  /** Has whoever waits look again. */
+  /** Has the receivers that wait look again. */
   notifyWaiters(): void;
   getAttribute(name: string): string | undefined;
 }
@@ -216,7 +216,7 @@ export function atomically<T>(store: Store, work: () => T): T {
 
 /**
  * SQS keeps a MessageGroupId on standard queues too (fair queues) and hands it to the consumer; fauxqs drops it there.
- * What was just sent is the last of the queue: nobody can have taken it yet.
+ * What was just sent is the last of the queue: there was no chance to take it yet.
  */
 function keepingGroups(send: Action): Action {
   return (input, store, request) => {

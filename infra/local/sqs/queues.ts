@@ -181,7 +181,7 @@ export class Queues implements HttpEngine {
     }
   }
 
-  /** At boot: whoever held these messages died with the last process, so nobody needs to wait for their timeout. */
+  /** At boot: those who held these messages ended with the last process, so they are visible again at once. */
   releaseInFlight(queueArn: string): void {
     const queue = this.#queue(queueArn);
     atomically(this.#store, () => {

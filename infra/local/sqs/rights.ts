@@ -13,7 +13,7 @@ const QUERY_CODES: Readonly<Record<RefusalKind, string>> = {
   AccessDenied: 'AccessDenied',
 };
 
-/** SQS, for whoever checks the requests to it. */
+/** What must be known of SQS to check the requests to it. */
 export const sqs: TargetService = {
   name: 'sqs',
   target: 'AmazonSQS',

@@ -126,7 +126,7 @@ function createPseudoParameters({ stackName, region, accountId }: Place): Readon
   ]);
 }
 
-/** Nobody is asked for parameters here, and there is no Parameter Store: only a default can be used. */
+/** There is no way to give parameters here, and no Parameter Store: only a default can be used. */
 function parameterValue({ type, default: value }: Parameter, name: string): unknown {
   if (type.startsWith('AWS::SSM::')) {
     throw new ValueError(`expected a parameter with a value of its own, got ${name}, which is kept in SSM`);

@@ -3,7 +3,7 @@
  * more than what is in it (`npm run bench -- system`, see `dial.ts`).
  */
 export const Segment = { data: 0, end: 1, close: 2 } as const;
-/** `end`: nothing more comes from there. `close`: nobody listens there any more. */
+/** `end`: nothing more comes from there. `close`: nothing is read there any more. */
 export type Segment = (typeof Segment)[keyof typeof Segment];
 
 /** A socket's number, then the payload's length and the kind. */

@@ -21,7 +21,8 @@ const HOSTS = new Set(['127.0.0.1', 'localhost']);
 
 /**
  * From now on `net.connect` to the server of this process gives a socket whose bytes go through memory: half of what a
- * request costs on this machine is the kernel's. All else, and whoever dials in another way, goes through the kernel.
+ * request costs on this machine is the kernel's. Every other address, and every other way to dial, goes through the
+ * kernel.
  *
  * All of `loopback/` is there for `npm run bench -- system`: it took deliveries from 15,000 a second to between
  * 23,000 and 27,000, to a thousand subscribers.
