@@ -1,7 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Usage } from '../../infra/local/meter/meter.ts';
-import { costOf } from '../../infra/model/bill.ts';
+import { type Bill, costOf } from '../../infra/model/bill.ts';
 import { PRICES } from '../../infra/model/prices.ts';
+import { DELIVERY_STAGES } from '../../infra/model/stages.ts';
 import { subscribe } from '../../services/subscribe/subscribe.ts';
 import { mapLimit } from '../../shared/async.ts';
 import { parsePattern } from '../../shared/protocol/topic.ts';
@@ -54,6 +55,8 @@ interface Everybody {
   /** The largest heap of a worker's environment. */
   readonly heapMb: number;
   readonly dollarsPerMillion: number;
+  /** Without Lambda's time and the leases of turns to post: a slow machine takes more of both. */
+  readonly steadyDollarsPerMillion: number;
   /** From publishing to the last one that took it. */
   readonly lastMs: number;
   /** Processor time is not all there is to the machine: wall time per post, all in. */
@@ -75,16 +78,24 @@ export const everybody = (connections: number, messages: number, fields: object 
     const seconds = (performance.now() - startedAt) / 1_000;
     const posts = Number(reports.at(-1)?.posts);
     const usage = await usageOf(crowd, posts);
+    const bill = costOf(usage, PRICES);
     const workers = Object.values(usage.functions);
     return {
       reports,
       longestShare: Math.max(...workers.map(({ durationMaxMs, timeoutMs }) => durationMaxMs / timeoutMs)),
       heapMb: Math.max(...workers.map(({ heapBytesMax }) => heapBytesMax)) / 2 ** 20,
-      dollarsPerMillion: costOf(usage, PRICES).dollarsPerMillionDeliveries,
+      dollarsPerMillion: bill.dollarsPerMillionDeliveries,
+      steadyDollarsPerMillion: (1_000_000 * steadyDollars(bill)) / bill.deliveries,
       lastMs: Math.max(...reports.map(({ lastMs }, index) => Number(lastMs[index + 1]))),
       postsPerSecond: posts / seconds,
     };
   });
+
+const steadyDollars = ({ lines }: Bill): number =>
+  lines
+    .filter(({ stage }) => DELIVERY_STAGES.includes(stage))
+    .filter(({ price, resource }) => price !== 'lambdaGbSeconds' && resource !== 'topics UpdateItem')
+    .reduce((sum, { dollars }) => sum + dollars, 0);
 
 interface Growth {
   readonly missed: number;
