@@ -16,7 +16,7 @@ export type Request =
     };
 
 /** Quotas that AWS has raised for an account; the others are the default ones. */
-export interface Quotas {
+interface Quotas {
   readonly postsPerSecond?: number;
   readonly connectionsPerSecond?: number;
   readonly workersMax?: number;

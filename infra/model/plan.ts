@@ -8,7 +8,7 @@ import { AWS, type Parameters } from './parameters.ts';
 import { PRICES } from './prices.ts';
 import { usageOf } from './scenario.ts';
 
-export interface PlanRequest {
+interface PlanRequest {
   readonly subscribers: number;
   readonly seed: number;
 }

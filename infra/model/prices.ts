@@ -6,7 +6,7 @@
 export const PRICES_AS_OF = '2026-11-20';
 export const PRICES_REGION = 'us-east-1';
 
-export interface Price {
+interface Price {
   /** What is counted, and how many of it the dollars below are for. */
   readonly unit: string;
   readonly per: number;

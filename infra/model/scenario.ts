@@ -64,7 +64,7 @@ const POST_MS = 0.04 / (WORKER_MEMORY_MB / 1769);
 const WORKER_LOG_BYTES = 250;
 
 /** How a message of the scenario goes through the system. */
-export interface Work {
+interface Work {
   readonly connections: number;
   readonly messages: number;
   /** Invocations of the fan-out, each for the messages that go out together. */

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { bundleClient, bundlePage } from './bundle.ts';
 
-export interface PageFile {
+interface PageFile {
   readonly contentType: string;
   readonly body: string;
 }

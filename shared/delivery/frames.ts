@@ -1,10 +1,10 @@
 import type { DeliveryJob } from '../queues/job.ts';
 
 /** API Gateway bills every started 32 KB: up to there another message in the frame costs nothing. */
-export const BILLING_UNIT_BYTES = 32 * 1024;
+const BILLING_UNIT_BYTES = 32 * 1024;
 
 /** What is posted to a connection at once. */
-export interface Frame {
+interface Frame {
   readonly bytes: Uint8Array;
   /** Index in the job of the first message in it. */
   readonly from: number;

@@ -121,7 +121,7 @@ export type AckFrame<A extends Action> = AckHead<A> & Acks[A];
 export type AnyAckFrame = { [A in Action]: AckFrame<A> }[Action];
 
 /** The answer to a command that was not. */
-export interface ErrorFrame extends Command {
+interface ErrorFrame extends Command {
   readonly type: 'error';
   readonly code: ErrorCode;
   readonly message: string;

@@ -68,7 +68,7 @@ export interface PingFrame extends Command {
   readonly positions: readonly (TopicPosition & { readonly topic: Topic })[];
 }
 /** One message to publish: `topic` and `topics` are one list, and a receipt is wanted or not mentioned. */
-export interface Outgoing extends DeliveryOptions {
+interface Outgoing extends DeliveryOptions {
   readonly topics: readonly Topic[];
   readonly data: unknown;
   readonly key?: string;

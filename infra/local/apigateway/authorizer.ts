@@ -19,7 +19,7 @@ export interface AuthorizerSettings {
 }
 
 /** What an authorizer made of a handshake. */
-export type Authorization =
+type Authorization =
   | { readonly accepted: true; readonly authorizer: AuthorizerContext | undefined }
   | Refusal;
 
@@ -38,7 +38,7 @@ const SAYS_UNAUTHORIZED = 'Unauthorized';
 
 const IDENTITY_SOURCE = /^route\.request\.(header|querystring)\.(.+)$/;
 
-export interface AuthorizerDeps extends InvocationDeps {
+interface AuthorizerDeps extends InvocationDeps {
   /** Hears why a result was of no use, which no client is told. */
   readonly log?: (line: string) => void;
 }

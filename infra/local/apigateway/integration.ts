@@ -2,7 +2,7 @@ import { isRecord } from '../../../shared/protocol/json.ts';
 import type { Clock } from '../clock.ts';
 import type { Invocation, Invoke } from '../lambda/invoke.ts';
 
-export interface IntegrationTarget {
+interface IntegrationTarget {
   readonly functionArn: string;
   readonly timeoutMs: number;
 }
@@ -13,7 +13,7 @@ export interface InvocationDeps {
 }
 
 /** What a Lambda proxy integration may return. */
-export interface ProxyResponse {
+interface ProxyResponse {
   readonly statusCode: number;
   readonly headers: Readonly<Record<string, unknown>>;
   readonly body: string;

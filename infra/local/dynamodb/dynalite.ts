@@ -54,7 +54,7 @@ interface Validations {
   checkValidations(input: unknown, types: unknown, custom: unknown, store: Store): void;
 }
 
-export interface KeyElement {
+interface KeyElement {
   readonly AttributeName: string;
   readonly KeyType: string;
 }
@@ -153,7 +153,7 @@ const operations: ReadonlyMap<string, Operation> = new Map(
   }),
 );
 
-export interface DynaliteOptions extends Account {
+interface DynaliteOptions extends Account {
   /** Where the database lives; without it, in memory. */
   readonly path?: string;
   readonly onWrite?: OnWrite | undefined;

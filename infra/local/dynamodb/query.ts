@@ -35,11 +35,11 @@ export interface QueryInput {
 /** A name, or names and places within lists. */
 type Path = string | readonly (string | number)[];
 
-export interface QueriedTable {
+interface QueriedTable {
   readonly KeySchema: readonly { readonly AttributeName: string }[];
 }
 
-export interface Query {
+interface Query {
   readonly table: QueriedTable;
   readonly input: QueryInput;
   readonly isLocalIndex: boolean;

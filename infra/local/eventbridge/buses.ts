@@ -32,7 +32,7 @@ export interface RuleDefinition {
   readonly targets: readonly TargetProperties[];
 }
 
-export interface PutEventsOutput {
+interface PutEventsOutput {
   readonly FailedEntryCount: number;
   /** In the order of the request. */
   readonly Entries: readonly ({ readonly EventId: string } | Refusal)[];

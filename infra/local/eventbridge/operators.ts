@@ -3,7 +3,7 @@ import { isRecord } from '../../../shared/protocol/json.ts';
 
 export type JsonObject = Record<string, unknown>;
 /** Decides about one scalar of an event. */
-export type Predicate = (leaf: unknown) => boolean;
+type Predicate = (leaf: unknown) => boolean;
 
 type Compile = (argument: unknown) => Predicate;
 

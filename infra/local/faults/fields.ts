@@ -40,7 +40,7 @@ export type FieldsByEffect<F extends { readonly effect: string }> = {
 /** The longest delay of SQS, which keeps the delayed ones (SQS API reference, SendMessage). */
 const DELAY_MS_MAX = 900_000;
 
-export const expecting =
+const expecting =
   (expected: string, isSound: (value: unknown) => boolean): Check =>
   (value) =>
     isSound(value) ? undefined : expected;

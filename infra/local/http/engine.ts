@@ -31,7 +31,7 @@ export const writeJson = (response: HttpResponse, status: number, value: unknown
     .end(`${JSON.stringify(value, undefined, 2)}\n`);
 
 /** AWS's JSON protocols differ in their content type and in nothing else that matters here. */
-export type JsonVersion = '1.0' | '1.1';
+type JsonVersion = '1.0' | '1.1';
 
 /** The caller's fault, answered as the AWS JSON protocols do: a status, `__type` and `message`. */
 export class RequestError extends Error {

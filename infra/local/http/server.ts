@@ -24,7 +24,7 @@ export interface File {
 }
 
 /** What the one port serves. */
-export interface Services {
+interface Services {
   /** By stage. The first also answers for paths that are no stage's. */
   readonly gateways: ReadonlyMap<string, StageEngine>;
   /** By what `X-Amz-Target` says before its dot. */
@@ -38,7 +38,7 @@ export interface Services {
   readonly faults?: CallerFaults | undefined;
 }
 
-export const HEALTH_PATH = '/_fanwire/health';
+const HEALTH_PATH = '/_fanwire/health';
 
 /** One port for everything: WebSockets, @connections, every AWS service, the page. Until `serve` it answers 503. */
 export class LocalServer {

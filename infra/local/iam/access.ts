@@ -14,7 +14,7 @@ export interface AccessHooks {
   readonly onUse?: (principalArn: string, action: string, resource: string) => void;
 }
 
-export interface AccessOptions extends Account, AccessHooks {
+interface AccessOptions extends Account, AccessHooks {
   /** Policies of resources, by ARN. */
   readonly resourcePolicies: ReadonlyMap<string, ResourcePolicy>;
 }

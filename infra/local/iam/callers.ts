@@ -11,7 +11,7 @@ import type { Access } from './access.ts';
 import type { FunctionIdentities, FunctionIdentity } from './identities.ts';
 import type { Principal, Principals } from './principals.ts';
 
-export interface CallersOptions extends Account {
+interface CallersOptions extends Account {
   readonly access: Access;
   readonly principals: Principals;
   readonly functions: FunctionIdentities;

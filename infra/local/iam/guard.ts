@@ -15,7 +15,7 @@ import type { Access } from './access.ts';
 import type { Principal, Principals } from './principals.ts';
 import { parseAuthorization, verify } from './sigv4.ts';
 
-export interface GuardOptions extends Account {
+interface GuardOptions extends Account {
   readonly principals: Principals;
   readonly access: Access;
   readonly clock: Pick<Clock, 'now'>;

@@ -15,7 +15,7 @@ import { Principals } from './principals.ts';
 import { readRoles } from './roles.ts';
 import { checkMappings, checkTrust } from './startup.ts';
 
-export interface IamOptions extends Account, AccessHooks {
+interface IamOptions extends Account, AccessHooks {
   /** Of the root user. */
   readonly credentials: AccessKey;
   readonly clock: Pick<Clock, 'now'>;

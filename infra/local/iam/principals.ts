@@ -9,7 +9,7 @@ export interface Principal {
 }
 
 /** Whose an access key is, and what else it takes to use it. */
-export interface KeyHolder {
+interface KeyHolder {
   readonly principal: Principal;
   readonly secretAccessKey: string;
   readonly sessionToken?: string;
@@ -17,7 +17,7 @@ export interface KeyHolder {
   readonly expiresAtMs?: number;
 }
 
-export interface PrincipalsOptions {
+interface PrincipalsOptions {
   readonly accountId: string;
   /** Of the user who may do everything. */
   readonly credentials: AccessKey;

@@ -12,7 +12,7 @@ import { KeyedHash } from './hmac.ts';
  */
 
 /** What the Authorization header says. */
-export interface Authorization {
+interface Authorization {
   readonly accessKeyId: string;
   /** `20240120`. */
   readonly date: string;
@@ -24,7 +24,7 @@ export interface Authorization {
 }
 
 /** What a request is checked against. */
-export interface Expected {
+interface Expected {
   readonly secretAccessKey: string;
   readonly region: string;
   readonly service: string;
@@ -32,7 +32,7 @@ export interface Expected {
 }
 
 /** `incomplete`: the header lacks something. `invalid`: it is there, and wrong. */
-export interface SignatureFault {
+interface SignatureFault {
   readonly kind: 'incomplete' | 'invalid';
   readonly message: string;
 }

@@ -9,7 +9,7 @@ export type { FunctionSettings } from './environment.ts';
 /** https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html: 6 MB when the caller waits for the end. */
 const EVENT_BYTES_MAX = 6 * 1024 * 1024;
 
-export interface FunctionsDeps {
+interface FunctionsDeps {
   readonly clock?: Clock;
   /** Gets what the functions print, line by line, and why an invocation failed. */
   readonly log: (functionName: string, line: string) => void;

@@ -27,7 +27,7 @@ export interface MappingSettings {
   readonly maximumConcurrency?: number;
 }
 
-export interface MappingDeps {
+interface MappingDeps {
   readonly queues: Pick<Queues, 'receive' | 'remove'>;
   readonly invoke: Invoke;
   readonly clock: Clock;

@@ -62,7 +62,7 @@ export interface QueueUsage {
   readonly isPolled: boolean;
 }
 
-export interface BusUsage {
+interface BusUsage {
   /** Entries that PutEvents took. */
   readonly events: number;
   /** One for every 64 KB of an entry. Delivery to targets in the same account is free. */
@@ -82,18 +82,18 @@ export interface StageUsage {
   readonly refusals: number;
 }
 
-export interface ScheduleUsage {
+interface ScheduleUsage {
   readonly invocations: number;
 }
 
 /** What `Lambda` is billed by, and what the usage of a function begins with. */
-export interface MeteredFunction {
+interface MeteredFunction {
   readonly name: string;
   readonly timeoutMs: number;
   readonly memoryMb: number;
 }
 
-export interface MeterOptions {
+interface MeterOptions {
   readonly clock: Clock;
   readonly functions: readonly MeteredFunction[];
   /** Names of queues that an event source mapping polls. */

@@ -17,7 +17,7 @@ export interface ScheduleSettings {
   readonly target: { readonly arn: string; readonly input?: string; readonly roleArn?: string };
 }
 
-export interface ScheduleDeps {
+interface ScheduleDeps {
   readonly invoke: Invoke;
   readonly clock: Clock;
   /** Told about a run that failed: there is no retry but the next run. */

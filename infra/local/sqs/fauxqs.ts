@@ -79,7 +79,7 @@ export interface Store {
   shutdown(): void;
 }
 
-export interface Persistence {
+interface Persistence {
   readonly db: DatabaseSync;
   loadSqsQueues(store: Store): void;
   updateMessageReady: (messageId: string) => void;

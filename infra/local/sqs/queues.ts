@@ -56,7 +56,7 @@ export interface QueueDefinition {
   readonly attributes: Readonly<Record<string, unknown>>;
 }
 
-export interface SendOptions {
+interface SendOptions {
   readonly messageAttributes?: Readonly<Record<string, MessageAttribute>>;
   /** Fractions of a second too, unlike SQS. */
   readonly delaySeconds?: number;
@@ -74,7 +74,7 @@ export interface Message {
   readonly messageAttributes: Readonly<Record<string, MessageAttribute>>;
 }
 
-export interface Depth {
+interface Depth {
   readonly visible: number;
   readonly inFlight: number;
   readonly delayed: number;

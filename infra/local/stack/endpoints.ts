@@ -1,7 +1,7 @@
 import { isRecord } from '../../../shared/protocol/json.ts';
 
 /** Leads every address at one of the hosts, wherever it stands in a value, to the local endpoint. */
-export type Redirect = <T>(value: T) => T;
+type Redirect = <T>(value: T) => T;
 
 export function createRedirect(hosts: readonly string[], endpoint: string): Redirect {
   if (hosts.length === 0) return (value) => value;

@@ -1,6 +1,6 @@
 import type { Stack } from './stack.ts';
 
-export interface Named {
+interface Named {
   readonly type: string;
   readonly physicalName: string;
   /** Where the CDK app has it, if it does. */

@@ -24,7 +24,7 @@ export interface RawResource {
   readonly properties: Values;
 }
 
-export interface RawOutput {
+interface RawOutput {
   readonly condition: string | undefined;
   readonly value: unknown;
 }

@@ -15,7 +15,7 @@ export interface ResolvedResource {
   readonly properties: Values;
 }
 
-export interface Resolution {
+interface Resolution {
   /** Without those whose condition does not hold. */
   readonly resources: readonly ResolvedResource[];
   readonly outputs: Readonly<Record<string, string>>;

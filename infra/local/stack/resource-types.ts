@@ -2,7 +2,7 @@ import type { Naming } from './naming.ts';
 import { ignored, type Rules } from './rules.ts';
 
 /** A type of resources that run here. */
-export interface ResourceType {
+interface ResourceType {
   readonly rules: Rules;
   readonly naming?: Naming;
   /** The property, with dots, that says which asset of the stack is its code. */

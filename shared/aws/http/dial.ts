@@ -2,7 +2,7 @@ import { isIP, type OnReadOpts, connect as openTcp, type Socket } from 'node:net
 import { createSecureContext, connect as openTls } from 'node:tls';
 import type { TransportOptions } from './transport.ts';
 
-export interface Dialled {
+interface Dialled {
   readonly socket: Socket;
   /** The event after which the peer is verified; nothing may be written before. */
   readonly ready: 'connect' | 'secureConnect';

@@ -12,7 +12,7 @@ export interface LoopbackSettings {
 }
 
 /** The thread's side of all its sockets. */
-export interface Loopback {
+interface Loopback {
   /** Sends what was written, for a thread that is about to stop. */
   flush(): void;
 }

@@ -3,7 +3,7 @@ import { lastOf } from '../../last.ts';
 import type { HttpRequest, HttpResponse } from '../engine.ts';
 
 /** Its headers' names are in lower case. */
-export interface WholeRequest extends HttpRequest {
+interface WholeRequest extends HttpRequest {
   readonly body: Buffer;
 }
 
