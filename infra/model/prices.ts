@@ -1,7 +1,7 @@
 /**
  * List prices in US dollars, without the free tiers. Edit them freely: no other file holds a price.
- * AWS's pages could not be opened where this was written; `checked` says which figures were found elsewhere in print,
- * and where. The pages named as `source` have the last word.
+ * `checked` says which figures were compared with a print other than AWS's own page, and where. The pages named as
+ * `source` have the last word.
  */
 export const PRICES_AS_OF = '2026-11-20';
 export const PRICES_REGION = 'us-east-1';
