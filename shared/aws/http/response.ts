@@ -242,17 +242,10 @@ function parseHead(text: string, allHeaders: boolean): Head {
   return head;
 }
 
-/** The length of a name tells almost always that nobody wants it. */
 function readHeader(head: Head, text: string, start: number, colon: number, end: number): void {
   if (head.headers) keepHeader(head.headers, text, start, colon, end);
-  switch (colon - start) {
-    case 4:
-    case 10:
-    case 14:
-    case 16:
-    case 17:
-      setHeader(head, text.slice(start, colon).toLowerCase(), text.slice(colon + 1, end).trim());
-  }
+  if (!NAME_LENGTHS.has(colon - start)) return;
+  SETTERS.get(text.slice(start, colon).toLowerCase())?.(head, text.slice(colon + 1, end).trim());
 }
 
 /** Values of several headers with one name are joined to a list (RFC 9110 §5.3). */
@@ -268,32 +261,39 @@ function keepHeader(
   headers[name] = Object.hasOwn(headers, name) ? `${headers[name]}, ${value}` : value;
 }
 
-function setHeader(head: Head, name: string, value: string): void {
-  switch (name) {
-    case 'date':
+type SetHeader = (head: Head, value: string) => void;
+
+const setRequestId: SetHeader = (head, value) => {
+  head.requestId = value;
+};
+/** The headers that say something of the answer. */
+const SETTERS: ReadonlyMap<string, SetHeader> = new Map(
+  Object.entries<SetHeader>({
+    date: (head, value) => {
       head.date = value;
-      break;
-    case 'connection':
+    },
+    connection: (head, value) => {
       head.keepAlive = keepsAlive(value, head.keepAlive);
-      break;
-    case 'content-length':
+    },
+    'content-length': (head, value) => {
       if (head.length !== undefined || !DIGITS.test(value))
         throw new BadResponse('expected one content-length');
       head.length = Number(value);
-      break;
-    case 'transfer-encoding':
+    },
+    'transfer-encoding': (head, value) => {
       if (head.chunked || value.toLowerCase() !== 'chunked') throw new BadResponse('expected chunks or none');
       head.chunked = true;
-      break;
-    case 'x-amzn-errortype':
+    },
+    'x-amzn-errortype': (head, value) => {
       head.errorType = value;
-      break;
-    case 'x-amzn-requestid':
-    case 'x-amzn-request-id':
-    case 'x-amz-request-id':
-      head.requestId = value;
-  }
-}
+    },
+    'x-amzn-requestid': setRequestId,
+    'x-amzn-request-id': setRequestId,
+    'x-amz-request-id': setRequestId,
+  }),
+);
+/** A cheap filter: a header whose name has another length is none of these, and is not even cut out of the text. */
+const NAME_LENGTHS: ReadonlySet<number> = new Set([...SETTERS.keys()].map(({ length }) => length));
 
 /** HTTP/1.0 closes unless it says otherwise, HTTP/1.1 keeps. */
 function keepsAlive(value: string, otherwise: boolean): boolean {
