@@ -28,7 +28,8 @@ export interface FanwireSettings {
   readonly namespaces?: NamespacesSettings;
   /**
    * How old a connection is, in seconds, when the server begins to ask its client to open the next one. API Gateway
-   * closes it after 7,200. Each client is asked a little earlier or later, so that they do not reconnect all at once.
+   * closes it after 7,200. Each client is asked up to a
+   * tenth later, so that they do not reconnect all at once.
    */
   readonly rolloverAfterSeconds?: number;
 }
