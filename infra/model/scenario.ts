@@ -53,7 +53,7 @@ const WRITE_BYTES = 1024;
 /** Of an entry in a topic's log, beside the message. */
 const ENTRY_BYTES = 120;
 
-/** Milliseconds of warm functions: measured here or assumed, see README. A post takes 0.04 ms of a whole processor. */
+/** Milliseconds of warm functions: measured on this runtime or assumed. A post takes 0.04 ms of a whole processor. */
 const ROUTE_MS = 10;
 const FAN_OUT_MS = 15;
 /** Allocate, claim and write, one after the other. */

@@ -1,4 +1,4 @@
-export interface BackoffOptions {
+interface BackoffOptions {
   readonly random: () => number;
   readonly backoffMsMin: number;
   readonly backoffMsMax: number;

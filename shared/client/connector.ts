@@ -23,7 +23,7 @@ export interface StateChange {
   readonly retryInMs?: number;
 }
 
-export interface ConnectorHooks
+interface ConnectorHooks
   extends Pick<SessionHooks, 'onFrame' | 'onError'>,
     Pick<HeartbeatHooks, 'quietPositions'> {
   readonly onState: (change: StateChange) => void;

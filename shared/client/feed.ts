@@ -17,12 +17,12 @@ export const RECENT_MAX = 500;
 
 export type SubscriptionState = 'subscribing' | 'subscribed' | 'unsubscribed';
 
-export interface FeedOptions extends Consumer {
+interface FeedOptions extends Consumer {
   readonly rewind?: Rewind | undefined;
   readonly position?: Position | undefined;
 }
 
-export interface FeedHooks extends Omit<ReadingDeps, 'timers' | 'entriesMax'> {
+interface FeedHooks extends Omit<ReadingDeps, 'timers' | 'entriesMax'> {
   readonly onError: (error: FanwireError) => void;
   /** The server will not have this subscription. */
   readonly onRefused: (error: FanwireError) => void;

@@ -18,7 +18,7 @@ export interface ReadingDeps {
 }
 
 /** One of them is called, once, unless the reading is stopped. */
-export interface ReadingHooks {
+interface ReadingHooks {
   /** These are all entries up to the position. If `isCut`, there are still more after it. */
   readonly onRead: (to: Position, entries: readonly PlacedMessage[], isCut: boolean) => void;
   readonly onLost: (loss: LogLoss) => void;

@@ -1,7 +1,7 @@
 import type { Position } from '../protocol/frames.ts';
 
 /** An offset that has no message for this connection. */
-export interface Skip extends Position {
+interface Skip extends Position {
   readonly skipped: true;
 }
 /** An offset that has one. */

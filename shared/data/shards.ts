@@ -57,9 +57,9 @@ export function createShards(client: DynamoDBClient, table: string, now: () => n
 
   return {
     async ensure(pattern, expiresAtSeconds) {
-      const topic = known.get(pattern);
-      if (topic && topic.expiresAtSeconds >= expiresAtSeconds && now() - topic.readAtMs < FRESH_MS) {
-        return topic.shards;
+      const last = known.get(pattern);
+      if (last && last.expiresAtSeconds >= expiresAtSeconds && now() - last.readAtMs < FRESH_MS) {
+        return last.shards;
       }
       const { Item } = await client.send(new GetItemCommand({ TableName: table, Key: shardsKey(pattern) }));
       if (Item && expiryOf(Item) >= expiresAtSeconds) return remember(pattern, Item);

@@ -239,7 +239,7 @@ describe.each(places)('tables %s', (_, open_) => {
     });
   });
 
-  describe('topics', () => {
+  describe('shards', () => {
     it('exist as long as their subscriptions, and are written once an hour and not once a subscriber', async () => {
       const pattern = parsePattern(`topics/${id}`);
       const expiryOf = async () => {

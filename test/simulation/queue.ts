@@ -2,7 +2,7 @@ import type { QueueEvent, QueueRecord, QueueResult } from '../../shared/lambda/e
 import type { LambdaFunction, Outcome } from './lambda.ts';
 import type { World } from './world.ts';
 
-/** As in infra/fanwire.ts. */
+/** As in infra/queues.ts and infra/workers.ts. */
 const RECEIVES_MAX = 5;
 const BATCH_MAX = 10;
 const POLL_MS = 5;

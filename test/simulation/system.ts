@@ -51,7 +51,7 @@ import { DeadLetters, Queue } from './queue.ts';
 import type { SystemSettings } from './settings.ts';
 import type { World } from './world.ts';
 
-/** As in infra/fanwire.ts. */
+/** As in infra/fanwire.ts and infra/workers.ts, which would load the CDK into every thread. */
 const ROUTE_TIMEOUT_MS = 10_000;
 const WORKER_TIMEOUT_MS = 90_000;
 const USUAL = completeSettings({});

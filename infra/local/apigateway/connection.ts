@@ -131,7 +131,7 @@ export class Connection implements EventConnection {
   }
 }
 
-/** A message goes to many connections. */
+/** Cached, because the same message goes to many connections one after the other. */
 const framesOf = lastOf(
   (text: Buffer): Buffer => encodeMessage(text, FRAME_BYTES_MAX),
   (a, b) => a.equals(b),

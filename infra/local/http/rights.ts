@@ -25,7 +25,7 @@ export interface GuardedService {
   readonly name: string;
   /** What it says to a request without a signature. */
   readonly unsigned: string;
-  /** Those that its requests have beside those of every request. */
+  /** Condition keys of its own, beside those that AWS has for every request: `events:source`. */
   readonly conditionKeys?: readonly string[];
   /** Answers a request that goes no further, in the form of the service. */
   refuse(response: HttpResponse, refusal: Refusal): void;

@@ -260,7 +260,7 @@ function canonicalValue(value: string | string[] | undefined): string {
 const payloadHash = (header: string | string[] | undefined, body: Buffer, service: string): string =>
   service === 's3' && header === UNSIGNED_PAYLOAD ? UNSIGNED_PAYLOAD : hashOf(body);
 
-/** A message goes to many connections. */
+/** Cached, because the same message is posted to many connections one after the other. */
 const hashOf = lastOf(
   (body: Buffer): string => hash('sha256', body),
   (a, b) => a.equals(b),

@@ -12,8 +12,7 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 /**
  * What `GET /_fanwire/usage` answers: the operations since the start, or since `DELETE /_fanwire/usage`, counted as AWS
- * meters them. Resources have the names that the CDK app gives them. README, "What it costs", says what AWS's meter
- * is known to do and what is taken for granted.
+ * meters them. Resources have the names that the CDK app gives them.
  */
 export interface Usage {
   /** ISO 8601. */

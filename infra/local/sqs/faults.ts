@@ -11,7 +11,7 @@ export interface QueueFaults {
 /** Lets faults have their way with what is visible in standard queues. */
 export class Disorder {
   readonly #faults: QueueFaults;
-  /** Messages whose fate has come, and second copies, which have none. */
+  /** Messages that the faults have been asked about, and second copies, about which they are not. */
   readonly #fated = new WeakSet<StoredMessage>();
 
   constructor(faults: QueueFaults) {
@@ -35,7 +35,7 @@ export class Disorder {
     if (offset > 0) messages.splice(index, 0, ...messages.splice(index + offset, 1));
   }
 
-  /** Has the fate of the message at `index` come; true if that takes it from its place. */
+  /** Asks the faults about the message at `index`, once; true if that delays it, so that another takes its place. */
   #isDelayed(queue: Queue, index: number): boolean {
     const message = queue.messages[index];
     if (!message || this.#fated.has(message)) return false;
