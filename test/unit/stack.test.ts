@@ -8,6 +8,8 @@ import { Code, Function as LambdaFunction, Runtime } from 'aws-cdk-lib/aws-lambd
 import { describe, expect, it } from 'vitest';
 import { Fanwire } from '../../infra/fanwire.ts';
 import { stageOfFunction, stageOfQueue, stageOfTable } from '../../infra/model/stages.ts';
+import { postSettings } from '../../shared/delivery/create-post.ts';
+import { text, transport } from '../../shared/lambda/config.ts';
 import { VARIABLES } from '../../shared/lambda/variables.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: a template is plain JSON
@@ -42,6 +44,32 @@ const statements: Json[] = resources('AWS::IAM::Policy').flatMap(({ PolicyDocume
 );
 
 /** `Fanout topics: GetItem UpdateItem`: what each role may do with the items of each table. */
+/** By the name of its folder. */
+const variablesOf = (service: string): string[] => {
+  const id = service === 'default' ? 'DefaultRoute' : service;
+  const made = functions.find((each) =>
+    each.id.toLowerCase().startsWith(`fanwire${id.toLowerCase()}function`),
+  );
+  return Object.keys(made?.Environment?.Variables ?? {}).sort();
+};
+
+/** Those of `assemble`, and those that the entry itself takes for its clients. */
+async function variablesReadBy(service: string): Promise<string[]> {
+  if (service === 'default') return [];
+  const { settings } = (await import(`../../services/${service}/assemble.ts`)) as {
+    readonly settings: Settings;
+  };
+  const forClients: Record<string, Settings> = {
+    ...{ fanout: postSettings, deliver: postSettings },
+    sweep: { transport, endpoint: text('CALLBACK_URL') },
+  };
+  const names = Object.values({ ...settings, ...(forClients[service] ?? { transport }) }).map(
+    ({ name }) => name,
+  );
+  return [...new Set(names)].filter((name) => !name.startsWith('AWS_')).sort();
+}
+type Settings = Readonly<Record<string, { readonly name: string }>>;
+
 function tableRightsIn(of: Template): string[] {
   const found = new Map<string, Set<string>>();
   for (const { Properties } of Object.values(of.findResources('AWS::IAM::Policy')) as Json[]) {
@@ -216,10 +244,54 @@ describe('the functions', () => {
     expect(more).toEqual(['Fanout Topics: BatchGetItem GetItem PutItem UpdateItem']);
   });
 
-  it('are told every variable that there is, each only those that it reads', () => {
-    const told = functions.map(({ Environment }) => Object.keys(Environment?.Variables ?? {}));
-    expect(new Set(told.flat())).toEqual(new Set(VARIABLES));
-    expect(told.filter((names) => names.length === VARIABLES.length)).toEqual([]);
+  it('are told the variables that they read, and no other', async () => {
+    for (const service of readdirSync(join(import.meta.dirname, '../../services'))) {
+      expect([service, variablesOf(service)]).toEqual([service, await variablesReadBy(service)]);
+    }
+    const told = functions.flatMap(({ Environment }) => Object.keys(Environment?.Variables ?? {}));
+    expect(new Set(told)).toEqual(new Set(VARIABLES));
+  });
+
+  it('are told what each variable is named after', () => {
+    const settings = {
+      ...{ subscriptionsPerConnectionMax: 11, inlineSubscribersMax: 12, subscribersPerShardMax: 13 },
+      ...{ deliveryAttemptsMax: 14, postTimeoutMs: 51, requestsPerSecondMax: 15, fanOutWorkersMax: 16 },
+      ...{ deliveryWorkersMax: 17, rolloverAfterSeconds: 18, transport: 'sdk' as const },
+    };
+    const told = new Stack(newApp(), 'Told');
+    const { functions: all } = new Fanwire(told, 'Fanwire', settings);
+    expect(Object.keys(all).length).toBeGreaterThan(10);
+    const values: Record<string, string | { readonly Ref?: string }> = Object.assign(
+      {},
+      ...Object.values(Template.fromStack(told).findResources('AWS::Lambda::Function')).map(
+        ({ Properties }) => Properties.Environment?.Variables ?? {},
+      ),
+    );
+    const plain = Object.entries(values).filter(
+      ([name, value]) => typeof value === 'string' && name !== 'NAMESPACES',
+    );
+    expect(Object.fromEntries(plain)).toEqual({
+      ...{ SUBSCRIPTIONS_MAX: '11', INLINE_MAX: '12', SHARD_SUBSCRIBERS_MAX: '13' },
+      ...{ DELIVERY_ATTEMPTS_MAX: '14', POST_TIMEOUT_MS: '51', REQUESTS_PER_SECOND_MAX: '15' },
+      ...{ ENVIRONMENTS_MAX: '33', ROLLOVER_AFTER_SECONDS: '18', TRANSPORT: 'sdk' },
+    });
+    const named = Object.entries(values).flatMap(([name, value]) =>
+      typeof value !== 'string' && value.Ref ? [[name, value.Ref.replace(/^Fanwire|[0-9A-F]{8}$/g, '')]] : [],
+    );
+    expect(Object.fromEntries(named)).toEqual({
+      ...{ CONNECTIONS_TABLE: 'Connections', SUBSCRIPTIONS_TABLE: 'Subscriptions' },
+      ...{ TOPICS_TABLE: 'Topics', MESSAGES_TABLE: 'Messages', EVENT_BUS_NAME: 'Bus' },
+      ...{ DELIVERY_QUEUE_URL: 'Delivery', DELIVERY_DEAD_LETTERS_URL: 'DeliveryDeadLetters' },
+      INGEST_DEAD_LETTERS_URL: 'IngestDeadLetters',
+    });
+  });
+
+  it('take their work from the queue that is theirs', () => {
+    const pairs = mappings.map(({ EventSourceArn, FunctionName }) => [
+      logicalId(FunctionName).replace(/^Fanwire|Function.*/g, ''),
+      logicalId(EventSourceArn).replace(/^Fanwire|[0-9A-F]{8}$/g, ''),
+    ]);
+    expect(Object.fromEntries(pairs)).toEqual({ Fanout: 'Ingest', Deliver: 'Delivery' });
   });
 
   it('have no right to everything of a service, and none to every resource', () => {
