@@ -1,7 +1,7 @@
+import type { Draft } from '../../shared/data/sequence/draft.ts';
 import type { QueueRecord } from '../../shared/lambda/events.ts';
 import type { ReceiptTo, Target } from '../../shared/protocol/publication.ts';
 import { messagesTo } from '../../shared/queues/messages.ts';
-import type { Draft } from './draft.ts';
 import type { ParsedRecord } from './parse.ts';
 
 /** A message of a target batch, and the record that it came in. */

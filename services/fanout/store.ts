@@ -1,4 +1,5 @@
 import type { LogEntry } from '../../shared/data/log.ts';
+import { type SequenceDeps, type Sequenced, sequence } from '../../shared/data/sequence/sequence.ts';
 import type { QueueRecord } from '../../shared/lambda/events.ts';
 import type { Receipt } from '../../shared/protocol/frames.ts';
 import {
@@ -11,7 +12,6 @@ import type { Target } from '../../shared/protocol/publication.ts';
 import type { Topic } from '../../shared/protocol/topic.ts';
 import { type DeliveryJob, type JobMessage, toJobMessage } from '../../shared/queues/job.ts';
 import type { TargetBatch, TargetDraft } from './batch.ts';
-import { type SequenceDeps, type Sequenced, sequence } from './sequence.ts';
 
 /** What storing needs. */
 export interface StoreDeps extends SequenceDeps {

@@ -1,7 +1,7 @@
-import type { Draft } from '../../services/fanout/draft.ts';
-import { type Sequenced, sequence } from '../../services/fanout/sequence.ts';
 import { createLogs, type Head, type Log, type Logs } from '../../shared/data/log.ts';
 import type { ReplayDeps, View } from '../../shared/data/replay.ts';
+import type { Draft } from '../../shared/data/sequence/draft.ts';
+import { type Sequenced, sequence } from '../../shared/data/sequence/sequence.ts';
 import type { HistoryNamespace } from '../../shared/protocol/namespaces.ts';
 import { parseTopic, type Topic } from '../../shared/protocol/topic.ts';
 import { LAG_MAX_MS, type MakeRequest, MemoryDynamoDB } from '../memory/dynamodb.ts';

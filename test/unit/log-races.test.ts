@@ -1,8 +1,8 @@
 import fc, { type Scheduler } from 'fast-check';
 import { expect, it } from 'vitest';
-import type { Draft } from '../../services/fanout/draft.ts';
-import type { Sequenced } from '../../services/fanout/sequence.ts';
 import { type ReplayPage, readAfter, readBack, readFromOldest, rewind } from '../../shared/data/replay.ts';
+import type { Draft } from '../../shared/data/sequence/draft.ts';
+import type { Sequenced } from '../../shared/data/sequence/sequence.ts';
 import type { LossReason } from '../../shared/protocol/frames.ts';
 import type { MakeRequest } from '../memory/dynamodb.ts';
 import { dies, redelivered, TopicLog } from '../support/topic-log.ts';

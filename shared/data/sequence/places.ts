@@ -1,4 +1,4 @@
-import type { Log, Logs } from '../../shared/data/log.ts';
+import type { Log, Logs } from '../log.ts';
 import { type Draft, publishedAtMs } from './draft.ts';
 
 /** What allocating needs. */

@@ -1,5 +1,5 @@
-import type { Claim, LogEntry, Logs } from '../../shared/data/log.ts';
-import type { HistoryNamespace } from '../../shared/protocol/namespaces.ts';
+import type { HistoryNamespace } from '../../protocol/namespaces.ts';
+import type { Claim, LogEntry, Logs } from '../log.ts';
 import { type Draft, idOf, isSameMessage, publishedAtMs } from './draft.ts';
 import { type Allocated, allocate, type Place, type PlaceDeps } from './places.ts';
 

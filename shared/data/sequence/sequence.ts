@@ -1,7 +1,7 @@
-import { mapLimit } from '../../shared/async.ts';
-import type { Claim, Log, LogEntry, Logs } from '../../shared/data/log.ts';
-import type { HistoryNamespace } from '../../shared/protocol/namespaces.ts';
-import type { Topic } from '../../shared/protocol/topic.ts';
+import { mapLimit } from '../../async.ts';
+import type { HistoryNamespace } from '../../protocol/namespaces.ts';
+import type { Topic } from '../../protocol/topic.ts';
+import type { Claim, Log, LogEntry, Logs } from '../log.ts';
 import { type Draft, firstOfEach, idOf, isSameMessage, publishedAtMs } from './draft.ts';
 import { allocateAll } from './places.ts';
 import { isClaimOf, type SettleDeps, type Settled, settle } from './settle.ts';

@@ -1,4 +1,4 @@
-import { KEY_WINDOW_MS, type WireMessage } from '../../shared/protocol/frames.ts';
+import { KEY_WINDOW_MS, type WireMessage } from '../../protocol/frames.ts';
 
 /** A message that has no offset yet. */
 export interface Draft {
