@@ -35,9 +35,11 @@ function draftsFor(target: Target, { record, publication, expiresAtMs }: ParsedR
     return {
       target,
       record,
+      source: record,
       message,
       origin: messageId,
       mayBeRepeated: key !== undefined || isRedelivered,
+      needsClaim: true,
       ...(version !== undefined && { version }),
       ...(expiresAtMs !== undefined && { expiresAtMs }),
       ...(except && { except }),

@@ -100,7 +100,9 @@ export class TopicLog {
     return {
       message: { messageId, publishedAt, publisher: {}, data: messageId },
       origin: messageId,
+      source: {},
       mayBeRepeated: false,
+      needsClaim: true,
       ...changes,
     };
   }

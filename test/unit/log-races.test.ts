@@ -10,8 +10,11 @@ import { dies, redelivered, TopicLog } from '../support/topic-log.ts';
 /** Whatever order the requests of workers and readers are done in, and wherever workers die. */
 
 const ROUNDS = 300;
-/** `k` is a key that is published anew each time; `v1` and so on have versions. */
-const MESSAGES = ['a', 'b', 'c', 'k', 'v1', 'v2', 'v3'];
+/**
+ * `x`, `y` and `z` are messages of one publication; `k` is a key that is published anew each time; `v1` and so on have
+ * versions.
+ */
+const MESSAGES = ['a', 'b', 'x', 'y', 'z', 'k', 'v1', 'v2', 'v3'];
 /** After so long a reader takes it that the worker that was about to write has died. */
 const SETTLED_MS = 10_000;
 const FOREVER = Number.POSITIVE_INFINITY;
@@ -19,7 +22,7 @@ const FOREVER = Number.POSITIVE_INFINITY;
 /** What each worker gets, once or twice at the same time, and how many steps it lives the first time. */
 const deliveries = fc.array(
   fc.record({
-    ids: fc.uniqueArray(fc.constantFrom(...MESSAGES), { minLength: 1, maxLength: 3 }),
+    ids: fc.uniqueArray(fc.constantFrom(...MESSAGES), { minLength: 1, maxLength: 4 }),
     lives: fc.oneof(fc.integer({ min: 0, max: 14 }), fc.constant(FOREVER)),
     isDoubled: fc.boolean(),
   }),
@@ -49,10 +52,11 @@ class Race {
     });
   }
 
-  draft(id: string, origin: string): Draft {
+  draft(id: string, source: object, origin: string): Draft {
     const [, version] = /^v(\d)$/.exec(id) ?? [];
-    if (version) return this.log.draft(id, { version: Number(version), origin });
-    return id === 'k' ? this.log.keyed(id, origin) : this.log.draft(id);
+    if (version) return this.log.draft(id, { version: Number(version), origin, source });
+    if (id === 'k') return this.log.keyed(id, origin, { source });
+    return this.log.draft('xyz'.includes(id) ? `${id} of ${origin}` : id, { source });
   }
 
   /** A worker that dies leaves its messages to another one, which does not. */
@@ -133,7 +137,8 @@ async function run(
 ): Promise<Race> {
   const race = new Race(scheduler);
   const tasks = all.flatMap(({ ids, lives, isDoubled }, index) => {
-    const drafts = ids.map((id) => race.draft(id, `publication ${index}`));
+    const source = {};
+    const drafts = ids.map((id) => race.draft(id, source, `publication ${index}`));
     const copies = isDoubled ? ['', ' doubled'] : [''];
     return copies.map((copy) => race.deliver(`worker ${index}${copy}`, drafts, lives));
   });
@@ -179,6 +184,14 @@ it('every offset is one message or none, for everybody, and no page passes over 
         for (const { draft, result } of sequenced) {
           if (result.outcome === 'stale') continue;
           expect(contents[result.entry.offset - 1]).toBe(draft.message.messageId);
+        }
+        for (const id of contents) {
+          const [, origin] = / of (.*)/.exec(id ?? '') ?? [];
+          const together = contents.filter((other) => origin && other?.endsWith(` of ${origin}`));
+          const published = all[Number(origin?.split(' ')[1])]?.ids ?? [];
+          expect(together).toEqual(
+            published.map((each) => `${each} of ${origin}`).filter((each) => together.includes(each)),
+          );
         }
         const versions = contents.filter((id) => id?.startsWith('v'));
         expect(versions).toEqual(versions.toSorted());

@@ -194,6 +194,90 @@ describe('a slow worker', () => {
   });
 });
 
+describe('messages of one source', () => {
+  const together = (log: TopicLog, ...ids: string[]) => {
+    const source = {};
+    return ids.map((id) => log.draft(id, { source }));
+  };
+  const decidedBy = (log: TopicLog, after: number) => {
+    let writes = 0;
+    return log.worker(async (step) => {
+      if (step !== 'before write' || ++writes !== after) return;
+      log.nowMs += MINUTE_MS;
+      await readAll(log);
+    });
+  };
+
+  it.each([
+    [1, [null, null, null, 'a', 'b', 'c']],
+    [2, ['a', null, null, 'b', 'c']],
+    [3, ['a', 'b', null, 'c']],
+  ])('keep their order though a reader does not wait for number %i', async (number, contents) => {
+    const log = new TopicLog();
+    await decidedBy(log, number)(...together(log, 'a', 'b', 'c'));
+    expect(await log.contents()).toEqual(contents);
+  });
+
+  it('keep it when they come again and the first has lost its offset meanwhile', async () => {
+    const log = new TopicLog();
+    const drafts = together(log, 'a', 'b');
+    const worker = log.worker(once('before write', dies));
+    await expect(worker(...drafts)).rejects.toThrow('got killed');
+    const { epoch } = await log.head();
+    // A reader that saw no further than the first offset.
+    await log.logs().write({ topic: log.topic, epoch }, { offset: 1, atMs: log.nowMs }, 60);
+    expect(outcomes(await log.publish(...drafts.map(redelivered)))).toEqual(['stored 3', 'stored 4']);
+    expect(await log.contents()).toEqual([null, null, 'a', 'b']);
+  });
+
+  it('are not held up by a message of another one', async () => {
+    const log = new TopicLog();
+    const [a, b] = [log.draft('a'), log.draft('b')];
+    const worker = log.worker(
+      once('before write', async () => {
+        log.nowMs += MINUTE_MS;
+        await log.logs().write(await log.log(), { offset: 1, atMs: log.nowMs }, 60);
+      }),
+    );
+    expect(outcomes(await worker(a, b))).toEqual(['stored 3', 'stored 2']);
+  });
+});
+
+describe('a message that cannot come again', () => {
+  it('claims nothing', async () => {
+    const log = new TopicLog();
+    const draft = log.draft('a', { needsClaim: false });
+    const steps: Step[] = [];
+    await log.worker((step) => steps.push(step))(draft);
+    expect(steps.filter((step) => step.startsWith('before'))).toEqual([
+      'before open',
+      'before allocate',
+      'before write',
+    ]);
+    expect(await log.contents()).toEqual(['a']);
+  });
+
+  it('takes another offset when a reader did not wait for it', async () => {
+    const log = new TopicLog();
+    const slow = log.worker(
+      once('before write', async () => {
+        log.nowMs += MINUTE_MS;
+        await readAll(log);
+      }),
+    );
+    expect(outcomes(await slow(log.draft('a', { needsClaim: false })))).toEqual(['stored 2']);
+    expect(await log.contents()).toEqual([null, 'a']);
+  });
+
+  it('is stale if there was a newer version', async () => {
+    const log = new TopicLog();
+    const versioned = (version: number) => log.draft(`v${version}`, { version, needsClaim: false });
+    await log.publish(versioned(2));
+    expect(outcomes(await log.publish(versioned(1)))).toEqual(['stale']);
+    expect(outcomes(await log.publish(versioned(3)))).toEqual(['stored 2']);
+  });
+});
+
 describe('a key', () => {
   it('is one message within five minutes, whoever publishes it, and another one after', async () => {
     const log = new TopicLog();

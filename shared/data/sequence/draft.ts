@@ -5,8 +5,12 @@ export interface Draft {
   readonly message: WireMessage;
   /** The publication that it came with. Several publications can have the same key. */
   readonly origin: string;
+  /** The frame or record that it came in. What came in one keeps its order. */
+  readonly source: object;
   /** It may have an offset already, because it has a key or its record has been handed out before. */
   readonly mayBeRepeated: boolean;
+  /** It may come again, so that a claim has to say where it is. */
+  readonly needsClaim: boolean;
   readonly version?: number;
   readonly expiresAtMs?: number;
   readonly except?: readonly string[];

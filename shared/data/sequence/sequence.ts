@@ -1,10 +1,10 @@
-import { mapLimit } from '../../async.ts';
+import { mapAll } from '../../async.ts';
 import type { HistoryNamespace } from '../../protocol/namespaces.ts';
 import type { Topic } from '../../protocol/topic.ts';
 import type { Claim, Log, LogEntry, Logs } from '../log.ts';
 import { type Draft, firstOfEach, idOf, isSameMessage, publishedAtMs } from './draft.ts';
 import { allocateAll } from './places.ts';
-import { isClaimOf, type SettleDeps, type Settled, settle } from './settle.ts';
+import { beginSettling, isClaimOf, type SettleDeps, type Settled, type State, settle } from './settle.ts';
 
 /** What sequencing needs. */
 export interface SequenceDeps {
@@ -107,15 +107,39 @@ async function settleAll(
   const unclaimed = drafts.filter((draft) => !isClaimOf(draft, claims.get(idOf(draft))));
   const places = await allocateAll(unclaimed, deps);
   if (places === 'replaced') return places;
-  const results = await mapLimit(drafts, WRITES_IN_FLIGHT_MAX, (draft) =>
-    settle(draft, claims.get(idOf(draft)), places.get(draft), deps),
+  const begun = await mapAll(drafts, WRITES_IN_FLIGHT_MAX, (draft) =>
+    beginSettling(draft, claims.get(idOf(draft)), places.get(draft), deps),
+  );
+  const bySource = Map.groupBy(
+    drafts.map((draft, index) => ({ draft, state: begun[index] as State })), // one for each
+    ({ draft }) => draft.source,
+  );
+  const results = await mapAll([...bySource.values()], WRITES_IN_FLIGHT_MAX, (ofSource) =>
+    settleInOrder(ofSource, deps),
   );
   const settled = new Map<string, Settled>();
-  for (const [index, draft] of drafts.entries()) {
-    const result = results[index];
-    if (result?.status !== 'fulfilled') throw result?.reason;
-    if (result.value === 'replaced') return result.value;
-    settled.set(idOf(draft), result.value);
+  for (const result of results) {
+    if (result === 'replaced') return result;
+    for (const [id, each] of result) settled.set(id, each);
+  }
+  return settled;
+}
+
+/**
+ * One after the other: if a reader writes a tombstone where a message was to go, so that it has to take a later offset,
+ * then none of those after it has been written yet, and they take later ones, too.
+ */
+async function settleInOrder(
+  begun: readonly { readonly draft: Draft; readonly state: State }[],
+  deps: SettleDeps,
+): Promise<Map<string, Settled> | 'replaced'> {
+  const settled = new Map<string, Settled>();
+  let above = 0;
+  for (const { draft, state } of begun) {
+    const result = await settle(draft, state, above, deps);
+    if (result === 'replaced') return result;
+    settled.set(idOf(draft), result);
+    if (result !== 'stale' && result.origin === draft.origin) above = Math.max(above, result.entry.offset);
   }
   return settled;
 }

@@ -25,6 +25,8 @@ export type Settled = { readonly origin: string; readonly entry: LogEntry } | 's
  *   claimed    that it is stale                     nothing                                ended
  *   claimed    an offset, by this publication       the message is written there           ended, or unclaimed if
  *                                                                                          there is a tombstone
+ *   claimed    an offset that is not above those    a tombstone is written there           unclaimed
+ *              of the messages before it
  *   claimed    an offset, by another publication    the entry is read, or if there is      ended, or unclaimed if
  *              with the same key                    none, a tombstone is written there     there is a tombstone
  *   ended      where the message is, or is stale    a tombstone is written at an offset    none
@@ -33,7 +35,7 @@ export type Settled = { readonly origin: string; readonly entry: LogEntry } | 's
  *
  * It also ends when the log turns out to have been replaced: then all of this is done again in the new one.
  */
-type State = Unclaimed | Claimed | Ended;
+export type State = Unclaimed | Claimed | Ended;
 
 interface Unclaimed {
   readonly is: 'unclaimed';
@@ -57,18 +59,29 @@ interface Ended {
 /** A try fails when another worker or a reader was faster. */
 const TRIES_MAX = 8;
 
-/** Brings a message to its offset, from what is `known` of it and what has been `allocated` for it. */
-export async function settle(
+/** Claims an offset for a message, from what is `known` of it and what has been `allocated` for it. */
+export async function beginSettling(
   draft: Draft,
   known: Claim | undefined,
   allocated: Allocated | undefined,
   deps: SettleDeps,
+): Promise<State> {
+  const state = stateAfter(draft, known, allocated);
+  return state.is === 'unclaimed' ? claimOffset(draft, state, 0, deps) : state;
+}
+
+/** Brings a message to its offset, which is above `above` unless the message has one already. */
+export async function settle(
+  draft: Draft,
+  begun: State,
+  above: number,
+  deps: SettleDeps,
 ): Promise<Settled | 'replaced'> {
-  let state: State = stateAfter(draft, known, allocated);
-  for (let tries = 0; tries < TRIES_MAX; tries++) {
-    if (state.is === 'claimed') state = await decideOffset(draft, state, deps);
-    if (state.is === 'unclaimed') state = await claimOffset(draft, state, deps);
+  let state = begun;
+  for (let tries = 1; tries < TRIES_MAX; tries++) {
+    if (state.is === 'claimed') state = await decideOffset(draft, state, above, deps);
     if (state.is === 'ended') return state.result;
+    if (state.is === 'unclaimed') state = await claimOffset(draft, state, above, deps);
   }
   throw new Error(`expected to settle message ${idOf(draft)} in ${TRIES_MAX} tries, got overtaken each time`);
 }
@@ -86,9 +99,16 @@ const stateAfter = (
     ? { is: 'claimed', claim: known, unused }
     : { is: 'unclaimed', replaces: known, unused };
 
-async function claimOffset(draft: Draft, { replaces, unused }: Unclaimed, deps: SettleDeps): Promise<State> {
+async function claimOffset(
+  draft: Draft,
+  { replaces, unused }: Unclaimed,
+  above: number,
+  deps: SettleDeps,
+): Promise<State> {
   const { log, logs, now } = deps;
-  const place = unused ?? (await allocate(draft, deps));
+  const isTooLow = unused !== undefined && unused !== 'stale' && unused.offset <= above;
+  if (isTooLow) await giveUp(unused, deps);
+  const place = (isTooLow ? undefined : unused) ?? (await allocate(draft, deps));
   if (place === 'replaced') return { is: 'ended', result: place };
   const own: Claim = {
     origin: draft.origin,
@@ -96,7 +116,7 @@ async function claimOffset(draft: Draft, { replaces, unused }: Unclaimed, deps: 
     // Staleness is claimed, too, because another worker may be about to store the message.
     ...(place === 'stale' ? { offset: place, atMs: now() } : { offset: place.offset, atMs: place.atMs }),
   };
-  const isFirst = await logs.claim(log, idOf(draft), own, replaces?.offset);
+  const isFirst = !draft.needsClaim || (await logs.claim(log, idOf(draft), own, replaces?.offset));
   if (!isFirst) {
     const claims = await logs.claims(log, [idOf(draft)]);
     return stateAfter(draft, claims.get(idOf(draft)), place);
@@ -106,30 +126,38 @@ async function claimOffset(draft: Draft, { replaces, unused }: Unclaimed, deps: 
     : { is: 'claimed', claim: own, unused: undefined, previousAtMs: place.previousAtMs };
 }
 
-async function decideOffset(draft: Draft, state: Claimed, deps: SettleDeps): Promise<Unclaimed | Ended> {
+async function decideOffset(
+  draft: Draft,
+  state: Claimed,
+  above: number,
+  deps: SettleDeps,
+): Promise<Unclaimed | Ended> {
   const { claim, unused } = state;
-  const result = await resultOf(draft, state, deps);
+  const result = await resultOf(draft, state, above, deps);
   if (!result) return { is: 'unclaimed', replaces: claim, unused };
-  // A tombstone, so that readers do not wait for the offset that is not needed.
-  if (unused && unused !== 'stale') await write({ offset: unused.offset, atMs: unused.atMs }, deps);
+  if (unused && unused !== 'stale') await giveUp(unused, deps);
   return { is: 'ended', result };
 }
+
+/** A tombstone, so that readers do not wait for the offset that is not needed. */
+const giveUp = ({ offset, atMs }: Place, deps: SettleDeps): Promise<boolean> => write({ offset, atMs }, deps);
 
 /** What the claim has come to: undefined if there is a tombstone at its offset. */
 async function resultOf(
   draft: Draft,
   { claim: { offset, origin, atMs }, previousAtMs }: Claimed,
+  above: number,
   deps: SettleDeps,
 ): Promise<Settled | undefined> {
   if (offset === 'stale') return offset;
-  const isOwn = origin === draft.origin;
-  const entry = isOwn
+  const isToBeWritten = origin === draft.origin && offset > above;
+  const entry = isToBeWritten
     ? await writeFirst(entryFor(draft, { offset, atMs }, previousAtMs), deps)
     : await readOrRefuse({ offset, atMs }, deps);
   return entry?.json === undefined ? undefined : { origin, entry };
 }
 
-/** What another publication wrote there; if it has not yet, a tombstone, and then it takes another offset as well. */
+/** What was written there; if nothing was, a tombstone, and then whoever claimed the offset has to take another. */
 const readOrRefuse = async (tombstone: LogEntry, deps: SettleDeps): Promise<LogEntry | undefined> =>
   (await deps.logs.entry(deps.log, tombstone.offset)) ?? writeFirst(tombstone, deps);
 
