@@ -83,3 +83,7 @@ function problemsOf(name: string, settings: NamespaceSettings): string[] {
 }
 
 const FIELDS = ['history', 'recovery', 'wildcards', 'lastValue', 'clientPublish', 'dataBytesMax'];
+
+/** Whether some topics have last values, which are items of their own. */
+export const keepsLastValues = ({ namespaces }: { readonly namespaces: Namespaces }): boolean =>
+  Object.values(namespaces).some(({ lastValue }) => lastValue);

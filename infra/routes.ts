@@ -1,3 +1,4 @@
+import { keepsLastValues } from './namespaces.ts';
 import { type Access, allow } from './service.ts';
 import type { Parts } from './variables.ts';
 
@@ -10,7 +11,7 @@ export interface Route extends Access {
 }
 
 /** The routes, by the names of their Lambdas. */
-export const routesOf = ({ tables, eventBus }: Pick<Parts, 'tables' | 'eventBus'>) => {
+export const routesOf = ({ tables, eventBus, settings }: Pick<Parts, 'tables' | 'eventBus' | 'settings'>) => {
   const { connections, subscriptions, topics, messages } = tables;
   /** A reader that finds an offset undecided decides it. */
   const readLogs = allow(['dynamodb:GetItem', 'dynamodb:Query', 'dynamodb:PutItem'], messages.tableArn);
@@ -61,8 +62,13 @@ export const routesOf = ({ tables, eventBus }: Pick<Parts, 'tables' | 'eventBus'
     },
     publish: {
       key: 'publish',
-      reads: ['TRANSPORT', 'EVENT_BUS_NAME', 'NAMESPACES'],
-      rights: [allow(['events:PutEvents'], eventBus.eventBusArn)],
+      reads: ['TRANSPORT', 'EVENT_BUS_NAME', 'TOPICS_TABLE', 'MESSAGES_TABLE', 'NAMESPACES'],
+      rights: [
+        allow(['events:PutEvents'], eventBus.eventBusArn),
+        allow(['dynamodb:GetItem', 'dynamodb:UpdateItem'], topics.tableArn),
+        ...(keepsLastValues(settings) ? [allow(['dynamodb:PutItem'], topics.tableArn)] : []),
+        allow(['dynamodb:BatchGetItem', 'dynamodb:GetItem', 'dynamodb:PutItem'], messages.tableArn),
+      ],
     },
     send: {
       key: 'send',

@@ -2,6 +2,7 @@ import { Duration } from 'aws-cdk-lib';
 import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import { USER_INDEX } from '../shared/data/tables.ts';
 import type { Variable } from '../shared/lambda/variables.ts';
+import { keepsLastValues } from './namespaces.ts';
 import { type Access, allow } from './service.ts';
 import type { Parts } from './variables.ts';
 
@@ -38,7 +39,6 @@ const DELIVERY_VARIABLES: readonly Variable[] = [
 export const queueWorkersOf = (parts: Omit<Parts, 'eventBus'>) => {
   const { settings, queues, deadLetterQueues } = parts;
   const { connections, subscriptions, topics, messages } = parts.tables;
-  const keepsLastValues = Object.values(settings.namespaces).some(({ lastValue }) => lastValue);
   const deliver = [
     // The schedule of posts is there, and how many shards a topic has.
     allow(['dynamodb:UpdateItem'], topics.tableArn),
@@ -62,7 +62,7 @@ export const queueWorkersOf = (parts: Omit<Parts, 'eventBus'>) => {
       ],
       rights: [
         allow(['dynamodb:BatchGetItem', 'dynamodb:GetItem'], topics.tableArn),
-        ...(keepsLastValues ? [allow(['dynamodb:PutItem'], topics.tableArn)] : []),
+        ...(keepsLastValues(settings) ? [allow(['dynamodb:PutItem'], topics.tableArn)] : []),
         allow(['dynamodb:BatchGetItem', 'dynamodb:GetItem', 'dynamodb:PutItem'], messages.tableArn),
         allow(['dynamodb:Query'], subscriptions.tableArn, `${connections.tableArn}/index/${USER_INDEX}`),
         allow(['dynamodb:Scan'], connections.tableArn),

@@ -36,6 +36,7 @@ export const assemble = (
   subscriptions: createSubscriptions(dynamodb, config.subscriptionsTable, clock.now),
   shards: createShards(dynamodb, config.topicsTable, clock.now),
   logs: createLogs(dynamodb, config, clock.now),
+  logTable: config.messagesTable,
   namespaces: config.namespaces,
   epochs: new Map(),
   badEvents: createDeadLetters(sqs, config.badEventsUrl),

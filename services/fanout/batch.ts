@@ -1,6 +1,6 @@
 import type { Draft } from '../../shared/data/sequence/draft.ts';
 import type { QueueRecord } from '../../shared/lambda/events.ts';
-import type { ReceiptTo, Target } from '../../shared/protocol/publication.ts';
+import type { LoggedPlace, ReceiptTo, Target } from '../../shared/protocol/publication.ts';
 import { messagesTo } from '../../shared/queues/messages.ts';
 import type { ParsedRecord } from './parse.ts';
 
@@ -9,6 +9,10 @@ export interface TargetDraft extends Draft {
   readonly target: Target;
   readonly record: QueueRecord;
   readonly receipt?: ReceiptTo;
+  /** Set if the publish route has logged it. */
+  readonly place?: LoggedPlace;
+  /** Its publisher may publish it again. */
+  readonly isKeyed: boolean;
 }
 
 /** What a batch of records holds for one target, in the order of the records. */
@@ -17,21 +21,29 @@ export interface TargetBatch {
   readonly drafts: readonly TargetDraft[];
 }
 
-/** Sorts what records publish by its target, so that each target is stored and resolved once. */
+/**
+ * Sorts what records publish by its target, so that each target is stored and resolved once. What is in a log already
+ * has a batch for each log: nearly always one.
+ */
 export function batchesByTarget(parsed: readonly ParsedRecord[]): TargetBatch[] {
   const drafts = parsed.flatMap((each) =>
     each.publication.targets.flatMap((target) => draftsFor(target, each)),
   );
-  return [...Map.groupBy(drafts, ({ target }) => JSON.stringify(target)).values()].flatMap((group) =>
+  return [...Map.groupBy(drafts, batchKey).values()].flatMap((group) =>
     group[0] ? { target: group[0].target, drafts: group } : [],
   );
 }
 
+const batchKey = ({ target, place }: TargetDraft): string =>
+  JSON.stringify([target, place && ('epoch' in place ? place.epoch : place.dropped)]);
+
 function draftsFor(target: Target, { record, publication, expiresAtMs }: ParsedRecord): TargetDraft[] {
-  const { payloads, except, receipt } = publication;
+  const { targets, payloads, except, receipt, logged } = publication;
+  const places = logged?.places[targets.indexOf(target)];
   const isRedelivered = Number(record.attributes?.ApproximateReceiveCount ?? 1) > 1;
   return messagesTo(target, publication).map((message, index) => {
     const { messageId = '', key, version } = payloads[index] ?? {};
+    const place = places?.[index];
     return {
       target,
       record,
@@ -40,6 +52,8 @@ function draftsFor(target: Target, { record, publication, expiresAtMs }: ParsedR
       origin: messageId,
       mayBeRepeated: key !== undefined || isRedelivered,
       needsClaim: true,
+      isKeyed: key !== undefined,
+      ...(place && { place }),
       ...(version !== undefined && { version }),
       ...(expiresAtMs !== undefined && { expiresAtMs }),
       ...(except && { except }),

@@ -4,6 +4,7 @@ import { remarksOn } from '../../shared/delivery/remarks.ts';
 import type { QueueRecord } from '../../shared/lambda/events.ts';
 import type { FailedRecord, WorkerResult } from '../../shared/lambda/worker.ts';
 import { batchesByTarget, groupsSharingNoRecord, type TargetBatch } from './batch.ts';
+import { isLogged } from './logged.ts';
 import { type ParseDeps, parseRecords } from './parse.ts';
 import { type ResolveDeps, resolve } from './resolve.ts';
 import { type ResolvedBatch, type ServeDeps, serve } from './serve.ts';
@@ -19,7 +20,8 @@ const TARGETS_IN_FLIGHT_MAX = 10;
  *
  * 1. `parse`: a record of the queue becomes what it publishes, or a dead letter.
  * 2. `batch`: messages for the same target become a target batch, so that it is stored and resolved once.
- * 3. `store`: on a topic that keeps history, messages get their offsets and are written to the log.
+ * 3. `store`: on a topic that keeps history, messages get their offsets and are written to the log, unless the publish
+ *    route has done so.
  * 4. `resolve`: the target's subscribers are looked up.
  * 5. `serve`: a few subscribers are served here and now, many through jobs on the delivery queue.
  *
@@ -71,10 +73,16 @@ async function resolveGroup(
   return { batches, failed };
 }
 
-/** In this order, so that a client that subscribes in between finds the messages in the log. */
+/**
+ * In this order, so that a client that subscribes in between finds the messages in the log; at the same time if they
+ * are in the log already.
+ */
 async function storeAndResolve(batch: TargetBatch, deps: FanOutDeps): Promise<ResolvedBatch> {
+  const early = isLogged(batch.drafts) ? resolve(batch.target, deps) : undefined;
+  // A failure is thrown where it is awaited; if nothing is to be delivered, it does not matter.
+  early?.catch(() => {});
   const stored = await store(batch, deps);
-  const subscribers = stored.deliverables.length === 0 ? [] : await resolve(stored.target, deps);
+  const subscribers = stored.deliverables.length === 0 ? [] : await (early ?? resolve(stored.target, deps));
   return { ...stored, subscribers };
 }
 

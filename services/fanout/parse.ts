@@ -17,6 +17,8 @@ export interface ParseDeps {
   /** Where events go that no later try can make sense of. */
   readonly badEvents: DeadLetters;
   readonly namespaces: Namespaces;
+  /** The table that the logs are in. */
+  readonly logTable: string;
 }
 
 /** A record of the ingest queue, and what it publishes. */
@@ -29,27 +31,31 @@ export interface ParsedRecord {
 /** A bad event becomes a dead letter with its reason, and harms no other event of its batch. */
 export async function parseRecords(
   records: readonly QueueRecord[],
-  { badEvents, namespaces }: ParseDeps,
+  deps: ParseDeps,
 ): Promise<{ readonly parsed: readonly ParsedRecord[]; readonly failed: readonly FailedRecord[] }> {
   const parsed: ParsedRecord[] = [];
   const failed: FailedRecord[] = [];
   for (const record of records) {
-    const result = parseRecord(record, namespaces);
+    const result = parseRecord(record, deps);
     if (!(result instanceof ClientError)) {
       parsed.push(result);
       continue;
     }
-    await badEvents
+    await deps.badEvents
       .bury(record.body, result.message)
       .catch((reason: unknown) => failed.push({ record, reason }));
   }
   return { parsed, failed };
 }
 
-function parseRecord(record: QueueRecord, namespaces: Namespaces): ParsedRecord | ClientError {
+function parseRecord(
+  record: QueueRecord,
+  { namespaces, logTable }: Pick<ParseDeps, 'namespaces' | 'logTable'>,
+): ParsedRecord | ClientError {
   try {
     const { detail, ...envelope } = parseEvent(record.body);
-    const publication = parsePublication(detail, envelope);
+    const { logged, ...rest } = parsePublication(detail, envelope);
+    const publication = logged?.table === logTable ? { ...rest, logged } : rest;
     expectAllowed(publication, namespaces);
     return { record, publication, expiresAtMs: expiryOf(publication, envelope) };
   } catch (error) {

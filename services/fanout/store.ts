@@ -12,9 +12,11 @@ import type { Target } from '../../shared/protocol/publication.ts';
 import type { Topic } from '../../shared/protocol/topic.ts';
 import { type DeliveryJob, type JobMessage, toJobMessage } from '../../shared/queues/job.ts';
 import type { TargetBatch, TargetDraft } from './batch.ts';
+import { isLogged, type LoggedDeps, takeLogged } from './logged.ts';
 
 /** What storing needs. */
 export interface StoreDeps extends SequenceDeps {
+  readonly logs: SequenceDeps['logs'] & LoggedDeps['logs'];
   readonly namespaces: Namespaces;
 }
 
@@ -38,7 +40,10 @@ export interface StoredBatch {
   readonly receipts: readonly DeliveryJob[];
 }
 
-/** Writes a target batch to the topic's log, if it keeps one; other targets need nothing stored. */
+/**
+ * Writes a target batch to the topic's log, if it keeps one and the publish route has not written it there; other targets
+ * need nothing stored.
+ */
 export async function store({ target, drafts }: TargetBatch, deps: StoreDeps): Promise<StoredBatch> {
   const namespace = 'topic' in target ? namespaceOf(target.topic, deps.namespaces) : undefined;
   return 'topic' in target && namespace && keepsHistory(namespace)
@@ -58,7 +63,9 @@ async function storeInLog(
   namespace: HistoryNamespace,
   deps: StoreDeps,
 ): Promise<StoredBatch> {
-  const sequenced = await sequence(topic, drafts, namespace, deps);
+  const sequenced = isLogged(drafts)
+    ? await takeLogged(topic, drafts, deps)
+    : await sequence(topic, drafts, namespace, deps);
   // A repeated message is delivered by the record that brought it first, a stale one by none.
   const stored = drafts.flatMap((draft, index) => {
     const result = sequenced[index];
@@ -78,13 +85,13 @@ interface Stored {
   readonly entry: LogEntry;
 }
 
-const numbered = ({ draft: { record, except = [] }, entry }: Stored): Deliverable => ({
+const numbered = ({ draft: { record }, entry }: Stored): Deliverable => ({
   record,
   message: {
     json: entry.json ?? '',
     ...(entry.expiresAtMs !== undefined && { expiresAtMs: entry.expiresAtMs }),
   },
-  except,
+  except: entry.except ?? [],
   skipped: toJobMessage({ offset: entry.offset, skipped: true }, undefined),
 });
 

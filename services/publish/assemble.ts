@@ -1,19 +1,28 @@
 import type { Clients } from '../../shared/aws/sdk/clients.ts';
+import { createLogs } from '../../shared/data/log.ts';
 import type { Clock } from '../../shared/lambda/clock.ts';
 import { type Config, namespaces, text } from '../../shared/lambda/config.ts';
 import { createBus } from '../../shared/queues/bus.ts';
 import type { PublishDeps } from './publish.ts';
 
 /** The environment variables that it takes. */
-export const settings = { eventBusName: text('EVENT_BUS_NAME'), namespaces };
+export const settings = {
+  eventBusName: text('EVENT_BUS_NAME'),
+  topicsTable: text('TOPICS_TABLE'),
+  messagesTable: text('MESSAGES_TABLE'),
+  namespaces,
+};
 
 /** Makes what `publish` needs. */
 export const assemble = (
   config: Config<typeof settings>,
-  { eventBridge }: Pick<Clients, 'eventBridge'>,
+  { dynamodb, eventBridge }: Pick<Clients, 'dynamodb' | 'eventBridge'>,
   clock: Clock,
 ): PublishDeps => ({
   ...clock,
   bus: createBus(eventBridge, config.eventBusName),
+  logs: createLogs(dynamodb, config, clock.now),
+  logTable: config.messagesTable,
+  epochs: new Map(),
   namespaces: config.namespaces,
 });

@@ -1,3 +1,4 @@
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { EventBridgeClient } from '@aws-sdk/client-eventbridge';
 import { createClient } from '../../shared/aws/sdk/clients.ts';
 import { systemClock } from '../../shared/lambda/clock.ts';
@@ -8,10 +9,10 @@ import { assemble, settings } from './assemble.ts';
 import { publish } from './publish.ts';
 
 const config = loadConfig(process.env, { ...settings, transport });
-const deps = assemble(
-  config,
-  { eventBridge: createClient(config.transport, EventBridgeClient) },
-  systemClock,
-);
+const clients = {
+  dynamodb: createClient(config.transport, DynamoDBClient),
+  eventBridge: createClient(config.transport, EventBridgeClient),
+};
+const deps = assemble(config, clients, systemClock);
 
 export const handler = route(parsePublish, (input) => publish(input, deps));

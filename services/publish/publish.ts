@@ -1,54 +1,58 @@
 import type { RouteInput } from '../../shared/lambda/route.ts';
-import { type AckFrame, ack } from '../../shared/protocol/acks.ts';
+import { type AckFrame, type Acks, ack } from '../../shared/protocol/acks.ts';
 import { ClientError, describe, ErrorCode } from '../../shared/protocol/errors.ts';
-import { Action, SELF } from '../../shared/protocol/frames.ts';
+import { Action, type Place, SELF } from '../../shared/protocol/frames.ts';
 import { type Namespaces, namespaceOf } from '../../shared/protocol/namespaces.ts';
 import type { PublishFrame } from '../../shared/protocol/parse.ts';
-import { expectAllowed, type Publication } from '../../shared/protocol/publication.ts';
+import { expectAllowed, type LoggedPlace, type Publication } from '../../shared/protocol/publication.ts';
 import type { Bus } from '../../shared/queues/bus.ts';
 import { messagesTo } from '../../shared/queues/messages.ts';
+import { type LogDeps, logAll } from './log.ts';
 
-export interface PublishDeps {
+export interface PublishDeps extends LogDeps {
   readonly bus: Bus;
-  readonly now: () => number;
-  readonly newId: () => string;
   readonly namespaces: Namespaces;
 }
 
-/** Puts messages on the bus and waits for nothing else: no subscriber can delay a publisher. */
+/**
+ * Writes messages to the logs of their topics, if these keep history, and puts them on the bus. It waits for nothing
+ * else: no subscriber can delay a publisher. The messages have their offsets before the publisher gets its answer, so
+ * that what it publishes next comes after them, whatever way the bus takes.
+ */
 export async function publish(
   { connectionId, frame }: RouteInput<PublishFrame>,
-  { bus, now, newId, namespaces }: PublishDeps,
+  deps: PublishDeps,
 ): Promise<AckFrame<'publish'>> {
+  const given = publicationsOf(frame, connectionId, deps);
+  for (const publication of given) expectMayPublish(publication, deps.namespaces);
+  const publications = await logAll(given, deps);
+  await deps.bus.publish(mergeNeighbours(publications));
+  return ack(Action.publish, frame, answerTo(frame, publications));
+}
+
+/** One for each message of the frame. */
+function publicationsOf(
+  frame: PublishFrame,
+  connectionId: string,
+  { now, newId }: Pick<PublishDeps, 'now' | 'newId'>,
+): Publication[] {
   const publishedAt = new Date(now()).toISOString();
-  const publications = frame.messages.map(
-    ({ topics, data, key, version, maxAge, except, receipt }): Publication => ({
-      targets: topics.map((topic) => ({ topic })),
-      payloads: [
-        {
-          data,
-          messageId: newId(),
-          ...(key !== undefined && { key }),
-          ...(version !== undefined && { version }),
-        },
-      ],
-      publishedAt,
-      publisher: { connectionId },
-      ...(maxAge !== undefined && { maxAge }),
-      ...(except && { except: except === SELF ? [connectionId] : except }),
-      ...(receipt && { receipt: { connectionId, ...(frame.id && { id: frame.id }) } }),
-    }),
-  );
-  for (const publication of publications) expectMayPublish(publication, namespaces);
-  await bus.publish(mergeNeighbours(publications));
-  const messageIds = publications.flatMap((publication) =>
-    publication.targets
-      .flatMap((target) => messagesTo(target, publication))
-      .map(({ messageId }) => messageId),
-  );
-  if (frame.batch) return ack(Action.publish, frame, { messageIds });
-  const messageId = messageIds[0] as string; // one message to one topic
-  return ack(Action.publish, frame, { messageId });
+  return frame.messages.map(({ topics, data, key, version, maxAge, except, receipt }) => ({
+    targets: topics.map((topic) => ({ topic })),
+    payloads: [
+      {
+        data,
+        messageId: newId(),
+        ...(key !== undefined && { key }),
+        ...(version !== undefined && { version }),
+      },
+    ],
+    publishedAt,
+    publisher: { connectionId },
+    ...(maxAge !== undefined && { maxAge }),
+    ...(except && { except: except === SELF ? [connectionId] : except }),
+    ...(receipt && { receipt: { connectionId, ...(frame.id && { id: frame.id }) } }),
+  }));
 }
 
 function expectMayPublish(publication: Publication, namespaces: Namespaces): void {
@@ -72,10 +76,41 @@ function mergeNeighbours(publications: readonly Publication[]): Publication[] {
   for (const publication of publications) {
     const last = merged.at(-1);
     if (last && withoutPayloads(last) === withoutPayloads(publication)) {
-      merged[merged.length - 1] = { ...last, payloads: [...last.payloads, ...publication.payloads] };
+      merged[merged.length - 1] = mergeTwo(last, publication);
     } else merged.push(publication);
   }
   return merged;
 }
 
-const withoutPayloads = ({ payloads: _, ...rest }: Publication): string => JSON.stringify(rest);
+const withoutPayloads = ({ payloads: _, logged: __, ...rest }: Publication): string => JSON.stringify(rest);
+
+/** They have the same targets, so that the same of them keep history. */
+function mergeTwo(one: Publication, other: Publication): Publication {
+  const payloads = [...one.payloads, ...other.payloads];
+  if (!one.logged || !other.logged) return { ...one, payloads };
+  const { places: more } = other.logged;
+  const places = one.logged.places.map(
+    (ofTarget, index) => ofTarget && [...ofTarget, ...(more[index] ?? [])],
+  );
+  return { ...one, payloads, logged: { ...one.logged, places } };
+}
+
+/** The id of each message to each topic, and its place if the topic keeps history. */
+function answerTo(frame: PublishFrame, publications: readonly Publication[]): Acks['publish'] {
+  const messages = publications.flatMap((publication) =>
+    publication.targets.flatMap((target, index) => {
+      const places = publication.logged?.places[index];
+      return messagesTo(target, publication).map(({ messageId }, n) => ({ messageId, place: places?.[n] }));
+    }),
+  );
+  if (!frame.batch) {
+    const [{ messageId, place } = { messageId: '' }] = messages; // one message to one topic
+    return { messageId, ...(place && publicPlace(place)) };
+  }
+  const messageIds = messages.map(({ messageId }) => messageId);
+  if (messages.every(({ place }) => place === undefined)) return { messageIds };
+  return { messageIds, places: messages.map(({ place }) => (place ? publicPlace(place) : null)) };
+}
+
+const publicPlace = (place: LoggedPlace): Place =>
+  'dropped' in place ? place : { epoch: place.epoch, offset: place.offset };

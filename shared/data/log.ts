@@ -1,8 +1,11 @@
 import { type DynamoDBClient, GetItemCommand, PutItemCommand, QueryCommand } from '@aws-sdk/client-dynamodb';
+import type { WireMessage } from '../protocol/frames.ts';
 import { getAll, type Item, ifConditionHolds } from './dynamo.ts';
 import { expiryAfter, isLive, nowInSeconds } from './expiry.ts';
 import { createHeads, HEAD_TTL_SECONDS, type Heads, type Log } from './heads.ts';
 import {
+  type BringerItem,
+  bringerKey,
   type ClaimItem,
   claimKey,
   type EntryAttributes,
@@ -33,6 +36,10 @@ export interface LogEntry {
   readonly except?: readonly string[];
 }
 
+/** The `json` of a message at an offset. */
+export const entryJson = ({ messageId, ...rest }: WireMessage, offset: number): string =>
+  JSON.stringify({ messageId, offset, ...rest });
+
 /** Which offset a message has, decided before the message is written there. */
 export interface Claim {
   /** `stale` if it has none, because its topic has had a newer version. */
@@ -60,6 +67,11 @@ export interface Logs extends Heads {
   claims(log: Log, messageIds: readonly string[]): Promise<Map<string, Claim>>;
   /** Decides a message's offset, in place of `instead` if given; false if it has been decided otherwise. */
   claim(log: Log, messageId: string, claim: Claim, instead?: Claim['offset']): Promise<boolean>;
+  /**
+   * Whether a publication is the one that brings a message at an offset to its subscribers: the first that asks, and
+   * that one as often as it asks.
+   */
+  bring(log: Log, messageId: string, offset: number, origin: string): Promise<boolean>;
   /** Decides an offset; false if it has been decided. `keepSeconds` is how long it can be read. */
   write(log: Log, entry: LogEntry, keepSeconds: number): Promise<boolean>;
   /** The entry at an offset, even if its time is over. */
@@ -118,6 +130,25 @@ export function createLogs(
                   ExpressionAttributeValues: { ':now': nowInSeconds(now()) },
                 }
               : { ExpressionAttributeValues: { ':instead': fromClaimed(instead) } }),
+          }),
+        ),
+      );
+      return put !== undefined;
+    },
+
+    async bring(log, messageId, offset, origin) {
+      const put = await ifConditionHolds(
+        client.send(
+          new PutItemCommand({
+            TableName: messagesTable,
+            Item: {
+              ...bringerKey(log, messageId, offset),
+              origin: { S: origin },
+              expiresAt: expiryAfter(CLAIM_TTL_SECONDS, now()),
+            } satisfies BringerItem,
+            ConditionExpression: 'attribute_not_exists(#log) OR origin = :origin',
+            ExpressionAttributeNames: { '#log': 'log' },
+            ExpressionAttributeValues: { ':origin': { S: origin } },
           }),
         ),
       );

@@ -3,7 +3,7 @@ import type { Log } from './heads.ts';
 import type { Shard } from './shards.ts';
 
 /**
- * Where everything is stored: four tables, eight kinds of item. Of a topic `chat/lobby`:
+ * Where everything is stored: four tables, nine kinds of item. Of a topic `chat/lobby`:
  *
  * | table         | key                          | item                                                          |
  * |---------------|------------------------------|---------------------------------------------------------------|
@@ -13,6 +13,7 @@ import type { Shard } from './shards.ts';
  * | topics        | `chat/lobby#log`             | `HeadItem`: where its log ends                                |
  * | messages      | `chat/lobby#EPOCH`, 7        | `EntryItem`: the message, or the tombstone, at offset 7       |
  * | messages      | `chat/lobby#EPOCH#ID`, 0     | `ClaimItem`: which offset the message with that id has        |
+ * | messages      | `chat/lobby#EPOCH#ID`, 7     | `BringerItem`: who brings the message with that id            |
  * | topics        | `chat/lobby#last`            | `LastValueItem`: its last value                               |
  *
  * And of no topic:
@@ -124,6 +125,19 @@ export type ClaimItem = {
   readonly expiresAt: N;
 };
 
+/**
+ * Which publication brings a message that clients may publish again to its subscribers. Expires after 2 days, as its
+ * claim does.
+ */
+export type BringerItem = {
+  /** As in the claim. */
+  readonly log: S;
+  /** As in the entry. */
+  readonly offset: N;
+  readonly origin: S;
+  readonly expiresAt: N;
+};
+
 /** The newest message of a topic, for as long as its head lives. Only namespaces with `lastValue` have these. */
 export type LastValueItem = EntryAttributes & {
   readonly topic: S;
@@ -150,6 +164,7 @@ export const TTL_ATTRIBUTE = 'expiresAt' satisfies keyof (
   | HeadItem
   | EntryItem
   | ClaimItem
+  | BringerItem
   | LastValueItem
 );
 
@@ -160,7 +175,7 @@ export const TABLES = {
   } satisfies TableOf<ConnectionItem>,
   subscriptions: { keys: { topicShard: 'S', connectionId: 'S' } } satisfies TableOf<SubscriptionItem>,
   topics: { keys: { topic: 'S' } } satisfies TableOf<ShardsItem | HeadItem | LastValueItem | PostsItem>,
-  messages: { keys: { log: 'S', offset: 'N' } } satisfies TableOf<EntryItem | ClaimItem>,
+  messages: { keys: { log: 'S', offset: 'N' } } satisfies TableOf<EntryItem | ClaimItem | BringerItem>,
 } as const;
 
 export type TableName = keyof typeof TABLES;
@@ -204,7 +219,9 @@ export const entryKey = (log: Log, offset: number) => ({
   log: { S: logName(log) },
   offset: { N: String(offset) },
 });
-export const claimKey = (log: Log, messageId: string) => ({
+/** No entry has offset 0. */
+export const claimKey = (log: Log, messageId: string) => bringerKey(log, messageId, 0);
+export const bringerKey = (log: Log, messageId: string, offset: number) => ({
   log: { S: `${logName(log)}#${messageId}` },
-  offset: { N: '0' },
+  offset: { N: String(offset) },
 });

@@ -5,6 +5,7 @@ import type {
   DeliveryOptions,
   LoggedMessage,
   LossReason,
+  Place,
   Position,
   Receipt,
   Recipient,
@@ -87,14 +88,23 @@ interface NoLog {
   readonly reason?: 'no_history';
 }
 
+/** A message, and its place if its topic keeps history: it is stored there. */
+type Published = { readonly messageId: string; readonly messageIds?: never } & (
+  | Place
+  | { readonly epoch?: never; readonly dropped?: never }
+);
+/** The same if the command had `messages` or `topics`. Without `places` no topic keeps history; null is one that does not. */
+interface PublishedAll {
+  readonly messageIds: readonly string[];
+  readonly places?: readonly (Place | null)[];
+  readonly messageId?: never;
+}
+
 /** Server to client: what the ack of a command holds besides `type`, `action` and `id`. */
 export interface Acks {
   readonly subscribe: { readonly topic: Pattern } & (LogPage | LogLoss | NoLog);
   readonly unsubscribe: { readonly topic: Pattern };
-  /** Several ids if the command had `messages` or `topics`. */
-  readonly publish:
-    | { readonly messageId: string; readonly messageIds?: never }
-    | { readonly messageIds: readonly string[]; readonly messageId?: never };
+  readonly publish: Published | PublishedAll;
   readonly send: { readonly messageId: string };
   readonly history: { readonly topic: Topic } & (LogPage | LogLoss);
   readonly whoami: {

@@ -94,7 +94,5 @@ export interface Skipped {
   readonly skipped: true;
 }
 /** Where a message is stored, or that it is not, because the topic has a newer version. */
-export type Receipt = { readonly messageId: string; readonly topic: Topic } & (
-  | Position
-  | { readonly dropped: 'stale' }
-);
+export type Place = Position | { readonly dropped: 'stale' };
+export type Receipt = { readonly messageId: string; readonly topic: Topic } & Place;

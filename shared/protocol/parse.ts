@@ -283,7 +283,7 @@ function parseInteger(what: string, value: unknown, min: number, max = Number.MA
 
 const EPOCH_LENGTH_MAX = 64;
 
-function parsePosition(what: string, value: unknown): Position {
+export function parsePosition(what: string, value: unknown): Position {
   const raw = parseObject(`${what} to be {"epoch":…,"offset":…}`, value);
   expectFields(what, raw, ['epoch', 'offset']);
   const { epoch } = raw;

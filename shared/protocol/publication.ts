@@ -1,5 +1,5 @@
 import { badRequest, ClientError, ErrorCode } from './errors.ts';
-import { DATA_BYTES_MAX, type Publisher, type Recipient } from './frames.ts';
+import { DATA_BYTES_MAX, type Position, type Publisher, type Recipient } from './frames.ts';
 import { bytesOf, toQueueJson } from './json.ts';
 import { keepsHistory, type Namespaces, namespaceOf } from './namespaces.ts';
 import {
@@ -11,6 +11,7 @@ import {
   parseList,
   parseMaxAge,
   parseObject,
+  parsePosition,
   parseRecipient,
   parseTopics,
   parseVersion,
@@ -36,6 +37,16 @@ export interface ReceiptTo {
   readonly id?: string;
 }
 
+/** Where a message is in the log of its topic; `again` if an earlier publication with its key has brought it there. */
+export type LoggedPlace = (Position & { readonly again?: true }) | { readonly dropped: 'stale' };
+/** That the publish route has written messages to their logs. */
+export interface Logged {
+  /** The table that the logs are in. In an event that was forwarded from another deployment it is not this one's. */
+  readonly table: string;
+  /** By target, and then by payload; null for a target that keeps no history. */
+  readonly places: readonly (readonly LoggedPlace[] | null)[];
+}
+
 /**
  * What the `Detail` of one `fanwire.publish` event says, from a client or a back end: messages that go, in order, to
  * each of the targets.
@@ -51,6 +62,7 @@ export interface Publication {
   /** Connections that do not get it. */
   readonly except?: readonly string[];
   readonly receipt?: ReceiptTo;
+  readonly logged?: Logged;
 }
 
 /** What an EventBridge event has that a detail may leave out. */
@@ -74,21 +86,24 @@ export const encodePublication = ({ targets, payloads, ...rest }: Publication): 
 
 const PAYLOAD = ['data', 'key', 'messageId', 'version'];
 const FIELDS = ['topic', 'topics', 'to', 'messages', ...PAYLOAD];
-const OPTIONS = ['publishedAt', 'publisher', 'maxAge', 'except', 'receipt'];
+const OPTIONS = ['publishedAt', 'publisher', 'maxAge', 'except', 'receipt', 'logged'];
 
 /** Takes Fanwire's own details and those of back ends, which need no more than a target and data. */
 export function parsePublication(detail: unknown, envelope: Envelope): Publication {
   expectShallow(detail);
   const raw = parseObject('detail to be an object', detail);
   expectFields('detail', raw, [...FIELDS, ...OPTIONS]);
+  const targets = parseTargets(raw);
+  const payloads = parsePayloads(raw, envelope.id);
   return {
-    targets: parseTargets(raw),
-    payloads: parsePayloads(raw, envelope.id),
+    targets,
+    payloads,
     publishedAt: parseTime(raw.publishedAt) ?? envelope.time,
     publisher: parsePublisher(raw.publisher),
     ...parseMaxAge(raw.maxAge),
     ...parseExcept(raw.except),
     ...parseReceipt(raw.receipt),
+    ...parseLogged(raw.logged, targets.length, payloads.length),
   };
 }
 
@@ -117,11 +132,11 @@ function expectBytes(data: unknown, bytesMax: number): void {
   );
 }
 
-/** When the messages of a publication are too late; `undefined` means never. */
-export function expiryOf({ publishedAt, maxAge }: Publication, envelope: Envelope): number | undefined {
+/** When the messages of a publication are too late; `undefined` means never. It may not have come by the bus yet. */
+export function expiryOf({ publishedAt, maxAge }: Publication, envelope?: Envelope): number | undefined {
   if (maxAge === undefined) return undefined;
   // The bus cuts milliseconds off: a message must not be too late because of that.
-  const lost = publishedAt === envelope.time ? ENVELOPE_TIME_RESOLUTION_MS : 0;
+  const lost = publishedAt === envelope?.time ? ENVELOPE_TIME_RESOLUTION_MS : 0;
   return Date.parse(publishedAt) + lost + maxAge * 1000;
 }
 
@@ -173,6 +188,35 @@ function parseReceipt(value: unknown): { readonly receipt?: ReceiptTo } {
   const to = parseRecipient({ connectionId: raw.connectionId }) as { readonly connectionId: string };
   const id = parseOptionalString('receipt.id', raw.id);
   return { receipt: { ...to, ...(id !== undefined && { id }) } };
+}
+
+function parseLogged(value: unknown, targets: number, payloads: number): { readonly logged?: Logged } {
+  if (value === undefined) return {};
+  const raw = parseObject('logged to be {"table":…,"places":…}', value);
+  expectFields('logged', raw, ['table', 'places']);
+  const table = parseOptionalString('logged.table', raw.table);
+  if (table === undefined) throw badRequest('logged.table to be the name of a table', table);
+  const places = parseEach('logged.places for each target', raw.places, targets, (ofTarget) =>
+    ofTarget === null
+      ? null
+      : parseEach('the places of a target for each payload', ofTarget, payloads, parsePlace),
+  );
+  return { logged: { table, places } };
+}
+
+/** A list of just so many items. */
+function parseEach<T>(what: string, value: unknown, count: number, parse: (item: unknown) => T): T[] {
+  if (!Array.isArray(value) || value.length !== count) throw badRequest(`one of ${what}`, value);
+  return value.map(parse);
+}
+
+function parsePlace(value: unknown): LoggedPlace {
+  const { again, dropped, ...position } = parseObject('every place to be an object', value);
+  if (dropped === 'stale' && Object.keys(position).length === 0) return { dropped };
+  if (dropped !== undefined || (again !== undefined && again !== true)) {
+    throw badRequest('a place to be a position, or dropped because it is stale', value);
+  }
+  return { ...parsePosition('a place', position), ...(again && { again }) };
 }
 
 function parsePublisher(value: unknown): Publisher {

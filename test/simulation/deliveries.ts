@@ -24,6 +24,8 @@ export interface Balance {
   deadLettered: number;
   /** The subscription ended, or the message was too late, before it was delivered. */
   lapsed: number;
+  /** In the log, but not on the bus: the publish route died in between, and told nobody that it was published. */
+  unsent: number;
 }
 
 /** A message that a connection is to get, because of subscriptions that it had when it came. */
@@ -62,7 +64,7 @@ const REPEATING = [
 export class Deliveries implements Watcher {
   /** Told when a message is there for everybody who is subscribed. */
   onDue: (topic: Topic, messageId: string, except: readonly string[]) => void = () => {};
-  readonly balance: Balance = { matched: 0, delivered: 0, gone: 0, deadLettered: 0, lapsed: 0 };
+  readonly balance: Balance = { matched: 0, delivered: 0, gone: 0, deadLettered: 0, lapsed: 0, unsent: 0 };
   readonly #world: World;
   readonly #namespaces: Namespaces;
   readonly #book: LogBook;
@@ -231,11 +233,12 @@ export class Deliveries implements Watcher {
         if (isOver) this.balance.lapsed += 1;
         else if (dead.has(pairOf(connectionId, key)) || deadMessages.has(this.#nameOf(key)))
           this.balance.deadLettered += 1;
+        else if (!this.arrivals.has(this.#nameOf(key))) this.balance.unsent += 1;
         else this.#world.violate(`${connectionId} has a subscription and never got ${key}`);
       }
     }
-    const { matched, delivered, gone, deadLettered, lapsed } = this.balance;
-    if (matched !== delivered + gone + deadLettered + lapsed) {
+    const { matched, delivered, gone, deadLettered, lapsed, unsent } = this.balance;
+    if (matched !== delivered + gone + deadLettered + lapsed + unsent) {
       this.#world.violate(`the books do not balance: ${JSON.stringify(this.balance)}`);
     }
   }

@@ -57,12 +57,12 @@ process.exitCode = failures === 0 ? 0 : 1;
 
 function summarise(totals: Totals, seconds: number): void {
   const { faults, balance, published, received, events, losses, virtualMs } = totals;
-  const { matched, delivered, gone, deadLettered, lapsed } = balance;
+  const { matched, delivered, gone, deadLettered, lapsed, unsent } = balance;
   console.log(`
 ${totals.seeds} seeds in ${seconds.toFixed(1)} s, ${(totals.seeds / seconds).toFixed(0)} a second: ${failures} failed
 ${(virtualMs / 3_600_000).toFixed(0)} h simulated, ${events} events
 ${published} messages published, ${received} received, ${losses} losses reported
-${matched} deliveries owed: ${delivered} delivered, ${gone} gone, ${deadLettered} dead letters, ${lapsed} lapsed
+${matched} deliveries owed: ${delivered} delivered, ${gone} gone, ${deadLettered} dead letters, ${lapsed} lapsed, ${unsent} never on the bus
 ${totals.calm} seeds without faults; in the others:`);
   for (const name of FAULT_NAMES)
     console.log(`  ${name.padEnd(24)} ${String(faults[name] ?? 0).padStart(8)}`);

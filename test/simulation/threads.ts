@@ -27,7 +27,7 @@ const noTotals = (): Totals => ({
   events: 0,
   losses: 0,
   virtualMs: 0,
-  balance: { matched: 0, delivered: 0, gone: 0, deadLettered: 0, lapsed: 0 },
+  balance: { matched: 0, delivered: 0, gone: 0, deadLettered: 0, lapsed: 0, unsent: 0 },
   faults: {},
 });
 
@@ -37,7 +37,7 @@ function addTo(totals: Totals, report: Report): void {
   for (const name of ['published', 'received', 'events', 'losses', 'virtualMs'] as const) {
     totals[name] += report[name];
   }
-  for (const name of ['matched', 'delivered', 'gone', 'deadLettered', 'lapsed'] as const) {
+  for (const name of ['matched', 'delivered', 'gone', 'deadLettered', 'lapsed', 'unsent'] as const) {
     totals.balance[name] += report.balance[name];
   }
   for (const name of FAULT_NAMES)

@@ -1,11 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { type FanOutDeps, fanOut } from '../../services/fanout/fan-out.ts';
 import { createLimit } from '../../shared/async.ts';
+import { entryJson } from '../../shared/data/log.ts';
 import type { Shard } from '../../shared/data/shards.ts';
 import type { PostOutcome } from '../../shared/delivery/post.ts';
 import type { QueueRecord } from '../../shared/lambda/events.ts';
 import { type Pattern, parsePattern, patternsCovering } from '../../shared/protocol/topic.ts';
 import type { DeliveryJob } from '../../shared/queues/job.ts';
+import { messageIdOf } from '../../shared/queues/messages.ts';
 import { freePace } from '../support/free-pace.ts';
 import { namespacesOf } from '../support/namespaces.ts';
 import { type AtStep, dies, once, TopicLog } from '../support/topic-log.ts';
@@ -75,6 +77,7 @@ function houseOf(subscribers: Record<string, string[]>, overrides: Partial<FanOu
     badEvents: { bury: async (body, reason) => void bad.push({ body, reason }) },
     attemptsMax: 3,
     logs: NO_LOGS,
+    logTable: 'messages',
     namespaces: namespacesOf(),
     epochs: new Map(),
     newId: () => 'id',
@@ -83,6 +86,14 @@ function houseOf(subscribers: Record<string, string[]>, overrides: Partial<FanOu
     ...overrides,
   };
   return { deps, got, frames, jobs, bad, reads, grown };
+}
+
+interface LoggedMessageOptions {
+  readonly offset: number;
+  readonly data: unknown;
+  readonly key?: string;
+  readonly except?: readonly string[];
+  readonly again?: true;
 }
 
 let count = 0;
@@ -397,6 +408,97 @@ describe('a message to a topic that keeps history', () => {
         ],
       },
     ]);
+  });
+
+  /** As the publish route puts it on the bus: with an entry in the log at that offset, unless a test wants none. */
+  async function loggedByRoute(
+    log: TopicLog,
+    { offset, data, key, except, again }: LoggedMessageOptions,
+  ): Promise<QueueRecord> {
+    const messageId = `m${++count}`;
+    const publishedAt = new Date(log.nowMs).toISOString();
+    const topicLog = await log.log();
+    const target = { topic: log.topic };
+    const id = messageIdOf(target, 0, { messageId, ...(key !== undefined && { key }) });
+    const message = { messageId: id, publishedAt, publisher: {}, data };
+    const entry = { offset, json: entryJson(message, offset), atMs: log.nowMs, ...(except && { except }) };
+    await log.logs().write(topicLog, entry, 60);
+    const place = { epoch: topicLog.epoch, offset, ...(again && { again }) };
+    return record({
+      ...target,
+      ...{ data, messageId, key, publishedAt, except },
+      logged: { table: 'messages', places: [[place]] },
+    });
+  }
+  const offsetsTo = (
+    frames: Record<string, { offset?: number; messages?: { offset: number }[] }[]>,
+    id: string,
+  ) =>
+    (frames[id] ?? []).flatMap(({ offset, messages = [] }) => [
+      ...(offset === undefined ? [] : [offset]),
+      ...messages.map((message) => message.offset),
+    ]);
+
+  it('and was logged by the publish route is delivered as it is in the log', async () => {
+    const { deps, frames, log } = historyHouse(['a']);
+    const records = [
+      await loggedByRoute(log, { offset: 2, data: 'two' }),
+      await loggedByRoute(log, { offset: 1, data: 'one', key: 'k' }),
+    ];
+    expect(await run(records, deps)).toEqual([]);
+    const contents = await log.logs().read(await log.log(), { from: 1, limit: 9 });
+    const [frame] = frames.a ?? [];
+    expect(frame).toMatchObject({ type: 'messages', epoch: 'epoch-1' });
+    expect(frame.messages).toEqual(contents.map(({ json = '' }) => JSON.parse(json)));
+    // Nothing was allocated, and nothing written a second time.
+    expect((await log.head()).offset).toBe(0);
+  });
+
+  it('and was published twice with a key is delivered once, as it was published first', async () => {
+    const { deps, frames, log } = historyHouse(['a', 'b', 'c']);
+    const first = await loggedByRoute(log, { offset: 1, data: 'first', key: 'k', except: ['b'] });
+    const second = await loggedByRoute(log, {
+      offset: 1,
+      data: 'second',
+      key: 'k',
+      except: ['c'],
+      again: true,
+    });
+    await run([second], deps);
+    // Left out is whom the first leaves out: a publisher that says `self` may be on its next connection.
+    expect(frames.b).toMatchObject([{ offset: 1, skipped: true }]);
+    expect(frames.c).toMatchObject([{ data: 'first' }]);
+    await run([first], deps);
+    await run([again(first)], deps);
+    expect(frames.a).toMatchObject([{ offset: 1, data: 'first' }]);
+    // The record that brought it may come again, because its worker may have died.
+    await run([again(second)], deps);
+    expect(frames.a).toMatchObject([{ data: 'first' }, { data: 'first' }]);
+  });
+
+  it('and was published twice in one batch of records is delivered once', async () => {
+    const { deps, frames, log } = historyHouse(['a']);
+    const first = await loggedByRoute(log, { offset: 1, data: 'first', key: 'k' });
+    const second = await loggedByRoute(log, { offset: 1, data: 'second', key: 'k', again: true });
+    await run([first, second], deps);
+    expect(offsetsTo(frames, 'a')).toEqual([1]);
+  });
+
+  it('and was logged in another deployment gets its offset here', async () => {
+    const { deps, frames, log } = historyHouse(['a']);
+    await loggedByRoute(log, { offset: 1, data: 'here' });
+    const logged = { table: 'of-another', places: [[{ epoch: 'elsewhere', offset: 77 }]] };
+    await run([record({ topic: 'chat/lobby', data: 1, logged })], { ...deps, newId: () => 'e' });
+    expect(frames.a).toMatchObject([{ epoch: 'epoch-1' }]);
+    expect(offsetsTo(frames, 'a')).not.toContain(77);
+  });
+
+  it('and is stale is delivered to nobody, and its publisher is told', async () => {
+    const { deps, frames } = historyHouse(['a']);
+    const logged = { table: 'messages', places: [[{ dropped: 'stale' }]] };
+    const receipt = { connectionId: 'me', id: '7' };
+    await run([record({ topic: 'chat/lobby', data: 1, version: 1, messageId: 'm', logged, receipt })], deps);
+    expect(frames).toEqual({ me: [expect.objectContaining({ type: 'receipt', id: '7', dropped: 'stale' })] });
   });
 
   it('is in the log before subscribers are looked up', async () => {

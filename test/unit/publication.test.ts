@@ -4,6 +4,7 @@ import {
   encodePublication,
   expectAllowed,
   expiryOf,
+  type LoggedPlace,
   type Publication,
   parsePublication,
 } from '../../shared/protocol/publication.ts';
@@ -13,6 +14,9 @@ import { namespacesOf } from '../support/namespaces.ts';
 
 const envelope = { id: 'event-id', time: '2026-11-20T05:00:00Z' };
 const lobby = { topic: parseTopic('chat/lobby') };
+
+const PLACE = { epoch: 'e', offset: 1 };
+const logged = (places: unknown) => ({ topic: 'a', data: 1, logged: { table: 'messages', places } });
 
 describe('a back end publishes', () => {
   it.each([
@@ -92,6 +96,14 @@ describe('a back end publishes', () => {
       'expected receipt.id to be a string of 1 to 128 characters, got 7',
     ],
     [{ topic: 'a', data: 1, except: ['a b'] }, 'expected except to be 1 to 128 characters'],
+    [{ topic: 'a', data: 1, logged: {} }, 'expected logged.table to be the name of a table, got nothing'],
+    [logged([[PLACE], [PLACE]]), 'expected one of logged.places for each target, got [['],
+    [logged([[]]), 'expected one of the places of a target for each payload, got []'],
+    [logged([[null]]), 'expected every place to be an object, got null'],
+    [logged([[{ ...PLACE, offset: -1 }]]), 'offset'],
+    [logged([[{ ...PLACE, again: 1 }]]), 'expected a place to be a position, or dropped because it is stale'],
+    [logged([[{ ...PLACE, dropped: 'stale' }]]), 'expected a place to be a position, or dropped'],
+    [logged([[{ dropped: 'x' }]]), 'expected a place to be a position, or dropped'],
   ])('%j and is told why not', (detail, message) => {
     expect(() => parsePublication(detail, envelope)).toThrow(message);
   });
@@ -148,6 +160,20 @@ describe('a namespace forbids', () => {
   });
 });
 
+/** Every kind of place. */
+function loggedFor(targets: number, payloads: number): NonNullable<Publication['logged']> {
+  const places: LoggedPlace[] = [
+    { epoch: 'e', offset: 7 },
+    { epoch: 'e', offset: 8, again: true },
+    { dropped: 'stale' },
+  ];
+  const ofTarget = Array.from({ length: payloads }, (_, index) => places[index % 3] as LoggedPlace);
+  return {
+    table: 'messages',
+    places: Array.from({ length: targets }, (_, index) => (index ? null : ofTarget)),
+  };
+}
+
 it('comes through the bus as it was, for every target, any data and any options', () => {
   const targets = fc.constantFrom<Publication['targets']>(
     [lobby],
@@ -174,7 +200,8 @@ it('comes through the bus as it was, for every target, any data and any options'
       targets,
       fc.array(payload, { minLength: 1, maxLength: 5 }),
       options,
-      (targets, payloads, options) => {
+      fc.boolean(),
+      (targets, payloads, options, isLogged) => {
         const publisher = { connectionId: 'L0SM9cOFvHcCIhw=' };
         const publication = {
           targets,
@@ -182,6 +209,7 @@ it('comes through the bus as it was, for every target, any data and any options'
           publishedAt: '2026-11-20T05:00:00.123Z',
           publisher,
           ...options,
+          ...(isLogged && { logged: loggedFor(targets.length, payloads.length) }),
         };
         const read = parsePublication(JSON.parse(encodePublication(publication)), envelope);
         expect(read).toEqual(JSON.parse(JSON.stringify(publication)));

@@ -1,36 +1,43 @@
 import { describe, expect, it } from 'vitest';
-import { publish } from '../../services/publish/publish.ts';
+import { type PublishDeps, publish } from '../../services/publish/publish.ts';
 import { parsePublish } from '../../shared/protocol/parse.ts';
 import type { Publication } from '../../shared/protocol/publication.ts';
 import { messagesTo } from '../../shared/queues/messages.ts';
 import { namespacesOf } from '../support/namespaces.ts';
+import { TopicLog } from '../support/topic-log.ts';
 
 const NOW = '2026-11-20T05:00:00.123Z';
 
+function depsOn(log: TopicLog, bus: PublishDeps['bus'], ids = 0): PublishDeps {
+  log.nowMs = Date.parse(NOW);
+  return {
+    bus,
+    logs: log.logs(),
+    logTable: 'messages',
+    epochs: new Map(),
+    now: log.now,
+    newId: () => `id-${++ids}`,
+    namespaces: namespacesOf({
+      chat: { history: { messages: 10, seconds: 60 } },
+      news: { history: { messages: 10, seconds: 60 }, clientPublish: false },
+      small: { dataBytesMax: 10 },
+    }),
+  };
+}
+
 /** What a publish answers, and what it puts on the bus. */
-async function run(frame: Record<string, unknown>) {
+async function run(frame: Record<string, unknown>, log = new TopicLog(), ids = 0) {
   const publications: Publication[] = [];
-  let ids = 0;
-  const reply = await publish(
-    { connectionId: 'me', connectedAtMs: 0, frame: parsePublish(frame) },
-    {
-      bus: { publish: async (all) => void publications.push(...all) },
-      now: () => Date.parse(NOW),
-      newId: () => `id-${++ids}`,
-      namespaces: namespacesOf({
-        chat: { history: { messages: 10, seconds: 60 } },
-        news: { history: { messages: 10, seconds: 60 }, clientPublish: false },
-        small: { dataBytesMax: 10 },
-      }),
-    },
-  );
-  return { reply, publications };
+  const bus = { publish: async (all: readonly Publication[]) => void publications.push(...all) };
+  const input = { connectionId: 'me', connectedAtMs: 0, frame: parsePublish(frame) };
+  return { reply: await publish(input, depsOn(log, bus, ids)), publications };
 }
 
 describe('a publish', () => {
   it('goes on the bus with everything that was said about it', async () => {
     const more = { key: 'k', version: 3, maxAge: 5, except: 'self', receipt: true };
     const { reply, publications } = await run({ id: '7', topic: 'chat/a', data: 1, ...more });
+    const place = { epoch: 'id-2', offset: 1 };
     const publication: Publication = {
       targets: [{ topic: 'chat/a' as never }],
       payloads: [{ data: 1, messageId: 'id-1', key: 'k', version: 3 }],
@@ -39,11 +46,12 @@ describe('a publish', () => {
       maxAge: 5,
       except: ['me'],
       receipt: { connectionId: 'me', id: '7' },
+      logged: { table: 'messages', places: [[place]] },
     };
     expect(publications).toEqual([publication]);
     const [target] = publication.targets;
     const messageId = target && messagesTo(target, publication)[0]?.messageId;
-    expect(reply).toEqual({ type: 'ack', id: '7', action: 'publish', messageId });
+    expect(reply).toEqual({ type: 'ack', id: '7', action: 'publish', messageId, ...place });
   });
 
   it('has a receipt without an id if it has none itself', async () => {
@@ -67,11 +75,59 @@ describe('a publish', () => {
       [[3, undefined]],
       [[4, undefined]],
     ]);
+    const [a, b] = ['id-5', 'id-6']; // the epochs of the two logs
+    const places = [1, 2, 3].map((offset) => ({ epoch: a, offset }));
+    expect(publications.map(({ logged }) => logged?.places)).toEqual([
+      [places.slice(0, 2)],
+      [places.slice(2)],
+      [[{ epoch: b, offset: 1 }]],
+    ]);
     expect(reply).toEqual({
       type: 'ack',
       action: 'publish',
       messageIds: ['id-1', 'id-2', 'id-3', 'id-4'],
+      places: [...places, { epoch: b, offset: 1 }],
     });
+  });
+
+  it('to several topics is answered with a place for each that keeps history', async () => {
+    const { reply, publications } = await run({ topics: ['quick', 'chat/a'], data: 1 });
+    const place = { epoch: 'id-2', offset: 1 };
+    expect(reply).toMatchObject({ messageIds: ['id-1', 'id-1-1'], places: [null, place] });
+    expect(publications[0]?.logged?.places).toEqual([null, [place]]);
+    const volatile = await run({ topics: ['quick', 'quick/b'], data: 1 });
+    expect(volatile.reply).not.toHaveProperty('places');
+    expect(volatile.publications[0]).not.toHaveProperty('logged');
+  });
+
+  it('of a version that is not the newest is answered so', async () => {
+    const log = new TopicLog();
+    await run({ topic: 'chat/lobby', data: 1, version: 2 }, log);
+    const { reply, publications } = await run({ topic: 'chat/lobby', data: 0, version: 1 }, log);
+    expect(reply).toMatchObject({ messageId: 'id-1', dropped: 'stale' });
+    expect(publications[0]?.logged?.places).toEqual([[{ dropped: 'stale' }]]);
+  });
+
+  it('with a key that was published before goes on the bus again, at the offset that it has', async () => {
+    const log = new TopicLog();
+    const first = await run({ topic: 'chat/lobby', data: 1, key: 'k' }, log);
+    await run({ topic: 'chat/lobby', data: 2 }, log);
+    const again = await run({ topic: 'chat/lobby', data: 'other', key: 'k' }, log, 9);
+    expect(again.reply).toEqual(first.reply);
+    expect(again.reply).toMatchObject({ offset: 1 });
+    expect(again.publications[0]?.logged?.places).toMatchObject([[{ offset: 1, again: true }]]);
+  });
+
+  it('is in the log before it is on the bus, and on the bus before it is answered', async () => {
+    const log = new TopicLog();
+    const seen: unknown[] = [];
+    const bus = { publish: async () => void seen.push('bus', await log.contents()) };
+    const deps = depsOn(log, bus);
+    const frame = parsePublish({ topic: 'chat/lobby', data: 1 });
+    await publish({ connectionId: 'me', connectedAtMs: 0, frame }, deps);
+    expect(seen).toEqual(['bus', ['id-1']]);
+    const failing = depsOn(log, { publish: () => Promise.reject(new Error('down')) });
+    await expect(publish({ connectionId: 'me', connectedAtMs: 0, frame }, failing)).rejects.toThrow('down');
   });
 
   it.each([

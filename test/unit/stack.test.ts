@@ -173,6 +173,7 @@ describe('the functions', () => {
     const delivery = [...rows, 'dynamodb:UpdateItem', 'execute-api:ManageConnections'];
     /** Reads a topic's log: its head, and its entries. */
     const reader = ['dynamodb:GetItem', 'dynamodb:UpdateItem', 'dynamodb:GetItem', 'dynamodb:Query'];
+    /** Writes one. */
     const writer = ['dynamodb:GetItem', 'dynamodb:BatchGetItem', 'dynamodb:GetItem', 'dynamodb:PutItem'];
     expect(rights).toEqual({
       Connect: ['dynamodb:PutItem', ...logs],
@@ -186,7 +187,7 @@ describe('the functions', () => {
         ...logs,
       ],
       History: [...reader, 'dynamodb:PutItem', ...logs].sort(),
-      Publish: ['events:PutEvents', ...logs],
+      Publish: [...writer, 'dynamodb:UpdateItem', 'events:PutEvents', ...logs].sort(),
       Send: ['events:PutEvents', ...logs],
       Whoami: ['dynamodb:GetItem', ...logs],
       Ping: ['dynamodb:BatchGetItem', 'dynamodb:GetItem', ...logs],
@@ -224,6 +225,8 @@ describe('the functions', () => {
       'History Topics: GetItem UpdateItem',
       'Ping Connections: GetItem',
       'Ping Topics: BatchGetItem',
+      'Publish Messages: BatchGetItem GetItem PutItem',
+      'Publish Topics: GetItem UpdateItem',
       'Subscribe Connections: GetItem UpdateItem',
       'Subscribe Messages: GetItem PutItem Query',
       'Subscribe Subscriptions: PutItem',
@@ -241,7 +244,10 @@ describe('the functions', () => {
     const more = tableRightsIn(Template.fromStack(fullStack)).filter(
       (right) => !tableRightsIn(template).includes(right),
     );
-    expect(more).toEqual(['Fanout Topics: BatchGetItem GetItem PutItem UpdateItem']);
+    expect(more).toEqual([
+      'Fanout Topics: BatchGetItem GetItem PutItem UpdateItem',
+      'Publish Topics: GetItem PutItem UpdateItem',
+    ]);
   });
 
   it('are told the variables that they read, and no other', async () => {

@@ -9,7 +9,7 @@ export interface PlaceDeps {
 }
 
 /** An offset that is this worker's to decide. */
-export interface Place {
+export interface OwnOffset {
   readonly offset: number;
   readonly atMs: number;
   /** When the offset below was allocated. */
@@ -17,7 +17,7 @@ export interface Place {
 }
 
 /** What a draft gets; nothing but `stale` if the topic has had a newer version. */
-export type Allocated = Place | 'stale';
+export type Allocated = OwnOffset | 'stale';
 
 /** Places in the order of the drafts: a range, or one by one if there are versions, because each can be refused. */
 export async function allocateAll<D extends Draft>(
@@ -38,7 +38,7 @@ export async function allocateAll<D extends Draft>(
 async function allocateRange<D extends Draft>(
   drafts: readonly D[],
   { log, logs, now }: PlaceDeps,
-): Promise<Map<D, Place> | 'replaced'> {
+): Promise<Map<D, OwnOffset> | 'replaced'> {
   const atMs = now();
   const allocation = await logs.allocate(log, drafts.length);
   if (!allocation) return 'replaced';

@@ -1,7 +1,7 @@
 import type { HistoryNamespace } from '../../protocol/namespaces.ts';
-import type { Claim, LogEntry, Logs } from '../log.ts';
+import { type Claim, entryJson, type LogEntry, type Logs } from '../log.ts';
 import { type Draft, idOf, isSameMessage, publishedAtMs } from './draft.ts';
-import { type Allocated, allocate, type Place, type PlaceDeps } from './places.ts';
+import { type Allocated, allocate, type OwnOffset, type PlaceDeps } from './places.ts';
 
 /** What settling needs. */
 export interface SettleDeps extends PlaceDeps {
@@ -140,7 +140,8 @@ async function decideOffset(
 }
 
 /** A tombstone, so that readers do not wait for the offset that is not needed. */
-const giveUp = ({ offset, atMs }: Place, deps: SettleDeps): Promise<boolean> => write({ offset, atMs }, deps);
+const giveUp = ({ offset, atMs }: OwnOffset, deps: SettleDeps): Promise<boolean> =>
+  write({ offset, atMs }, deps);
 
 /** What the claim has come to: undefined if there is a tombstone at its offset. */
 async function resultOf(
@@ -170,13 +171,12 @@ const write = (entry: LogEntry, { log, logs, namespace }: SettleDeps): Promise<b
 
 function entryFor(
   { message, expiresAtMs, except }: Draft,
-  place: Pick<Place, 'offset' | 'atMs'>,
+  place: Pick<OwnOffset, 'offset' | 'atMs'>,
   previousAtMs: number | undefined,
 ): LogEntry {
-  const { messageId, ...rest } = message;
   return {
     ...place,
-    json: JSON.stringify({ messageId, offset: place.offset, ...rest }),
+    json: entryJson(message, place.offset),
     ...(previousAtMs !== undefined && { previousAtMs }),
     ...(expiresAtMs !== undefined && { expiresAtMs }),
     ...(except && except.length > 0 && { except }),
