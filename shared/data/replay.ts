@@ -48,8 +48,8 @@ const PAGE_BYTES_MAX = 100_000;
 const READ_MAX = 100;
 /** A rewind is read as a whole, and sent in pages. */
 const REWIND_BYTES_MAX = 1_000_000;
-/** A worker writes within milliseconds of allocating; after these waits it has most likely died. */
-const SETTLE_WAITS_MS = [20, 40, 80];
+/** A writer claims and writes right after allocating, which takes DynamoDB some 10 ms, or 100; after these it has died. */
+const SETTLE_WAITS_MS = [20, 40, 80, 160, 200];
 /** A worker that allocated an offset longer ago than this and has not written it has most likely died, too. */
 const SETTLED_AFTER_MS = 10_000;
 const SETTLES_IN_FLIGHT_MAX = 16;
