@@ -127,12 +127,13 @@ export class Client {
   }
 
   /**
-   * Resolves once the message is on the bus, from where it is not lost on its way to those who are connected; with
-   * `stored` once it has its place in the topic's history. Waits for a connection, and tries again after a drop.
+   * Resolves once the message is on the bus, from where it is not lost on its way to those who are connected; on a topic
+   * that keeps history it is stored by then, and what is published after that comes after it. Waits for a connection,
+   * and tries again after a drop.
    */
   publish(topic: string, data: unknown, options: PublishOptions & { readonly stored: true }): Promise<Stored>;
   publish(topic: string, data: unknown, options?: PublishOptions): Promise<Published>;
-  async publish(topic: string, data: unknown, options: PublishOptions = {}): Promise<Published | Stored> {
+  async publish(topic: string, data: unknown, options: PublishOptions = {}): Promise<Published> {
     this.#expectOpen();
     return this.#outbox.publish(topic, data, options);
   }
@@ -198,7 +199,6 @@ export class Client {
 
   #suspend(): void {
     for (const feed of this.#allFeeds()) feed.suspend();
-    this.#outbox.suspend();
   }
 
   #end(reason: FanwireError): void {
@@ -214,9 +214,6 @@ export class Client {
       case 'message':
       case 'messages':
         this.#onMessages(frame);
-        break;
-      case 'receipt':
-        this.#outbox.receipt(frame);
         break;
       case undefined:
         // From API Gateway. Whose answer it is will be known when that one is late.

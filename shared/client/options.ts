@@ -49,7 +49,6 @@ export interface Limits {
    * later than that may become a second message.
    */
   readonly publishTimeoutMs: number;
-  readonly receiptTimeoutMs: number;
   /** Publishes without an answer; as many other commands may wait, too. */
   readonly queueMax: number;
   /** Messages that a subscription keeps for an application that is not done with the one before. */
@@ -77,7 +76,6 @@ const LIMITS: Limits = {
   pongTimeoutMs: 10_000,
   gapMs: 1000,
   publishTimeoutMs: 120_000,
-  receiptTimeoutMs: 10_000,
   queueMax: 1000,
   bufferMax: 1000,
 };

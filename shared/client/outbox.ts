@@ -1,5 +1,11 @@
-import type { MessageFields, ReceiptFrame } from '../protocol/acks.ts';
-import { COMMAND_BYTES_MAX, PUBLISH_BATCH_MAX } from '../protocol/frames.ts';
+import type { MessageFields } from '../protocol/acks.ts';
+import {
+  COMMAND_BYTES_MAX,
+  type Dropped,
+  type Place,
+  type Position,
+  PUBLISH_BATCH_MAX,
+} from '../protocol/frames.ts';
 import { bytesOf } from '../protocol/json.ts';
 import { backoffMs } from './backoff.ts';
 import { FanwireError } from './errors.ts';
@@ -10,8 +16,6 @@ import { type Ack, type OrUndefined, toJson, type WrittenCommand } from './write
 
 /** What a frame has around its messages: action, id, brackets. */
 const ENVELOPE_BYTES_MAX = 100;
-/** Receipts that are kept, because they may overtake the answer to their publish. */
-const RECEIPTS_MAX = 100;
 
 export interface PublishOptions {
   /** Publishing again with the same key within 5 minutes publishes the same message. Unless given, a random one. */
@@ -22,16 +26,14 @@ export interface PublishOptions {
   readonly except?: 'self' | readonly string[];
   /** A message that is not newer than what the topic has had is dropped. */
   readonly version?: number;
-  /** Wait until the message has its place in the topic's history. */
+  /** The topic is to keep history, so that the answer says where the message is in it. */
   readonly stored?: boolean;
 }
 
-export interface Published {
-  readonly messageId: string;
-}
+/** A message, and its place if its topic keeps history. */
+export type Published = { readonly messageId: string } & Partial<Position & Dropped>;
 /** Where a message is in its topic's history, or that it came too late to be there. */
-export type Stored = Published &
-  ({ readonly epoch: string; readonly offset: number } | { readonly dropped: 'stale' });
+export type Stored = { readonly messageId: string } & Place;
 
 interface Publish {
   readonly json: string;
@@ -39,14 +41,12 @@ interface Publish {
   readonly isStored: boolean;
   /** It is rejected if it has not been sent by then. */
   readonly expiresAtMs: number;
-  readonly resolve: (result: Published | Stored) => void;
+  readonly resolve: (result: Published) => void;
   readonly reject: (error: FanwireError) => void;
   cancelTimeout: () => void;
-  cancelReceiptTimeout: () => void;
   wasSent: boolean;
   /** It was in a frame that was refused, perhaps because of another message. */
   isSuspect: boolean;
-  messageId: string | undefined;
 }
 
 /**
@@ -58,10 +58,7 @@ export class Outbox {
   readonly #session: () => Session | undefined;
   readonly #timers: Timers;
   /** All that have no result yet, in order. */
-  readonly #open = new Set<Publish>();
-  /** Those of them that the server has not taken. The others wait for their receipts. */
-  #queue = new Set<Publish>();
-  readonly #receipts = new Map<string, ReceiptFrame>();
+  readonly #queue = new Set<Publish>();
   /** A frame is on its way, or the next one is put off. */
   #isBusy = false;
   #failures = 0;
@@ -72,17 +69,16 @@ export class Outbox {
     this.#timers = new Timers(settings);
   }
 
-  publish(topic: string, data: unknown, options: PublishOptions): Promise<Published | Stored> {
+  publish(topic: string, data: unknown, options: PublishOptions): Promise<Published> {
     const { now, newId, queueMax, publishTimeoutMs } = this.#settings;
     const { stored: isStored = false, key = newId(), maxAge = Infinity, except, version } = options;
     return new Promise((resolve, reject) => {
-      const receipt = isStored ? true : undefined;
       const age = maxAge === Infinity ? undefined : maxAge;
-      const message: OrUndefined<MessageFields> = { topic, data, key, maxAge: age, except, version, receipt };
+      const message: OrUndefined<MessageFields> = { topic, data, key, maxAge: age, except, version };
       const json = toJson(message);
       const bytes = bytesOf(json) + 1;
       expectFits(bytes);
-      if (this.#open.size >= queueMax) {
+      if (this.#queue.size >= queueMax) {
         throw new FanwireError(
           'queue_full',
           `expected at most ${queueMax} publishes without an answer, got more`,
@@ -98,12 +94,9 @@ export class Outbox {
         cancelTimeout: this.#timers.after(publishTimeoutMs, () =>
           this.#reject(publish, late(publishTimeoutMs)),
         ),
-        cancelReceiptTimeout: () => {},
         wasSent: false,
         isSuspect: false,
-        messageId: undefined,
       };
-      this.#open.add(publish);
       this.#queue.add(publish);
       this.pump();
     });
@@ -121,21 +114,8 @@ export class Outbox {
     session.commands.send(commandOf(batch), (reply) => this.#answered(batch, reply));
   }
 
-  /** The connection is gone, and with it the receipts that were to come on it. */
-  suspend(): void {
-    this.#queue = new Set(this.#open);
-  }
-
-  receipt(frame: ReceiptFrame): void {
-    const waiting = [...this.#open].filter(({ messageId }) => messageId === frame.messageId);
-    for (const publish of waiting) this.#resolve(publish, storedAs(frame));
-    this.#receipts.set(frame.messageId, frame);
-    const [oldest] = this.#receipts.keys();
-    if (this.#receipts.size > RECEIPTS_MAX && oldest) this.#receipts.delete(oldest);
-  }
-
   close(reason: FanwireError): void {
-    for (const publish of this.#open) this.#reject(publish, reason);
+    for (const publish of this.#queue) this.#reject(publish, reason);
     this.#timers.clear();
   }
 
@@ -163,8 +143,8 @@ export class Outbox {
     this.#isBusy = false;
     if (!(reply instanceof FanwireError)) {
       this.#failures = 0;
-      const messageIds = reply.messageIds ?? [reply.messageId];
-      for (const [index, publish] of batch.entries()) this.#accepted(publish, String(messageIds[index]));
+      const answers = publishedIn(reply);
+      for (const [index, publish] of batch.entries()) this.#accepted(publish, answers[index]);
     } else if (reply.temporary) {
       // On the next connection it is tried at once.
       if (reply.code !== 'disconnected') this.#pause();
@@ -185,27 +165,15 @@ export class Outbox {
     });
   }
 
-  #accepted(publish: Publish, messageId: string): void {
-    this.#queue.delete(publish);
-    if (!this.#open.has(publish)) return;
-    publish.messageId = messageId;
-    const receipt = this.#receipts.get(messageId);
-    if (!publish.isStored) this.#resolve(publish, { messageId });
-    else if (receipt) this.#resolve(publish, storedAs(receipt));
-    else this.#awaitReceipt(publish);
-  }
-
-  #awaitReceipt(publish: Publish): void {
-    publish.cancelReceiptTimeout();
-    publish.cancelReceiptTimeout = this.#timers.after(this.#settings.receiptTimeoutMs, () => {
-      this.#queue.add(publish);
-      this.pump();
-    });
-  }
-
-  #resolve(publish: Publish, result: Published | Stored): void {
-    this.#remove(publish);
-    publish.resolve(result);
+  #accepted(publish: Publish, answer: Published | undefined): void {
+    if (!answer) {
+      this.#reject(publish, new FanwireError('internal', 'expected an id for each message, got fewer'));
+    } else if (publish.isStored && answer.offset === undefined && answer.dropped === undefined) {
+      this.#reject(publish, notKept());
+    } else {
+      this.#remove(publish);
+      publish.resolve(answer);
+    }
   }
 
   #reject(publish: Publish, error: FanwireError): void {
@@ -214,10 +182,8 @@ export class Outbox {
   }
 
   #remove(publish: Publish): void {
-    this.#open.delete(publish);
     this.#queue.delete(publish);
     publish.cancelTimeout();
-    publish.cancelReceiptTimeout();
   }
 }
 
@@ -230,10 +196,23 @@ const commandOf = (batch: readonly Publish[]): WrittenCommand<'publish'> => {
   return { action: 'publish', json };
 };
 
-const storedAs = ({ messageId, ...receipt }: ReceiptFrame): Stored =>
-  'dropped' in receipt
-    ? { messageId, dropped: receipt.dropped }
-    : { messageId, epoch: receipt.epoch, offset: receipt.offset };
+/** What an answer says of each message. */
+const publishedIn = (reply: Ack<'publish'>): Published[] => {
+  if (reply.messageIds === undefined) return [{ messageId: reply.messageId, ...placeIn(reply) }];
+  const { messageIds, places = [] } = reply;
+  return messageIds.map((messageId, index) => ({ messageId, ...placeIn(places[index] ?? {}) }));
+};
+
+const placeIn = ({ epoch, offset, dropped }: Partial<Position & Dropped>): Partial<Position & Dropped> => ({
+  ...(epoch !== undefined && offset !== undefined && { epoch, offset }),
+  ...(dropped !== undefined && { dropped }),
+});
+
+const notKept = (): FanwireError =>
+  new FanwireError(
+    'bad_request',
+    'expected a topic that keeps history, got one that does not; it was published',
+  );
 
 function expectFits(bytes: number): void {
   const max = COMMAND_BYTES_MAX - ENVELOPE_BYTES_MAX;

@@ -3,6 +3,7 @@ import type {
   Action,
   Command,
   DeliveryOptions,
+  Dropped,
   LoggedMessage,
   LossReason,
   Place,
@@ -90,8 +91,9 @@ interface NoLog {
 
 /** A message, and its place if its topic keeps history: it is stored there. */
 type Published = { readonly messageId: string; readonly messageIds?: never } & (
-  | Place
-  | { readonly epoch?: never; readonly dropped?: never }
+  | (Position & { readonly dropped?: never })
+  | (Dropped & Partial<Record<keyof Position, never>>)
+  | Partial<Record<keyof Position | keyof Dropped, never>>
 );
 /** The same if the command had `messages` or `topics`. Without `places` no topic keeps history; null is one that does not. */
 interface PublishedAll {

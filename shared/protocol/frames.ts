@@ -93,6 +93,10 @@ export interface Skipped {
   readonly offset: number;
   readonly skipped: true;
 }
-/** Where a message is stored, or that it is not, because the topic has a newer version. */
-export type Place = Position | { readonly dropped: 'stale' };
+/** A message is not stored, because the topic has a newer version. */
+export interface Dropped {
+  readonly dropped: 'stale';
+}
+/** Where a message is stored, or that it is not. */
+export type Place = Position | Dropped;
 export type Receipt = { readonly messageId: string; readonly topic: Topic } & Place;

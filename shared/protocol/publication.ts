@@ -1,5 +1,5 @@
 import { badRequest, ClientError, ErrorCode } from './errors.ts';
-import { DATA_BYTES_MAX, type Position, type Publisher, type Recipient } from './frames.ts';
+import { DATA_BYTES_MAX, type Dropped, type Position, type Publisher, type Recipient } from './frames.ts';
 import { bytesOf, toQueueJson } from './json.ts';
 import { keepsHistory, type Namespaces, namespaceOf } from './namespaces.ts';
 import {
@@ -38,7 +38,7 @@ export interface ReceiptTo {
 }
 
 /** Where a message is in the log of its topic; `again` if an earlier publication with its key has brought it there. */
-export type LoggedPlace = (Position & { readonly again?: true }) | { readonly dropped: 'stale' };
+export type LoggedPlace = (Position & { readonly again?: true }) | Dropped;
 /** That the publish route has written messages to their logs. */
 export interface Logged {
   /** The table that the logs are in. In an event that was forwarded from another deployment it is not this one's. */

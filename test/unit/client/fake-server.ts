@@ -56,8 +56,6 @@ export class FakeServer {
   inlineMax = 50;
   /** Messages that fit into a page of history. */
   pageMax = 100;
-  /** Of publishes with `receipt`. */
-  receiptAfterMs = 20;
   onConnect: (url: string, attempt: number) => 'open' | 'refuse' | 'hang' = () => 'open';
   onCommand: (frame: Frame, socket: FakeSocket) => Fate | undefined = () => undefined;
   onLive: (frame: Frame, socket: FakeSocket) => LiveFate = () => undefined;
@@ -311,22 +309,22 @@ export class FakeServer {
     const { action, id, messages = [frame] } = frame;
     if (messages.some(({ data }: Frame) => data === undefined || data === 'BAD'))
       return errorTo(frame, 'bad_request');
-    const messageIds = messages.map(({ topic, data, key, except, receipt }: Frame) => {
+    const answers = messages.map(({ topic, data, key, except }: Frame) => {
       const left = except === 'self' ? [socket.connectionId] : except;
       const messageId = this.publish(topic, data, key, left);
-      if (receipt) this.#receipt(socket, id, topic, key, messageId);
-      return messageId;
+      return { messageId, place: this.#placeOf(topic, key, messageId) };
     });
-    return { type: 'ack', id, action, ...(frame.messages ? { messageIds } : { messageId: messageIds[0] }) };
+    const [{ messageId, place }] = answers;
+    if (!frame.messages) return { type: 'ack', id, action, messageId, ...place };
+    const places = answers.map(({ place }: Frame) => place ?? null);
+    return { type: 'ack', id, action, messageIds: answers.map(({ messageId }: Frame) => messageId), places };
   }
 
-  #receipt(socket: FakeSocket, id: string, topic: string, key: string, messageId: string): void {
-    const { epoch } = this.log(topic);
-    const offset = this.published.get(`${topic} ${key}`)?.offset;
-    const where = key === 'stale' ? { dropped: 'stale' } : { epoch, offset };
-    this.#later(this.receiptAfterMs, () =>
-      socket.deliver({ type: 'receipt', id, messageId, topic, ...where }, true),
-    );
+  #placeOf(topic: string, key: string | undefined, messageId: string): Frame | undefined {
+    if (!keepsHistory(topic)) return undefined;
+    if (key === 'stale') return { dropped: 'stale' };
+    const { epoch, entries } = this.log(topic);
+    return { epoch, offset: [...entries].find(([, entry]) => entry.messageId === messageId)?.[0] };
   }
 
   #fanOut(topic: string, frameFor: (isLeftOut: boolean) => Frame, except: readonly string[] = []): void {

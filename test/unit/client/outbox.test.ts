@@ -222,16 +222,26 @@ describe('a failure for a while', () => {
   });
 });
 
-describe('a stored publish', () => {
-  it('resolves with the place of the message', async () => {
+describe('the answer to a publish', () => {
+  it('says where the message is, on a topic that keeps history', async () => {
     const it = await connected();
-    const stored = outcomeOf(it.client.publish(LOG, 1, { stored: true }));
-    await it.clock.advance(25);
-    expect(stored).toEqual({});
-    await it.clock.advance(50);
+    const published = [LOG, 'volatile'].map((topic) => outcomeOf(it.client.publish(topic, 1)));
+    const stored = outcomeOf(it.client.publish(LOG, 2, { stored: true }));
+    await it.clock.advance(100);
     const { epoch, entries } = it.server.log(LOG);
-    expect(stored.value).toEqual({ messageId: entries.get(1)?.messageId, epoch, offset: 1 });
-    expect(it.server.commandsOf('publish')).toMatchObject([{ receipt: true }]);
+    expect(published[0]?.value).toEqual({ messageId: entries.get(1)?.messageId, epoch, offset: 1 });
+    expect(published[1]?.value).toEqual({ messageId: expect.any(String) });
+    expect(stored.value).toEqual({ messageId: entries.get(2)?.messageId, epoch, offset: 2 });
+  });
+
+  it('says it of each message of a batch', async () => {
+    const it = await connected();
+    it.server.onCommand = () => ({ replyAfterMs: 300 });
+    const topics = [LOG, LOG, 'volatile', LOG];
+    const all = topics.map((topic, n) => outcomeOf(it.client.publish(topic, n)));
+    await it.clock.advance(1000);
+    expect(sizesOf(it)).toEqual([1, 3]);
+    expect(all.map(({ value }) => value?.offset)).toEqual([1, 2, undefined, 3]);
   });
 
   it('says if the message came too late to be stored', async () => {
@@ -241,76 +251,25 @@ describe('a stored publish', () => {
     expect(stored.value).toEqual({ messageId: expect.any(String), dropped: 'stale' });
   });
 
-  it('takes a receipt that overtakes the answer, and one that comes twice', async () => {
+  it('is an error if it was to be stored and the topic keeps no history', async () => {
     const it = await connected();
-    it.server.receiptAfterMs = 0;
-    it.server.onLive = () => 'twice';
-    it.server.onCommand = () => ({ replyAfterMs: 300 });
-    const all = range(1, 4).map((n) => outcomeOf(it.client.publish(LOG, n, { stored: n !== 3 })));
-    await it.clock.advance(1000);
-    expect(all.map(({ value }) => (value && 'offset' in value ? value.offset : undefined))).toEqual([
-      1,
-      2,
-      undefined,
-      4,
-    ]);
-    expect(sizesOf(it)).toEqual([1, 3]);
+    const stored = outcomeOf(it.client.publish('volatile', 1, { stored: true }));
+    await it.clock.advance(100);
+    expect(stored.error).toMatchObject({
+      code: 'bad_request',
+      message: 'expected a topic that keeps history, got one that does not; it was published',
+    });
   });
 
-  it('asks again if the receipt does not come', async () => {
+  it('is the same when it comes on the next connection', async () => {
     const it = await connected();
-    let receipts = 0;
-    it.server.onLive = ({ type }) => (type === 'receipt' && ++receipts === 1 ? 'lost' : undefined);
-    const stored = outcomeOf(it.client.publish(LOG, 1, { stored: true }));
-    await it.clock.advance(9_000);
-    expect(stored).toEqual({});
-    await it.clock.advance(2_000);
-    expect(stored.value).toMatchObject({ offset: 1 });
-    expect(dataIn(it)).toEqual([1]);
-  });
-
-  it('asks again at once on the next connection', async () => {
-    const it = await connected();
-    it.server.receiptAfterMs = 1000;
+    let tries = 0;
+    it.server.onCommand = () => (++tries === 1 ? 'reply lost' : undefined);
     const stored = outcomeOf(it.client.publish(LOG, 1, { stored: true }));
     await it.clock.advance(100);
     it.server.socket.cut();
     await it.clock.advance(2000);
     expect(stored.value).toMatchObject({ offset: 1 });
     expect(dataIn(it)).toEqual([1]);
-  });
-
-  it('asks again ten seconds after the last answer', async () => {
-    const it = await connected();
-    it.server.receiptAfterMs = 1e9;
-    it.client.publish(LOG, 1, { stored: true });
-    await it.clock.advance(1000);
-    it.server.socket.cut();
-    await it.clock.advance(10_000);
-    expect(sizesOf(it).length).toBe(2);
-    await it.clock.advance(1000);
-    expect(sizesOf(it).length).toBe(3);
-  });
-
-  it('does not ask for a receipt that nobody waits for any more', async () => {
-    const it = await connected({ publishTimeoutMs: 5000 });
-    it.server.onCommand = () => ({ replyAfterMs: 8000 });
-    it.server.onLive = () => 'lost';
-    const stored = outcomeOf(it.client.publish(LOG, 1, { stored: true }));
-    await it.clock.advance(60_000);
-    expect(stored.error?.code).toBe('timeout');
-    expect(sizesOf(it).length).toBe(1);
-  });
-
-  it('gives up in the end', async () => {
-    const it = await connected();
-    it.server.onLive = () => 'lost';
-    const stored = outcomeOf(it.client.publish(LOG, 1, { stored: true }));
-    await it.clock.advance(120_000);
-    expect(stored.error?.code).toBe('timeout');
-    const tries = sizesOf(it).length;
-    expect(tries).toBeGreaterThan(8);
-    await it.clock.advance(120_000);
-    expect(sizesOf(it).length).toBe(tries);
   });
 });
