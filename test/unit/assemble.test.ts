@@ -1,7 +1,19 @@
 import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import type { Connections } from '../../shared/data/connections.ts';
+import type { Heads } from '../../shared/data/heads.ts';
+import type { Logs } from '../../shared/data/log.ts';
+import type { Shards } from '../../shared/data/shards.ts';
+import type { Subscriptions } from '../../shared/data/subscriptions.ts';
+import type { RunDeps } from '../../shared/delivery/run.ts';
 import { systemClock } from '../../shared/lambda/clock.ts';
+import { loadConfig } from '../../shared/lambda/config.ts';
+import { VARIABLES, type Variable } from '../../shared/lambda/variables.ts';
+import { parsePattern, parseTopic } from '../../shared/protocol/topic.ts';
+import type { Bus } from '../../shared/queues/bus.ts';
+import type { DeadLetters } from '../../shared/queues/queues.ts';
+import { MemoryDynamoDB } from '../memory/dynamodb.ts';
 
 const root = join(import.meta.dirname, '../..');
 /** `default` needs nothing. */
@@ -12,6 +24,109 @@ const services = globSync('services/*/lambda.ts', { cwd: root })
 /** What an entry may take from `shared/`: config, clients and stack; stores and queues are for `assemble`. */
 const ENTRY = /^\.\.\/\.\.\/shared\/(lambda|protocol|aws)\/|^\.\.\/\.\.\/shared\/delivery\/create-post\.ts$/;
 
+/** No two have the same value, so that it shows if one is taken for another. */
+const VALUES: Readonly<Partial<Record<Variable, string>>> = {
+  CONNECTIONS_TABLE: 'connections',
+  SUBSCRIPTIONS_TABLE: 'subscriptions',
+  TOPICS_TABLE: 'topics',
+  MESSAGES_TABLE: 'messages',
+  EVENT_BUS_NAME: 'the bus',
+  DELIVERY_QUEUE_URL: 'the delivery queue',
+  DELIVERY_DEAD_LETTERS_URL: 'dead deliveries',
+  INGEST_DEAD_LETTERS_URL: 'bad events',
+  CALLBACK_URL: 'https://api',
+  NAMESPACES: '{"*":{"dataBytesMax":41}}',
+  SUBSCRIPTIONS_MAX: '43',
+  ROLLOVER_AFTER_SECONDS: '47',
+  INLINE_MAX: '53',
+  SHARD_SUBSCRIBERS_MAX: '59',
+  DELIVERY_ATTEMPTS_MAX: '61',
+  REQUESTS_PER_SECOND_MAX: '10000',
+  ENVIRONMENTS_MAX: '4',
+};
+/** Those that only the making of posts reads: `create-post.test.ts`. */
+const OF_POSTS: readonly Variable[] = ['POST_TIMEOUT_MS', 'TRANSPORT'];
+
+/** What services are assembled of, taken together; each has some of it. */
+interface Deps extends Omit<RunDeps, 'random'> {
+  readonly connections: Connections;
+  readonly subscriptions: Subscriptions;
+  readonly shards: Shards;
+  readonly heads: Heads;
+  readonly logs: Logs;
+  readonly bus: Bus;
+  readonly badEvents: DeadLetters;
+  readonly namespaces: object;
+  readonly subscriptionsMax: number;
+  readonly rolloverAfterMs: number;
+  readonly inlineMax: number;
+  readonly shardSubscribersMax: number;
+  readonly endpoint: string;
+}
+
+const topic = parseTopic('chat/a');
+const shard = { pattern: parsePattern('chat/a'), shard: 0 };
+const job = { group: 'g', topic, messages: [{ json: '{}' }], connectionIds: ['c'], shards: [], attempt: 1 };
+const publication = { targets: [{ topic }], payloads: [], publishedAt: '', publisher: {} };
+
+/** Uses a part, and what is to come of it: the tables, queues or buses that it names, or its own value. */
+const PARTS: { readonly [P in keyof Deps]?: (part: Deps[P]) => unknown } = {
+  connections: (connections) => connections.close('c'),
+  subscriptions: (subscriptions) => subscriptions.put({ ...shard, connectionId: 'c' }, 1),
+  shards: (shards) => shards.covering(topic),
+  heads: (heads) => heads.head(topic),
+  logs: async (logs) => {
+    await logs.head(topic);
+    await logs.entry({ topic, epoch: 'e' }, 1);
+  },
+  bus: (bus) => bus.publish([publication as never]), // all that its encoding reads
+  badEvents: (badEvents) => badEvents.bury('', ''),
+  deadLetters: (deadLetters) => deadLetters.bury('', ''),
+  deliveryQueue: (queue) => queue.enqueue([job], 0),
+  forget: (forget) => forget('c', [shard]),
+};
+const USED: Readonly<Record<string, readonly string[]>> = {
+  connections: ['connections'],
+  subscriptions: ['subscriptions'],
+  shards: ['topics'],
+  heads: ['topics'],
+  logs: ['topics', 'messages'],
+  bus: ['the bus'],
+  badEvents: ['bad events'],
+  deadLetters: ['dead deliveries'],
+  deliveryQueue: ['the delivery queue'],
+  forget: ['connections', 'subscriptions'],
+};
+const PLAIN = {
+  namespaces: { '*': { dataBytesMax: 41 } },
+  subscriptionsMax: 43,
+  rolloverAfterMs: 47_000,
+  inlineMax: 53,
+  shardSubscribersMax: 59,
+  attemptsMax: 61,
+  endpoint: 'https://api',
+};
+
+async function assembled(service: string, values: Partial<Record<Variable, string>> = {}) {
+  const { settings, assemble } = await import(join(root, `services/${service}/assemble.ts`));
+  const named: string[] = [];
+  const dynamodb = new MemoryDynamoDB().client(async ({ table }, perform) => {
+    named.push(table);
+    return perform(0);
+  });
+  const send = async ({ input }: { input: { QueueUrl?: string; Entries?: { EventBusName?: string }[] } }) => {
+    named.push(String(input.QueueUrl ?? input.Entries?.[0]?.EventBusName));
+    return {};
+  };
+  const post = async () => void named.push('post');
+  const late = async () => ({ dynamodb, sqs: { send } });
+  const clients = { dynamodb, sqs: { send }, eventBridge: { send }, management: { send }, post, late };
+  const config = loadConfig({ ...VALUES, ...values }, settings);
+  const clock = { ...systemClock, now: () => 0 };
+  const deps: Partial<Deps> = assemble(config, clients, clock);
+  return { deps, named, settings: settings as Record<string, { readonly name: Variable }> };
+}
+
 describe.each(services)('%s', (service) => {
   it('has an entry that makes config, clients and stack, and nothing else', () => {
     const source = readFileSync(join(root, `services/${service}/lambda.ts`), 'utf8');
@@ -20,18 +135,52 @@ describe.each(services)('%s', (service) => {
     expect(imports.filter((name) => name.startsWith('../') && !ENTRY.test(name))).toEqual([]);
   });
 
-  it('is assembled from values, and calls nothing by being so', async () => {
-    const { settings, assemble } = await import(join(root, `services/${service}/assemble.ts`));
-    const config = Object.fromEntries(Object.keys(settings).map((name) => [name, 1]));
-    const calls: unknown[] = [];
-    const client = { send: async (command: unknown) => void calls.push(command) };
-    const names = ['dynamodb', 'sqs', 'eventBridge', 'management'];
-    const clients = {
-      ...Object.fromEntries(names.map((name) => [name, client])),
-      post: async () => void calls.push('post'),
-      late: async () => void calls.push('late'),
-    };
-    expect(Object.values(assemble(config, clients, systemClock))).not.toContain(undefined);
-    expect(calls).toEqual([]);
+  it('has posts that carry the trace of their invocation, if it makes any', () => {
+    const source = readFileSync(join(root, `services/${service}/lambda.ts`), 'utf8');
+    const [, rest] = source.split('await createPost(');
+    expect(rest ?? 'process.env._X_AMZN_TRACE_ID').toContain('process.env._X_AMZN_TRACE_ID');
   });
+
+  it('is assembled from values, and calls nothing by being so', async () => {
+    const { deps, named } = await assembled(service);
+    expect(Object.values(deps)).not.toContain(undefined);
+    expect(named).toEqual([]);
+  });
+
+  it('has the value of each variable where it belongs', async () => {
+    const { deps, named } = await assembled(service);
+    const used: Record<string, readonly string[]> = {};
+    for (const [name, use] of Object.entries(PARTS)) {
+      if (!(name in deps)) continue;
+      await (use as (part: unknown) => unknown)(deps[name as keyof Deps]); // it is of that name
+      used[name] = [...new Set(named.splice(0))];
+    }
+    expect(used).toEqual(Object.fromEntries(Object.keys(used).map((name) => [name, USED[name]])));
+    const plain = Object.entries(PLAIN).filter(([name]) => name in deps);
+    expect(deps).toMatchObject(Object.fromEntries(plain));
+  });
+});
+
+it('leaves no variable out', async () => {
+  const read = await Promise.all(services.map(async (service) => (await assembled(service)).settings));
+  const names = read.flatMap((settings) => Object.values(settings).map(({ name }) => name));
+  expect(new Set([...names, ...OF_POSTS])).toEqual(new Set(VARIABLES));
+  expect(new Set([...Object.keys(VALUES), ...OF_POSTS])).toEqual(new Set(VARIABLES));
+});
+
+/** How many posts have a turn without anybody being asked: the fewer, the more environments share a budget. */
+async function freeTurns(service: string, requestsPerSecondMax: number, environmentsMax: number) {
+  const { deps } = await assembled(service, {
+    REQUESTS_PER_SECOND_MAX: String(requestsPerSecondMax),
+    ENVIRONMENTS_MAX: String(environmentsMax),
+  });
+  let turns = 0;
+  while (deps.pace?.takeTurn('quick', 1) === true) turns += 1;
+  return turns;
+}
+
+it.each(['fanout', 'deliver'])('paces posts of %s by the budget and those who share it', async (service) => {
+  const turns = await freeTurns(service, 10_000, 4);
+  expect(turns).toBeGreaterThan(await freeTurns(service, 10_000, 8));
+  expect(turns).toBeGreaterThan(await freeTurns(service, 5_000, 4));
 });
