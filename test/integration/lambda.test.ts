@@ -6,6 +6,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import type { Clock } from '../../infra/local/clock.ts';
 import { type FunctionSettings, Functions } from '../../infra/local/lambda/functions.ts';
 import type { Invocation } from '../../infra/local/lambda/invoke.ts';
+import type { FunctionMeter } from '../../infra/local/lambda/meter.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 
 const ARN = 'arn:aws:lambda:eu-west-1:000000000000:function:greet';
@@ -20,10 +21,10 @@ function directoryWith(files: Record<string, string>): string {
   return directory;
 }
 
-type Options = Partial<FunctionSettings> & { readonly clock?: Clock };
+type Options = Partial<FunctionSettings> & { readonly clock?: Clock; readonly meter?: FunctionMeter };
 
 /** One function, its code given as the files of its asset or as the text of its `index.mjs`. */
-function start(code: string | Record<string, string>, { clock, ...settings }: Options = {}) {
+function start(code: string | Record<string, string>, { clock, meter, ...settings }: Options = {}) {
   const log = createLog();
   const directory = directoryWith(typeof code === 'string' ? { 'index.mjs': code } : code);
   const functions = new Functions(
@@ -39,7 +40,7 @@ function start(code: string | Record<string, string>, { clock, ...settings }: Op
         ...settings,
       },
     ],
-    { log: log.write, ...(clock && { clock }) },
+    { log: log.write, ...(clock && { clock }), ...(meter && { meter }) },
   );
   onTestFinished(() => functions.close());
   return { functions, invoke: (event?: unknown) => functions.invoke(ARN, event), directory, log };
@@ -154,16 +155,26 @@ describe('an invocation', () => {
   });
 
   it('logs what the function prints, line by line and under its name', async () => {
+    let bytes = 0;
+    const meter: FunctionMeter = {
+      initialised: () => {},
+      invoked: () => {},
+      logged: (name, more) => {
+        if (name === 'greet') bytes += more;
+      },
+    };
     const { invoke, log } = start(
       `export const handler = async () => {
         console.log('one\\ntwo');
         console.error('three');
         process.stdout.write('no line end');
       };`,
+      { meter },
     );
     await invoke();
     await log.line('three');
     await log.line('two');
+    expect(bytes).toBeGreaterThanOrEqual('onetwothree'.length);
     expect(log.lines).toEqual(expect.arrayContaining(['greet: one', 'greet: two', 'greet: three']));
   });
 });

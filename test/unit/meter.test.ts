@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { TableDescription } from '../../infra/local/dynamodb/dynalite.ts';
 import { indexWriteUnits } from '../../infra/local/dynamodb/indexes.ts';
-import { runMetered } from '../../infra/local/dynamodb/meter.ts';
+import { meterIndexes, runMetered } from '../../infra/local/dynamodb/meter.ts';
 import { RequestError } from '../../infra/local/http/engine.ts';
 import { Meter } from '../../infra/local/meter/meter.ts';
 import { eventUnits, messageUnits, requestUnits } from '../../infra/local/meter/units.ts';
@@ -138,6 +138,15 @@ describe('a write to a table with an index', () => {
     ['changes its key', row('alice'), row('bob'), 2],
   ])('%s', (_, before, after, units) => {
     expect(indexWriteUnits(table, before, after)).toBe(units);
+  });
+
+  it('is billed for what the index takes, beside what the table does', () => {
+    const consumed: unknown[] = [];
+    const written = meterIndexes({ consumed: (...all: unknown[]) => void consumed.push(all) });
+    written(table, row('alice'), row('bob'));
+    written(table, row('bob'), row('bob', '1', 'x'));
+    written({ ...table, GlobalSecondaryIndexes: [] }, row('alice'), row('bob'));
+    expect(consumed).toEqual([['connections', 'indexes', 'writeUnits', 2]]);
   });
 
   it('knows an item again that has lost its prototype', () => {

@@ -202,6 +202,16 @@ describe('a schedule', () => {
     expect(events).toHaveLength(4);
   });
 
+  it('counts its runs', () => {
+    const clock = new ManualClock(0);
+    const ran: string[] = [];
+    const { invoke } = slowFunction();
+    const meter = { ran: (name: string) => void ran.push(name) };
+    startSchedule(settings(), { invoke, clock, log: () => {}, meter });
+    clock.advance(10 * MINUTE_MS);
+    expect(ran).toEqual(['sweep', 'sweep']);
+  });
+
   it('waits longer than a timer of Node can', () => {
     const clock = new ManualClock(0);
     const longest: number[] = [];
