@@ -388,14 +388,16 @@ describe('a topic without history, and a pattern', () => {
     const wide = listen(client, 'log/*');
     const narrow = listen(client, 'log/a/*');
     const other = listen(client, 'log/b/*');
+    const begun = listen(client, 'lo/*');
     await clock.advance(50);
     server.publish('log/a/b', 1);
     server.publish('log/a', 2);
+    server.publish('log/ab', 3);
     await clock.advance(50);
     expect(exact.data).toEqual([1]);
-    expect(wide.data).toEqual([1, 2]);
+    expect(wide.data).toEqual([1, 2, 3]);
     expect(narrow.data).toEqual([1, 2]);
-    expect(other.data).toEqual([]);
+    expect([other.data, begun.data]).toEqual([[], []]);
     expect(wide.messages[0]).toMatchObject({ topic: 'log/a/b', offset: 1 });
     expect(wide.sub.position).toBeUndefined();
   });
