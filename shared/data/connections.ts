@@ -103,8 +103,13 @@ export function createConnections(client: DynamoDBClient, table: string, now: ()
           }),
         ),
       );
-      if (updated) return shardIn(updated.Attributes, pattern) ?? shard;
-      return (await has(connectionId)) ? 'limit_reached' : 'not_connected';
+      if (!updated) return (await has(connectionId)) ? 'limit_reached' : 'not_connected';
+      const held = shardIn(updated.Attributes, pattern);
+      // `shard` in its place would put the row where nobody looks for it, if the connection has one elsewhere.
+      if (held === undefined) {
+        throw new Error(`expected UpdateItem to answer with the shard of ${pattern}, got none`);
+      }
+      return held;
     },
 
     async shardOf(connectionId, pattern) {
