@@ -16,6 +16,7 @@ import { createQueues, type Queues } from './queues.ts';
 import { type Route, routesOf } from './routes.ts';
 import { type Access, allow, Service, type ServiceProps } from './service.ts';
 import { completeSettings, type FanwireSettings } from './settings.ts';
+import { ROUTE_MEMORY_MB, SWEEP_PERIOD_SECONDS, WORKER_MEMORY_MB } from './sizes.ts';
 import { createTables, type Tables } from './tables.ts';
 import { type Parts, valuesOf } from './variables.ts';
 import { type QueueWorker, queueWorkersOf, sweepOf, WORKER_TIMEOUT } from './workers.ts';
@@ -24,7 +25,7 @@ type FunctionName = keyof ReturnType<typeof routesOf> | keyof ReturnType<typeof 
 
 /** The longest that API Gateway waits is 29 s; a route that takes 10 s is lost anyway. */
 const ROUTE_TIMEOUT = Duration.seconds(10);
-const SWEEP_PERIOD = Duration.minutes(1);
+const SWEEP_PERIOD = Duration.seconds(SWEEP_PERIOD_SECONDS);
 
 /**
  * The whole of Fanwire: a WebSocket API whose routes write subscriptions to DynamoDB and publish to EventBridge, and
@@ -84,7 +85,7 @@ export class Fanwire extends Construct {
   }
 
   #addRoute(name: string, { id = capitalized(name), key, ...route }: Route): LambdaFunction {
-    const made = this.#addFunction(id, name, { ...route, timeout: ROUTE_TIMEOUT, memoryMb: 256 });
+    const made = this.#addFunction(id, name, { ...route, timeout: ROUTE_TIMEOUT, memoryMb: ROUTE_MEMORY_MB });
     this.api.addRoute(key, {
       integration: new WebSocketLambdaIntegration(`${id}Integration`, made.function),
       returnResponse: !['$connect', '$disconnect'].includes(key),
@@ -101,7 +102,7 @@ export class Fanwire extends Construct {
       reads,
       rights: [allow(take, queue.queueArn), ...rights],
       timeout: WORKER_TIMEOUT,
-      memoryMb: 512,
+      memoryMb: WORKER_MEMORY_MB,
     });
     new EventSourceMapping(made, 'Source', {
       target: made.function,
@@ -114,7 +115,11 @@ export class Fanwire extends Construct {
   }
 
   #addSweep(access: Access): LambdaFunction {
-    const made = this.#addFunction('Sweep', 'sweep', { ...access, timeout: WORKER_TIMEOUT, memoryMb: 256 });
+    const made = this.#addFunction('Sweep', 'sweep', {
+      ...access,
+      timeout: WORKER_TIMEOUT,
+      memoryMb: ROUTE_MEMORY_MB,
+    });
     new Schedule(this, 'SweepSchedule', {
       schedule: ScheduleExpression.rate(SWEEP_PERIOD),
       // The next run makes up for one that failed.

@@ -43,7 +43,8 @@ export type CompleteSettings = Required<Omit<FanwireSettings, 'namespaces'>> & {
  */
 export const INLINE_SUBSCRIBERS_MAX = 1_000;
 
-const DEFAULTS: Required<Omit<FanwireSettings, 'namespaces'>> = {
+/** What holds where a user sets nothing. */
+export const DEFAULTS: Required<Omit<FanwireSettings, 'namespaces'>> = {
   stageName: 'prod',
   subscriptionsPerConnectionMax: 100,
   inlineSubscribersMax: INLINE_SUBSCRIBERS_MAX,

@@ -4,6 +4,7 @@ import { USER_INDEX } from '../shared/data/tables.ts';
 import type { Variable } from '../shared/lambda/variables.ts';
 import { keepsLastValues } from './namespaces.ts';
 import { type Access, allow } from './service.ts';
+import { DELIVERY_BATCH_MAX, INGEST_BATCH_MAX } from './sizes.ts';
 import type { Parts } from './variables.ts';
 
 /** A Lambda that takes its work from a queue. */
@@ -16,9 +17,6 @@ export interface QueueWorker extends Access {
 
 /** A worker whose every post hangs ends within this. */
 export const WORKER_TIMEOUT = Duration.seconds(90);
-const INGEST_BATCH_MAX = 10;
-/** Enough that a worker has other posts to make while some hang. */
-const DELIVERY_BATCH_MAX = 10;
 
 /** Both workers deliver. */
 const DELIVERY_VARIABLES: readonly Variable[] = [

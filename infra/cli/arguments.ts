@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
+import { AWS } from '../model/parameters.ts';
 import type { Scenario } from '../model/scenario.ts';
-import { INGEST_BATCH_MAX } from '../model/scenario.ts';
+import { INGEST_BATCH_MAX } from '../sizes.ts';
 
 /** What the arguments ask for. */
 export type Request =
@@ -37,7 +38,7 @@ npm run cost -- [scenario]                     what a steady load would cost, be
   --history               the topics keep history
 
 npm run cost -- --plan N                       how soon N subscribers have a message, and what keeps them waiting
-  --posts-per-second N    budget of posts, if AWS has raised the account's quota (7680)
+  --posts-per-second N    budget of posts, if AWS has raised the account's quota (${AWS.gateway.posts.perSecond})
   --connections-per-second N  new connections, likewise (500)
   --workers N             delivery workers at the same time (10)
   --seed N                of the model's dice (1)

@@ -1,4 +1,5 @@
 import type { Usage } from '../local/meter/meter.ts';
+import { AWS } from './parameters.ts';
 import { dollarsFor, type Prices } from './prices.ts';
 import {
   DELIVERY_STAGES,
@@ -12,8 +13,7 @@ import {
 /** START, END and REPORT of one invocation, in Lambda's text format. */
 const PLATFORM_LOG_BYTES = 360;
 const BYTES_PER_GB = 1024 ** 3;
-/** With a maximum concurrency Lambda keeps five pollers at work on an empty queue, in long polls (guide, "SQS scaling"). */
-const POLLERS = 5;
+/** With a maximum concurrency Lambda keeps its first pollers at work on an empty queue, in long polls (guide, "SQS scaling"). */
 const LONG_POLL_SECONDS = 20;
 
 /** One row of a bill. */
@@ -100,7 +100,7 @@ const tableCounts = ({ tables }: Usage): Count[] =>
 const queueCounts = ({ queues, seconds }: Usage): Count[] =>
   Object.entries(queues).flatMap(([resource, { requests, isFair, isPolled }]) => {
     const units = Object.values(requests).reduce((total, count) => total + count, 0);
-    const polls = isPolled ? (seconds / LONG_POLL_SECONDS) * POLLERS : 0;
+    const polls = isPolled ? (seconds / LONG_POLL_SECONDS) * AWS.mapping.pollersAtFirst : 0;
     const row = { stage: stageOfQueue(resource), resource };
     return [
       { ...row, price: 'queueRequests', units },

@@ -32,10 +32,10 @@ export const fanOutLimit = ({ startedAtMs, resolvedAtMs, waits }: Delivery): Sta
   }),
 });
 
-export const queueLimit = ({ queuedAtMs, jobs }: Delivery): StageLimit => ({
+export const queueLimit = ({ queuedAtMs, jobs }: Delivery, { queue }: Parameters): StageLimit => ({
   stage: 'queue jobs',
   endMs: queuedAtMs,
-  limit: `one SendMessageBatch after the other, ${Math.ceil(jobs / 10)} in all`,
+  limit: `one SendMessageBatch after the other, ${Math.ceil(jobs / queue.sendBatchMax)} in all`,
 });
 
 export function deliveryLimit(

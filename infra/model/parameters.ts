@@ -1,4 +1,10 @@
-import { INLINE_SUBSCRIBERS_MAX } from '../settings.ts';
+import { SHARDS_IN_FLIGHT_MAX, SHARDS_MAX } from '../../shared/data/shards.ts';
+import { ASKED_SHARE } from '../../shared/delivery/pace.ts';
+import { POSTS_IN_FLIGHT_MAX } from '../../shared/delivery/post.ts';
+import { JOB_CONNECTIONS_MAX } from '../../shared/queues/job.ts';
+import { BATCH_ENTRIES_MAX } from '../../shared/queues/queues.ts';
+import { DEFAULTS } from '../settings.ts';
+import { DELIVERY_BATCH_MAX, WORKER_MEMORY_MB } from '../sizes.ts';
 
 /**
  * What the model takes for true of AWS and of Fanwire. Times are milliseconds. Each value names its page of AWS's
@@ -75,6 +81,15 @@ export interface Parameters {
   };
 }
 
+/** Lambda guide, "Memory": with 1,769 MB a function has one whole processor, with less its share of it. */
+const WORKER_PROCESSORS = WORKER_MEMORY_MB / 1_769;
+
+/** A subscription's row as the shard's Query counts it, for a topic like `chat/lobby`. */
+export const SUBSCRIPTION_ROW_BYTES = 66;
+
+/** What one post takes of a worker's processor: measured on this runtime, 0.04 ms of a whole one. */
+export const POST_CPU_MS = 0.04 / WORKER_PROCESSORS;
+
 const NEVER_LIMITED: Rate = { perSecond: 1e9, burst: 1e9 };
 
 /** us-east-1, an account with the default quotas, a new table, and nothing warm. */
@@ -83,8 +98,8 @@ export const AWS: Parameters = {
     // API Gateway guide, "Amazon API Gateway quotas": 500 new connections a second. A burst of as many is assumed.
     connections: { perSecond: 500, burst: 500 },
     // The same page: 10,000 requests a second of the account. Fanwire's budget for posts is 8,000 of them
-    // (`requestsPerSecondMax`), and its pace leaves 4 % of that to single posts.
-    posts: { perSecond: 7_680, burst: 1 },
+    // (`requestsPerSecondMax`), of which its pace leaves a little to single posts.
+    posts: { perSecond: Math.floor(DEFAULTS.requestsPerSecondMax * ASKED_SHARE), burst: 1 },
     // Assumption: nobody publishes it. Field reports are of 5 to 50 ms.
     post: { p50: 12, p99: 60 },
     handshake: { p50: 60, p99: 300 },
@@ -96,16 +111,14 @@ export const AWS: Parameters = {
     send: { p50: 12, p99: 60 },
     // The same third party.
     poll: { p50: 16, p99: 105 },
-    // SQS API reference, SendMessageBatch.
-    sendBatchMax: 10,
+    sendBatchMax: BATCH_ENTRIES_MAX,
   },
   mapping: {
     // Lambda guide, "Configuring scaling behavior for SQS event source mappings", as of 2026. Until 2023 it was 60.
     pollersAtFirst: 5,
     pollersPerMinute: 300,
-    // Fanwire's `deliveryWorkersMax`.
-    concurrencyMax: 10,
-    batchMax: 10,
+    concurrencyMax: DEFAULTS.deliveryWorkersMax,
+    batchMax: DELIVERY_BATCH_MAX,
   },
   lambda: {
     // Assumption, for a bundle of 350 KB and half a gigabyte.
@@ -116,7 +129,7 @@ export const AWS: Parameters = {
     concurrencyMax: 1_000,
     warm: 0,
     overheadMs: 5,
-    memoryGb: 0.5,
+    memoryGb: WORKER_MEMORY_MB / 1_024,
     route: { p50: 12, p99: 60 },
   },
   tables: {
@@ -132,16 +145,16 @@ export const AWS: Parameters = {
     partitionWriteUnitsPerSecond: 1_000,
   },
   fanwire: {
-    inlineMax: INLINE_SUBSCRIBERS_MAX,
-    jobConnectionsMax: 500,
-    postsInFlightMax: 200,
-    shardSubscribersMax: 5_000,
-    shardsMax: 256,
-    shardsInFlightMax: 16,
-    rowBytes: 80,
-    // 0.04 ms and 0.001 ms of a whole processor, of which 512 MB have 0.29.
-    postCpuMs: 0.14,
-    subscriberCpuMs: 0.0035,
+    inlineMax: DEFAULTS.inlineSubscribersMax,
+    jobConnectionsMax: JOB_CONNECTIONS_MAX,
+    postsInFlightMax: POSTS_IN_FLIGHT_MAX,
+    shardSubscribersMax: DEFAULTS.subscribersPerShardMax,
+    shardsMax: SHARDS_MAX,
+    shardsInFlightMax: SHARDS_IN_FLIGHT_MAX,
+    rowBytes: SUBSCRIPTION_ROW_BYTES,
+    postCpuMs: POST_CPU_MS,
+    // Measured as well: 0.001 ms of a whole processor.
+    subscriberCpuMs: 0.001 / WORKER_PROCESSORS,
   },
 };
 

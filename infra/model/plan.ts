@@ -54,7 +54,7 @@ function planOne(subscribers: number, seed: number, parameters: Parameters): Pla
     limits: [
       connectingLimit(connecting, parameters),
       fanOutLimit(delivery),
-      ...(delivery.jobs > 0 ? [queueLimit(delivery)] : []),
+      ...(delivery.jobs > 0 ? [queueLimit(delivery, parameters)] : []),
       deliveryLimit(delivery, parameters),
     ],
   };

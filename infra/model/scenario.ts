@@ -1,6 +1,15 @@
+import { SWEPT_MAX } from '../../shared/data/connections.ts';
+import { FRESH_MS, SHARDS_MAX } from '../../shared/data/shards.ts';
+import { BILLING_UNIT_BYTES } from '../../shared/delivery/frames.ts';
+import { LEASE_MS } from '../../shared/delivery/turns.ts';
+import { patternsCovering, type Topic } from '../../shared/protocol/topic.ts';
+import { JOB_CONNECTIONS_MAX } from '../../shared/queues/job.ts';
+import { BATCH_ENTRIES_MAX } from '../../shared/queues/queues.ts';
 import type { FunctionUsage, QueueUsage, TableUsage, Usage } from '../local/meter/meter.ts';
 import { eventUnits, messageUnits, requestUnits } from '../local/meter/units.ts';
-import { INLINE_SUBSCRIBERS_MAX } from '../settings.ts';
+import { DEFAULTS } from '../settings.ts';
+import { DELIVERY_BATCH_MAX, ROUTE_MEMORY_MB, SWEEP_PERIOD_SECONDS, WORKER_MEMORY_MB } from '../sizes.ts';
+import { AWS, POST_CPU_MS, SUBSCRIPTION_ROW_BYTES } from './parameters.ts';
 
 /** A steady load on topics of equal size. */
 export interface Scenario {
@@ -20,24 +29,12 @@ export interface Scenario {
   readonly history?: boolean;
 }
 
-/** What Fanwire's code and configuration decide. */
-export const JOB_CONNECTIONS_MAX = 500;
-export const INGEST_BATCH_MAX = 10;
-const DELIVERY_BATCH_MAX = 10;
-const SHARD_SUBSCRIBERS_MAX = 5_000;
-const FRAME_BYTES_MAX = 32 * 1024;
-const SEND_BATCH_MAX = 10;
-/** `chat/lobby` may be covered by itself, `chat/lobby/*` and `chat/*`. */
-const PATTERNS = 3;
-const ROUTE_MEMORY_MB = 256;
-const WORKER_MEMORY_MB = 512;
+/** The topics of a scenario have two segments. */
+const PATTERNS = patternsCovering('chat/lobby' as Topic).length;
 /** A worker takes part of the shared schedule of posts for so many of them. */
-const LEASE_POSTS = 400;
-const SWEEP_SECONDS = 60;
+const LEASE_POSTS = (AWS.gateway.posts.perSecond * LEASE_MS) / 1_000;
 /** For so long an environment of `subscribe` knows a topic that it has read. */
-const TOPIC_FRESH_SECONDS = 5;
-/** The most rows that a sweep looks at. */
-const SWEEP_ROWS_MAX = 2_000;
+const TOPIC_FRESH_SECONDS = FRESH_MS / 1_000;
 
 /** Bytes beside a message's data, as counted on `chat/lobby`. */
 const EVENT_BYTES = 110;
@@ -46,20 +43,18 @@ const MESSAGE_BYTES = 190;
 const JOB_BYTES = 150;
 /** A quoted connection id and its comma. */
 const ID_BYTES = 19;
-const SUBSCRIPTION_ROW_BYTES = 66;
 const CONNECTION_ROW_BYTES = 160;
 const READ_BYTES = 4 * 1024;
 const WRITE_BYTES = 1024;
 /** Of an entry in a topic's log, beside the message. */
 const ENTRY_BYTES = 120;
 
-/** Milliseconds of warm functions: measured on this runtime or assumed. A post takes 0.04 ms of a whole processor. */
+/** Milliseconds of warm functions: measured on this runtime or assumed. */
 const ROUTE_MS = 10;
 const FAN_OUT_MS = 15;
 /** Allocate, claim and write, one after the other. */
 const SEQUENCE_MS = 15;
 const WORKER_MS = 5;
-const POST_MS = 0.04 / (WORKER_MEMORY_MB / 1769);
 /** What a function prints an invocation: one line of JSON. */
 const WORKER_LOG_BYTES = 250;
 
@@ -82,9 +77,12 @@ export function workOf(scenario: Scenario): Work {
   const { subscribers, topics, rate, bytes, coalesced, seconds } = scenario;
   const messages = topics * rate * seconds;
   const frames = messages / coalesced;
-  const isSmall = subscribers <= INLINE_SUBSCRIBERS_MAX;
+  const { inlineSubscribersMax, subscribersPerShardMax } = DEFAULTS;
+  const isSmall = subscribers <= inlineSubscribersMax;
   const shards =
-    subscribers <= SHARD_SUBSCRIBERS_MAX ? 1 : Math.ceil((2 * subscribers) / SHARD_SUBSCRIBERS_MAX);
+    subscribers <= subscribersPerShardMax
+      ? 1
+      : Math.min(SHARDS_MAX, Math.ceil((2 * subscribers) / subscribersPerShardMax));
   const shardUnits = Math.ceil(((subscribers / shards) * SUBSCRIPTION_ROW_BYTES) / READ_BYTES);
   return {
     connections: subscribers * topics,
@@ -102,8 +100,8 @@ export function workOf(scenario: Scenario): Work {
 /** Messages are packed into frames of at most 32 KB; one that is longer is several for API Gateway's meter. */
 function postsPerFrame(coalesced: number, bytes: number): number {
   const size = MESSAGE_BYTES + bytes;
-  if (size > FRAME_BYTES_MAX) return coalesced * messageUnits(size);
-  return Math.ceil(coalesced / Math.floor(FRAME_BYTES_MAX / size));
+  if (size > BILLING_UNIT_BYTES) return coalesced * messageUnits(size);
+  return Math.ceil(coalesced / Math.floor(BILLING_UNIT_BYTES / size));
 }
 
 /** The usage of a scenario by formula, its connections' coming and going included. */
@@ -113,7 +111,7 @@ export function usageOf(scenario: Scenario): Usage {
   const { bytes, seconds } = scenario;
   const sends = sendsOf(work);
   const deliveries = work.jobs === 0 ? 0 : frames * Math.ceil(work.jobs / DELIVERY_BATCH_MAX);
-  const postMs = posts * POST_MS;
+  const postMs = posts * POST_CPU_MS;
   const inline = work.jobs === 0;
   return {
     since: '',
@@ -124,14 +122,14 @@ export function usageOf(scenario: Scenario): Usage {
       subscribe: functionUsage(connections, ROUTE_MS, ROUTE_MEMORY_MB),
       fanout: workerUsage(frames, FAN_OUT_MS + (scenario.history ? SEQUENCE_MS : 0), inline ? postMs : 0),
       deliver: workerUsage(deliveries, WORKER_MS, inline ? 0 : postMs),
-      sweep: functionUsage(seconds / SWEEP_SECONDS, sweepMs(connections), ROUTE_MEMORY_MB),
+      sweep: functionUsage(seconds / SWEEP_PERIOD_SECONDS, sweepMs(connections), ROUTE_MEMORY_MB),
     },
     tables: {
       connections: {
         PutItem: writes(connections),
         UpdateItem: writes(connections),
         DeleteItem: writes(connections),
-        Scan: reads(seconds / SWEEP_SECONDS, sweepUnits(connections)),
+        Scan: reads(seconds / SWEEP_PERIOD_SECONDS, sweepUnits(connections)),
       },
       subscriptions: {
         PutItem: writes(connections),
@@ -172,24 +170,24 @@ export function usageOf(scenario: Scenario): Usage {
         refusals: 0,
       },
     },
-    schedules: { sweepSchedule: { invocations: seconds / SWEEP_SECONDS } },
+    schedules: { sweepSchedule: { invocations: seconds / SWEEP_PERIOD_SECONDS } },
   };
 }
 
 /** Billed requests that send a frame's jobs, ten in one. */
 function sendsOf({ jobs, jobBytes }: Work): number {
-  const full = Math.floor(jobs / SEND_BATCH_MAX);
-  const rest = jobs % SEND_BATCH_MAX;
-  return full * requestUnits(SEND_BATCH_MAX * jobBytes) + (rest > 0 ? requestUnits(rest * jobBytes) : 0);
+  const full = Math.floor(jobs / BATCH_ENTRIES_MAX);
+  const rest = jobs % BATCH_ENTRIES_MAX;
+  return full * requestUnits(BATCH_ENTRIES_MAX * jobBytes) + (rest > 0 ? requestUnits(rest * jobBytes) : 0);
 }
 
 const perFrame = (deliveries: number, frames: number): number =>
   Math.max(1, deliveries / Math.max(1, frames));
 
 const sweepUnits = (connections: number): number =>
-  Math.ceil((Math.min(connections, SWEEP_ROWS_MAX) * CONNECTION_ROW_BYTES) / READ_BYTES) / 2;
+  Math.ceil((Math.min(connections, SWEPT_MAX) * CONNECTION_ROW_BYTES) / READ_BYTES) / 2;
 /** 32 at a time, each about 10 ms. */
-const sweepMs = (connections: number): number => 20 + (Math.min(connections, SWEEP_ROWS_MAX) / 32) * 10;
+const sweepMs = (connections: number): number => 20 + (Math.min(connections, SWEPT_MAX) / 32) * 10;
 
 /** A message claims its offset, and is written there. */
 const logWrites = (messages: number, bytes: number): TableUsage => ({

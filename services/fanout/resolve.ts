@@ -1,6 +1,6 @@
 import { mapAll } from '../../shared/async.ts';
 import type { Connections } from '../../shared/data/connections.ts';
-import type { Shard, Shards } from '../../shared/data/shards.ts';
+import { SHARDS_IN_FLIGHT_MAX, SHARDS_MAX, type Shard, type Shards } from '../../shared/data/shards.ts';
 import type { Subscriptions } from '../../shared/data/subscriptions.ts';
 import type { Target } from '../../shared/protocol/publication.ts';
 import { patternOf, type Topic } from '../../shared/protocol/topic.ts';
@@ -19,10 +19,6 @@ export interface ShardSubscribers {
   readonly shard?: Shard;
   readonly connectionIds: readonly string[];
 }
-
-const SHARDS_IN_FLIGHT_MAX = 16;
-/** Every message to a topic reads all of its shards. */
-const SHARDS_MAX = 256;
 
 /** Finds the connections that a target means: each once, however many of its subscriptions cover the topic. */
 export async function resolve(target: Target, deps: ResolveDeps): Promise<ShardSubscribers[]> {

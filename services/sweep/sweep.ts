@@ -1,5 +1,5 @@
 import { mapAll } from '../../shared/async.ts';
-import { type Connections, HANDSHAKE_MAX_MS } from '../../shared/data/connections.ts';
+import { type Connections, HANDSHAKE_MAX_MS, SWEPT_MAX } from '../../shared/data/connections.ts';
 import { forgetConnection, type RowDeps } from '../../shared/data/forget.ts';
 
 export interface SweepDeps extends RowDeps {
@@ -13,8 +13,6 @@ export interface SweepDeps extends RowDeps {
 
 type Sample = Awaited<ReturnType<Connections['sample']>>;
 
-/** Once a minute that is 33 requests/s of an account's default 10,000 (API Gateway quotas). */
-const PROBES_MAX = 2_000;
 const PROBES_IN_FLIGHT_MAX = 32;
 
 /**
@@ -23,7 +21,7 @@ const PROBES_IN_FLIGHT_MAX = 32;
  * says where the last run stopped.
  */
 export async function sweep(deps: SweepDeps): Promise<{ seen: number; gone: number }> {
-  const sample = await deps.connections.sample(deps.newId(), PROBES_MAX);
+  const sample = await deps.connections.sample(deps.newId(), SWEPT_MAX);
   const first = await forgetClosed(sample, deps);
   if (first.undecided.length === 0) return { seen: sample.length, gone: first.gone };
   await deps.wait(HANDSHAKE_MAX_MS);

@@ -17,6 +17,8 @@ import { type ConnectionItem, connectionKey, USER_INDEX } from './tables.ts';
 export const CONNECTION_TTL_SECONDS = 2 * 3600 + 600;
 /** A `$connect` integration may run 29 s. Until it has answered, @connections answers 410 for the new connection. */
 export const HANDSHAKE_MAX_MS = 30_000;
+/** How many connections one sweep looks at. Once a minute that is 33 requests/s of an account's default 10,000 (API Gateway quotas). */
+export const SWEPT_MAX = 2_000;
 
 interface Connection {
   readonly connectionId: string;

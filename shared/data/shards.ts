@@ -17,7 +17,10 @@ export interface Shard {
 const RENEWAL_SECONDS = 3600;
 
 /** How long a number of shards that was read may be used: it only grows, so an old one leads to a shard that exists. */
-const FRESH_MS = 5_000;
+export const FRESH_MS = 5_000;
+/** Every message to a topic reads all of its shards. */
+export const SHARDS_MAX = 256;
+export const SHARDS_IN_FLIGHT_MAX = 16;
 const KNOWN_MAX = 1_000;
 
 interface Known {

@@ -1,7 +1,7 @@
 import type { DeliveryJob } from '../queues/job.ts';
 
 /** API Gateway bills every started 32 KB: up to there another message in the frame costs nothing. */
-const BILLING_UNIT_BYTES = 32 * 1024;
+export const BILLING_UNIT_BYTES = 32 * 1024;
 
 /** What is posted to a connection at once. */
 interface Frame {

@@ -50,7 +50,7 @@ const UNASKED_BURST_SECONDS = 1;
 /** Posts reach API Gateway a little more bunched than they left. */
 const BUNCHING_SHARE = 0.027;
 /** Share that is leased: what remains beside the unasked posts, their burst and the bunching. */
-const ASKED_SHARE = 1 - UNASKED_SHARE * (1 + UNASKED_BURST_SECONDS) - BUNCHING_SHARE;
+export const ASKED_SHARE = 1 - UNASKED_SHARE * (1 + UNASKED_BURST_SECONDS) - BUNCHING_SHARE;
 
 export function createPace({ budget, requestsPerSecondMax, environmentsMax, ...deps }: PaceDeps): Pace {
   const speed = createSpeed(deps.now);

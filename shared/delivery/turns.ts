@@ -16,7 +16,7 @@ interface TurnsDeps {
 }
 
 /** Short, so that many workers fit side by side into the schedule; long enough that asking costs next to nothing. */
-const LEASE_MS = 50;
+export const LEASE_MS = 50;
 /** A lease that ended longer ago says nothing about how large the next should be. */
 const RECENT_MS = 100;
 /** How long to wait, at most, before the schedule is asked again. */

@@ -9,7 +9,7 @@ import { mapAll } from '../async.ts';
 import { type DeliveryJob, encodeJob } from './job.ts';
 
 /** Limits of one SendMessageBatch (SQS API reference). */
-const BATCH_ENTRIES_MAX = 10;
+export const BATCH_ENTRIES_MAX = 10;
 const BATCH_BYTES_MAX = 1_048_576;
 /** The jobs of a million subscribers are 200 batches. */
 const BATCHES_IN_FLIGHT_MAX = 8;

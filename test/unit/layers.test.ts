@@ -50,7 +50,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   'infra/local/iam/': [...LOCAL_GROUND, ...LOCAL_SERVICES, 'infra/local/credentials.ts'],
   'infra/local/meter/': [...LOCAL_GROUND, ...LOCAL_SERVICES],
   'infra/local/faults/': [...LOCAL_GROUND, ...LOCAL_SERVICES],
-  'infra/model/': ['infra/local/', 'infra/settings.ts', 'shared/'],
+  'infra/model/': ['infra/local/', 'infra/settings.ts', 'infra/sizes.ts', 'shared/'],
 };
 
 /** What runs in a browser too: no package, neither of Node nor of AWS. */

@@ -1,0 +1,11 @@
+/** What the construct gives its Lambdas, and what the model of costs and times counts with: needs no CDK. */
+
+/** The routes and the sweep wait for tables; they have little to compute. */
+export const ROUTE_MEMORY_MB = 256;
+/** Processor time comes with memory, and posts need it: 0.29 of a processor. */
+export const WORKER_MEMORY_MB = 512;
+/** Without a batching window SQS hands a Lambda no more at once. */
+export const INGEST_BATCH_MAX = 10;
+/** Enough that a worker has other posts to make while some hang. */
+export const DELIVERY_BATCH_MAX = 10;
+export const SWEEP_PERIOD_SECONDS = 60;
