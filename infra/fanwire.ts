@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Duration, Stage } from 'aws-cdk-lib';
 import { WebSocketApi, WebSocketStage } from 'aws-cdk-lib/aws-apigatewayv2';
@@ -9,7 +10,7 @@ import { EventSourceMapping, type Function as LambdaFunction } from 'aws-cdk-lib
 import { Schedule, ScheduleExpression } from 'aws-cdk-lib/aws-scheduler';
 import { LambdaInvoke } from 'aws-cdk-lib/aws-scheduler-targets';
 import { Construct } from 'constructs';
-import type { Variable } from '../shared/lambda/variables.ts';
+import { SETTINGS_FILES, type SettingsFile, type Variable } from '../shared/lambda/variables.ts';
 import { PUBLISH_DETAIL_TYPE } from '../shared/protocol/publication.ts';
 import { bundleServices } from './bundle.ts';
 import { createQueues, type Queues } from './queues.ts';
@@ -18,7 +19,7 @@ import { type Access, allow, Service, type ServiceProps } from './service.ts';
 import { completeSettings, type FanwireSettings } from './settings.ts';
 import { ROUTE_MEMORY_MB, SWEEP_PERIOD_SECONDS, WORKER_MEMORY_MB } from './sizes.ts';
 import { createTables, type Tables } from './tables.ts';
-import { type Parts, valuesOf } from './variables.ts';
+import { filesOf, type Parts, valuesOf } from './variables.ts';
 import { type QueueWorker, queueWorkersOf, sweepOf, WORKER_TIMEOUT } from './workers.ts';
 
 type FunctionName = keyof ReturnType<typeof routesOf> | keyof ReturnType<typeof queueWorkersOf> | 'sweep';
@@ -44,11 +45,13 @@ export class Fanwire extends Construct {
   readonly functions: Readonly<Record<FunctionName, LambdaFunction>>;
   readonly #bundle: string;
   readonly #values: Readonly<Record<Variable, string>>;
+  readonly #files: Readonly<Record<SettingsFile, string>>;
 
   constructor(scope: Construct, id: string, given: FanwireSettings = {}) {
     super(scope, id);
     const settings = completeSettings(given);
-    this.#bundle = join(Stage.of(this)?.outdir ?? 'cdk.out', 'bundle');
+    // Another Fanwire of the same app has other settings beside its code.
+    this.#bundle = join(Stage.of(this)?.outdir ?? 'cdk.out', 'bundle', this.node.addr);
     bundleServices(this.#bundle);
     this.tables = createTables(this);
     ({ queues: this.queues, deadLetterQueues: this.deadLetterQueues } = createQueues(this));
@@ -63,6 +66,7 @@ export class Fanwire extends Construct {
     const { tables, queues, deadLetterQueues, eventBus, api, stage } = this;
     const parts: Parts = { settings, tables, queues, deadLetterQueues, eventBus, api, stage };
     this.#values = valuesOf(parts);
+    this.#files = filesOf(parts);
     this.functions = {
       ...mapValues(routesOf(parts), (route, name) => this.#addRoute(name, route)),
       ...mapValues(queueWorkersOf(parts), (worker, name) => this.#addQueueWorker(name, worker)),
@@ -129,12 +133,21 @@ export class Fanwire extends Construct {
   }
 
   #addFunction(id: string, service: string, { reads, ...props }: FunctionProps): Service {
-    const environment = Object.fromEntries(reads.map((name) => [name, this.#values[name]]));
+    const environment: Partial<Record<Variable, string>> = {};
+    for (const name of reads) {
+      if (isFile(name)) {
+        writeFileSync(join(this.#bundle, service, SETTINGS_FILES[name]), this.#files[name]);
+      } else {
+        environment[name] = this.#values[name];
+      }
+    }
     return new Service(this, id, { bundle: this.#bundle, service, environment, ...props });
   }
 }
 
 type FunctionProps = Access & Pick<ServiceProps, 'timeout' | 'memoryMb'>;
+
+const isFile = (name: Variable | SettingsFile): name is SettingsFile => name in SETTINGS_FILES;
 
 const capitalized = (name: string): string => name.charAt(0).toUpperCase() + name.slice(1);
 

@@ -27,8 +27,8 @@ const NAME = /^(\*|[A-Za-z0-9_.~:@-]{1,128})$/;
 const HISTORY_MESSAGES_MAX = 100_000;
 /** Far below the 30 days that a position is good for, and well above the day that an event may be late. */
 const HISTORY_SECONDS_MAX = 7 * 86_400;
-/** The namespaces' share of the 4 KB that all variables of a Lambda may have. */
-const JSON_BYTES_MAX = 3_000;
+/** Some 700 namespaces: every environment reads and parses them while it starts, and so much takes a millisecond. */
+const JSON_BYTES_MAX = 128 * 1024;
 
 /** Fills in the defaults and names everything that is wrong. */
 export function completeNamespaces(given: NamespacesSettings): {
@@ -43,7 +43,7 @@ export function completeNamespaces(given: NamespacesSettings): {
   const bytes = Buffer.byteLength(JSON.stringify(namespaces));
   if (bytes > JSON_BYTES_MAX) {
     problems.push(
-      `expected the namespaces to fit ${JSON_BYTES_MAX} bytes of a Lambda's variables, got ${bytes}`,
+      `expected the namespaces to be at most ${JSON_BYTES_MAX} bytes of JSON, which every Lambda reads when it starts, got ${bytes}`,
     );
   }
   return { namespaces: namespaces as Namespaces, problems };

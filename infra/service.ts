@@ -4,7 +4,7 @@ import { PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Architecture, Code, Function as LambdaFunction, Runtime } from 'aws-cdk-lib/aws-lambda';
 import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
-import type { Variable } from '../shared/lambda/variables.ts';
+import type { SettingsFile, Variable } from '../shared/lambda/variables.ts';
 
 /** Actions, and the ARNs of what they may be done with. */
 interface Right {
@@ -18,9 +18,9 @@ export const allow = (actions: readonly string[], ...resources: readonly string[
   resources,
 });
 
-/** What a Lambda reads of its variables, and everything that it may do. */
+/** What a Lambda reads of its variables and of the files beside its code, and everything that it may do. */
 export interface Access {
-  readonly reads: readonly Variable[];
+  readonly reads: readonly (Variable | SettingsFile)[];
   readonly rights: readonly Right[];
 }
 

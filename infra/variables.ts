@@ -1,6 +1,6 @@
 import type { WebSocketApi, WebSocketStage } from 'aws-cdk-lib/aws-apigatewayv2';
 import type { EventBus } from 'aws-cdk-lib/aws-events';
-import type { Variable } from '../shared/lambda/variables.ts';
+import type { SettingsFile, Variable } from '../shared/lambda/variables.ts';
 import type { Queues } from './queues.ts';
 import type { CompleteSettings } from './settings.ts';
 import type { Tables } from './tables.ts';
@@ -16,6 +16,11 @@ export interface Parts {
   readonly stage: WebSocketStage;
 }
 
+/** What is in every file of settings. */
+export const filesOf = ({ settings }: Pick<Parts, 'settings'>): Readonly<Record<SettingsFile, string>> => ({
+  NAMESPACES: JSON.stringify(settings.namespaces),
+});
+
 /** The value of every variable. A Lambda gets only those that it reads. */
 export const valuesOf = (parts: Omit<Parts, 'api'>): Readonly<Record<Variable, string>> => {
   const { settings, tables, queues, deadLetterQueues, eventBus, stage } = parts;
@@ -29,7 +34,6 @@ export const valuesOf = (parts: Omit<Parts, 'api'>): Readonly<Record<Variable, s
     DELIVERY_DEAD_LETTERS_URL: deadLetterQueues.delivery.queueUrl,
     INGEST_DEAD_LETTERS_URL: deadLetterQueues.ingest.queueUrl,
     CALLBACK_URL: stage.callbackUrl,
-    NAMESPACES: JSON.stringify(settings.namespaces),
     SUBSCRIPTIONS_MAX: String(settings.subscriptionsPerConnectionMax),
     ROLLOVER_AFTER_SECONDS: String(settings.rolloverAfterSeconds),
     INLINE_MAX: String(settings.inlineSubscribersMax),

@@ -1,6 +1,8 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { TRANSPORTS, type TransportName } from '../aws/transports.ts';
 import { type Namespaces, parseNamespaces } from '../protocol/namespaces.ts';
-import type { LambdaVariable, Variable } from './variables.ts';
+import { type LambdaVariable, SETTINGS_FILES, type Variable } from './variables.ts';
 
 type Env = Readonly<Record<string, string | undefined>>;
 type Name = Variable | LambdaVariable;
@@ -25,7 +27,11 @@ export const positiveInteger = (name: Name): Setting<number> => ({
   },
 });
 
-export const namespaces: Setting<Namespaces> = { name: 'NAMESPACES', parse: parseNamespaces };
+/** Read once, while the environment starts, from beside the code, which `LAMBDA_TASK_ROOT` leads to. */
+export const namespaces: Setting<Namespaces> = {
+  name: 'LAMBDA_TASK_ROOT',
+  parse: (root) => parseNamespaces(readFileSync(join(root, SETTINGS_FILES.NAMESPACES), 'utf8')),
+};
 
 const oneOf = <T extends string>(name: Name, values: readonly T[]): Setting<T> => ({
   name,

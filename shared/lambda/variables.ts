@@ -9,7 +9,6 @@ export const VARIABLES = [
   'DELIVERY_DEAD_LETTERS_URL',
   'INGEST_DEAD_LETTERS_URL',
   'CALLBACK_URL',
-  'NAMESPACES',
   'SUBSCRIPTIONS_MAX',
   'ROLLOVER_AFTER_SECONDS',
   'INLINE_MAX',
@@ -22,8 +21,13 @@ export const VARIABLES = [
 ] as const;
 export type Variable = (typeof VARIABLES)[number];
 
+/** Settings that would not fit the 4 KB of a Lambda's variables: each is a JSON file of this name beside the code. */
+export const SETTINGS_FILES = { NAMESPACES: 'namespaces.json' } as const;
+export type SettingsFile = keyof typeof SETTINGS_FILES;
+
 /** Set by Lambda itself, which gives an environment new values only by replacing it. */
 export type LambdaVariable =
+  | 'LAMBDA_TASK_ROOT'
   | 'AWS_REGION'
   | 'AWS_ACCESS_KEY_ID'
   | 'AWS_SECRET_ACCESS_KEY'

@@ -1,4 +1,7 @@
-import { describe, expect, it } from 'vitest';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { completeNamespaces, type NamespacesSettings } from '../../infra/namespaces.ts';
 import { completeSettings } from '../../infra/settings.ts';
 import { loadConfig, namespaces as namespacesSetting } from '../../shared/lambda/config.ts';
@@ -64,12 +67,14 @@ describe('the settings of namespaces', () => {
     expect(problemsOf(given)).toEqual([problem]);
   });
 
-  it('fit the variables of a Lambda', () => {
+  it('may be those of hundreds', () => {
     const many = (count: number) =>
       Object.fromEntries(Array.from({ length: count }, (_, n) => [`namespace-${n}`, { history }]));
-    expect(problemsOf(many(10))).toEqual([]);
-    expect(problemsOf(many(100))).toEqual([
-      expect.stringMatching(/^expected the namespaces to fit 3000 bytes of a Lambda's variables, got \d{5}$/),
+    expect(problemsOf(many(500))).toEqual([]);
+    expect(problemsOf(many(1_000))).toEqual([
+      expect.stringMatching(
+        /^expected the namespaces to be at most 131072 bytes of JSON, which every Lambda reads when it starts, got \d{6}$/,
+      ),
     ]);
   });
 
@@ -90,9 +95,12 @@ describe('the settings of namespaces', () => {
 
   it('reach the Lambdas as they are', () => {
     const { namespaces } = completeNamespaces({ chat: { history }, __proto__: {} });
-    const env = { NAMESPACES: JSON.stringify(namespaces) };
-    expect(loadConfig(env, { namespaces: namespacesSetting })).toEqual({ namespaces });
-    expect(() => loadConfig({}, { namespaces: namespacesSetting })).toThrow('NAMESPACES is missing');
+    const root = mkdtempSync(join(tmpdir(), 'fanwire-test-'));
+    onTestFinished(() => rmSync(root, { recursive: true }));
+    const load = () => loadConfig({ LAMBDA_TASK_ROOT: root }, { namespaces: namespacesSetting });
+    expect(load).toThrow(/LAMBDA_TASK_ROOT: ENOENT.*namespaces\.json/);
+    writeFileSync(join(root, 'namespaces.json'), JSON.stringify(namespaces));
+    expect(load()).toEqual({ namespaces });
   });
 });
 

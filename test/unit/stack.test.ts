@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { App, type CfnElement, Stack } from 'aws-cdk-lib';
@@ -44,17 +44,22 @@ const statements: Json[] = resources('AWS::IAM::Policy').flatMap(({ PolicyDocume
 );
 
 /** `Fanout topics: GetItem UpdateItem`: what each role may do with the items of each table. */
-/** By the name of its folder. */
-const variablesOf = (service: string): string[] => {
+/** The function of the service with that folder. */
+const functionOf = (service: string, all = functions): Json => {
   const id = service === 'default' ? 'DefaultRoute' : service;
-  const made = functions.find((each) =>
-    each.id.toLowerCase().startsWith(`fanwire${id.toLowerCase()}function`),
-  );
-  return Object.keys(made?.Environment?.Variables ?? {}).sort();
+  return all.find((each) => each.id.toLowerCase().startsWith(`fanwire${id.toLowerCase()}function`));
+};
+const variablesOf = (service: string): string[] =>
+  Object.keys(functionOf(service)?.Environment?.Variables ?? {}).sort();
+
+/** The namespaces that lie beside the code of a function, if there are any. */
+const namespacesBeside = ({ Code }: Json): Json => {
+  const file = join(app.outdir, `asset.${Code.S3Key.replace('.zip', '')}`, 'namespaces.json');
+  return existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : undefined;
 };
 
 /** Those of `assemble`, and those that the entry itself takes for its clients. */
-async function variablesReadBy(service: string): Promise<string[]> {
+async function settingsReadBy(service: string): Promise<string[]> {
   if (service === 'default') return [];
   const { settings } = (await import(`../../services/${service}/assemble.ts`)) as {
     readonly settings: Settings;
@@ -68,6 +73,8 @@ async function variablesReadBy(service: string): Promise<string[]> {
   );
   return [...new Set(names)].filter((name) => !name.startsWith('AWS_')).sort();
 }
+const variablesReadBy = async (service: string): Promise<string[]> =>
+  (await settingsReadBy(service)).filter((name) => name !== 'LAMBDA_TASK_ROOT');
 type Settings = Readonly<Record<string, { readonly name: string }>>;
 
 function tableRightsIn(of: Template): string[] {
@@ -258,6 +265,18 @@ describe('the functions', () => {
     expect(new Set(told)).toEqual(new Set(VARIABLES));
   });
 
+  it('have the namespaces beside their code where they read them, each Fanwire its own', async () => {
+    const others = Object.entries(Template.fromStack(fullStack).findResources('AWS::Lambda::Function')).map(
+      ([id, { Properties }]) => ({ id, ...Properties }),
+    );
+    for (const service of readdirSync(join(import.meta.dirname, '../../services'))) {
+      const reads = (await settingsReadBy(service)).includes('LAMBDA_TASK_ROOT');
+      const [own, other] = [functionOf(service), functionOf(service, others)].map(namespacesBeside);
+      expect([service, Object.keys(own ?? {})]).toEqual([service, reads ? ['*'] : []]);
+      expect([service, Object.keys(other ?? {})]).toEqual([service, reads ? ['*', 'state'] : []]);
+    }
+  });
+
   it('are told what each variable is named after', () => {
     const settings = {
       ...{ subscriptionsPerConnectionMax: 11, inlineSubscribersMax: 12, subscribersPerShardMax: 13 },
@@ -273,9 +292,7 @@ describe('the functions', () => {
         ({ Properties }) => Properties.Environment?.Variables ?? {},
       ),
     );
-    const plain = Object.entries(values).filter(
-      ([name, value]) => typeof value === 'string' && name !== 'NAMESPACES',
-    );
+    const plain = Object.entries(values).filter(([, value]) => typeof value === 'string');
     expect(Object.fromEntries(plain)).toEqual({
       ...{ SUBSCRIPTIONS_MAX: '11', INLINE_MAX: '12', SHARD_SUBSCRIBERS_MAX: '13' },
       ...{ DELIVERY_ATTEMPTS_MAX: '14', POST_TIMEOUT_MS: '51', REQUESTS_PER_SECOND_MAX: '15' },

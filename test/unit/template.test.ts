@@ -684,3 +684,21 @@ function synthesise(directory: string): void {
   new Schedule(stack, 'Sweep', { schedule, target: new LambdaInvoke(worker) });
   app.synth();
 }
+
+describe("a function's variables", () => {
+  const complaintsOf = (value: string) => complaints(() => read({ Worker: variables({ value }) }));
+  /** What Lambda counts beside the value: `{"value":""}`. */
+  const ROOM = 4_096 - 12;
+
+  it('are refused beyond the 4 KB of Lambda, which counts names and quotes too', () => {
+    expect(complaintsOf('x'.repeat(ROOM))).toEqual([]);
+    expect(complaintsOf('x'.repeat(ROOM + 1))).toEqual([
+      expect.stringMatching(/^Worker Environment\.Variables: expected at most 4096 bytes of JSON/),
+    ]);
+  });
+
+  it('take twice the room where they are quotes, as in JSON', () => {
+    expect(complaintsOf('"'.repeat(ROOM / 2))).toEqual([]);
+    expect(complaintsOf('"'.repeat(ROOM / 2 + 1))).toHaveLength(1);
+  });
+});

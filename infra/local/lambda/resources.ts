@@ -20,6 +20,12 @@ import type { Resource, Stack } from '../stack/stack.ts';
 import type { FunctionSettings } from './functions.ts';
 import type { MappingSettings } from './mapping.ts';
 
+/**
+ * Lambda guide, "Lambda quotas": 4 KB. It counts one JSON text of all variables, in which the quotes of a JSON value are
+ * escaped: its error message, "exceeded the 4KB limit. String measured: …", shows the text.
+ */
+const VARIABLES_BYTES_MAX = 4_096;
+
 /** What CloudFormation has of Lambda, and where functions log. */
 export const lambdaTypes: ResourceTypes = {
   'Custom::LogRetention': { hint: 'Give the function a logGroup in place of logRetention.' },
@@ -58,7 +64,12 @@ export const lambdaTypes: ResourceTypes = {
       Role: honoured,
       Timeout: honoured,
       MemorySize: honoured,
-      'Environment.Variables': honoured,
+      'Environment.Variables': {
+        kind: 'limited',
+        expected: `at most ${VARIABLES_BYTES_MAX} bytes of JSON, as Lambda counts the names and values of all variables`,
+        accepts: (variables) => Buffer.byteLength(JSON.stringify(variables)) <= VARIABLES_BYTES_MAX,
+        hint: 'Put what is long into a file beside the code, or into SSM Parameter Store.',
+      },
       ReservedConcurrentExecutions: atLeast(1, 'Without concurrency the function would never run.'),
       Description: label,
       Architectures: ignored('The function runs on the processor of this machine.'),
