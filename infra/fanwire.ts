@@ -6,7 +6,7 @@ import { WebSocketLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integra
 import { EventBus, Rule } from 'aws-cdk-lib/aws-events';
 import { SqsQueue } from 'aws-cdk-lib/aws-events-targets';
 import type { Grant, IGrantable } from 'aws-cdk-lib/aws-iam';
-import { EventSourceMapping, type Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
+import { EventSourceMapping, type Function as LambdaFunction, RecursiveLoop } from 'aws-cdk-lib/aws-lambda';
 import { Schedule, ScheduleExpression } from 'aws-cdk-lib/aws-scheduler';
 import { LambdaInvoke } from 'aws-cdk-lib/aws-scheduler-targets';
 import { Construct } from 'constructs';
@@ -107,6 +107,8 @@ export class Fanwire extends Construct {
       rights: [allow(take, queue.queueArn), ...rights],
       timeout: WORKER_TIMEOUT,
       memoryMb: WORKER_MEMORY_MB,
+      // What a job could not do is a job for the next worker: that comes back more often than Lambda would let it.
+      recursiveLoop: RecursiveLoop.ALLOW,
     });
     new EventSourceMapping(made, 'Source', {
       target: made.function,
@@ -145,7 +147,7 @@ export class Fanwire extends Construct {
   }
 }
 
-type FunctionProps = Access & Pick<ServiceProps, 'timeout' | 'memoryMb'>;
+type FunctionProps = Access & Pick<ServiceProps, 'timeout' | 'memoryMb' | 'recursiveLoop'>;
 
 const isFile = (name: Variable | SettingsFile): name is SettingsFile => name in SETTINGS_FILES;
 

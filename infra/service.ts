@@ -1,7 +1,13 @@
 import { join } from 'node:path';
 import { type Duration, RemovalPolicy } from 'aws-cdk-lib';
 import { PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
-import { Architecture, Code, Function as LambdaFunction, Runtime } from 'aws-cdk-lib/aws-lambda';
+import {
+  Architecture,
+  Code,
+  Function as LambdaFunction,
+  type RecursiveLoop,
+  Runtime,
+} from 'aws-cdk-lib/aws-lambda';
 import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
 import type { SettingsFile, Variable } from '../shared/lambda/variables.ts';
@@ -33,6 +39,8 @@ export interface ServiceProps {
   readonly memoryMb: number;
   readonly environment: Readonly<Partial<Record<Variable, string>>>;
   readonly rights: readonly Right[];
+  /** Whether Lambda ends a chain of some 16 invocations that comes back to this one: by default it does. */
+  readonly recursiveLoop?: RecursiveLoop;
 }
 
 /** A Lambda with a role of its own, which holds its rights and the one to write to its own log group. */
@@ -60,6 +68,7 @@ export class Service extends Construct {
       timeout: props.timeout,
       memorySize: props.memoryMb,
       environment: props.environment,
+      ...(props.recursiveLoop && { recursiveLoop: props.recursiveLoop }),
     });
   }
 }

@@ -148,6 +148,9 @@ describe('an invocation', () => {
       AWS_LAMBDA_INITIALIZATION_TYPE: 'on-demand',
       AWS_LAMBDA_LOG_GROUP_NAME: '/aws/lambda/greet',
       AWS_LAMBDA_LOG_STREAM_NAME: expect.any(String),
+      _X_AMZN_TRACE_ID: expect.stringMatching(
+        /^Root=1-[0-9a-f]{8}-[0-9a-f]{24};Parent=[0-9a-f]{16};Sampled=0;Lineage=[0-9a-f]{8}:1$/,
+      ),
       LAMBDA_TASK_ROOT: directory,
       TZ: ':UTC',
       _HANDLER: 'index.handler',

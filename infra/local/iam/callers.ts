@@ -88,10 +88,10 @@ export class Callers {
 
   /** Lambda, which notes each invocation in the function's log: START, END and REPORT. */
   ofLambda(invoke: Invoke): Invoke {
-    return (functionArn, event) => {
+    return (functionArn, ...rest) => {
       const identity = this.#options.functions.get(functionArn);
       if (identity) this.#mayLog(identity);
-      return invoke(functionArn, event);
+      return invoke(functionArn, ...rest);
     };
   }
 
@@ -106,9 +106,9 @@ export class Callers {
   }
 
   #invokeAs(principal: Principal, invoke: Invoke, sourceOf: (event: unknown) => string | undefined): Invoke {
-    return async (functionArn, event) => {
+    return async (functionArn, event, lineage) => {
       const denial = this.#denial(principal, [INVOKE], functionArn, sourceOf(event));
-      if (!denial) return invoke(functionArn, event);
+      if (!denial) return invoke(functionArn, event, lineage);
       const errorMessage = explain(denial);
       return { ok: false, reason: 'denied', errorType: 'AccessDeniedException', errorMessage };
     };

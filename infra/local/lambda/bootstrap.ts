@@ -81,7 +81,7 @@ function reply(message: Reply): void {
 }
 
 async function handle(handler: Handler, call: Call): Promise<Reply> {
-  if (call.traceId !== undefined) process.env._X_AMZN_TRACE_ID = call.traceId;
+  process.env._X_AMZN_TRACE_ID = call.traceId;
   try {
     return marshal(await handler(JSON.parse(call.event), createContext(call)));
   } catch (error) {

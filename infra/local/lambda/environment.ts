@@ -6,6 +6,7 @@ import { Delays } from '../delays.ts';
 import type { LoopbackSettings } from '../http/loopback/dial.ts';
 import type { FunctionFaults } from './faults.ts';
 import type { Invocation } from './invoke.ts';
+import { type Lineage, toField } from './lineage.ts';
 import type { Call, Reply, WorkerSettings } from './messages.ts';
 import type { FunctionMeter } from './meter.ts';
 import { type Outcome, toInvocation } from './outcome.ts';
@@ -25,6 +26,16 @@ export interface FunctionSettings {
   readonly logGroupName?: string;
   /** How many events the function handles at once; the others wait. */
   readonly environmentsMax?: number;
+  /** Whether a chain of invocations may come back to it without end (RecursiveLoop). */
+  readonly allowsLoops?: boolean;
+}
+
+/** What an environment is to handle. */
+export interface Work {
+  /** JSON. */
+  readonly event: string;
+  /** The chain of invocations, this one included. */
+  readonly lineage: Lineage;
 }
 
 export interface EnvironmentDeps {
@@ -95,11 +106,12 @@ export class Environment {
     return this.#isStarting;
   }
 
-  /** Handles one event, given as JSON. Not to be called again before the answer. */
-  async invoke(event: string): Promise<Invocation> {
+  /** Handles one event. Not to be called again before the answer. */
+  async invoke({ event, lineage }: Work): Promise<Invocation> {
     const { clock, log, faults } = this.#deps;
     const requestId = randomUUID();
-    const call = { requestId, event, timeoutMs: this.#timeoutMs };
+    const traceId = createTraceId(clock.now(), lineage);
+    const call = { requestId, event, traceId, timeoutMs: this.#timeoutMs };
     const outcome = await (faults ? this.#handleFaulty(call, faults) : this.#handle(call));
     const invocation = toInvocation(outcome, requestId, clock.now());
     // An error that the worker reports itself, it has logged, with its stack.
@@ -129,9 +141,8 @@ export class Environment {
   }
 
   async #handleFaulty(call: Call, faults: FunctionFaults): Promise<Outcome> {
-    const traceId = createTraceId(this.#deps.clock.now());
-    const ended = faults.invoked?.(this.#name, traceId, () => void this.#end(KILLED));
-    const outcome = await this.#handle({ ...call, traceId });
+    const ended = faults.invoked?.(this.#name, call.traceId, () => void this.#end(KILLED));
+    const outcome = await this.#handle(call);
     ended?.();
     return outcome;
   }
@@ -214,13 +225,13 @@ function plugInto(server: NearServer): LoopbackSettings {
   return { messages: port2, port: server.port };
 }
 
-/** As Lambda sets it (X-Ray guide, "Tracing header"): `Root=1-<time>-<random>;Parent=…;Sampled=0`. */
-function createTraceId(nowMs: number): string {
+/** As Lambda sets it (X-Ray guide, "Tracing header"): `Root=1-<time>-<random>;Parent=…;Sampled=0;Lineage=…`. */
+function createTraceId(nowMs: number, lineage: Lineage): string {
   const time = Math.floor(nowMs / 1000)
     .toString(16)
     .padStart(8, '0');
   const random = randomUUID().replaceAll('-', '');
-  return `Root=1-${time}-${random.slice(8)};Parent=${random.slice(16)};Sampled=0`;
+  return `Root=1-${time}-${random.slice(8)};Parent=${random.slice(16)};Sampled=0;${toField(lineage)}`;
 }
 
 /** For example `2026/11/20/[$LATEST]8a3f…`. */

@@ -1,6 +1,7 @@
 import { type Clock, systemClock } from '../clock.ts';
 import type { EnvironmentDeps, FunctionSettings } from './environment.ts';
 import type { Invoke } from './invoke.ts';
+import { NO_LINEAGE } from './lineage.ts';
 import { type Failure, failure } from './outcome.ts';
 import { Pool } from './pool.ts';
 
@@ -34,13 +35,13 @@ export class Functions {
   }
 
   /** A field, so that it can be handed on without its object. */
-  readonly invoke: Invoke = async (functionArn, event) => {
+  readonly invoke: Invoke = async (functionArn, event, lineage = NO_LINEAGE) => {
     const pool = this.#pools.get(functionArn);
     if (!pool) return failure('crashed', 'ResourceNotFoundException', `Function not found: ${functionArn}`);
     const json = toJson(event);
     if (typeof json !== 'string') return json;
     try {
-      return await pool.invoke(json);
+      return await pool.invoke(json, lineage);
     } catch (error) {
       // A thread that cannot even start, as with NODE_OPTIONS that Node refuses.
       return failure('crashed', 'Runtime.ExitError', String(error));

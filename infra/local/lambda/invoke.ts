@@ -1,3 +1,5 @@
+import type { Lineage } from './lineage.ts';
+
 /** What became of one invocation of a Lambda function. */
 export type Invocation =
   | { readonly ok: true; readonly payload: unknown }
@@ -9,5 +11,8 @@ export type Invocation =
       readonly errorMessage: string;
     };
 
-/** Invokes a function by ARN and waits for its end. Never rejects: a failure is an `Invocation`. */
-export type Invoke = (functionArn: string, event: unknown) => Promise<Invocation>;
+/**
+ * Invokes a function by ARN and waits for its end. Never rejects: a failure is an `Invocation`. `lineage` is of what
+ * the event comes from, if that carries one.
+ */
+export type Invoke = (functionArn: string, event: unknown, lineage?: Lineage) => Promise<Invocation>;

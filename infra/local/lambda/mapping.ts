@@ -2,6 +2,7 @@ import type { Clock } from '../clock.ts';
 import type { MessageAttribute } from '../sqs/fauxqs.ts';
 import type { Message, Queues } from '../sqs/queues.ts';
 import type { Invocation, Invoke } from './invoke.ts';
+import { lineageOf } from './lineage.ts';
 
 /**
  * Lambda starts with five batches at once and scales up from there (Lambda guide, "Using Lambda with SQS"). One
@@ -133,7 +134,8 @@ async function deliver(
   { queueArn, functionArn, reportBatchItemFailures }: MappingSettings,
   { queues, invoke }: MappingDeps,
 ): Promise<void> {
-  const invocation = await invoke(functionArn, { Records: records });
+  const lineage = lineageOf(records.map(({ attributes }) => attributes.AWSTraceHeader));
+  const invocation = await invoke(functionArn, { Records: records }, lineage);
   const failed = failedIn(records, invocation, reportBatchItemFailures);
   const done = records.filter(({ messageId }) => !failed.has(messageId));
   // What failed stays in flight: it comes back when its visibility timeout ends, until the queue's redrive policy

@@ -24,7 +24,7 @@ export interface Call {
   readonly event: string;
   readonly timeoutMs: number;
   /** Of X-Ray: what the AWS SDK sends with every call that the handler makes. */
-  readonly traceId?: string;
+  readonly traceId: string;
 }
 
 /** The thread's answer: `ready` once after its start, then one for every call. After `crashed` it exits. */

@@ -1,6 +1,7 @@
-import { Environment, type EnvironmentDeps, type FunctionSettings } from './environment.ts';
+import { Environment, type EnvironmentDeps, type FunctionSettings, type Work } from './environment.ts';
 import type { Invocation } from './invoke.ts';
-import { failure } from './outcome.ts';
+import { CHAIN_MAX, extend, type Lineage, timesIn } from './lineage.ts';
+import { type Failure, failure } from './outcome.ts';
 
 /** AWS would go on to a thousand; one machine does better with few threads and a short wait. */
 const ENVIRONMENTS_MAX_DEFAULT = 5;
@@ -16,13 +17,21 @@ const PATIENCE_MS = 200;
 /** An environment that has been idle for so long is stopped, unless it is the last one. */
 const IDLE_MS = 5 * 60_000;
 
+const CLOSED = failure('crashed', 'ServiceException', 'expected a running engine, got a closed one');
+/** The words of Lambda (API reference, Invoke). */
+const LOOP = failure(
+  'crashed',
+  'RecursiveInvocationException',
+  "Lambda has detected your function being invoked in a recursive loop with other AWS resources and stopped your function's invocation.",
+);
+
 interface Idle {
   readonly environment: Environment;
   readonly sinceMs: number;
 }
 
 interface Waiting {
-  readonly event: string;
+  readonly work: Work;
   readonly resolve: (invocation: Invocation | Promise<Invocation>) => void;
 }
 
@@ -44,16 +53,21 @@ export class Pool {
     this.#deps = deps;
   }
 
-  async invoke(event: string): Promise<Invocation> {
-    if (this.#closed)
-      return failure('crashed', 'ServiceException', 'expected a running engine, got a closed one');
+  /** Handles an event, given as JSON, that comes from what has this lineage. */
+  async invoke(event: string, lineage: Lineage): Promise<Invocation> {
+    if (this.#closed) return CLOSED;
+    const work = { event, lineage: extend(lineage, this.#settings.arn) };
+    return this.#refusalOf(work) ?? this.#invoke(work);
+  }
+
+  async #invoke(work: Work): Promise<Invocation> {
     const warm = this.#warm();
-    if (warm) return this.#run(warm, event);
-    if (this.#busy.size === 0 && this.#mayStart()) return this.#run(this.#cold(), event);
+    if (warm) return this.#run(warm, work);
+    if (this.#busy.size === 0 && this.#mayStart()) return this.#run(this.#cold(), work);
     if (this.#waiting.length >= WAITING_MAX)
       return failure('crashed', 'TooManyRequestsException', 'Rate Exceeded.');
     const { promise, resolve } = Promise.withResolvers<Invocation>();
-    this.#waiting.push({ event, resolve });
+    this.#waiting.push({ work, resolve });
     this.#startMoreLater();
     return promise;
   }
@@ -62,9 +76,17 @@ export class Pool {
     this.#closed = true;
     this.#cancelReaping?.();
     clearTimeout(this.#patience);
-    for (const { event, resolve } of this.#waiting.splice(0)) resolve(this.invoke(event));
+    for (const { resolve } of this.#waiting.splice(0)) resolve(CLOSED);
     const environments = [...this.#busy, ...this.#idle.map(({ environment }) => environment)];
     await Promise.all(environments.map((environment) => environment.stop()));
+  }
+
+  /** Lambda ends a chain that comes back to a function again and again, unless its RecursiveLoop allows that. */
+  #refusalOf({ lineage }: Work): Failure | undefined {
+    const { arn, allowsLoops } = this.#settings;
+    if (allowsLoops || timesIn(lineage, arn) <= CHAIN_MAX) return undefined;
+    this.#deps.log(LOOP.errorMessage);
+    return LOOP;
   }
 
   #warm(): Environment | undefined {
@@ -100,12 +122,12 @@ export class Pool {
   #serveNext(): void {
     const next = this.#waiting.shift();
     // A thread may fail to start: then the invocation that waits fails.
-    if (next) next.resolve((async () => this.#run(this.#warm() ?? this.#cold(), next.event))());
+    if (next) next.resolve((async () => this.#run(this.#warm() ?? this.#cold(), next.work))());
   }
 
-  async #run(environment: Environment, event: string): Promise<Invocation> {
+  async #run(environment: Environment, work: Work): Promise<Invocation> {
     this.#busy.add(environment);
-    const invocation = await environment.invoke(event);
+    const invocation = await environment.invoke(work);
     this.#busy.delete(environment);
     if (environment.alive) this.#idle.push({ environment, sinceMs: this.#deps.clock.now() });
     this.#serveNext();

@@ -82,7 +82,7 @@ export const lambdaTypes: ResourceTypes = {
       KmsKeyArn: encryption,
       SnapStart: ignored('It changes how fast a function starts, not what it does.'),
       RuntimeManagementConfig: ignored('The runtime is the Node.js that runs this program.'),
-      RecursiveLoop: ignored('Loops are not looked for.'),
+      RecursiveLoop: honoured,
       Layers: unsupported('Bundle what the layer has with the function.'),
       VpcConfig: unsupported('There are no private networks here.'),
     },
@@ -136,13 +136,15 @@ export function functionSettings(
   variables: (functionArn: string) => Readonly<Record<string, string>>,
 ): FunctionSettings[] {
   return stack.ofType('AWS::Lambda::Function').map(({ logicalId, properties }) => {
-    const { Handler, Timeout, MemorySize, Environment, ReservedConcurrentExecutions } = properties as {
-      Handler: string;
-      Timeout?: number | string;
-      MemorySize?: number | string;
-      Environment?: { Variables?: Record<string, string> };
-      ReservedConcurrentExecutions?: number | string;
-    };
+    const { Handler, Timeout, MemorySize, Environment, ReservedConcurrentExecutions, RecursiveLoop } =
+      properties as {
+        Handler: string;
+        Timeout?: number | string;
+        MemorySize?: number | string;
+        Environment?: { Variables?: Record<string, string> };
+        ReservedConcurrentExecutions?: number | string;
+        RecursiveLoop?: 'Allow' | 'Terminate';
+      };
     const arn = stack.arn(logicalId);
     return {
       arn,
@@ -153,6 +155,7 @@ export function functionSettings(
       timeoutMs: Number(Timeout ?? TIMEOUT_DEFAULT_SECONDS) * 1000,
       memoryMb: Number(MemorySize ?? MEMORY_DEFAULT_MB),
       environment: { ...variables(arn), ...Environment?.Variables },
+      allowsLoops: RecursiveLoop === 'Allow',
       ...(ReservedConcurrentExecutions !== undefined && {
         environmentsMax: Number(ReservedConcurrentExecutions),
       }),

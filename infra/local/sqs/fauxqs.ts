@@ -23,6 +23,8 @@ export interface StoredMessage {
   readonly messageDeduplicationId?: string;
   readonly sequenceNumber?: string;
   messageGroupId?: string;
+  /** Ours, not one of fauxqs; it does not survive a restart. */
+  traceHeader?: string;
 }
 
 export interface ReceivedMessage {
@@ -104,9 +106,12 @@ interface SqsError extends Error {
 }
 
 /** SendMessage and SendMessageBatch in one. */
-interface SendInput {
+interface SendInput extends SendEntry {
+  readonly Entries?: readonly (SendEntry & { readonly Id: string })[];
+}
+interface SendEntry {
   readonly MessageGroupId?: string;
-  readonly Entries?: readonly { readonly Id: string; readonly MessageGroupId?: string }[];
+  readonly MessageSystemAttributes?: { readonly AWSTraceHeader?: MessageAttribute };
 }
 interface SendOutput {
   readonly MessageId?: string;
@@ -150,7 +155,7 @@ const [sqsStore, sqsTypes, errors, persistence, ...actionParts] = await Promise.
 export const actions: ReadonlyMap<string, Action> = new Map(
   OPERATIONS.map((operation, index) => {
     const action: Action = actionParts[index][lowerFirst(operation)];
-    return [operation, operation.startsWith('SendMessage') ? keepingGroups(action) : action];
+    return [operation, operation.startsWith('SendMessage') ? keepingMore(action) : action];
   }),
 );
 
@@ -215,35 +220,40 @@ export function atomically<T>(store: Store, work: () => T): T {
 }
 
 /**
- * SQS keeps a MessageGroupId on standard queues too (fair queues) and hands it to the consumer; fauxqs drops it there.
- * What was just sent is the last of the queue: there was no chance to take it yet.
+ * SQS keeps a MessageGroupId on standard queues too (fair queues), and the trace header, given with a message or with
+ * the request, and hands both to the consumer; fauxqs drops them there. What was just sent is the last of the queue:
+ * there was no chance to take it yet.
  */
-function keepingGroups(send: Action): Action {
+function keepingMore(send: Action): Action {
   return (input, store, request) => {
     const output = send(input, store, request);
     const queue = store.getQueue(String(input.QueueUrl));
-    const groups = groupsOf(input as SendInput, output as SendOutput); // `send` has checked the one, made the other
-    if (!queue || queue.isFifo() || groups.size === 0) return output;
+    if (!queue || queue.isFifo()) return output;
+    const header = request.headers['x-amzn-trace-id'];
+    const entries = entriesOf(input as SendInput, output as SendOutput); // `send` has checked the one, made the other
     for (const message of [...queue.messages.slice(-BATCH_MAX), ...queue.delayedMessages.slice(-BATCH_MAX)]) {
-      const group = groups.get(message.messageId);
-      if (group === undefined) continue;
-      message.messageGroupId = group;
-      queue.persistence?.updateMessageGroup(group, message.messageId);
+      const entry = entries.get(message.messageId);
+      if (!entry) continue;
+      const traceHeader = entry.MessageSystemAttributes?.AWSTraceHeader?.StringValue ?? header;
+      if (typeof traceHeader === 'string') message.traceHeader = traceHeader;
+      if (entry.MessageGroupId === undefined) continue;
+      message.messageGroupId = entry.MessageGroupId;
+      queue.persistence?.updateMessageGroup(entry.MessageGroupId, message.messageId);
     }
     return output;
   };
 }
 
-/** Groups by message id. */
-function groupsOf(input: SendInput, output: SendOutput): Map<string, string> {
-  const entries = input.Entries ?? [{ ...input, Id: '' }];
+/** What was asked of each message that was sent, by its message id. */
+function entriesOf(input: SendInput, output: SendOutput): Map<string, SendEntry> {
+  const asked = input.Entries ?? [{ ...input, Id: '' }];
   const sent = output.Successful ?? [{ ...output, Id: '' }];
-  const groups = new Map<string, string>();
+  const entries = new Map<string, SendEntry>();
   for (const { Id, MessageId } of sent) {
-    const group = entries.find((entry) => entry.Id === Id)?.MessageGroupId;
-    if (group !== undefined && MessageId !== undefined) groups.set(MessageId, group);
+    const entry = asked.find((each) => each.Id === Id);
+    if (entry && MessageId !== undefined) entries.set(MessageId, entry);
   }
-  return groups;
+  return entries;
 }
 
 function lowerFirst(name: string): string {

@@ -85,8 +85,8 @@ interface Depth {
  * changed is on disk when it returns.
  *
  * Not like SQS: a standard queue delivers in order and exactly once, retention periods are ignored, fair queues keep
- * the MessageGroupId but do not reorder, a FIFO queue hands out one message of a group at a time and forgets its
- * deduplication ids when the process ends.
+ * the MessageGroupId but do not reorder, a FIFO queue hands out one message of a group at a time, keeps no trace header
+ * and forgets its deduplication ids when the process ends.
  */
 export class Queues implements HttpEngine {
   readonly #store: Store;
@@ -315,6 +315,7 @@ function toMessage(queue: Queue, received: ReceivedMessage): Message {
     MessageGroupId: stored?.messageGroupId,
     MessageDeduplicationId: stored?.messageDeduplicationId,
     SequenceNumber: stored?.sequenceNumber,
+    AWSTraceHeader: stored?.traceHeader,
   };
   return {
     messageId: received.MessageId,

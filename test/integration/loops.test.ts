@@ -1,0 +1,105 @@
+import { PutItemCommand } from '@aws-sdk/client-dynamodb';
+import { SendMessageCommand } from '@aws-sdk/client-sqs';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { CHAIN_MAX } from '../../infra/local/lambda/lineage.ts';
+import type { Usage } from '../../infra/local/meter/meter.ts';
+import { POSTS_KEY } from '../../shared/data/tables.ts';
+import { type DeliveryJob, decodeJob } from '../../shared/queues/job.ts';
+import { BackEnd } from '../support/back-end.ts';
+import { Client } from '../support/client.ts';
+import { bootLocal, type LocalOptions, type TemplateResources, variablesOf } from '../support/local.ts';
+import { until } from '../support/until.ts';
+
+/** As it is without a word in the template. */
+function terminateLoops(resources: TemplateResources): void {
+  for (const { Properties } of Object.values(resources)) delete Properties?.RecursiveLoop;
+}
+
+async function start(options: LocalOptions) {
+  const local = await bootLocal(options);
+  onTestFinished(() => local.stop());
+  const backEnd = new BackEnd(local.ready);
+  const send = (queue: string, MessageBody: string) =>
+    backEnd.sqs.send(new SendMessageCommand({ QueueUrl: local.ready.queues[queue], MessageBody }));
+  const invocations = async (name: string): Promise<number> => {
+    const usage = (await (await fetch(`${local.ready.endpoint}/_fanwire/usage`)).json()) as Usage;
+    return usage.functions[name]?.invocations ?? 0;
+  };
+  return { local, backEnd, send, invocations };
+}
+
+describe('a function that sends itself messages', () => {
+  const app = 'test/apps/loop.ts';
+
+  it('is invoked as often as it likes where its template allows it', async () => {
+    const { backEnd, send } = await start({ app });
+    await send('numbers', '1');
+    await until(async () => (await backEnd.depth('done')) > 0);
+    expect((await backEnd.drain('done')).map(({ Body }) => Body)).toEqual(['41']);
+  });
+
+  it('is else not invoked again after 16 times, and the message becomes a dead letter', async () => {
+    const { backEnd, send, invocations } = await start({ app, edit: terminateLoops });
+    await send('numbers', '1');
+    await until(async () => (await backEnd.depth('dead')) > 0);
+    expect((await backEnd.drain('dead')).map(({ Body }) => Body)).toEqual([String(CHAIN_MAX + 1)]);
+    expect(await invocations('count')).toBe(CHAIN_MAX);
+  });
+});
+
+describe('a delivery job that no worker has time for', () => {
+  /** Nobody has a turn to post before the schedule of posts is free again. */
+  const freeAt = async ({ backEnd, local }: Awaited<ReturnType<typeof start>>, ms: number) =>
+    backEnd.dynamodb.send(
+      new PutItemCommand({
+        TableName: local.ready.tables.topics,
+        Item: { ...POSTS_KEY, freeAt: { N: String(ms) } },
+      }),
+    );
+
+  async function startBusy(edit: (resources: TemplateResources) => void) {
+    const system = await start({
+      edit: (resources) => {
+        // So few that not even one post goes out without a turn.
+        variablesOf(resources, 'Deliver').REQUESTS_PER_SECOND_MAX = '10';
+        edit(resources);
+      },
+    });
+    const client = await Client.open(system.local.ready.websocketUrl);
+    const { connectionId } = await client.ask({ action: 'whoami' });
+    await freeAt(system, Date.now() + 3_600_000);
+    const job: DeliveryJob = {
+      group: 'news',
+      messages: [{ json: JSON.stringify({ data: 'at last' }) }],
+      connectionIds: [String(connectionId)],
+      shards: [],
+      attempt: 1,
+    };
+    await system.send('delivery', JSON.stringify(job));
+    return { ...system, client, free: () => freeAt(system, 0) };
+  }
+
+  it('goes on forty times, and is delivered', async () => {
+    const { client, free, invocations } = await startBusy(() => {});
+    await until(async () => (await invocations('deliver')) >= 40);
+    await free();
+    await client.message('at last');
+    await client.close();
+  });
+
+  it('would end as a dead letter where Lambda ends loops', async () => {
+    const { client, backEnd, invocations } = await startBusy((resources) => {
+      terminateLoops(resources);
+      const id = Object.keys(resources).find((each) => /^FanwireDelivery[0-9A-F]{8}$/.test(each)) ?? '';
+      const queue = resources[id]?.Properties;
+      queue.VisibilityTimeout = 5; // longer than a cold start
+      queue.RedrivePolicy.maxReceiveCount = 1;
+    });
+    await until(async () => (await backEnd.depth('deliveryDeadLetters')) > 0);
+    expect(await invocations('deliver')).toBe(CHAIN_MAX);
+    const [letter] = await backEnd.drain('deliveryDeadLetters');
+    expect(decodeJob(String(letter?.Body)).attempt).toBe(1);
+    expect(client.messages).toEqual([]);
+    await client.close();
+  });
+});
