@@ -4,6 +4,8 @@ import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { loadPage } from '../web/files.ts';
 import { UNLIMITED } from './apigateway/throttle.ts';
+import type { LatencyOptions } from './latency/latencies.ts';
+import { isProfileName, PROFILES } from './latency/profiles.ts';
 import { toTerminalLine } from './log.ts';
 import type { Ready } from './ready.ts';
 import { boot, type Runtime } from './runtime.ts';
@@ -19,6 +21,7 @@ const USAGE = `npm start -- [options]
   --app FILE          CDK app to run (infra/app.ts)
   --ready-file FILE   written once everything serves: JSON with URLs, names and credentials
   --faults            let PUT /_fanwire/faults make things go wrong
+  --latency aws[:N]   everything takes as long as on AWS; N is the seed of its dice (1)
   --no-throttle       lift the throttles of an account
   --quiet             print nothing but errors
   --help`;
@@ -35,6 +38,7 @@ function parse() {
         app: { type: 'string', default: join(import.meta.dirname, '../app.ts') },
         'ready-file': { type: 'string' },
         faults: { type: 'boolean', default: false },
+        latency: { type: 'string' },
         'no-throttle': { type: 'boolean', default: false },
         quiet: { type: 'boolean', default: false },
         help: { type: 'boolean', default: false },
@@ -52,8 +56,18 @@ function parsePort(text: string): number {
   return port;
 }
 
+function parseLatency(text: string): LatencyOptions {
+  const [profile = '', seed = '1', ...rest] = text.split(':');
+  if (rest.length > 0 || !isProfileName(profile) || !/^\d{1,9}$/.test(seed)) {
+    const profiles = Object.keys(PROFILES).join(', ');
+    fail(`expected --latency to be one of ${profiles}, perhaps with a colon and a seed, got ${text}`);
+  }
+  return { profile, seed: Number(seed) };
+}
+
 async function run(): Promise<void> {
   const port = parsePort(options.port);
+  const latency = options.latency === undefined ? undefined : parseLatency(options.latency);
   const dataDir = options.ephemeral ? undefined : resolve(options.data);
   // The template is made afresh each time, so it is no state; functions load their code from it while they run.
   const assemblyDir = mkdtempSync(join(tmpdir(), 'fanwire-'));
@@ -69,6 +83,7 @@ async function run(): Promise<void> {
     },
     ...(dataDir !== undefined && { dataDir }),
     ...(options.faults && { faults: { faults: [] } }),
+    ...(latency && { latency }),
     ...(options['no-throttle'] && { limits: UNLIMITED }),
   });
   stopOnSignals(runtime);

@@ -25,6 +25,7 @@ import type { NearServer } from './lambda/environment.ts';
 import { Functions } from './lambda/functions.ts';
 import { startMapping } from './lambda/mapping.ts';
 import { functionSettings, mappingSettings } from './lambda/resources.ts';
+import { type LatencyOptions, withLatencies } from './latency/latencies.ts';
 import { USAGE_PATH, UsageControl } from './meter/control.ts';
 import { createMeter } from './meter/create.ts';
 import type { Meter } from './meter/meter.ts';
@@ -57,6 +58,8 @@ export interface RuntimeOptions extends AccessHooks {
   readonly clock?: Clock;
   /** What goes wrong to begin with. Without it nothing can be made to go wrong. */
   readonly faults?: FaultSet;
+  /** How much longer than on this machine everything takes. */
+  readonly latency?: LatencyOptions;
   /** What API Gateway's throttles let through, for tests; AWS's defaults for what is left out. */
   readonly limits?: Partial<AccountLimits>;
 }
@@ -90,15 +93,16 @@ async function start(options: RuntimeOptions, running: AsyncDisposableStack): Pr
   const stack = read(options, endpoint);
   const names = Names.of(stack, [{ type: 'AWS::Events::EventBus', physicalName: DEFAULT_BUS }]);
   const faults = options.faults && new Faults(options.faults, names, (line) => log('faults', line));
+  const ports = options.latency ? withLatencies(options.latency, faults) : faults;
 
   const credentials = dataDir === undefined ? createAccessKey() : keepAccessKey(dataDir);
   const iam = openIam(stack, credentials, options);
   const { guard, callers } = iam;
 
   const meter = createMeter(stack, names, clock);
-  const tables = await openTables(stack, { clock, dataDir, faults: faults?.tables, meter });
+  const tables = await openTables(stack, { clock, dataDir, faults: ports?.tables, meter });
   running.defer(() => tables.close());
-  const queues = openQueues(stack, { dataDir, faults: faults?.queues, meter });
+  const queues = openQueues(stack, { dataDir, faults: ports?.queues, meter });
   running.defer(() => queues.close());
   const near: NearServer = { port, plugIn: (messages) => server.plugIn(messages) };
   const functions = new Functions(
@@ -113,7 +117,7 @@ async function start(options: RuntimeOptions, running: AsyncDisposableStack): Pr
     clock,
     rights: callers.ofBuses(),
     log: (line) => log('bus', line),
-    faults: faults?.buses,
+    faults: ports?.buses,
     meter,
   });
   running.defer(() => buses.close());
@@ -125,7 +129,7 @@ async function start(options: RuntimeOptions, running: AsyncDisposableStack): Pr
     admit: guard.of(executeApi),
     throttle: new Throttle(clock, options.limits),
     log: (line) => log('gateway', line),
-    faults: faults?.gateway,
+    faults: ports?.gateway,
     meter,
   });
   running.defer(async () => void (await Promise.all([...gateways.values()].map((each) => each.close()))));

@@ -5,6 +5,7 @@ import {
   GetItemCommand,
   PutItemCommand,
 } from '@aws-sdk/client-dynamodb';
+import { EventBridgeClient, PutEventsCommand } from '@aws-sdk/client-eventbridge';
 import { ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { WebSocket } from 'ws';
@@ -17,6 +18,7 @@ import type { QueueFaults } from '../../infra/local/sqs/faults.ts';
 import { Queues } from '../../infra/local/sqs/queues.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { serve } from '../support/serve.ts';
+import { until } from '../support/until.ts';
 import { startGateway } from './gateway-fixture.ts';
 
 const place = { region: 'eu-west-1', accountId: '000000000000' };
@@ -145,6 +147,19 @@ describe('a bus', () => {
     expect(invoked).toHaveLength(1);
     clock.advance(1);
     expect(invoked).toHaveLength(2);
+  });
+
+  it('answers late what it has taken at once', async () => {
+    const { buses, clock, invoked } = openBuses({ answerMs: () => 40 });
+    const served = await serve(buses);
+    closing.push(served.close);
+    const answer = new EventBridgeClient(served.client).send(
+      new PutEventsCommand({ Entries: [{ Source: 'web', DetailType: 'order', Detail: '{}' }] }),
+    );
+    await until(() => invoked.length === 2);
+    expect(clock.waiting).toBe(1);
+    clock.advance(40);
+    expect(await answer).toMatchObject({ FailedEntryCount: 0 });
   });
 
   it('has the event that still waits as a dead letter when it closes', async () => {

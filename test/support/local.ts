@@ -4,7 +4,7 @@ import { assemblyOf } from './assemblies.ts';
 
 export interface LocalOptions
   extends Partial<
-    Pick<RuntimeOptions, 'dataDir' | 'clock' | 'faults' | 'limits' | 'log' | 'deny' | 'onUse'>
+    Pick<RuntimeOptions, 'dataDir' | 'clock' | 'faults' | 'latency' | 'limits' | 'log' | 'deny' | 'onUse'>
   > {
   readonly app?: string;
   /** Changes the template that the app has made, before it is booted. */
@@ -26,6 +26,10 @@ export function variablesOf(resources: TemplateResources, id: string): Record<st
   return resources[name]?.Properties.Environment.Variables;
 }
 
+/** `FANWIRE_TEST_LATENCY=aws npx vitest run test/integration/history.test.ts`: any of the tests as if it ran on AWS. */
+const latency: Pick<LocalOptions, 'latency'> =
+  process.env.FANWIRE_TEST_LATENCY === 'aws' ? { latency: { profile: 'aws', seed: 1 } } : {};
+
 /** Boots the system inside the test's own process, for tests that reach into it. */
 export async function bootLocal({
   app = 'infra/app.ts',
@@ -37,7 +41,7 @@ export async function bootLocal({
     if (!schedules) disableSchedules(resources);
     edit?.(resources);
   });
-  return boot({ assembly, port: 0, files: new Map(), log: () => {}, ...options });
+  return boot({ assembly, port: 0, files: new Map(), log: () => {}, ...latency, ...options });
 }
 
 function disableSchedules(resources: TemplateResources): void {

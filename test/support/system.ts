@@ -18,6 +18,8 @@ export interface SystemOptions {
   readonly afresh?: boolean;
   /** Lets tests make things go wrong. */
   readonly faults?: boolean;
+  /** `aws` or `aws:SEED`: everything takes as long as there. */
+  readonly latency?: string;
   /** Lifts the throttles of an account, for measurements. */
   readonly unthrottled?: boolean;
 }
@@ -46,6 +48,7 @@ export async function startSystem({
   app,
   afresh,
   faults,
+  latency = process.env.FANWIRE_TEST_LATENCY,
   unthrottled,
 }: SystemOptions = {}): Promise<System> {
   const assembly = afresh ? undefined : await assemblyOf(app ?? 'infra/app.ts');
@@ -57,6 +60,7 @@ export async function startSystem({
       ...(dataDir === undefined ? ['--ephemeral'] : ['--data', dataDir]),
       ...(assembly || app === undefined ? [] : ['--app', app]),
       ...(faults ? ['--faults'] : []),
+      ...(latency ? ['--latency', latency] : []),
       ...(unthrottled ? ['--no-throttle'] : []),
     ],
     assembly,

@@ -1,8 +1,12 @@
+import { parseArgs } from 'node:util';
 import { Faults } from '../support/faults.ts';
 import { startSystem } from '../support/system.ts';
 import { cuts, drops, order, rewinds, rollovers, trimmed } from './trials.ts';
 
-/** `npm run trials [-- NAME …]`: each trial at its full size, on a system of its own. Exits with 1 if one fails. */
+/**
+ * `npm run trials [-- [--latency aws] NAME …]`: each trial at its full size, on a system of its own. Exits with 1 if one
+ * fails.
+ */
 
 const APP = 'test/apps/namespaces.ts';
 const HEARTBEAT_MS = 5_000;
@@ -48,7 +52,11 @@ async function on(
   options: Parameters<typeof startSystem>[0],
   run: (system: Awaited<ReturnType<typeof startSystem>>) => Promise<object>,
 ): Promise<object> {
-  const system = await startSystem({ unthrottled: true, ...options });
+  const system = await startSystem({
+    unthrottled: true,
+    ...(latency !== undefined && { latency }),
+    ...options,
+  });
   try {
     return await run(system);
   } finally {
@@ -56,7 +64,10 @@ async function on(
   }
 }
 
-const names = process.argv.slice(2);
+const {
+  values: { latency },
+  positionals: names,
+} = parseArgs({ allowPositionals: true, options: { latency: { type: 'string' } } });
 let failed = 0;
 for (const [name, trial] of Object.entries(TRIALS)) {
   if (names.length > 0 && !names.includes(name)) continue;

@@ -50,6 +50,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   'infra/local/iam/': [...LOCAL_GROUND, ...LOCAL_SERVICES, 'infra/local/credentials.ts'],
   'infra/local/meter/': [...LOCAL_GROUND, ...LOCAL_SERVICES],
   'infra/local/faults/': [...LOCAL_GROUND, ...LOCAL_SERVICES],
+  'infra/local/latency/': [...LOCAL_GROUND, ...LOCAL_SERVICES, 'infra/local/faults/random.ts'],
   'infra/model/': ['infra/local/', 'infra/settings.ts', 'infra/sizes.ts', 'shared/'],
 };
 
@@ -110,6 +111,7 @@ describe('a slip is found', () => {
     ['the model with the command line', 'infra/model/plan.ts', '../cli/report.ts'],
     ['a local service that meters itself', 'infra/local/sqs/queues.ts', '../meter/meter.ts'],
     ['a local service that asks for faults', 'infra/local/lambda/pool.ts', '../faults/faults.ts'],
+    ['a local service that is as late as AWS', 'infra/local/dynamodb/tables.ts', '../latency/latencies.ts'],
     ['a local service that checks rights', 'infra/local/apigateway/gateway.ts', '../iam/guard.ts'],
     ['a local service with one that uses it', 'infra/local/sqs/queues.ts', '../lambda/mapping.ts'],
     ['the local server with a service', 'infra/local/http/server.ts', '../apigateway/gateway.ts'],

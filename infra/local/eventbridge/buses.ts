@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Account } from '../account.ts';
+import { Delays } from '../delays.ts';
 import {
   answer,
   type HttpEngine,
@@ -49,12 +50,15 @@ const IN_TIME: readonly number[] = [0];
 export class Buses implements HttpEngine {
   readonly #options: BusesOptions;
   readonly #deliveries: Deliveries;
+  /** Of answers. */
+  readonly #delays: Delays;
   /** Rules by the name of their bus. Every account has a default bus. */
   readonly #rules = new Map<string, Rule[]>([[DEFAULT_BUS, []]]);
 
   constructor(options: BusesOptions) {
     this.#options = options;
     this.#deliveries = new Deliveries(options);
+    this.#delays = new Delays(options.clock);
   }
 
   addBus(name: string): void {
@@ -80,7 +84,7 @@ export class Buses implements HttpEngine {
     return answer(response, '1.1', () => {
       const operation = operationOf(request);
       if (operation !== 'PutEvents') throw unknownOperation(operation);
-      return this.putEvents(parseEntries(parseInput(body)));
+      return this.#late(this.putEvents(parseEntries(parseInput(body))));
     });
   }
 
@@ -93,7 +97,14 @@ export class Buses implements HttpEngine {
 
   /** Waits for what is running. The queues have to be open until then. */
   close(): Promise<void> {
+    this.#delays.endAll();
     return this.#deliveries.close();
+  }
+
+  async #late(output: PutEventsOutput): Promise<PutEventsOutput> {
+    const lateMs = this.#options.faults?.answerMs?.() ?? 0;
+    if (lateMs > 0) await this.#delays.wait(lateMs);
+    return output;
   }
 
   #put(entry: Entry): PutEventsOutput['Entries'][number] {
