@@ -32,10 +32,12 @@ interface Task {
 
 /**
  * Messages published to a large topic soon after each other become jobs for the same connections: jobs that differ in
- * nothing but their messages run as one, so that their messages share frames.
+ * nothing but their messages, and since when they wait, run as one, so that their messages share frames.
  */
 function mergeAlike(tasks: readonly Task[]): Task[] {
-  const alike = Map.groupBy(tasks, ({ job: { messages: _, ...rest } }) => JSON.stringify(rest));
+  const alike = Map.groupBy(tasks, ({ job: { messages: _, waitsSinceMs: __, ...rest } }) =>
+    JSON.stringify(rest),
+  );
   return [...alike.values()].flatMap((group) => {
     const [first] = group;
     if (!first) return [];

@@ -12,6 +12,7 @@ export interface LeftoverDeps {
   /** How often a frame is posted to a connection before it becomes a dead letter. */
   readonly attemptsMax: number;
   readonly random: () => number;
+  readonly now: () => number;
 }
 
 const FORGETS_IN_FLIGHT_MAX = 16;
@@ -31,17 +32,35 @@ export async function forgetGone(
   });
 }
 
-/** Time ran short: the next worker goes on where this one stopped, and it counts as no attempt. */
+/**
+ * How long a job may wait for a worker that has time for it. The smallest budget of requests makes 216,000 posts
+ * meanwhile; what is later than this is no push any more, and somebody should know.
+ */
+const WAIT_MAX_MS = 6 * 3_600_000;
+
+/**
+ * Time ran short: the next worker goes on where this one stopped, and it counts as no attempt. Lambda would end that
+ * after some 16 times, were it not allowed to this function, so the bound on it is our own.
+ */
 export async function enqueueUnreached(
   job: DeliveryJob,
   unreached: readonly Unreached[],
-  deps: Pick<LeftoverDeps, 'deliveryQueue'>,
+  deps: LeftoverDeps,
 ): Promise<void> {
   const rest = [...Map.groupBy(unreached, ({ from }) => from)];
   if (rest.length === 0) return;
+  const waitsSinceMs = job.waitsSinceMs ?? deps.now();
+  if (deps.now() - waitsSinceMs > WAIT_MAX_MS) {
+    const reason = `no worker had time for it within ${WAIT_MAX_MS / 3_600_000} hours`;
+    return bury(
+      job,
+      unreached.map((each) => ({ ...each, reason })),
+      deps,
+    );
+  }
   const urgency = urgencyOf(job) === 'bulk' && { urgency: 'bulk' as const };
   await deps.deliveryQueue.enqueue(
-    rest.map(([from, group]) => ({ ...missing(job, from, group), ...urgency })),
+    rest.map(([from, group]) => ({ ...missing(job, from, group), ...urgency, waitsSinceMs })),
     0,
   );
 }
@@ -63,7 +82,7 @@ export async function retryFailed(
 }
 
 async function bury(
-  job: DeliveryJob,
+  { waitsSinceMs: _, ...job }: DeliveryJob,
   failed: readonly Failure[],
   { deadLetters, attemptsMax }: LeftoverDeps,
 ): Promise<void> {

@@ -21,6 +21,8 @@ export interface DeliveryJob {
   readonly attempt: number;
   /** Set on what is left of a larger job: by its size alone the rest of a broadcast would be quick. */
   readonly urgency?: 'bulk';
+  /** Set on a job that a worker had no time for: when that was so for the first time. */
+  readonly waitsSinceMs?: number;
 }
 export interface JobMessage {
   /** A `WireMessage`, written out: it is the same for every connection. */

@@ -215,8 +215,30 @@ describe('runJob', () => {
     });
     await runJob(job(['a', 'b', 'c', 'd'], ['1'], 2), deps, FOREVER);
     expect(retries).toEqual([
-      { jobs: [job(['c', 'd'], ['1'], 2)], delaySeconds: 0 },
+      { jobs: [{ ...job(['c', 'd'], ['1'], 2), waitsSinceMs: 0 }], delaySeconds: 0 },
       { jobs: [job(['a'], ['1'], 3)], delaySeconds: 2 },
+    ]);
+  });
+
+  it('gives up a job that no worker had time for during hours, with its reason', async () => {
+    const HOUR_MS = 3_600_000;
+    let nowMs = HOUR_MS;
+    const { deps, retries, dead } = workshop(() => delivered, {
+      pace: { ...freePace(), takeTurn: () => false },
+      now: () => nowMs,
+    });
+    await runJob(job(['a', 'b'], ['1'], 2), deps, FOREVER);
+    for (let hour = 1; hour <= 7; hour++) {
+      nowMs += HOUR_MS;
+      const [waiting] = retries.at(-1)?.jobs ?? [];
+      await runJob(waiting as DeliveryJob, deps, FOREVER);
+    }
+    expect(retries).toHaveLength(7);
+    expect(dead).toEqual([
+      {
+        job: job(['a', 'b'], ['1'], 1),
+        reason: 'no worker had time for it within 6 hours (attempt 2 of 3)',
+      },
     ]);
   });
 
