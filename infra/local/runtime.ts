@@ -159,7 +159,7 @@ async function start(options: RuntimeOptions, running: AsyncDisposableStack): Pr
   // Last, because they start to work at once.
   for (const mapping of mappingSettings(stack)) {
     queues.releaseInFlight(mapping.queueArn);
-    const deps = { queues: callers.ofMapping(mapping, queues), invoke, clock };
+    const deps = { queues: callers.ofMapping(mapping, queues), invoke, whenFree: functions.whenFree, clock };
     running.defer(inTime(startMapping(mapping, deps).stop));
   }
   for (const schedule of scheduleSettings(stack)) {

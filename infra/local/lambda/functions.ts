@@ -48,6 +48,11 @@ export class Functions {
     }
   };
 
+  /** Resolves once an event would be handled at once. */
+  readonly whenFree = async (functionArn: string): Promise<void> => {
+    await this.#pools.get(functionArn)?.whenFree(); // if there is none, an invocation will say so
+  };
+
   /** Stops all code. What is under way fails. */
   async close(): Promise<void> {
     await Promise.all([...this.#pools.values()].map((pool) => pool.close()));

@@ -9,12 +9,6 @@ import { lineageOf } from './lineage.ts';
  * machine stays at five: more would take the processor from each other, and from the deadlines of their posts.
  */
 const CONCURRENCY_MAX = 5;
-/**
- * While a batch is under way, and it was not full, the next one is taken when it has ended, or so long after it began:
- * what comes in the meantime makes one batch. On AWS the way from the queue to the function takes as long, and has the
- * same effect. Behind a full batch more is waiting.
- */
-const COLLECT_MS = 200;
 /** What a synchronous invocation may carry (model lambda, Invoke). */
 const PAYLOAD_BYTES_MAX = 6 * 1024 * 1024;
 
@@ -31,6 +25,12 @@ export interface MappingSettings {
 interface MappingDeps {
   readonly queues: Pick<Queues, 'receive' | 'remove'>;
   readonly invoke: Invoke;
+  /**
+   * Resolves once an environment is free for another event of the function. A batch is whatever is there then: without
+   * a batching window Lambda waits for no more, and a batch is larger than one message only where messages come faster
+   * than they are handled.
+   */
+  readonly whenFree: (functionArn: string) => Promise<void>;
   readonly clock: Clock;
 }
 
@@ -66,17 +66,13 @@ export function startMapping(settings: MappingSettings, deps: MappingDeps): Mapp
 }
 
 async function poll(settings: MappingSettings, deps: MappingDeps, signal: AbortSignal): Promise<void> {
-  const { queueArn, batchSize, maximumConcurrency = CONCURRENCY_MAX } = settings;
+  const { queueArn, functionArn, maximumConcurrency = CONCURRENCY_MAX } = settings;
   const concurrency = Math.min(maximumConcurrency, CONCURRENCY_MAX);
   const running = new Set<Promise<void>>();
-  let startedAt = 0;
-  let isBacklog = false;
   while (!signal.aborted) {
-    if (!isBacklog) await endOf(running, startedAt + COLLECT_MS);
+    await deps.whenFree(functionArn);
     const messages = await gather(settings, deps, signal);
-    isBacklog = messages.length === batchSize;
     for (const batch of batchesOf(messages.map((message) => toRecord(message, queueArn)))) {
-      startedAt = performance.now();
       const run = deliver(batch, settings, deps).finally(() => running.delete(run));
       running.add(run);
       // A batch is taken only when an invocation is free for it: in the meantime its visibility timeout would run.
@@ -84,16 +80,6 @@ async function poll(settings: MappingSettings, deps: MappingDeps, signal: AbortS
     }
   }
   await Promise.all(running);
-}
-
-/** Waits for one of them, until then. Not by the engines' clock: this is about the processor of this machine. */
-async function endOf(running: ReadonlySet<Promise<void>>, untilMs: number): Promise<void> {
-  const waitMs = untilMs - performance.now();
-  if (running.size === 0 || waitMs <= 0) return;
-  const collected = Promise.withResolvers<void>();
-  const timer = setTimeout(collected.resolve, waitMs);
-  await Promise.race([...running, collected.promise]);
-  clearTimeout(timer);
 }
 
 /** Takes what is there; with a batching window also what comes until it closes or the batch is full. */

@@ -30,9 +30,12 @@ interface Idle {
   readonly sinceMs: number;
 }
 
+/** Who waits for an environment. */
 interface Waiting {
-  readonly work: Work;
-  readonly resolve: (invocation: Invocation | Promise<Invocation>) => void;
+  /** Told when one is free or may be started; after the pool is closed, too. */
+  readonly go: () => void;
+  /** Whether it takes none then, but may ask for one. */
+  readonly isAsking: boolean;
 }
 
 /** The execution environments of one function. */
@@ -44,6 +47,8 @@ export class Pool {
   readonly #idle: Idle[] = [];
   /** Not empty only while environments are busy: as many as there may be, or for a moment. */
   readonly #waiting: Waiting[] = [];
+  /** Somebody has waited long enough for another environment to be started, and has not come yet. */
+  #isStartGranted = false;
   #patience: NodeJS.Timeout | undefined;
   #cancelReaping: (() => void) | undefined;
   #closed = false;
@@ -63,11 +68,28 @@ export class Pool {
   async #invoke(work: Work): Promise<Invocation> {
     const warm = this.#warm();
     if (warm) return this.#run(warm, work);
-    if (this.#busy.size === 0 && this.#mayStart()) return this.#run(this.#cold(), work);
+    if ((this.#busy.size === 0 || this.#isStartGranted) && this.#mayStart()) {
+      this.#isStartGranted = false;
+      return this.#run(this.#cold(), work);
+    }
     if (this.#waiting.length >= WAITING_MAX)
       return failure('crashed', 'TooManyRequestsException', 'Rate Exceeded.');
     const { promise, resolve } = Promise.withResolvers<Invocation>();
-    this.#waiting.push({ work, resolve });
+    const run = async () => this.#run(this.#warm() ?? this.#cold(), work); // a thread may fail to start: rejected
+    this.#waiting.push({ go: () => resolve(this.#closed ? CLOSED : run()), isAsking: false });
+    this.#startMoreLater();
+    return promise;
+  }
+
+  /** Resolves once an event would be handled at once, by an environment that is there or by one that may be started. */
+  whenFree(): Promise<void> {
+    if (this.#closed || this.#idle.length > 0 || this.#busy.size === 0) return Promise.resolve();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const go = (): void => {
+      this.#isStartGranted = this.#idle.length === 0;
+      resolve();
+    };
+    this.#waiting.push({ go, isAsking: true });
     this.#startMoreLater();
     return promise;
   }
@@ -76,7 +98,7 @@ export class Pool {
     this.#closed = true;
     this.#cancelReaping?.();
     clearTimeout(this.#patience);
-    for (const { resolve } of this.#waiting.splice(0)) resolve(CLOSED);
+    for (const { go } of this.#waiting.splice(0)) go();
     const environments = [...this.#busy, ...this.#idle.map(({ environment }) => environment)];
     await Promise.all(environments.map((environment) => environment.stop()));
   }
@@ -121,8 +143,8 @@ export class Pool {
 
   #serveNext(): void {
     const next = this.#waiting.shift();
-    // A thread may fail to start: then the invocation that waits fails.
-    if (next) next.resolve((async () => this.#run(this.#warm() ?? this.#cold(), next.work))());
+    next?.go();
+    if (next?.isAsking && this.#idle.length > 0) this.#serveNext();
   }
 
   async #run(environment: Environment, work: Work): Promise<Invocation> {
