@@ -99,7 +99,7 @@ export class Fanwire extends Construct {
 
   #addQueueWorker(
     name: string,
-    { queue, batchSize, workersMax, reads, rights }: QueueWorker,
+    { queue, batchSize, workersMax, batchingWindow, reads, rights }: QueueWorker,
   ): LambdaFunction {
     const take = ['sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:GetQueueAttributes'];
     const made = this.#addFunction(capitalized(name), name, {
@@ -116,6 +116,7 @@ export class Fanwire extends Construct {
       batchSize,
       maxConcurrency: workersMax,
       reportBatchItemFailures: true,
+      ...(batchingWindow && { maxBatchingWindow: batchingWindow }),
     });
     return made.function;
   }

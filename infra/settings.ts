@@ -22,6 +22,12 @@ export interface FanwireSettings {
   readonly fanOutWorkersMax?: number;
   /** Delivery workers that run at the same time. One can make some thousand posts a second. */
   readonly deliveryWorkersMax?: number;
+  /**
+   * For how long Lambda gathers what was published before it invokes a fan-out worker, in seconds; AWS has whole ones
+   * only. 0 invokes with what is there. With more, what comes to a topic meanwhile goes out in one frame, at the price of
+   * one: a message waits for up to as long.
+   */
+  readonly ingestWindowSeconds?: number;
   /** How the Lambdas call AWS: over sockets of our own (fast), or with the SDK's clients as they come. */
   readonly transport?: TransportName;
   /** The settings of each namespace; by default nothing is kept. */
@@ -54,6 +60,7 @@ export const DEFAULTS: Required<Omit<FanwireSettings, 'namespaces'>> = {
   requestsPerSecondMax: 8_000,
   fanOutWorkersMax: 50,
   deliveryWorkersMax: 10,
+  ingestWindowSeconds: 0,
   transport: 'sockets',
   rolloverAfterSeconds: 6_000,
 };
@@ -72,6 +79,8 @@ const BOUNDS: Record<
   // The bounds of an event source mapping's MaximumConcurrency.
   fanOutWorkersMax: [2, 1_000],
   deliveryWorkersMax: [2, 1_000],
+  // MaximumBatchingWindowInSeconds may be 300; what is this late is no push any more.
+  ingestWindowSeconds: [0, 10],
   // After that a client that pings once in 10 minutes might not learn of it in time.
   rolloverAfterSeconds: [1, 6_300],
 };

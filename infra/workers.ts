@@ -13,6 +13,8 @@ export interface QueueWorker extends Access {
   readonly batchSize: number;
   /** How many run at the same time. */
   readonly workersMax: number;
+  /** How long messages are gathered for a batch. */
+  readonly batchingWindow?: Duration;
 }
 
 /** A worker whose every post hangs ends within this. */
@@ -50,6 +52,7 @@ export const queueWorkersOf = (parts: Omit<Parts, 'eventBus'>) => {
       queue: queues.ingest,
       batchSize: INGEST_BATCH_MAX,
       workersMax: settings.fanOutWorkersMax,
+      batchingWindow: Duration.seconds(settings.ingestWindowSeconds),
       reads: [
         ...DELIVERY_VARIABLES,
         'MESSAGES_TABLE',

@@ -26,6 +26,7 @@ new Fanwire(stack, 'Fanwire');
 const fullStack = new Stack(app, 'Full');
 new Fanwire(fullStack, 'Fanwire', {
   namespaces: { state: { history: { messages: 10, seconds: 60 }, lastValue: true } },
+  ingestWindowSeconds: 2,
 });
 const template = Template.fromStack(stack);
 
@@ -114,6 +115,17 @@ describe('the queues', () => {
   it('never run more workers than the settings say', () => {
     const workers = mappings.map(({ ScalingConfig }) => ScalingConfig.MaximumConcurrency);
     expect(workers.sort()).toEqual([10, 50]);
+  });
+
+  it('gather messages for as long as the settings say', () => {
+    const windowsIn = (of: Template): number[] =>
+      Object.values(of.findResources('AWS::Lambda::EventSourceMapping'))
+        .map(({ Properties }) => Properties.MaximumBatchingWindowInSeconds ?? 0)
+        .sort();
+    expect([windowsIn(template), windowsIn(Template.fromStack(fullStack))]).toEqual([
+      [0, 0],
+      [0, 2],
+    ]);
   });
 
   it('that are worked on have a dead-letter queue and are tried at least five times', () => {
