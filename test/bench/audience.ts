@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { Subscriber } from './subscriber.ts';
 
 const CONNECTS_IN_FLIGHT_MAX = 20;
@@ -20,6 +21,10 @@ export interface Data {
 export interface Publishing {
   readonly inFlight: number;
   readonly durationMs: number;
+  /** Ends after so many, if that is sooner. */
+  readonly publishesMax?: number;
+  /** One publish in so long, and not as soon as the last one has arrived. */
+  readonly everyMs?: number;
   /** Of the data, as JSON. */
   readonly sizeBytes: number;
 }
@@ -73,18 +78,24 @@ export class Audience {
   }
 
   /** Publishes for so long, and waits until everybody has received everything. */
-  async publish({ inFlight, durationMs, sizeBytes }: Publishing): Promise<Figures> {
+  async publish(publishing: Publishing): Promise<Figures> {
+    const { inFlight, durationMs, publishesMax = Infinity, everyMs = 0, sizeBytes } = publishing;
     this.#timesMs = [];
     this.#lost = 0;
+    let published = 0;
     const startedAt = performance.now();
     const publishOne = async () => {
-      while (performance.now() - startedAt < durationMs) await this.#publishOne(sizeBytes);
+      while (performance.now() - startedAt < durationMs && published < publishesMax) {
+        const dueInMs = startedAt + everyMs * published++ - performance.now();
+        if (everyMs > 0 && dueInMs > 0) await delay(dueInMs);
+        await this.#publishOne(sizeBytes);
+      }
     };
-    const publishing = Array.from({ length: inFlight }, publishOne);
+    const publishers = Array.from({ length: inFlight }, publishOne);
     // What still arrives after the last publish does not count for the rate: fewer and fewer are in flight then.
-    await Promise.race(publishing);
+    await Promise.race(publishers);
     const deliveriesPerSecond = (this.#timesMs.length * 1000) / (performance.now() - startedAt);
-    await Promise.all(publishing);
+    await Promise.all(publishers);
     return { deliveriesPerSecond, timesMs: this.#timesMs, lost: this.#lost };
   }
 

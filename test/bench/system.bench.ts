@@ -3,6 +3,7 @@ import { startSystem } from '../support/system.ts';
 import { Audience, type Data, type Dialect } from './audience.ts';
 import { type Bench, median, percentile, type Row, round, type Target } from './bench.ts';
 import { startClassicChat } from './classic-chat.ts';
+import { fanwireDialect } from './fanwire-dialect.ts';
 import { processorSeconds } from './processor-time.ts';
 
 /** How many subscribers, and how many publishes are in flight at once. */
@@ -45,22 +46,6 @@ interface Measured extends Run {
   readonly subscribers: number;
   readonly inFlight: number;
 }
-
-const fanwireDialect: Dialect = {
-  subscribe: JSON.stringify({ action: 'subscribe', topic: 'bench' }),
-  publish: (data) => `{"action":"publish","topic":"bench","data":${data}}`,
-  read: (text) => {
-    const frame = JSON.parse(text) as {
-      type: string;
-      data: Data;
-      messages?: readonly { readonly data: Data }[];
-    };
-    if (frame.type === 'message') return [frame.data];
-    if (frame.type === 'messages') return (frame.messages ?? []).map(({ data }) => data);
-    if (frame.type !== 'ack') throw new Error(`expected messages and acks, got ${text}`);
-    return [];
-  },
-};
 
 const chatDialect: Dialect = {
   publish: (data) => JSON.stringify({ action: 'sendmessage', message: data }),
@@ -200,7 +185,7 @@ export const bench: Bench = {
       return { name, pids, audience, connectSeconds: 0 };
     };
     const peers = [
-      peer(FANWIRE, system.ready.websocketUrl, [system.pid], fanwireDialect),
+      peer(FANWIRE, system.ready.websocketUrl, [system.pid], fanwireDialect('bench')),
       peer(CHAT, chat.url, chat.pids, chatDialect),
     ] as const;
     const measured = await compare(peers);
