@@ -6,7 +6,7 @@ import type { Table } from './calls/table.ts';
 import { ask, startChild } from './child.ts';
 
 const ROUNDS = 5;
-const SHARE_MAX = 0.5;
+const SHARE_MAX = 0.1;
 const DIRECTORY = join(import.meta.dirname, 'calls');
 const WAYS: readonly Way[] = ['the SDK as it comes', 'lean'];
 

@@ -1,11 +1,13 @@
 import {
   DescribeTableCommand,
-  type DynamoDBClient,
+  DynamoDBClient,
+  type DynamoDBClientConfig,
   type KeySchemaElement,
   PutItemCommand,
   paginateScan,
 } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { lean } from '../../shared/aws/sdk/lean.ts';
 import { createBudget } from '../../shared/data/budget.ts';
 import { type Connections, createConnections } from '../../shared/data/connections.ts';
 import { createForget } from '../../shared/data/forget.ts';
@@ -41,6 +43,13 @@ const declaredKeysOf = async (name: TableName): Promise<unknown[]> => {
 const places: readonly (readonly [string, () => Promise<Place>])[] = [
   ['local', bootTables],
   [
+    'local, past the middleware',
+    async () => {
+      const place = await bootTables();
+      return { ...place, client: lean(DynamoDBClient, place.options) };
+    },
+  ],
+  [
     'in memory',
     async () => ({
       client: new MemoryDynamoDB().client(),
@@ -56,9 +65,11 @@ const places: readonly (readonly [string, () => Promise<Place>])[] = [
   ],
 ];
 
-async function bootTables(): Promise<Place> {
+async function bootTables(): Promise<Place & { readonly options: DynamoDBClientConfig }> {
   const local = await bootLocal();
   const { dynamodb: client } = new BackEnd(local.ready);
+  const { endpoint, region, accessKeyId, secretAccessKey } = local.ready;
+  const options = { endpoint, region, credentials: { accessKeyId, secretAccessKey } };
   const { connections, subscriptions, topics, messages } = local.ready.tables;
   const tables = { connections, subscriptions, topics, messages } as Record<TableName, string>;
   const keysOf = async (name: TableName) => {
@@ -67,7 +78,7 @@ async function bootTables(): Promise<Place> {
     const indexes = Table?.GlobalSecondaryIndexes?.map(({ KeySchema }) => names(KeySchema)) ?? [];
     return [names(Table?.KeySchema), ...indexes];
   };
-  return { client, tables, keysOf, stop: () => local.stop() };
+  return { client, tables, keysOf, options, stop: () => local.stop() };
 }
 
 describe.each(places)('tables %s', (_, open_) => {

@@ -129,8 +129,8 @@ describe('a slip is found', () => {
   });
 });
 
-it('reads process.env only in a Lambda entry and in the command line', () => {
-  const edges = [/^services\/[^/]+\/lambda\.ts$/, /^infra\//];
+it('reads process.env only in a Lambda entry and in the command line, and the trace id as the SDK does', () => {
+  const edges = [/^services\/[^/]+\/lambda\.ts$/, /^infra\//, /^shared\/aws\/sdk\/trace\.ts$/];
   const readers = sources
     .map((file) => relative(root, join(root, file)))
     .filter((file) => readFileSync(join(root, file), 'utf8').includes('process.env'))

@@ -1,7 +1,7 @@
 import { Deadlines } from '../http/deadlines.ts';
 import { abortError, Exchange, endWith } from '../http/exchange.ts';
 import { type Codec, openSockets } from '../http/sockets.ts';
-import type { Transport } from '../http/transport.ts';
+import type { Answer, Transport } from '../http/transport.ts';
 import { encodeRequest, type Request } from './request.ts';
 
 interface HandlerOptions {
@@ -11,10 +11,16 @@ interface HandlerOptions {
   readonly ca?: string;
 }
 
-/** The SDK's type also allows signals of its own making, but it makes none: an AbortSignal is what comes. */
-interface CallOptions {
+/** What a caller may give the SDK beside a command, and the SDK hands on for each attempt. */
+export interface CallOptions {
+  /** The SDK's type also allows signals of its own making, but it makes none: an AbortSignal is what comes. */
   readonly abortSignal?: Pick<AbortSignal, 'aborted'> | undefined;
+  /** Sees each attempt's request, and may have its answer already, or its failure: then nothing is sent. */
+  readonly intercept?: (request: Request) => Answer | Error | undefined;
 }
+
+/** Where a request goes. */
+export type Destination = Pick<Request, 'protocol' | 'hostname' | 'port'>;
 
 /** An answer of these services takes milliseconds: after so long another try is better than waiting. */
 const TIMEOUT_MS = 10_000;
@@ -42,16 +48,22 @@ export class SocketHandler {
     this.#deadlines = new Deadlines(options.timeoutMs ?? TIMEOUT_MS);
   }
 
-  async handle(request: Request, { abortSignal }: CallOptions = {}) {
+  async handle(request: Request, { abortSignal, intercept }: CallOptions = {}) {
     if (abortSignal?.aborted) throw abortError();
-    const bytes = encodeRequest(request);
-    const exchange = new Exchange(bytes, this.#deadlines.next(), this.#deadlines);
-    if (abortSignal) endWith(exchange, abortSignal as AbortSignal);
-    this.#transportTo(request).send(exchange);
-    const answer = await exchange.answered;
+    const answer =
+      intercept?.(request) ??
+      (await this.send(request, encodeRequest(request), abortSignal as AbortSignal | undefined));
     if (answer instanceof Error) throw answer;
     const { status, headers = {}, body } = answer;
     return { response: { statusCode: status, headers, body } };
+  }
+
+  /** Sends a request as HTTP/1.1 writes it. What goes wrong is a value. */
+  send(to: Destination, bytes: Buffer, abortSignal?: AbortSignal): Promise<Answer | Error> {
+    const exchange = new Exchange(bytes, this.#deadlines.next(), this.#deadlines);
+    if (abortSignal) endWith(exchange, abortSignal);
+    this.#transportTo(to).send(exchange);
+    return exchange.answered;
   }
 
   destroy(): void {
@@ -65,7 +77,7 @@ export class SocketHandler {
     return {};
   }
 
-  #transportTo({ protocol, hostname, port }: Request): Transport<Buffer> {
+  #transportTo({ protocol, hostname, port }: Destination): Transport<Buffer> {
     const endpoint = port === undefined ? `${protocol}//${hostname}` : `${protocol}//${hostname}:${port}`;
     const known = this.#transports.get(endpoint);
     if (known) return known;

@@ -33,7 +33,8 @@ export function encodeRequest({ method, path, query = {}, headers, body }: Reque
   return bytes;
 }
 
-function fieldOf(name: string, value: string): string {
+/** A line of a head. */
+export function fieldOf(name: string, value: string): string {
   if (!NAME.test(name) || !VALUE.test(value)) {
     throw new TypeError(`expected a header of one line of Latin-1, got ${JSON.stringify(name)}`);
   }

@@ -55,7 +55,7 @@ export class RequestSigner {
     if (credentials.sessionToken) headers['x-amz-security-token'] = credentials.sessionToken;
     const names = Object.keys(headers).filter(isSigned).sort();
     const canonical = hash('sha256', canonicalRequest(request, headers, names));
-    const signature = this.#keyOf(credentials, scope).sign(
+    const signature = this.keyOf(credentials, scope).sign(
       `${ALGORITHM}\n${time}\n${scope}\n${canonical}`,
       'hex',
     );
@@ -65,7 +65,8 @@ export class RequestSigner {
     return { ...request, headers };
   }
 
-  #keyOf(credentials: Credentials, scope: string): HmacKey {
+  /** The key of a day, a region and a service. */
+  keyOf(credentials: Credentials, scope: string): HmacKey {
     const name = `${credentials.secretAccessKey}/${scope}`;
     const known = this.#keys.get(name);
     if (known) return known;
@@ -76,7 +77,7 @@ export class RequestSigner {
   }
 }
 
-const isSigned = (name: string): boolean => SIGNED.has(name) || name.startsWith('x-amz-');
+export const isSigned = (name: string): boolean => SIGNED.has(name) || name.startsWith('x-amz-');
 
 /** Without the headers of an earlier signature: the SDK signs a request again for every attempt. */
 function unsigned(headers: Readonly<Record<string, string>>): Record<string, string> {
