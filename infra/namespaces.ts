@@ -10,7 +10,11 @@ interface NamespaceSettings {
   readonly history?: { readonly messages: number; readonly seconds: number };
   /** Whether a client may resume from a position: by default wherever there is a history. */
   readonly recovery?: boolean;
-  /** Whether one may subscribe to `name/*`: by default one may. */
+  /**
+   * Whether one may subscribe to `name/*`: by default one may. If not, a message reads one key of the topics table, and
+   * not one more for each segment of its topic. Such subscriptions that exist when this is switched off get nothing from
+   * then on.
+   */
   readonly wildcards?: boolean;
   /** Whether a new subscriber gets the newest message at once: by default not. */
   readonly lastValue?: boolean;

@@ -2,6 +2,7 @@ import { mapAll } from '../../shared/async.ts';
 import type { Connections } from '../../shared/data/connections.ts';
 import { SHARDS_IN_FLIGHT_MAX, SHARDS_MAX, type Shard, type Shards } from '../../shared/data/shards.ts';
 import type { Subscriptions } from '../../shared/data/subscriptions.ts';
+import { type Namespaces, namespaceOf } from '../../shared/protocol/namespaces.ts';
 import type { Target } from '../../shared/protocol/publication.ts';
 import { patternOf, type Topic } from '../../shared/protocol/topic.ts';
 
@@ -10,6 +11,7 @@ export interface ResolveDeps {
   readonly connections: Pick<Connections, 'ofUser' | 'all'>;
   readonly subscriptions: Pick<Subscriptions, 'subscribers'>;
   readonly shards: Pick<Shards, 'covering' | 'grow'>;
+  readonly namespaces: Namespaces;
   /** Once a shard has more subscribers, its topic grows. */
   readonly shardSubscribersMax: number;
 }
@@ -35,7 +37,7 @@ async function subscribersOf(topic: Topic, deps: ResolveDeps): Promise<ShardSubs
   const early = readShard(first, deps);
   // A failure is thrown where the read is awaited below; if the topic has no such shard, it does not matter.
   early.catch(() => {});
-  const shards = await deps.shards.covering(topic);
+  const shards = await deps.shards.covering(topic, namespaceOf(topic, deps.namespaces).wildcards);
   const isFirst = ({ pattern, shard }: Shard) => pattern === first.pattern && shard === first.shard;
   const found = await mapAll(shards, SHARDS_IN_FLIGHT_MAX, (shard) =>
     isFirst(shard) ? early : readShard(shard, deps),

@@ -1,5 +1,5 @@
 import { type DynamoDBClient, GetItemCommand, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
-import { type Pattern, patternsCovering, type Topic } from '../protocol/topic.ts';
+import { type Pattern, patternOf, patternsCovering, type Topic } from '../protocol/topic.ts';
 import { getAll, ifConditionHolds, set } from './dynamo.ts';
 import { isLive } from './expiry.ts';
 import { type ShardsItem, shardsKey } from './tables.ts';
@@ -34,8 +34,11 @@ interface Known {
 export interface Shards {
   /** Makes the pattern's item exist until a subscription expires; answers with the number of shards. */
   ensure(pattern: Pattern, expiresAtSeconds: number): Promise<number>;
-  /** Every shard that may hold a subscriber of `topic`, read consistently. */
-  covering(topic: Topic): Promise<Shard[]>;
+  /**
+   * Every shard that may hold a subscriber of `topic`, read consistently: one key of the table for each pattern, which
+   * without wildcards is the topic alone.
+   */
+  covering(topic: Topic, wildcards?: boolean): Promise<Shard[]>;
   of(pattern: Pattern): Promise<Shard[]>;
   /**
    * Spreads new subscribers of the pattern over so many shards, unless there are as many or more. Nothing is moved:
@@ -84,7 +87,7 @@ export function createShards(client: DynamoDBClient, table: string, now: () => n
       return remember(pattern, Attributes ?? {});
     },
 
-    covering: (topic) => shardsOf(patternsCovering(topic)),
+    covering: (topic, wildcards = true) => shardsOf(wildcards ? patternsCovering(topic) : [patternOf(topic)]),
     of: (pattern) => shardsOf([pattern]),
 
     async grow(pattern, shards) {

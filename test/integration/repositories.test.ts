@@ -277,6 +277,7 @@ describe.each(places)('tables %s', (_, open_) => {
       }
       const found = (await shards.covering(topic)).map(({ pattern, shard }) => `${pattern}#${shard}`);
       expect(found.sort()).toEqual([`${name}/*#0`, `${name}/a/b#0`]);
+      expect(await shards.covering(topic, false)).toEqual([{ pattern: `${name}/a/b`, shard: 0 }]);
       nowMs += 2 * HOUR_MS;
       expect(await shards.covering(topic)).toEqual([]);
     });

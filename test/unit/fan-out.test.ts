@@ -5,7 +5,7 @@ import { entryJson } from '../../shared/data/log.ts';
 import type { Shard } from '../../shared/data/shards.ts';
 import type { PostOutcome } from '../../shared/delivery/post.ts';
 import type { QueueRecord } from '../../shared/lambda/events.ts';
-import { type Pattern, parsePattern, patternsCovering } from '../../shared/protocol/topic.ts';
+import { type Pattern, parsePattern, patternOf, patternsCovering } from '../../shared/protocol/topic.ts';
 import type { DeliveryJob } from '../../shared/queues/job.ts';
 import { messageIdOf } from '../../shared/queues/messages.ts';
 import { freePace } from '../support/free-pace.ts';
@@ -48,8 +48,8 @@ function houseOf(subscribers: Record<string, string[]>, overrides: Partial<FanOu
       all: () => pagesOf(['a1', 'a2', 'a3', 'b']),
     },
     shards: {
-      covering: async (topic) =>
-        patternsCovering(topic)
+      covering: async (topic, wildcards = true) =>
+        (wildcards ? patternsCovering(topic) : [patternOf(topic)])
           .filter((pattern) => subscribers[pattern])
           .flatMap((pattern): Shard[] => shardsOf(pattern)),
       grow: async (pattern, shards) => void grown.push([pattern, shards]),
@@ -115,6 +115,13 @@ describe('a published message', () => {
     });
     expect(await run([record({ topic: 'chat/lobby', data: 1 })], deps)).toEqual([]);
     expect(got.map(([id]) => id).sort()).toEqual(['a', 'b', 'c', 'd']);
+  });
+
+  it('is not looked for under wildcards where its namespace has none', async () => {
+    const namespaces = namespacesOf({ chat: { wildcards: false } });
+    const { deps, got } = houseOf({ 'chat/lobby': ['a'], 'chat/*': ['b'] }, { namespaces });
+    expect(await run([record({ topic: 'chat/lobby', data: 1 })], deps)).toEqual([]);
+    expect(got).toEqual([['a', 1]]);
   });
 
   it('reaches a connection once, however many of its subscriptions cover the topic', async () => {
