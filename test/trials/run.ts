@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import { Faults } from '../support/faults.ts';
 import { startSystem } from '../support/system.ts';
-import { cuts, drops, order, rewinds, rollovers, trimmed } from './trials.ts';
+import { cuts, drops, order, ownOrder, rewinds, rollovers, trimmed } from './trials.ts';
 
 /**
  * `npm run trials [-- [--latency aws] NAME …]`: each trial at its full size, on a system of its own. Exits with 1 if one
@@ -14,6 +14,10 @@ const HEARTBEAT_MS = 5_000;
 const TRIALS: Record<string, () => Promise<object>> = {
   order: () =>
     on({ app: APP }, (system) => order(system, { publishers: 10, messages: 10_000, subscribers: 10 })),
+  ownOrder: () =>
+    on({ app: APP, faults: true }, (system) =>
+      ownOrder(system, new Faults(system.ready), { publishers: 10, messages: 1_000, busMs: 300 }),
+    ),
   cuts: () =>
     on({ app: APP }, (system) =>
       cuts(system, { clients: 1_000, topics: 10, perSecond: 2, awaySecondsMax: 60 }),
@@ -42,6 +46,8 @@ const FAILURES = [
   'duplicated',
   'outOfOrder',
   'otherOrders',
+  'inversions',
+  'misplaced',
   'partial',
   'untold',
   'statesShown',

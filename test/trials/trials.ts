@@ -67,6 +67,52 @@ export async function order(
   };
 }
 
+export interface OwnOrderResult extends Account {
+  readonly messages: number;
+  /** Messages of one publisher that stand before one that it had published, and had acknowledged, before. */
+  readonly inversions: number;
+  /** Messages that are not where their acknowledgement said. */
+  readonly misplaced: number;
+}
+
+/** Publishers that wait for every acknowledgement, under a bus that keeps no order. */
+export async function ownOrder(
+  { ready }: Pick<System, 'ready'>,
+  faults: Faults,
+  size: { readonly publishers: number; readonly messages: number; readonly busMs: number },
+): Promise<OwnOrderResult> {
+  const url = ready.websocketUrl;
+  const topic = `chat/own-${Date.now()}`;
+  const listener = new Listener(url);
+  await listener.listen(topic).ready;
+  await faults.set({ faults: [{ on: 'bus', effect: 'delay', delayMs: [0, size.busMs] }] });
+  const publishers = Array.from({ length: size.publishers }, () => connect({ url }));
+  const placed = new Map<number, number[]>();
+  await Promise.all(
+    publishers.map(async (publisher, who) => {
+      const offsets: number[] = [];
+      placed.set(who, offsets);
+      for (let n = 0; n < size.messages; n++) {
+        const { offset } = await publisher.publish(topic, [who, n]);
+        offsets.push(Number(offset));
+      }
+    }),
+  );
+  const messages = size.publishers * size.messages;
+  await until(() => listener.seen.length >= messages);
+  await faults.clear();
+  for (const client of [...publishers, listener.client]) client.close();
+  const latest = new Map<number, number>();
+  let [inversions, misplaced] = [0, 0];
+  for (const { offset, data } of listener.seen) {
+    const [who, n] = data as [number, number];
+    if (n < (latest.get(who) ?? 0)) inversions += 1;
+    latest.set(who, n);
+    if (placed.get(who)?.[n] !== offset) misplaced += 1;
+  }
+  return { ...accountOf(listener.offsets, 1, messages), messages, inversions, misplaced };
+}
+
 export interface CutsResult extends Account {
   readonly cuts: number;
   /** Resubscriptions that said that everything is there. */
