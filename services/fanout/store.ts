@@ -71,11 +71,14 @@ async function storeInLog(
     const result = sequenced[index];
     return result?.outcome === 'stored' ? { ...result, draft } : [];
   });
-  const epoch = stored.at(-1)?.epoch;
+  const epoch = sequenced.flatMap((result) => (result.outcome === 'stale' ? [] : result.epoch)).at(-1);
   return {
     target: { topic },
     ...(epoch !== undefined && { epoch }),
-    deliverables: stored.toSorted((a, b) => a.entry.offset - b.entry.offset).map(numbered),
+    deliverables: [
+      ...stored.toSorted((a, b) => a.entry.offset - b.entry.offset).map(numbered),
+      ...drafts.flatMap(unusedOffset),
+    ],
     receipts: drafts.flatMap((draft, index) => receiptFor(topic, draft, sequenced[index])),
   };
 }
@@ -92,8 +95,17 @@ const numbered = ({ draft: { record }, entry }: Stored): Deliverable => ({
     ...(entry.expiresAtMs !== undefined && { expiresAtMs: entry.expiresAtMs }),
   },
   except: entry.except ?? [],
-  skipped: toJobMessage({ offset: entry.offset, skipped: true }, undefined),
+  skipped: skipped(entry.offset),
 });
+
+/** What connections get that would wait for an offset which has no message for them. */
+const skipped = (offset: number): JobMessage => toJobMessage({ offset, skipped: true }, undefined);
+
+/** Everybody is told: the publish route took an offset for a message that had one. */
+const unusedOffset = ({ record, place }: TargetDraft): Deliverable[] =>
+  place && 'unused' in place && place.unused !== undefined
+    ? [{ record, message: skipped(place.unused), except: [] }]
+    : [];
 
 function receiptFor(
   topic: Topic,

@@ -25,6 +25,12 @@ interface LoggedDraft extends Draft {
 }
 
 const TOPICS_IN_FLIGHT_MAX = 10;
+/**
+ * 128 bits in hex, a UUID or not. The client SDK makes such a key for each message, and uses it again only if it got no
+ * answer. Whether it has a place is not looked up first, because every publisher would wait for that: a message that has
+ * one takes an offset in vain.
+ */
+const RANDOM_KEY = /^[\da-f]{8}(-?)[\da-f]{4}\1[\da-f]{4}\1[\da-f]{4}\1[\da-f]{12}$/;
 
 /**
  * Publications, of one payload each, with the places that their messages got in the logs of their topics. All of them
@@ -64,7 +70,7 @@ function draftsOf(
         source,
         message,
         origin: messageId,
-        mayBeRepeated: key !== undefined,
+        mayBeRepeated: key !== undefined && !RANDOM_KEY.test(key),
         // API Gateway invokes a route once: without a key nothing can bring the same message again.
         needsClaim: key !== undefined,
         ...(version !== undefined && { version }),
@@ -83,6 +89,7 @@ const placeOf = (sequenced: Sequenced): LoggedPlace =>
         epoch: sequenced.epoch,
         offset: sequenced.entry.offset,
         ...(sequenced.outcome === 'repeated' && { again: true }),
+        ...(sequenced.unused !== undefined && { unused: sequenced.unused }),
       };
 
 function withPlaces(

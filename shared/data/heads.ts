@@ -16,6 +16,8 @@ export interface Head extends Position {
   readonly createdAtMs: number;
   /** When the newest offset was allocated. */
   readonly allocatedAtMs: number;
+  /** The first offset that was allocated with it. */
+  readonly allocatedFrom: number;
 }
 
 /** Offsets that are the caller's to decide, from `first` on. */
@@ -100,7 +102,7 @@ export function createHeads(client: DynamoDBClient, table: string, now: () => nu
       if (found) return found;
       const opened = await updateHead(topic, {
         assign: { epoch: ':epoch', '#offset': ':none', createdAt: ':nowMs' },
-        remove: 'REMOVE version, versionOf, versionAt',
+        remove: 'REMOVE allocatedFrom, version, versionOf, versionAt',
         condition: 'attribute_not_exists(epoch) OR expiresAt <= :now',
         values: { ':epoch': { S: newEpoch }, ':none': { N: '0' } },
       });
@@ -112,9 +114,9 @@ export function createHeads(client: DynamoDBClient, table: string, now: () => nu
 
     async allocate({ topic, epoch }, count) {
       const item = await updateHead(topic, {
-        assign: { '#offset': '#offset + :count' },
+        assign: { '#offset': '#offset + :count', allocatedFrom: '#offset + :one' },
         condition: 'epoch = :epoch AND expiresAt > :now',
-        values: { ':count': { N: String(count) }, ':epoch': { S: epoch } },
+        values: { ':count': { N: String(count) }, ':one': { N: '1' }, ':epoch': { S: epoch } },
       });
       return item && toAllocation(item, count);
     },
@@ -124,6 +126,7 @@ export function createHeads(client: DynamoDBClient, table: string, now: () => nu
       const item = await updateHead(topic, {
         assign: {
           '#offset': '#offset + :one',
+          allocatedFrom: '#offset + :one',
           version: ':version',
           versionOf: ':id',
           versionAt: ':publishedAt',
@@ -156,6 +159,7 @@ const toHead = (item: Partial<HeadItem>): Head => ({
   offset: Number(item.offset?.N),
   createdAtMs: Number(item.createdAt?.N),
   allocatedAtMs: Number(item.allocatedAt?.N),
+  allocatedFrom: Number((item.allocatedFrom ?? item.offset)?.N),
 });
 
 const toAllocation = (item: Partial<HeadItem>, count: number): Allocation => ({

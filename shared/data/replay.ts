@@ -151,7 +151,7 @@ async function readUp(after: number, limit: number, view: View, deps: ReplayDeps
   const found = (at ? read.slice(1) : read).slice(0, count);
   const isLast = found.length < count && (await isEnd(read, view, deps));
   const marks = [at ?? startOf(view, after), ...found, ...(isLast ? [endOf(view)] : [])];
-  return { after, count, found, holes: holesBetween(marks), isLast };
+  return { after, count, found, holes: holesBetween(marks, view), isLast };
 }
 
 async function pageUp(
@@ -201,7 +201,7 @@ async function readDown(from: number, limits: DownLimits, view: View, deps: Repl
   const { found, below, top } = await collectDown(from, limits, view, deps);
   const isWhole = below !== undefined;
   const marks = [...(below ? [below] : []), ...found, ...markAbove(from, found, view)];
-  const holes = holesBetween(marks);
+  const holes = holesBetween(marks, view);
   // Where an entry may have been deleted, what is left below does not follow on what is above.
   const deleted = holes.findLast((hole) => !wasNeverWritten(hole, view, deps))?.offset ?? 0;
   const isAbove = ({ offset }: Hole): boolean => offset > deleted;
@@ -269,7 +269,7 @@ function markAbove(from: number, found: readonly LogEntry[], view: View): Mark[]
 }
 
 /** In ascending order, as the marks are. */
-function holesBetween(marks: readonly Mark[]): Hole[] {
+function holesBetween(marks: readonly Mark[], { head }: View): Hole[] {
   return marks.slice(1).flatMap((above, index) => {
     const below = marks[index] as Mark; // the one before
     const missing = Math.max(0, above.offset - below.offset - 1);
@@ -278,7 +278,15 @@ function holesBetween(marks: readonly Mark[]): Hole[] {
     return Array.from({ length: missing }, (_, n) => {
       const offset = below.offset + 1 + n;
       const isNext = offset === above.offset - 1 && above.previousAtMs !== undefined;
-      return { offset, atMs: Math.max(below.atMs, isNext ? Number(above.previousAtMs) : -Infinity) };
+      const isOfLast = offset >= head.allocatedFrom && offset <= head.offset;
+      return {
+        offset,
+        atMs: Math.max(
+          below.atMs,
+          isNext ? Number(above.previousAtMs) : -Infinity,
+          isOfLast ? head.allocatedAtMs : -Infinity,
+        ),
+      };
     });
   });
 }

@@ -74,6 +74,8 @@ export type HeadItem = {
   readonly createdAt: N;
   /** When the newest offset was allocated. */
   readonly allocatedAt: N;
+  /** The first offset that was allocated with it. */
+  readonly allocatedFrom?: N;
   /** The same of the newest offset before the last allocation. */
   readonly previousAt: N;
   /** The newest version, if any was published: see `allocateVersion`. */

@@ -274,7 +274,12 @@ function parseFlag(what: string, value: unknown): boolean {
   return value === true;
 }
 
-function parseInteger(what: string, value: unknown, min: number, max = Number.MAX_SAFE_INTEGER): number {
+export function parseInteger(
+  what: string,
+  value: unknown,
+  min: number,
+  max = Number.MAX_SAFE_INTEGER,
+): number {
   if (typeof value !== 'number' || !Number.isInteger(value) || value < min || value > max) {
     throw badRequest(`${what} to be a whole number from ${min} to ${max}`, value);
   }

@@ -7,6 +7,7 @@ import {
   expectShallow,
   parseData,
   parseExcept,
+  parseInteger,
   parseKey,
   parseList,
   parseMaxAge,
@@ -37,8 +38,14 @@ export interface ReceiptTo {
   readonly id?: string;
 }
 
-/** Where a message is in the log of its topic; `again` if an earlier publication with its key has brought it there. */
-export type LoggedPlace = (Position & { readonly again?: true }) | Dropped;
+/** Where a message is in the log of its topic. */
+export type LoggedPlace = LoggedPosition | Dropped;
+export interface LoggedPosition extends Position {
+  /** An earlier publication with its key has brought it there. */
+  readonly again?: true;
+  /** An offset that was allocated for it in vain, and has no message. */
+  readonly unused?: number;
+}
 /** That the publish route has written messages to their logs. */
 export interface Logged {
   /** The table that the logs are in. In an event that was forwarded from another deployment it is not this one's. */
@@ -211,12 +218,16 @@ function parseEach<T>(what: string, value: unknown, count: number, parse: (item:
 }
 
 function parsePlace(value: unknown): LoggedPlace {
-  const { again, dropped, ...position } = parseObject('every place to be an object', value);
+  const { again, unused, dropped, ...position } = parseObject('every place to be an object', value);
   if (dropped === 'stale' && Object.keys(position).length === 0) return { dropped };
   if (dropped !== undefined || (again !== undefined && again !== true)) {
     throw badRequest('a place to be a position, or dropped because it is stale', value);
   }
-  return { ...parsePosition('a place', position), ...(again && { again }) };
+  return {
+    ...parsePosition('a place', position),
+    ...(again && { again }),
+    ...(unused !== undefined && { unused: parseInteger('unused', unused, 1) }),
+  };
 }
 
 function parsePublisher(value: unknown): Publisher {

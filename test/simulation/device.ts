@@ -64,7 +64,7 @@ export class Device {
           if (this.#isAlive) run();
         }),
       clearTimeout: (cancel?: () => void) => cancel?.(),
-      newId: () => world.dice.id().slice(0, -1),
+      newId: () => world.dice.key(),
       network: hasNetworkEvents
         ? {
             addEventListener: (type, listener) => void this.#listeners[type].add(listener),

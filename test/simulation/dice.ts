@@ -49,7 +49,15 @@ export class Dice {
     while (id.length < ID_LENGTH) id += ID_CHARACTERS[this.integer(0, ID_CHARACTERS.length - 1)];
     return `${id}=`;
   }
+
+  /** Keys as the client SDK makes them: 16 bytes in hex. */
+  key(): string {
+    let key = '';
+    while (key.length < KEY_LENGTH) key += this.integer(0, 15).toString(16);
+    return key;
+  }
 }
 
+const KEY_LENGTH = 32;
 const ID_LENGTH = 15;
 const ID_CHARACTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';

@@ -94,6 +94,7 @@ interface LoggedMessageOptions {
   readonly key?: string;
   readonly except?: readonly string[];
   readonly again?: true;
+  readonly unused?: number;
 }
 
 let count = 0;
@@ -420,7 +421,7 @@ describe('a message to a topic that keeps history', () => {
   /** As the publish route puts it on the bus: with an entry in the log at that offset, unless a test wants none. */
   async function loggedByRoute(
     log: TopicLog,
-    { offset, data, key, except, again }: LoggedMessageOptions,
+    { offset, data, key, except, ...more }: LoggedMessageOptions,
   ): Promise<QueueRecord> {
     const messageId = `m${++count}`;
     const publishedAt = new Date(log.nowMs).toISOString();
@@ -430,7 +431,7 @@ describe('a message to a topic that keeps history', () => {
     const message = { messageId: id, publishedAt, publisher: {}, data };
     const entry = { offset, json: entryJson(message, offset), atMs: log.nowMs, ...(except && { except }) };
     await log.logs().write(topicLog, entry, 60);
-    const place = { epoch: topicLog.epoch, offset, ...(again && { again }) };
+    const place = { epoch: topicLog.epoch, offset, ...more };
     return record({
       ...target,
       ...{ data, messageId, key, publishedAt, except },
@@ -489,6 +490,20 @@ describe('a message to a topic that keeps history', () => {
     const second = await loggedByRoute(log, { offset: 1, data: 'second', key: 'k', again: true });
     await run([first, second], deps);
     expect(offsetsTo(frames, 'a')).toEqual([1]);
+  });
+
+  it('and was published again tells everybody of the offset that was allocated in vain', async () => {
+    const { deps, frames, log } = historyHouse(['a', 'b']);
+    const first = await loggedByRoute(log, { offset: 1, data: 'first', key: 'k' });
+    const second = await loggedByRoute(log, { offset: 1, data: 'second', key: 'k', again: true, unused: 2 });
+    await run([first], deps);
+    await run([second], deps);
+    for (const id of ['a', 'b']) {
+      expect(frames[id]).toMatchObject([
+        { offset: 1, data: 'first' },
+        { type: 'message', epoch: 'epoch-1', offset: 2, skipped: true },
+      ]);
+    }
   });
 
   it('and was logged in another deployment gets its offset here', async () => {

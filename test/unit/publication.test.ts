@@ -102,6 +102,7 @@ describe('a back end publishes', () => {
     [logged([[null]]), 'expected every place to be an object, got null'],
     [logged([[{ ...PLACE, offset: -1 }]]), 'offset'],
     [logged([[{ ...PLACE, again: 1 }]]), 'expected a place to be a position, or dropped because it is stale'],
+    [logged([[{ ...PLACE, unused: 0 }]]), 'expected unused to be a whole number'],
     [logged([[{ ...PLACE, dropped: 'stale' }]]), 'expected a place to be a position, or dropped'],
     [logged([[{ dropped: 'x' }]]), 'expected a place to be a position, or dropped'],
   ])('%j and is told why not', (detail, message) => {
@@ -164,7 +165,7 @@ describe('a namespace forbids', () => {
 function loggedFor(targets: number, payloads: number): NonNullable<Publication['logged']> {
   const places: LoggedPlace[] = [
     { epoch: 'e', offset: 7 },
-    { epoch: 'e', offset: 8, again: true },
+    { epoch: 'e', offset: 8, again: true, unused: 9 },
     { dropped: 'stale' },
   ];
   const ofTarget = Array.from({ length: payloads }, (_, index) => places[index % 3] as LoggedPlace);

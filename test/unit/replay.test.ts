@@ -218,6 +218,17 @@ describe('a hole', () => {
     expect(shown(page)).toEqual(['slow a', 2]);
   });
 
+  it('of the last allocation is as old as that says, though nothing is known of what is below', async () => {
+    const log = new TopicLog({ seconds: 60 });
+    await publish(log, 'old');
+    // Dead before it was decided: a client that subscribes now has it for its position all the same.
+    await leaveHoles(log);
+    log.nowMs += HOUR_MS;
+    await leaveHoles(log, 2);
+    expect(shown(await since(log, 2))).toEqual(['', 2]);
+    expect(shown(await since(log, 1))).toBe('trimmed');
+  });
+
   it('whose age is not known counts as trimmed: it may have been a message', async () => {
     const log = new TopicLog({ seconds: 60 });
     await publishNumbers(log, 5);

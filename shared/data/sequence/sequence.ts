@@ -20,7 +20,13 @@ export interface SequenceDeps {
  * when another publication with the same key has brought it; `stale`, when the topic has had a newer version.
  */
 export type Sequenced =
-  | { readonly outcome: 'stored' | 'repeated'; readonly epoch: string; readonly entry: LogEntry }
+  | {
+      readonly outcome: 'stored' | 'repeated';
+      readonly epoch: string;
+      readonly entry: LogEntry;
+      /** See `Settled`. */
+      readonly unused?: number;
+    }
   | { readonly outcome: 'stale' };
 
 /** How often a log may be replaced by a new one while messages are sequenced in it. */
@@ -163,6 +169,8 @@ function outcomesOf(
     if (where === 'stale') return { outcome: 'stale' };
     const isFirst = where.origin === draft.origin && !stored.has(id);
     if (isFirst) stored.add(id);
-    return { outcome: isFirst ? 'stored' : 'repeated', epoch, entry: where.entry };
+    const { entry, unused } = where;
+    const outcome = isFirst ? 'stored' : 'repeated';
+    return { outcome, epoch, entry, ...(unused !== undefined && { unused }) };
   });
 }

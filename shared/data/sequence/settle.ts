@@ -10,7 +10,14 @@ export interface SettleDeps extends PlaceDeps {
 }
 
 /** Where a message is, and the publication that brought it there; `stale` if the topic has had a newer version. */
-export type Settled = { readonly origin: string; readonly entry: LogEntry } | 'stale';
+export type Settled =
+  | {
+      readonly origin: string;
+      readonly entry: LogEntry;
+      /** An offset that was allocated for the message in vain: a tombstone is there. */
+      readonly unused?: number;
+    }
+  | 'stale';
 
 /**
  * How a message gets to its one offset, although other workers may have it at the same time and readers write
@@ -96,8 +103,12 @@ const stateAfter = (
   unused: Allocated | undefined,
 ): Unclaimed | Claimed =>
   isClaimOf(draft, known)
-    ? { is: 'claimed', claim: known, unused }
+    ? { is: 'claimed', claim: known, unused: isAt(known.offset, unused) ? undefined : unused }
     : { is: 'unclaimed', replaces: known, unused };
+
+/** A claim that got no answer may have been made all the same. */
+const isAt = (offset: Claim['offset'], allocated: Allocated | undefined): boolean =>
+  allocated !== undefined && allocated !== 'stale' && allocated.offset === offset;
 
 async function claimOffset(
   draft: Draft,
@@ -135,8 +146,9 @@ async function decideOffset(
   const { claim, unused } = state;
   const result = await resultOf(draft, state, above, deps);
   if (!result) return { is: 'unclaimed', replaces: claim, unused };
-  if (unused && unused !== 'stale') await giveUp(unused, deps);
-  return { is: 'ended', result };
+  if (!unused || unused === 'stale') return { is: 'ended', result };
+  await giveUp(unused, deps);
+  return { is: 'ended', result: result === 'stale' ? result : { ...result, unused: unused.offset } };
 }
 
 /** A tombstone, so that readers do not wait for the offset that is not needed. */
