@@ -355,7 +355,9 @@ describe('a key', () => {
   it('leaves no hole where it was about to be stored a second time', async () => {
     const log = new TopicLog();
     const slow = log.worker(once('after allocate', () => log.publish(log.keyed('k', 'fast'))));
-    expect(await slow(log.keyed('k', 'slow'))).toMatchObject([{ outcome: 'repeated', unused: 1 }]);
+    const sequenced = await slow(log.keyed('k', 'slow'), log.keyed('k', 'slower'));
+    expect(sequenced).toMatchObject([{ outcome: 'repeated', unused: 1 }, { outcome: 'repeated' }]);
+    expect(sequenced[1]).not.toHaveProperty('unused');
     expect(await log.contents()).toEqual([null, 'k']);
   });
 

@@ -156,21 +156,26 @@ async function keepLast(settled: readonly Settled[], log: Log, logs: SequenceDep
   if (last) await logs.putLast(log, last);
 }
 
-/** A message is `stored` for the publication that brought it there, and for that once in a batch. */
+/**
+ * A message is `stored` for the publication that brought it there, and for that once in a batch. An offset that it took
+ * in vain is told with the first of its drafts.
+ */
 function outcomesOf(
   drafts: readonly Draft[],
   settled: ReadonlyMap<string, Settled>,
   epoch: string,
 ): Sequenced[] {
+  const seen = new Set<string>();
   const stored = new Set<string>();
   return drafts.map((draft) => {
     const id = idOf(draft);
     const where = settled.get(id) as Settled; // its first was settled
     if (where === 'stale') return { outcome: 'stale' };
-    const isFirst = where.origin === draft.origin && !stored.has(id);
-    if (isFirst) stored.add(id);
-    const { entry, unused } = where;
-    const outcome = isFirst ? 'stored' : 'repeated';
-    return { outcome, epoch, entry, ...(unused !== undefined && { unused }) };
+    const { origin, entry, unused } = where;
+    const isStored = origin === draft.origin && !stored.has(id);
+    if (isStored) stored.add(id);
+    const isTold = unused === undefined || seen.has(id);
+    seen.add(id);
+    return { outcome: isStored ? 'stored' : 'repeated', epoch, entry, ...(!isTold && { unused }) };
   });
 }
