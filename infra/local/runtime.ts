@@ -25,6 +25,7 @@ import type { NearServer } from './lambda/environment.ts';
 import { Functions } from './lambda/functions.ts';
 import { startMapping } from './lambda/mapping.ts';
 import { functionSettings, mappingSettings } from './lambda/resources.ts';
+import { WAITING } from './lambda/scale.ts';
 import { type LatencyOptions, withLatencies } from './latency/latencies.ts';
 import { USAGE_PATH, UsageControl } from './meter/control.ts';
 import { createMeter } from './meter/create.ts';
@@ -93,6 +94,7 @@ async function start(options: RuntimeOptions, running: AsyncDisposableStack): Pr
   const stack = read(options, endpoint);
   const names = Names.of(stack, [{ type: 'AWS::Events::EventBus', physicalName: DEFAULT_BUS }]);
   const faults = options.faults && new Faults(options.faults, names, (line) => log('faults', line));
+  const scale = options.latency && WAITING;
   const ports = options.latency ? withLatencies(options.latency, faults) : faults;
 
   const credentials = dataDir === undefined ? createAccessKey() : keepAccessKey(dataDir);
@@ -107,7 +109,7 @@ async function start(options: RuntimeOptions, running: AsyncDisposableStack): Pr
   const near: NearServer = { port, plugIn: (messages) => server.plugIn(messages) };
   const functions = new Functions(
     functionSettings(stack, (functionArn) => variables(port, iam.credentialsOf(functionArn))),
-    { clock, log: callers.ofLogs(log), faults: faults?.functions, meter, server: near },
+    { clock, log: callers.ofLogs(log), faults: faults?.functions, meter, server: near, scale },
   );
   running.defer(() => functions.close());
   const invoke = callers.ofLambda(functions.invoke);
@@ -159,7 +161,13 @@ async function start(options: RuntimeOptions, running: AsyncDisposableStack): Pr
   // Last, because they start to work at once.
   for (const mapping of mappingSettings(stack)) {
     queues.releaseInFlight(mapping.queueArn);
-    const deps = { queues: callers.ofMapping(mapping, queues), invoke, whenFree: functions.whenFree, clock };
+    const deps = {
+      queues: callers.ofMapping(mapping, queues),
+      invoke,
+      whenFree: functions.whenFree,
+      scale,
+      clock,
+    };
     running.defer(inTime(startMapping(mapping, deps).stop));
   }
   for (const schedule of scheduleSettings(stack)) {

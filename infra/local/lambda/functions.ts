@@ -3,7 +3,7 @@ import type { EnvironmentDeps, FunctionSettings } from './environment.ts';
 import type { Invoke } from './invoke.ts';
 import { NO_LINEAGE } from './lineage.ts';
 import { type Failure, failure } from './outcome.ts';
-import { Pool } from './pool.ts';
+import { Pool, type PoolDeps } from './pool.ts';
 
 export type { FunctionSettings } from './environment.ts';
 
@@ -17,6 +17,7 @@ interface FunctionsDeps {
   readonly faults?: EnvironmentDeps['faults'];
   readonly meter?: EnvironmentDeps['meter'];
   readonly server?: EnvironmentDeps['server'];
+  readonly scale?: PoolDeps['scale'];
 }
 
 /** Runs Lambda functions in worker threads, as Lambda runs them in its execution environments. */

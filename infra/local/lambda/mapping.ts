@@ -3,12 +3,8 @@ import type { MessageAttribute } from '../sqs/fauxqs.ts';
 import type { Message, Queues } from '../sqs/queues.ts';
 import type { Invocation, Invoke } from './invoke.ts';
 import { lineageOf } from './lineage.ts';
+import { BUSY, type Scale } from './scale.ts';
 
-/**
- * Lambda starts with five batches at once and scales up from there (Lambda guide, "Using Lambda with SQS"). One
- * machine stays at five: more would take the processor from each other, and from the deadlines of their posts.
- */
-const CONCURRENCY_MAX = 5;
 /** What a synchronous invocation may carry (model lambda, Invoke). */
 const PAYLOAD_BYTES_MAX = 6 * 1024 * 1024;
 
@@ -31,6 +27,7 @@ interface MappingDeps {
    * than they are handled.
    */
   readonly whenFree: (functionArn: string) => Promise<void>;
+  readonly scale?: Scale | undefined;
   readonly clock: Clock;
 }
 
@@ -66,8 +63,8 @@ export function startMapping(settings: MappingSettings, deps: MappingDeps): Mapp
 }
 
 async function poll(settings: MappingSettings, deps: MappingDeps, signal: AbortSignal): Promise<void> {
-  const { queueArn, functionArn, maximumConcurrency = CONCURRENCY_MAX } = settings;
-  const concurrency = Math.min(maximumConcurrency, CONCURRENCY_MAX);
+  const { queueArn, functionArn, maximumConcurrency = Infinity } = settings;
+  const concurrency = Math.min(maximumConcurrency, (deps.scale ?? BUSY).environmentsMax);
   const running = new Set<Promise<void>>();
   while (!signal.aborted) {
     await deps.whenFree(functionArn);

@@ -2,17 +2,9 @@ import { Environment, type EnvironmentDeps, type FunctionSettings, type Work } f
 import type { Invocation } from './invoke.ts';
 import { CHAIN_MAX, extend, type Lineage, timesIn } from './lineage.ts';
 import { type Failure, failure } from './outcome.ts';
-
-/** AWS would go on to a thousand; one machine does better with few threads and a short wait. */
-const ENVIRONMENTS_MAX_DEFAULT = 5;
+import { BUSY, type Scale } from './scale.ts';
 
 const WAITING_MAX = 1000;
-
-/**
- * How long an event waits for a busy environment before another one is started for it. AWS would start one at once;
- * here it takes the processor from those that are at work, which on one machine is the slower way.
- */
-const PATIENCE_MS = 200;
 
 /** An environment that has been idle for so long is stopped, unless it is the last one. */
 const IDLE_MS = 5 * 60_000;
@@ -38,10 +30,15 @@ interface Waiting {
   readonly isAsking: boolean;
 }
 
+export interface PoolDeps extends EnvironmentDeps {
+  readonly scale?: Scale | undefined;
+}
+
 /** The execution environments of one function. */
 export class Pool {
   readonly #settings: FunctionSettings;
   readonly #deps: EnvironmentDeps;
+  readonly #scale: Scale;
   readonly #busy = new Set<Environment>();
   /** The one used last is at the end and the first to be used again, as on Lambda: so the others can go. */
   readonly #idle: Idle[] = [];
@@ -53,8 +50,9 @@ export class Pool {
   #cancelReaping: (() => void) | undefined;
   #closed = false;
 
-  constructor(settings: FunctionSettings, deps: EnvironmentDeps) {
+  constructor(settings: FunctionSettings, { scale = BUSY, ...deps }: PoolDeps) {
     this.#settings = settings;
+    this.#scale = scale;
     this.#deps = deps;
   }
 
@@ -123,14 +121,13 @@ export class Pool {
   }
 
   #mayStart(): boolean {
-    return this.#busy.size < (this.#settings.environmentsMax ?? ENVIRONMENTS_MAX_DEFAULT);
+    return this.#busy.size < (this.#settings.environmentsMax ?? this.#scale.environmentsMax);
   }
 
   #isStarting(): boolean {
     return [...this.#busy].some((environment) => environment.isStarting);
   }
 
-  /** By the machine's own clock: this is about its processor. */
   #startMoreLater(): void {
     const [first] = this.#waiting;
     if (this.#patience !== undefined || !first || !this.#mayStart()) return;
@@ -138,7 +135,7 @@ export class Pool {
       this.#patience = undefined;
       if (first === this.#waiting[0] && this.#mayStart() && !this.#isStarting()) this.#serveNext();
       this.#startMoreLater();
-    }, PATIENCE_MS);
+    }, this.#scale.patienceMs);
   }
 
   #serveNext(): void {
