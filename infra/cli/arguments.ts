@@ -36,6 +36,7 @@ npm run cost -- [scenario]                     what a steady load would cost, be
   --seconds N             (3600)
   --connection-minutes N  of each connection (as long as --seconds)
   --history               the topics keep history
+  --by-clients            clients publish, with the SDK (otherwise back ends)
 
 npm run cost -- --plan N                       how soon N subscribers have a message, and what keeps them waiting
   --posts-per-second N    budget of posts, if AWS has raised the account's quota (${AWS.gateway.posts.perSecond})
@@ -112,6 +113,7 @@ function scenarioOf(values: Readonly<Record<string, unknown>>): Scenario {
   return {
     ...numbers,
     ...(values.history === true && { history: true }),
+    ...(values['by-clients'] === true && { byClients: true }),
     connectionMinutes:
       minutes === undefined
         ? numbers.seconds / 60
@@ -129,6 +131,7 @@ function read(args: readonly string[]) {
         'connection-minutes': text,
         ...{ 'posts-per-second': text, 'connections-per-second': text, workers: text },
         history: { type: 'boolean' },
+        'by-clients': { type: 'boolean' },
         json: { type: 'boolean' },
         help: { type: 'boolean' },
       },

@@ -16,7 +16,7 @@ export interface Scenario {
   /** Subscribers of each topic; a connection subscribes to one topic. */
   readonly subscribers: number;
   readonly topics: number;
-  /** Messages a second, published to each topic by back ends. */
+  /** Messages a second, published to each topic. */
   readonly rate: number;
   /** Bytes of a message's data. */
   readonly bytes: number;
@@ -27,6 +27,8 @@ export interface Scenario {
   readonly connectionMinutes: number;
   /** Whether the topics keep history. */
   readonly history?: boolean;
+  /** Whether clients publish, with the SDK and so with keys; otherwise back ends do, without. */
+  readonly byClients?: boolean;
 }
 
 /** The topics of a scenario have two segments. */
@@ -52,7 +54,7 @@ const ENTRY_BYTES = 120;
 /** Milliseconds of warm functions: measured on this runtime or assumed. */
 const ROUTE_MS = 10;
 const FAN_OUT_MS = 15;
-/** Allocate, claim and write, one after the other. */
+/** Allocate, claim and write, one after the other: where the message is numbered. */
 const SEQUENCE_MS = 15;
 const WORKER_MS = 5;
 /** What a function prints an invocation: one line of JSON. */
@@ -109,6 +111,8 @@ export function usageOf(scenario: Scenario): Usage {
   const work = workOf(scenario);
   const { connections, messages, frames, posts, shards, readUnits } = work;
   const { bytes, seconds } = scenario;
+  const byClients = scenario.byClients ? messages : 0;
+  const sequenceMs = scenario.history ? SEQUENCE_MS : 0;
   const sends = sendsOf(work);
   const deliveries = work.jobs === 0 ? 0 : frames * Math.ceil(work.jobs / DELIVERY_BATCH_MAX);
   const postMs = posts * POST_CPU_MS;
@@ -120,7 +124,8 @@ export function usageOf(scenario: Scenario): Usage {
       connect: functionUsage(connections, ROUTE_MS, ROUTE_MEMORY_MB),
       disconnect: functionUsage(connections, ROUTE_MS, ROUTE_MEMORY_MB),
       subscribe: functionUsage(connections, ROUTE_MS, ROUTE_MEMORY_MB),
-      fanout: workerUsage(frames, FAN_OUT_MS + (scenario.history ? SEQUENCE_MS : 0), inline ? postMs : 0),
+      ...(byClients > 0 && { publish: functionUsage(byClients, ROUTE_MS + sequenceMs, ROUTE_MEMORY_MB) }),
+      fanout: workerUsage(frames, FAN_OUT_MS + (byClients > 0 ? 0 : sequenceMs), inline ? postMs : 0),
       deliver: workerUsage(deliveries, WORKER_MS, inline ? 0 : postMs),
       sweep: functionUsage(seconds / SWEEP_PERIOD_SECONDS, sweepMs(connections), ROUTE_MEMORY_MB),
     },
@@ -139,9 +144,12 @@ export function usageOf(scenario: Scenario): Usage {
       topics: {
         GetItem: reads(Math.min(connections, scenario.topics * (1 + seconds / TOPIC_FRESH_SECONDS)), 0.5),
         BatchGetItem: reads(frames, PATTERNS),
-        UpdateItem: writes(Math.max(frames, posts / LEASE_POSTS) + (scenario.history ? frames : 0)),
+        // A client's message allocates its offset by itself; the fan-out allocates those of a batch together.
+        UpdateItem: writes(
+          Math.max(frames, posts / LEASE_POSTS) + (scenario.history ? byClients || frames : 0),
+        ),
       },
-      ...(scenario.history && { messages: { PutItem: logWrites(messages, bytes) } }),
+      ...(scenario.history && { messages: { PutItem: logWrites(messages, byClients, bytes) } }),
     },
     queues: {
       ingest: queue({
@@ -164,8 +172,8 @@ export function usageOf(scenario: Scenario): Usage {
       prod: {
         connections,
         connectionMinutes: connections * scenario.connectionMinutes,
-        messagesIn: connections,
-        replies: connections,
+        messagesIn: connections + byClients,
+        replies: connections + byClients,
         posts,
         refusals: 0,
       },
@@ -189,11 +197,11 @@ const sweepUnits = (connections: number): number =>
 /** 32 at a time, each about 10 ms. */
 const sweepMs = (connections: number): number => 20 + (Math.min(connections, SWEPT_MAX) / 32) * 10;
 
-/** A message claims its offset, and is written there. */
-const logWrites = (messages: number, bytes: number): TableUsage => ({
-  requests: 2 * messages,
+/** A message claims its offset, and is written there; if it has a key, a worker notes who brings it. */
+const logWrites = (messages: number, keyed: number, bytes: number): TableUsage => ({
+  requests: 2 * messages + keyed,
   readUnits: 0,
-  writeUnits: messages * (1 + Math.ceil((ENTRY_BYTES + MESSAGE_BYTES + bytes) / WRITE_BYTES)),
+  writeUnits: messages * (1 + Math.ceil((ENTRY_BYTES + MESSAGE_BYTES + bytes) / WRITE_BYTES)) + keyed,
 });
 
 const writes = (count: number): TableUsage => ({ requests: count, readUnits: 0, writeUnits: count });

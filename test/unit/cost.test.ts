@@ -80,6 +80,18 @@ describe('a bill', () => {
     expect(writes({ history: true }) - writes({})).toBeCloseTo(3, 9);
     const large = { bytes: 10_000 };
     expect(writes({ ...large, history: true }) - writes(large)).toBeCloseTo(13, 9);
+    // Offsets of a batch are allocated together, unless clients publish: theirs come one by one, and have keys.
+    const ten = { coalesced: 10, history: true };
+    expect(writes(ten) - writes({ coalesced: 10 })).toBeCloseTo(2.1, 9);
+    expect(writes({ ...ten, byClients: true }) - writes({ coalesced: 10 })).toBeCloseTo(4, 9);
+  });
+
+  it('has a frame, an answer and an invocation more for what clients publish', () => {
+    const { stages, functions } = usageOf(scenario({ byClients: true }));
+    const before = usageOf(scenario());
+    expect(stages.prod?.messagesIn).toBe(Number(before.stages.prod?.messagesIn) + 3_600);
+    expect(stages.prod?.replies).toBe(Number(before.stages.prod?.replies) + 3_600);
+    expect([functions.publish?.invocations, before.functions.publish]).toEqual([3_600, undefined]);
   });
 
   it('takes the posts for deliveries unless it is told', () => {
