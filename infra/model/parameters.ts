@@ -1,8 +1,8 @@
 import { SHARDS_IN_FLIGHT_MAX, SHARDS_MAX } from '../../shared/data/shards.ts';
 import { ASKED_SHARE } from '../../shared/delivery/pace.ts';
 import { POSTS_IN_FLIGHT_MAX } from '../../shared/delivery/post.ts';
+import { BATCH_ENTRIES_MAX } from '../../shared/queues/entries.ts';
 import { JOB_CONNECTIONS_MAX } from '../../shared/queues/job.ts';
-import { BATCH_ENTRIES_MAX } from '../../shared/queues/queues.ts';
 import { DEFAULTS } from '../settings.ts';
 import { DELIVERY_BATCH_MAX, WORKER_MEMORY_MB } from '../sizes.ts';
 

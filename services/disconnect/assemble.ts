@@ -15,8 +15,8 @@ export const settings = {
 export const assemble = (
   config: Config<typeof settings>,
   { dynamodb }: Pick<Clients, 'dynamodb'>,
-  { now }: Clock,
+  clock: Clock,
 ): RowDeps => ({
-  connections: createConnections(dynamodb, config.connectionsTable, now),
-  subscriptions: createSubscriptions(dynamodb, config.subscriptionsTable, now),
+  connections: createConnections(dynamodb, config.connectionsTable, clock.now),
+  subscriptions: createSubscriptions(dynamodb, config.subscriptionsTable, clock),
 });

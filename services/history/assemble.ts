@@ -18,6 +18,6 @@ export const assemble = (
   clock: Clock,
 ): HistoryDeps => ({
   ...clock,
-  logs: createLogs(dynamodb, config, clock.now),
+  logs: createLogs(dynamodb, config, clock),
   namespaces: config.namespaces,
 });

@@ -16,10 +16,10 @@ export const settings = {
 export const assemble = (
   config: Config<typeof settings>,
   { dynamodb }: Pick<Clients, 'dynamodb'>,
-  { now }: Clock,
+  clock: Clock,
 ): PingDeps => ({
-  connections: createConnections(dynamodb, config.connectionsTable, now),
-  heads: createHeads(dynamodb, config.topicsTable, now),
+  connections: createConnections(dynamodb, config.connectionsTable, clock.now),
+  heads: createHeads(dynamodb, config.topicsTable, clock),
   rolloverAfterMs: config.rolloverAfterSeconds * 1000,
-  now,
+  now: clock.now,
 });

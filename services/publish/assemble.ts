@@ -20,8 +20,8 @@ export const assemble = (
   clock: Clock,
 ): PublishDeps => ({
   ...clock,
-  bus: createBus(eventBridge, config.eventBusName),
-  logs: createLogs(dynamodb, config, clock.now),
+  bus: createBus(eventBridge, config.eventBusName, clock),
+  logs: createLogs(dynamodb, config, clock),
   logTable: config.messagesTable,
   epochs: new Map(),
   namespaces: config.namespaces,

@@ -12,4 +12,4 @@ export const assemble = (
   config: Config<typeof settings>,
   { eventBridge }: Pick<Clients, 'eventBridge'>,
   clock: Clock,
-): SendDeps => ({ ...clock, bus: createBus(eventBridge, config.eventBusName) });
+): SendDeps => ({ ...clock, bus: createBus(eventBridge, config.eventBusName, clock) });

@@ -25,9 +25,9 @@ export const assemble = (
 ): SubscribeDeps => ({
   ...clock,
   connections: createConnections(dynamodb, config.connectionsTable, clock.now),
-  subscriptions: createSubscriptions(dynamodb, config.subscriptionsTable, clock.now),
-  shards: createShards(dynamodb, config.topicsTable, clock.now),
-  logs: createLogs(dynamodb, config, clock.now),
+  subscriptions: createSubscriptions(dynamodb, config.subscriptionsTable, clock),
+  shards: createShards(dynamodb, config.topicsTable, clock),
+  logs: createLogs(dynamodb, config, clock),
   namespaces: config.namespaces,
   subscriptionsMax: config.subscriptionsMax,
 });

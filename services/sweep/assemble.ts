@@ -21,7 +21,7 @@ export const assemble = (
 ): SweepDeps => ({
   ...clock,
   connections: createConnections(dynamodb, config.connectionsTable, clock.now),
-  subscriptions: createSubscriptions(dynamodb, config.subscriptionsTable, clock.now),
+  subscriptions: createSubscriptions(dynamodb, config.subscriptionsTable, clock),
   isOpen: async (connectionId) => {
     try {
       await management.send(new GetConnectionCommand({ ConnectionId: connectionId }));

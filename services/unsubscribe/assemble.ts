@@ -17,9 +17,9 @@ export const settings = {
 export const assemble = (
   config: Config<typeof settings>,
   { dynamodb }: Pick<Clients, 'dynamodb'>,
-  { now }: Clock,
+  clock: Clock,
 ): UnsubscribeDeps => ({
-  connections: createConnections(dynamodb, config.connectionsTable, now),
-  subscriptions: createSubscriptions(dynamodb, config.subscriptionsTable, now),
-  shards: createShards(dynamodb, config.topicsTable, now),
+  connections: createConnections(dynamodb, config.connectionsTable, clock.now),
+  subscriptions: createSubscriptions(dynamodb, config.subscriptionsTable, clock),
+  shards: createShards(dynamodb, config.topicsTable, clock),
 });

@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import {
   type AttributeValue,
   BatchGetItemCommand,
@@ -8,6 +7,7 @@ import {
   type WriteRequest,
 } from '@aws-sdk/client-dynamodb';
 import { chunks } from '../async.ts';
+import { type Patience, RefusedError, type RetryClock, untilTaken } from '../retry.ts';
 
 /** A DynamoDB item or key, as the low-level client takes it: no marshalling on the hot path. */
 export type Item = Record<string, AttributeValue>;
@@ -15,34 +15,45 @@ export type Item = Record<string, AttributeValue>;
 /** Limits of one BatchWriteItem and one BatchGetItem (DynamoDB API reference). */
 const BATCH_WRITE_MAX = 25;
 const BATCH_GET_MAX = 100;
-/** A batch may answer 200 and leave some requests undone; after this many tries that is an error. */
-const BATCH_TRIES_MAX = 6;
-const BATCH_BACKOFF_MS = 50;
+/** For what a batch leaves undone. A route has 10 s for all of its calls; a call that is refused whole the SDK repeats. */
+const PATIENCE: Patience = { firstWaitMs: 50, waitMaxMs: 1_000, totalMs: 4_000 };
 
 /** Deletes items by key. Deleting what is not there is no error. */
-export async function deleteAll(client: DynamoDBClient, table: string, keys: readonly Item[]): Promise<void> {
+export async function deleteAll(
+  client: DynamoDBClient,
+  table: string,
+  keys: readonly Item[],
+  clock: RetryClock,
+): Promise<void> {
   for (const chunk of chunks(keys, BATCH_WRITE_MAX)) {
     const deletes: WriteRequest[] = chunk.map((Key) => ({ DeleteRequest: { Key } }));
-    await untilDone(deletes, async (rest) => {
+    const send = async (rest: readonly WriteRequest[]) => {
       const { UnprocessedItems } = await client.send(
-        new BatchWriteItemCommand({ RequestItems: { [table]: rest } }),
+        new BatchWriteItemCommand({ RequestItems: { [table]: [...rest] } }),
       );
       return UnprocessedItems?.[table] ?? [];
-    });
+    };
+    expectNone(await untilTaken(deletes, send, PATIENCE, clock));
   }
 }
 
 /** Reads items by key, consistently. Those that do not exist are left out; the order is not kept. */
-export async function getAll(client: DynamoDBClient, table: string, keys: readonly Item[]): Promise<Item[]> {
+export async function getAll(
+  client: DynamoDBClient,
+  table: string,
+  keys: readonly Item[],
+  clock: RetryClock,
+): Promise<Item[]> {
   const items: Item[] = [];
   for (const chunk of chunks(keys, BATCH_GET_MAX)) {
-    await untilDone(chunk, async (rest) => {
+    const send = async (rest: readonly Item[]) => {
       const { Responses, UnprocessedKeys } = await client.send(
         new BatchGetItemCommand({ RequestItems: { [table]: { Keys: [...rest], ConsistentRead: true } } }),
       );
       items.push(...(Responses?.[table] ?? []));
       return UnprocessedKeys?.[table]?.Keys ?? [];
-    });
+    };
+    expectNone(await untilTaken(chunk, send, PATIENCE, clock));
   }
   return items;
 }
@@ -66,15 +77,7 @@ export async function ifConditionHolds<T>(request: Promise<T>): Promise<T | unde
   }
 }
 
-async function untilDone<T>(requests: readonly T[], send: (rest: T[]) => Promise<T[]>): Promise<void> {
-  let rest = [...requests];
-  for (let tries = 0; rest.length > 0; tries++) {
-    if (tries === BATCH_TRIES_MAX) {
-      throw new Error(
-        `expected DynamoDB to process the batch in ${tries} tries, got ${rest.length} left over`,
-      );
-    }
-    if (tries > 0) await delay(BATCH_BACKOFF_MS * 2 ** tries);
-    rest = await send(rest);
-  }
+function expectNone(left: readonly unknown[]): void {
+  if (left.length === 0) return;
+  throw new RefusedError(`expected DynamoDB to process all of the batch, got ${left.length} left over`);
 }

@@ -1,6 +1,7 @@
 import { type DynamoDBClient, GetItemCommand, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
 import { KEY_WINDOW_MS, type Position } from '../protocol/frames.ts';
 import type { Topic } from '../protocol/topic.ts';
+import type { RetryClock } from '../retry.ts';
 import { type Assignments, getAll, type Item, ifConditionHolds, set } from './dynamo.ts';
 import { expiryAfter, isLive, nowInSeconds } from './expiry.ts';
 import { type HeadItem, headKey, topicOfHead } from './tables.ts';
@@ -50,7 +51,8 @@ export interface Heads {
 export const HEAD_TTL_SECONDS = 30 * 86_400;
 
 /** Heads are items of the topics table. */
-export function createHeads(client: DynamoDBClient, table: string, now: () => number): Heads {
+export function createHeads(client: DynamoDBClient, table: string, clock: RetryClock): Heads {
+  const { now } = clock;
   /** Starts a log or allocates offsets; undefined if the condition does not hold. */
   const updateHead = async (topic: Topic, update: HeadUpdate): Promise<Partial<HeadItem> | undefined> => {
     const { assign, remove, condition, values } = update;
@@ -91,7 +93,7 @@ export function createHeads(client: DynamoDBClient, table: string, now: () => nu
     head,
 
     async heads(topics) {
-      const items = await getAll(client, table, topics.map(headKey));
+      const items = await getAll(client, table, topics.map(headKey), clock);
       return items
         .filter((item) => isLive(item, now()))
         .map((item) => ({ topic: topicOfHead(item), ...toHead(item) }));

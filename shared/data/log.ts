@@ -1,5 +1,6 @@
 import { type DynamoDBClient, GetItemCommand, PutItemCommand, QueryCommand } from '@aws-sdk/client-dynamodb';
 import type { WireMessage } from '../protocol/frames.ts';
+import type { RetryClock } from '../retry.ts';
 import { getAll, type Item, ifConditionHolds } from './dynamo.ts';
 import { expiryAfter, isLive, nowInSeconds } from './expiry.ts';
 import { createHeads, HEAD_TTL_SECONDS, type Heads, type Log } from './heads.ts';
@@ -92,17 +93,18 @@ export const ENTRY_MARGIN_SECONDS = 3600;
 export function createLogs(
   client: DynamoDBClient,
   tables: { readonly topicsTable: string; readonly messagesTable: string },
-  now: () => number,
+  clock: RetryClock,
 ): Logs {
+  const { now } = clock;
   const { topicsTable, messagesTable } = tables;
   const get = async (TableName: string, Key: Item): Promise<Item | undefined> =>
     (await client.send(new GetItemCommand({ TableName, Key, ConsistentRead: true }))).Item;
   return {
-    ...createHeads(client, topicsTable, now),
+    ...createHeads(client, topicsTable, clock),
 
     async claims(log, messageIds) {
       const keys = messageIds.map((messageId) => claimKey(log, messageId));
-      const items = await getAll(client, messagesTable, keys);
+      const items = await getAll(client, messagesTable, keys, clock);
       return new Map(items.filter((item) => isLive(item, now())).map(toClaim));
     },
 

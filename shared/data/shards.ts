@@ -1,5 +1,6 @@
 import { type DynamoDBClient, GetItemCommand, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
 import { type Pattern, patternOf, patternsCovering, type Topic } from '../protocol/topic.ts';
+import type { RetryClock } from '../retry.ts';
 import { getAll, ifConditionHolds, set } from './dynamo.ts';
 import { isLive } from './expiry.ts';
 import { type ShardsItem, shardsKey } from './tables.ts';
@@ -47,9 +48,10 @@ export interface Shards {
   grow(pattern: Pattern, shards: number): Promise<void>;
 }
 
-export function createShards(client: DynamoDBClient, table: string, now: () => number): Shards {
+export function createShards(client: DynamoDBClient, table: string, clock: RetryClock): Shards {
+  const { now } = clock;
   const shardsOf = async (patterns: readonly Pattern[]): Promise<Shard[]> => {
-    const items = await getAll(client, table, patterns.map(shardsKey));
+    const items = await getAll(client, table, patterns.map(shardsKey), clock);
     return items.filter((item) => isLive(item, now())).flatMap(shardsIn);
   };
 

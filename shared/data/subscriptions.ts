@@ -1,4 +1,5 @@
 import { type DynamoDBClient, PutItemCommand, paginateQuery } from '@aws-sdk/client-dynamodb';
+import type { RetryClock } from '../retry.ts';
 import { deleteAll } from './dynamo.ts';
 import { unexpired } from './expiry.ts';
 import type { Shard } from './shards.ts';
@@ -16,7 +17,7 @@ export interface Subscriptions {
   subscribers(shard: Shard): AsyncIterable<string[]>;
 }
 
-export function createSubscriptions(client: DynamoDBClient, table: string, now: () => number): Subscriptions {
+export function createSubscriptions(client: DynamoDBClient, table: string, clock: RetryClock): Subscriptions {
   return {
     async put(row, expiresAtSeconds) {
       await client.send(
@@ -35,10 +36,11 @@ export function createSubscriptions(client: DynamoDBClient, table: string, now: 
         client,
         table,
         rows.map((row) => subscriptionKey(row, row.connectionId)),
+        clock,
       ),
 
     async *subscribers(shard) {
-      const { ExpressionAttributeValues, ...filter } = unexpired(now());
+      const { ExpressionAttributeValues, ...filter } = unexpired(clock.now());
       const pages = paginateQuery(
         { client },
         {

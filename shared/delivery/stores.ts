@@ -11,14 +11,15 @@ import type { DeliveryConfig } from './deps.ts';
 export function createStores(
   config: DeliveryConfig,
   { dynamodb, sqs }: Pick<Clients, 'dynamodb' | 'sqs'>,
-  { now }: Clock,
+  clock: Clock,
 ) {
+  const { now } = clock;
   const connections = createConnections(dynamodb, config.connectionsTable, now);
-  const subscriptions = createSubscriptions(dynamodb, config.subscriptionsTable, now);
+  const subscriptions = createSubscriptions(dynamodb, config.subscriptionsTable, clock);
   return {
     budget: createBudget(dynamodb, config.topicsTable, now),
     forget: createForget({ connections, subscriptions, now }),
-    deliveryQueue: createDeliveryQueue(sqs, config.deliveryQueueUrl),
+    deliveryQueue: createDeliveryQueue(sqs, config.deliveryQueueUrl, clock),
     deadLetters: createDeadLetters(sqs, config.deadLettersUrl),
   };
 }

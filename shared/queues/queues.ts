@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import {
   SendMessageBatchCommand,
   type SendMessageBatchRequestEntry,
@@ -6,16 +5,16 @@ import {
   type SQSClient,
 } from '@aws-sdk/client-sqs';
 import { mapAll } from '../async.ts';
+import type { Patience, RetryClock } from '../retry.ts';
+import { BATCH_ENTRIES_MAX, sendEntries } from './entries.ts';
 import { type DeliveryJob, encodeJob } from './job.ts';
 
-/** Limits of one SendMessageBatch (SQS API reference). */
-export const BATCH_ENTRIES_MAX = 10;
+/** All of one SendMessageBatch (SQS API reference). */
 const BATCH_BYTES_MAX = 1_048_576;
 /** The jobs of a million subscribers are 200 batches. */
 const BATCHES_IN_FLIGHT_MAX = 8;
-/** SQS answers 200 and lists the entries that it did not take; after this many tries that is an error. */
-const BATCH_TRIES_MAX = 5;
-const BATCH_BACKOFF_MS = 50;
+/** What a worker cannot hand on it does again from the start, so it waits long for that: it has 90 s in all. */
+const PATIENCE: Patience = { firstWaitMs: 50, waitMaxMs: 2_000, totalMs: 10_000 };
 /** A person reads it, so that the beginning is enough. */
 const REASON_LENGTH_MAX = 1_000;
 
@@ -30,7 +29,11 @@ export interface DeadLetters {
   bury(body: string, reason: string): Promise<void>;
 }
 
-export function createDeliveryQueue(client: Pick<SQSClient, 'send'>, url: string): DeliveryQueue {
+export function createDeliveryQueue(
+  client: Pick<SQSClient, 'send'>,
+  url: string,
+  clock: RetryClock,
+): DeliveryQueue {
   return {
     async enqueue(jobs, delaySeconds) {
       const entries = jobs.flatMap((job) =>
@@ -41,7 +44,14 @@ export function createDeliveryQueue(client: Pick<SQSClient, 'send'>, url: string
         })),
       );
       const numbered = entries.map((entry, index) => ({ ...entry, Id: String(index) }));
-      await mapAll([...batches(numbered)], BATCHES_IN_FLIGHT_MAX, (batch) => sendAll(client, url, batch));
+      await mapAll([...batches(numbered)], BATCHES_IN_FLIGHT_MAX, (batch) =>
+        sendEntries(
+          batch,
+          (rest) => client.send(new SendMessageBatchCommand({ QueueUrl: url, Entries: rest })),
+          PATIENCE,
+          clock,
+        ),
+      );
     },
   };
 }
@@ -60,24 +70,6 @@ export function createDeadLetters(client: Pick<SQSClient, 'send'>, url: string):
       );
     },
   };
-}
-
-async function sendAll(
-  client: Pick<SQSClient, 'send'>,
-  url: string,
-  batch: readonly SendMessageBatchRequestEntry[],
-): Promise<void> {
-  let rest = [...batch];
-  for (let tries = 0; rest.length > 0; tries++) {
-    if (tries > 0) await delay(BATCH_BACKOFF_MS * 2 ** tries);
-    const { Failed = [] } = await client.send(new SendMessageBatchCommand({ QueueUrl: url, Entries: rest }));
-    const refused = Failed.find(({ SenderFault }) => SenderFault);
-    if (refused || (Failed.length > 0 && tries + 1 === BATCH_TRIES_MAX)) {
-      const { Code, Message } = refused ?? Failed[0] ?? {};
-      throw new Error(`expected the queue to take the batch, got ${Code}: ${Message}`);
-    }
-    rest = rest.filter(({ Id }) => Failed.some((failed) => failed.Id === Id));
-  }
 }
 
 function* batches(

@@ -85,7 +85,7 @@ export class Crowd {
   }
 
   shards() {
-    return createShards(this.backEnd.dynamodb, String(this.local.ready.tables.topics), Date.now);
+    return createShards(this.backEnd.dynamodb, String(this.local.ready.tables.topics), systemClock);
   }
   /** What the route `subscribe` has, but for the connection that it would look up: there are only subscriptions. */
   subscribeDeps(): SubscribeDeps {

@@ -15,6 +15,7 @@ import { createLogs, type Log, type Logs, type Range } from '../../shared/data/l
 import { createShards, type Shards } from '../../shared/data/shards.ts';
 import { createSubscriptions, type Subscriptions } from '../../shared/data/subscriptions.ts';
 import { TABLES, type TableDefinition, type TableName } from '../../shared/data/tables.ts';
+import { systemClock } from '../../shared/lambda/clock.ts';
 import { KEY_WINDOW_MS } from '../../shared/protocol/frames.ts';
 import { parsePattern, parseTopic } from '../../shared/protocol/topic.ts';
 import { MemoryDynamoDB } from '../memory/dynamodb.ts';
@@ -93,14 +94,15 @@ describe.each(places)('tables %s', (_, open_) => {
   let id: string;
   let count = 0;
   const now = () => nowMs;
+  const clock = { ...systemClock, now };
 
   beforeAll(async () => {
     place = await open_();
     ({ client, tables } = place);
     connections = createConnections(client, tables.connections, now);
-    subscriptions = createSubscriptions(client, tables.subscriptions, now);
-    shards = createShards(client, tables.topics, now);
-    logs = createLogs(client, { topicsTable: tables.topics, messagesTable: tables.messages }, now);
+    subscriptions = createSubscriptions(client, tables.subscriptions, clock);
+    shards = createShards(client, tables.topics, clock);
+    logs = createLogs(client, { topicsTable: tables.topics, messagesTable: tables.messages }, clock);
   });
   afterAll(() => place?.stop());
   beforeEach(() => {
@@ -288,7 +290,7 @@ describe.each(places)('tables %s', (_, open_) => {
         sent.push(command.constructor.name);
         return client.send(command as never);
       };
-      const counted = createShards({ send } as never, tables.topics, now);
+      const counted = createShards({ send } as never, tables.topics, clock);
       const pattern = parsePattern(`busy-${count}`);
       for (let n = 0; n < 5; n++) await counted.ensure(pattern, seconds(nowMs) + 10 + n);
       expect(sent).toEqual(['GetItemCommand', 'UpdateItemCommand']);

@@ -63,12 +63,17 @@ export class TopicLog {
   }
 
   readonly now = (): number => this.nowMs;
+  /** By moving the clock. */
+  readonly wait = async (ms: number): Promise<void> => {
+    this.nowMs += ms;
+  };
   readonly newEpoch = (): string => `epoch-${++this.#epochs}`;
 
   /** The repository, with a hook at each step. */
   logs(atStep: AtStep = () => {}, makeRequest: MakeRequest = stale): Logs {
     const client = this.tables.client(makeRequest);
-    const logs = createLogs(client, { topicsTable: 'topics', messagesTable: 'messages' }, this.now);
+    const clock = { now: this.now, wait: this.wait, random: () => 0 };
+    const logs = createLogs(client, { topicsTable: 'topics', messagesTable: 'messages' }, clock);
     return new Proxy(logs, {
       get: (target, name: keyof Logs) => {
         const method = target[name] as (...args: unknown[]) => Promise<unknown>;
@@ -127,12 +132,10 @@ export class TopicLog {
     return { log: { topic, epoch: head.epoch }, head, namespace, connectionId };
   }
 
-  /** A reader's means. It waits by moving the clock. */
+  /** A reader's means. */
   reading(atStep?: AtStep, makeRequest?: MakeRequest): ReplayDeps {
-    const wait = async (ms: number) => {
-      this.nowMs += ms;
-    };
-    return { logs: this.logs(atStep, makeRequest), now: this.now, wait };
+    const { now, wait } = this;
+    return { logs: this.logs(atStep, makeRequest), now, wait };
   }
 
   /** By offset from 1 to the head: a message's id, `null` for a tombstone, `undefined` for what is not decided. */

@@ -22,11 +22,12 @@ const LOCAL_SERVICES = ['apigateway/', 'dynamodb/', 'eventbridge/', 'lambda/', '
  */
 const MAY_IMPORT: Record<string, string[]> = {
   'shared/async.ts': [],
+  'shared/retry.ts': [],
   'shared/protocol/': [],
   'shared/aws/': ['shared/async.ts'],
-  'shared/data/': ['shared/protocol/', 'shared/async.ts'],
-  'shared/queues/': ['shared/data/', 'shared/protocol/', 'shared/async.ts'],
-  'shared/lambda/': ['shared/protocol/', 'shared/aws/', 'shared/async.ts'],
+  'shared/data/': ['shared/protocol/', 'shared/async.ts', 'shared/retry.ts'],
+  'shared/queues/': ['shared/data/', 'shared/protocol/', 'shared/async.ts', 'shared/retry.ts'],
+  'shared/lambda/': ['shared/protocol/', 'shared/aws/', 'shared/async.ts', 'shared/retry.ts'],
   'shared/delivery/': [
     'shared/lambda/',
     'shared/queues/',

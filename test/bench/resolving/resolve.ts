@@ -1,6 +1,7 @@
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { lean } from '../../../shared/aws/sdk/lean.ts';
 import { createSubscriptions } from '../../../shared/data/subscriptions.ts';
+import { systemClock } from '../../../shared/lambda/clock.ts';
 import { parsePattern } from '../../../shared/protocol/topic.ts';
 
 /** Resolves the same topic again and again in one way, and tells its parent what one time takes of the processor. */
@@ -16,7 +17,7 @@ const usually = async (projection: object): Promise<string[]> => {
   return subscribers(projection);
 };
 
-const subscriptions = createSubscriptions(lean(DynamoDBClient), 'subscriptions', Date.now);
+const subscriptions = createSubscriptions(lean(DynamoDBClient), 'subscriptions', systemClock);
 const shard = { pattern: parsePattern('chat/lobby'), shard: 0 };
 
 const ways = {
