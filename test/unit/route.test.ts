@@ -4,6 +4,7 @@ import { route } from '../../shared/lambda/route.ts';
 import { type AckFrame, ack } from '../../shared/protocol/acks.ts';
 import { ClientError } from '../../shared/protocol/errors.ts';
 import { parsePing } from '../../shared/protocol/parse.ts';
+import { RefusedError } from '../../shared/retry.ts';
 
 const logged: unknown[] = [];
 beforeEach(() => {
@@ -56,6 +57,18 @@ it('tells the client nothing of any other error but the id of the command, and l
     { type: 'error', id: '7', code: 'internal', message: 'something went wrong here' },
   ]);
   expect(logged).toEqual([new Error('the secret is 42')]);
+});
+
+it.each([
+  Object.assign(new Error('the secret is 42'), { name: 'ProvisionedThroughputExceededException' }),
+  new RefusedError('the secret is 42'),
+])('tells the client to come again when a service is throttled, and logs it: %s', async (error) => {
+  const failure = () => {
+    throw error;
+  };
+  const message = 'expected a service to take it, got throttled; send it again';
+  expect(await answerOf(failure)).toEqual([200, { type: 'error', id: '7', code: 'unavailable', message }]);
+  expect(logged).toEqual([error]);
 });
 
 it('does not echo an id that is too long to be one', async () => {
