@@ -101,7 +101,13 @@ export class Fanwire extends Construct {
     name: string,
     { queue, batchSize, workersMax, batchingWindow, reads, rights }: QueueWorker,
   ): LambdaFunction {
-    const take = ['sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:GetQueueAttributes'];
+    const take = [
+      'sqs:ReceiveMessage',
+      'sqs:DeleteMessage',
+      'sqs:GetQueueAttributes',
+      // By the worker itself, so that what failed comes again soon.
+      'sqs:ChangeMessageVisibility',
+    ];
     const made = this.#addFunction(capitalized(name), name, {
       reads,
       rights: [allow(take, queue.queueArn), ...rights],

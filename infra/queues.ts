@@ -8,8 +8,12 @@ export type Queues = Readonly<Record<'ingest' | 'delivery', Queue>>;
 
 /** AWS asks for six times the function timeout, or a slow batch is delivered twice. */
 const VISIBILITY_TIMEOUT = Duration.seconds(6 * WORKER_TIMEOUT.toSeconds());
-/** AWS asks for at least 5, so that throttled invocations do not end as dead letters. */
-const RECEIVE_COUNT_MAX = 5;
+/**
+ * A record that fails comes back after about 1, 2, 4, 8, 15, 15 … s (shared/queues/redelivery.ts), and at the least after
+ * half of each: of 15 receives the last is 88 s after the first or later, so that a minute of throttled tables makes no
+ * dead letter. A record that its worker dies of is hidden for the whole visibility timeout each time: two hours in all.
+ */
+const RECEIVE_COUNT_MAX = 15;
 
 /** The queues that workers take from, and for each the one that gets what could not be worked on. */
 export function createQueues(scope: Construct): {

@@ -1,4 +1,4 @@
-/** What `deliverJobs` needs is what every delivery does. */
+/** What `deliverJobs` and its stack need is what every delivery does. */
 export {
   createDelivery as assemble,
   deliverySettings as settings,

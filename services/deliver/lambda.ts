@@ -13,4 +13,4 @@ const clients = {
 };
 const deps = assemble(config, clients, systemClock);
 
-export const handler = worker((records, stopAtMs) => deliverJobs(records, deps, stopAtMs), systemClock.now);
+export const handler = worker((records, stopAtMs) => deliverJobs(records, deps, stopAtMs), deps);

@@ -7,6 +7,7 @@ import { createDelivery, deliverySettings } from '../../shared/delivery/deps.ts'
 import type { Post } from '../../shared/delivery/post.ts';
 import type { Clock } from '../../shared/lambda/clock.ts';
 import { type Config, namespaces, positiveInteger, text } from '../../shared/lambda/config.ts';
+import type { WorkerDeps } from '../../shared/lambda/worker.ts';
 import { createDeadLetters } from '../../shared/queues/queues.ts';
 import type { FanOutDeps } from './fan-out.ts';
 
@@ -24,12 +25,12 @@ interface FanOutClients extends Pick<Clients, 'dynamodb' | 'sqs'> {
   readonly post: Post;
 }
 
-/** Makes what `fanOut` needs. */
+/** Makes what `fanOut` and its stack need. */
 export const assemble = (
   config: Config<typeof settings>,
   { dynamodb, sqs, post }: FanOutClients,
   clock: Clock,
-): FanOutDeps => ({
+): FanOutDeps & WorkerDeps => ({
   ...clock,
   ...createDelivery(config, { post, late: async () => ({ dynamodb, sqs }) }, clock),
   connections: createConnections(dynamodb, config.connectionsTable, clock.now),

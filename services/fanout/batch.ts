@@ -40,7 +40,7 @@ const batchKey = ({ target, place }: TargetDraft): string =>
 function draftsFor(target: Target, { record, publication, expiresAtMs }: ParsedRecord): TargetDraft[] {
   const { targets, payloads, except, receipt, logged } = publication;
   const places = logged?.places[targets.indexOf(target)];
-  const isRedelivered = Number(record.attributes?.ApproximateReceiveCount ?? 1) > 1;
+  const isRedelivered = Number(record.attributes.ApproximateReceiveCount) > 1;
   return messagesTo(target, publication).map((message, index) => {
     const { messageId = '', key, version } = payloads[index] ?? {};
     const place = places?.[index];

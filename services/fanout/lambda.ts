@@ -17,4 +17,4 @@ const clients = {
 };
 const deps = assemble(config, clients, systemClock);
 
-export const handler = worker((records, stopAtMs) => fanOut(records, deps, stopAtMs), systemClock.now);
+export const handler = worker((records, stopAtMs) => fanOut(records, deps, stopAtMs), deps);

@@ -2,6 +2,7 @@ import { createLimit, once } from '../async.ts';
 import type { Clients } from '../aws/sdk/clients.ts';
 import type { Clock } from '../lambda/clock.ts';
 import { type Config, positiveInteger, text } from '../lambda/config.ts';
+import type { WorkerDeps } from '../lambda/worker.ts';
 import { createPace } from './pace.ts';
 import { POSTS_IN_FLIGHT_MAX, type Post } from './post.ts';
 import type { RunDeps } from './run.ts';
@@ -25,12 +26,12 @@ export interface DeliveryClients {
   readonly late: () => Promise<Pick<Clients, 'dynamodb' | 'sqs'>>;
 }
 
-/** Makes what a delivery needs. */
+/** Makes what a delivery and the stack of its worker need. */
 export function createDelivery(
   config: DeliveryConfig,
   { post, late }: DeliveryClients,
   clock: Clock,
-): RunDeps {
+): RunDeps & WorkerDeps {
   const stores = once(async () => {
     const [{ createStores }, clients] = await Promise.all([import('./stores.ts'), late()]);
     return createStores(config, clients, clock);
@@ -49,6 +50,7 @@ export function createDelivery(
     forget: async (...whom) => (await stores()).forget(...whom),
     deliveryQueue: { enqueue: async (...jobs) => (await stores()).deliveryQueue.enqueue(...jobs) },
     deadLetters: { bury: async (...letter) => (await stores()).deadLetters.bury(...letter) },
+    redeliver: async (records) => (await stores()).redeliver(records),
     attemptsMax: config.attemptsMax,
   };
 }

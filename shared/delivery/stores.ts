@@ -5,6 +5,7 @@ import { createForget } from '../data/forget.ts';
 import { createSubscriptions } from '../data/subscriptions.ts';
 import type { Clock } from '../lambda/clock.ts';
 import { createDeadLetters, createDeliveryQueue } from '../queues/queues.ts';
+import { createRedelivery } from '../queues/redelivery.ts';
 import type { DeliveryConfig } from './deps.ts';
 
 /** Everything of a delivery that needs the SDK, in a module of its own so that it can be loaded late. */
@@ -21,5 +22,6 @@ export function createStores(
     forget: createForget({ connections, subscriptions, now }),
     deliveryQueue: createDeliveryQueue(sqs, config.deliveryQueueUrl, clock),
     deadLetters: createDeadLetters(sqs, config.deadLettersUrl),
+    redeliver: createRedelivery(sqs, config.deliveryQueueUrl, clock),
   };
 }

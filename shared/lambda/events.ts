@@ -35,7 +35,10 @@ export interface RouteResult {
 export interface QueueRecord {
   readonly messageId: string;
   readonly body: string;
-  readonly attributes?: {
+  /** Names this one time that it was handed out. */
+  readonly receiptHandle: string;
+  readonly eventSourceARN: string;
+  readonly attributes: {
     /** A number. */
     readonly ApproximateReceiveCount: string;
   };

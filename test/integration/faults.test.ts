@@ -192,6 +192,22 @@ describe.concurrent('an event', () => {
   });
 });
 
+describe.concurrent('a record that failed', () => {
+  it('comes again soon after its table takes requests again', async ({ start }) => {
+    const { backEnd, faults, open, suffer } = await start();
+    const [client, other] = [await open('news'), await open('others')];
+    // The SDK makes four attempts of a call, so that of five strikes the last is at the second time of the record.
+    await suffer({ on: 'table', table: 'subscriptions', operation: 'Query', effect: 'throttle', times: 5 });
+    await publish(backEnd, 'news', 'hello');
+    await client.message('hello');
+    expect(await faults.strikes()).toEqual([5]);
+    await publish(backEnd, 'others', 'later');
+    await other.message('later');
+    await queuesAreEmpty(backEnd);
+    expect(client.messages).toHaveLength(1);
+  });
+});
+
 describe.concurrent('a table', () => {
   it.for(['ProvisionedThroughputExceededException', 'ThrottlingException'] as const)(
     'that is too busy says %s, and a subscribe succeeds when it is so no more',

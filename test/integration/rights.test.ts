@@ -141,7 +141,7 @@ const publishTo = (topic: string) => backEnd.publish({ topic, data: topic });
 const jobFor = (topic: string, connectionIds: readonly string[], attempt: number): DeliveryJob => ({
   group: topic,
   topic: parseTopic(topic),
-  messages: [{ json: '{}' }],
+  messages: [{ json: '{"data":1}' }],
   connectionIds,
   shards: [{ pattern: parsePattern(topic), shard: 0 }],
   attempt,
@@ -238,6 +238,14 @@ it('every right that the template grants is used, and no other', async () => {
   }
   await faults.clear();
 
+  for (const [worker, queue, failing, send] of FAILING_RECORDS) {
+    missing = [failing];
+    await send(newTopic());
+    await until(() => used.has(`${worker} sqs:ChangeMessageVisibility ${queue}`));
+    missing = [];
+  }
+  await faults.clear();
+
   const lost = await ghostOf(newTopic());
   clock.runSchedule();
   await until(() => isForgotten(lost));
@@ -292,6 +300,24 @@ const failsRecord =
     await send(to);
     await said('record failed', `is not authorized to perform: ${action}`);
   };
+
+/** By worker and queue: a right without which a record fails, and what sends such a record. */
+const FAILING_RECORDS: readonly [string, string, string, (topic: string) => Promise<unknown>][] = [
+  ['Fanout', 'Ingest', 'Fanout dynamodb:Query Subscriptions', (topic) => publishToGhost(topic)],
+  ['Deliver', 'Delivery', 'Deliver sqs:SendMessage DeliveryDeadLetters', (topic) => sendJobToFailing(topic)],
+];
+
+/** A record that fails stays hidden for as long as ever, and the log says why. */
+const staysHidden: Failure = async (miss) => {
+  miss();
+  const record = FAILING_RECORDS.find(([worker, queue]) =>
+    missing.includes(`${worker} sqs:ChangeMessageVisibility ${queue}`),
+  );
+  const [, , failing = '', send = publishTo] = record ?? [];
+  missing = [...missing, failing];
+  await send(newTopic());
+  await said('records stay hidden', 'is not authorized to perform: sqs:changemessagevisibility');
+};
 
 /** Nobody takes the message before the right is there. */
 const waitsInQueue =
@@ -367,6 +393,11 @@ const toFailing =
     await failPosts(connectionId);
     await send(topic, connectionId);
   };
+const sendJobToFailing = async (topic: string) => {
+  const connectionId = idOfNobody();
+  await failPosts(connectionId);
+  await sendJob(topic, [connectionId]);
+};
 const toLive = (send: (topic: string, connectionId: string) => Promise<unknown>) => async (topic: string) =>
   send(topic, (await subscriberOf(topic)).connectionId);
 
@@ -436,6 +467,7 @@ const FAILURES: Record<string, Failure> = {
   'Fanout sqs:GetQueueAttributes Ingest': waitsInQueue('ingest', publishTo),
   'Fanout sqs:ReceiveMessage Ingest': waitsInQueue('ingest', publishTo),
   'Fanout sqs:DeleteMessage Ingest': staysInQueue('ingest', publishTo),
+  'Fanout sqs:ChangeMessageVisibility Ingest': staysHidden,
   'Fanout dynamodb:BatchGetItem Topics': failsRecord('dynamodb:BatchGetItem', publishTo),
   'Fanout dynamodb:UpdateItem Topics': buries(UNPACED, publishToSome),
   'Fanout dynamodb:GetItem Topics': failsRecord('dynamodb:GetItem', publishTo, { topic: newLog }),
@@ -470,6 +502,7 @@ const FAILURES: Record<string, Failure> = {
   'Deliver sqs:GetQueueAttributes Delivery': waitsInQueue('delivery', sendJobForGhost),
   'Deliver sqs:ReceiveMessage Delivery': waitsInQueue('delivery', sendJobForGhost),
   'Deliver sqs:DeleteMessage Delivery': staysInQueue('delivery', sendJobForGhost),
+  'Deliver sqs:ChangeMessageVisibility Delivery': staysHidden,
   'Deliver sqs:SendMessage Delivery': failsRecord(
     'sqs:sendmessage',
     toFailing((topic, id) => sendJob(topic, [id], 1)),

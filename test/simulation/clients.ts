@@ -1,7 +1,14 @@
 import { type GetConnectionCommandInput, GoneException } from '@aws-sdk/client-apigatewaymanagementapi';
 import { type DynamoDBClient, ProvisionedThroughputExceededException } from '@aws-sdk/client-dynamodb';
 import type { PutEventsCommandInput } from '@aws-sdk/client-eventbridge';
-import type { SendMessageBatchCommandInput, SendMessageCommandInput } from '@aws-sdk/client-sqs';
+import {
+  ChangeMessageVisibilityBatchCommand,
+  type ChangeMessageVisibilityBatchCommandInput,
+  SendMessageBatchCommand,
+  type SendMessageBatchCommandInput,
+  type SendMessageCommand,
+  type SendMessageCommandInput,
+} from '@aws-sdk/client-sqs';
 import { completeSettings } from '../../infra/settings.ts';
 import type { Clients as AwsClients } from '../../shared/aws/sdk/clients.ts';
 import type { DeliveryClients } from '../../shared/delivery/deps.ts';
@@ -35,6 +42,8 @@ export interface Aws {
   readonly gateway: Gateway;
   readonly bus: Bus;
   readonly delivery: Queue;
+  /** The queue with that URL. */
+  queueAt(url: string): Queue;
   readonly badEvents: DeadLetters;
   readonly undelivered: DeadLetters;
   readonly watcher: Watcher;
@@ -89,6 +98,17 @@ function eventBridgeFor(environment: Environment, { world, bus }: Aws) {
 
 function sqsFor(environment: Environment, aws: Aws) {
   const { faults, dice } = aws.world;
+  const changeBatch = ({ QueueUrl = '', Entries = [] }: ChangeMessageVisibilityBatchCommandInput) => {
+    const perform = () => {
+      for (const { ReceiptHandle = '', VisibilityTimeout = 0 } of Entries) {
+        aws.queueAt(QueueUrl).hide(ReceiptHandle, VisibilityTimeout * 1_000);
+      }
+      return { Failed: [] };
+    };
+    return environment.call('ChangeMessageVisibilityBatch', perform, {
+      unanswered: faults.hits('queueFails') ? hungUp() : undefined,
+    });
+  };
   const sendBatch = ({ Entries = [] }: SendMessageBatchCommandInput) => {
     const isFailing = faults.hits('queueFails');
     const taken = isFailing ? Entries.slice(0, dice.integer(0, Entries.length)) : Entries;
@@ -109,8 +129,13 @@ function sqsFor(environment: Environment, aws: Aws) {
       unanswered: faults.hits('queueFails') ? hungUp() : undefined,
     });
   };
-  const send = ({ input }: { readonly input: SendMessageBatchCommandInput | SendMessageCommandInput }) =>
-    'Entries' in input ? sendBatch(input) : sendOne(input as SendMessageCommandInput);
+  const send = (
+    command: SendMessageCommand | SendMessageBatchCommand | ChangeMessageVisibilityBatchCommand,
+  ) => {
+    if (command instanceof SendMessageBatchCommand) return sendBatch(command.input);
+    if (command instanceof ChangeMessageVisibilityBatchCommand) return changeBatch(command.input);
+    return sendOne(command.input);
+  };
   return { send } as never;
 }
 

@@ -1,9 +1,10 @@
 import type { QueueEvent, QueueRecord, QueueResult } from '../../shared/lambda/events.ts';
 import type { LambdaFunction, Outcome } from './lambda.ts';
+import type { Cancel } from './scheduler.ts';
 import type { World } from './world.ts';
 
 /** As in infra/queues.ts and infra/workers.ts. */
-const RECEIVES_MAX = 5;
+const RECEIVES_MAX = 15;
 const BATCH_MAX = 10;
 const POLL_MS = 5;
 const LATE_MS = [1_000, 60_000] as const;
@@ -12,6 +13,10 @@ interface Item {
   readonly id: string;
   readonly body: string;
   receives: number;
+  /** Names the last time that it was handed out. */
+  receipt: string;
+  /** Cancels that it appears when its time is over. */
+  stay: Cancel;
   isVisible: boolean;
   isDone: boolean;
 }
@@ -31,6 +36,7 @@ export class DeadLetters {
 
 interface QueueOptions {
   readonly name: string;
+  readonly url: string;
   readonly visibilityMs: number;
   /** Batches in progress at the same time. */
   readonly workersMax: number;
@@ -51,6 +57,10 @@ export class Queue {
     this.#worker = worker;
   }
 
+  get url(): string {
+    return this.#options.url;
+  }
+
   /** Records that are not done, whether they wait or are worked on. */
   get size(): number {
     return this.#items.size;
@@ -65,13 +75,28 @@ export class Queue {
   }
 
   #put(id: string, body: string, delayMs: number): void {
-    const item: Item = { id, body, receives: 0, isVisible: false, isDone: false };
+    const item: Item = {
+      id,
+      body,
+      receives: 0,
+      receipt: '',
+      stay: () => {},
+      isVisible: false,
+      isDone: false,
+    };
     this.#items.add(item);
     this.#appear(item, delayMs);
   }
 
+  /** Has a record that is worked on appear so much later; a receipt that is good no more changes nothing. */
+  hide(receipt: string, ms: number): void {
+    const item = [...this.#items].find((each) => each.receipt === receipt && !each.isVisible);
+    if (item) this.#appear(item, ms);
+  }
+
   #appear(item: Item, delayMs: number): void {
-    this.#world.after(delayMs, () => {
+    item.stay();
+    item.stay = this.#world.after(delayMs, () => {
       if (item.isDone) return;
       if (item.receives >= RECEIVES_MAX) {
         this.#world.trace(this.#options.name, 'gives up', item.id);
@@ -93,11 +118,12 @@ export class Queue {
     for (const item of batch) {
       item.isVisible = false;
       item.receives += 1;
+      item.receipt = dice.id();
       this.#appear(item, this.#options.visibilityMs);
     }
     this.#running += 1;
     this.#world.trace(this.#options.name, 'hands out', batch.length);
-    const Records = batch.map(recordOf);
+    const Records = batch.map((item) => recordOf(item, arnOf(this.#options.url)));
     void this.#worker.invoke({ Records }).then((outcome) => {
       this.#running -= 1;
       this.#settle(batch, outcome);
@@ -120,9 +146,13 @@ export class Queue {
   }
 }
 
-const recordOf = ({ id, body, receives }: Item): QueueRecord =>
-  ({
-    messageId: id,
-    body,
-    attributes: { ApproximateReceiveCount: String(receives) },
-  }) as QueueRecord;
+const arnOf = (url: string): string =>
+  `arn:aws:sqs:eu-central-1:${new URL(url).pathname.slice(1).replace('/', ':')}`;
+
+const recordOf = ({ id, body, receives, receipt }: Item, arn: string): QueueRecord => ({
+  messageId: id,
+  body,
+  receiptHandle: receipt,
+  eventSourceARN: arn,
+  attributes: { ApproximateReceiveCount: String(receives) },
+});

@@ -14,8 +14,8 @@ const MINUTE_MS = 60_000;
 const DAY_MS = 24 * 60 * MINUTE_MS;
 /** A client that has been told nothing for so long has noticed what it was to notice, and made up for it. */
 const SETTLE_MS = 2.5 * MINUTE_MS;
-/** Five receives of a record, and as long for what comes of the last one. */
-const QUIET_WITHIN_MS = 100 * MINUTE_MS;
+/** Fifteen receives of a record that its worker dies of, and as long for what comes of the last one. */
+const QUIET_WITHIN_MS = 270 * MINUTE_MS;
 /** Ten times what the busiest world takes. */
 const TASKS_MAX = 500_000;
 /** Of worlds in which everybody is away for long. */

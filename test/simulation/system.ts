@@ -94,14 +94,18 @@ export class System implements Aws {
     });
     const { workersMax, visibilityMs } = settings;
     const queue = (name: string, deadLetters: DeadLetters, load: Load<QueueEvent, QueueResult>) =>
-      new Queue(world, { name, visibilityMs, workersMax, deadLetters }, this.#worker(name, load));
+      new Queue(
+        world,
+        { name, url: urlOf(name), visibilityMs, workersMax, deadLetters },
+        this.#worker(name, load),
+      );
     this.ingest = queue('fanout', this.badEvents, (environment) => {
       const deps = this.#assembled('fanout', this.#atItsPace(assembleFanOut), environment);
-      return worker((records, stopAtMs) => fanOut(records, deps, stopAtMs), environment.now);
+      return worker((records, stopAtMs) => fanOut(records, deps, stopAtMs), deps);
     });
     this.delivery = queue('deliver', this.undelivered, (environment) => {
       const deps = this.#assembled('deliver', this.#atItsPace(assembleDeliver), environment);
-      return worker((records, stopAtMs) => deliverJobs(records, deps, stopAtMs), environment.now);
+      return worker((records, stopAtMs) => deliverJobs(records, deps, stopAtMs), deps);
     });
     this.bus = new Bus(world, this.ingest, (event) => watcher.arrived(event));
     this.gateway = new Gateway(world, this.#routes(), settings.ageMaxMs);
@@ -114,6 +118,12 @@ export class System implements Aws {
   /** Nothing that was published is on its way or being worked on. */
   get isQuiet(): boolean {
     return [this.bus, this.ingest, this.delivery].every(({ size }) => size === 0);
+  }
+
+  queueAt(url: string): Queue {
+    const found = [this.ingest, this.delivery].find((queue) => queue.url === url);
+    if (!found) throw new Error(`expected the URL of a queue, got ${url}`);
+    return found;
   }
 
   async sweep(): Promise<void> {
@@ -209,6 +219,9 @@ export class System implements Aws {
   }
 }
 
+/** Queues are called as their workers are. */
+const urlOf = (name: string): string => `https://simulated/000000000000/${name}`;
+
 /** What the environment variables of all functions say. */
 const configOf = (settings: SystemSettings) => ({
   ...settings,
@@ -217,7 +230,7 @@ const configOf = (settings: SystemSettings) => ({
   topicsTable: 'topics',
   messagesTable: 'messages',
   eventBusName: 'bus',
-  deliveryQueueUrl: 'delivery',
+  deliveryQueueUrl: urlOf('deliver'),
   deadLettersUrl: 'undelivered',
   badEventsUrl: 'badEvents',
   endpoint: 'https://simulated',

@@ -14,6 +14,7 @@ import {
   retryDelaySeconds,
 } from '../../shared/queues/job.ts';
 import { freePace } from '../support/free-pace.ts';
+import { queueRecord } from '../support/records.ts';
 
 const decoder = new TextDecoder();
 const delivered: PostOutcome = { outcome: 'delivered' };
@@ -309,7 +310,7 @@ it('ends a post that never answers at its own deadline', async () => {
 });
 
 describe('a batch of jobs', () => {
-  const record = (job: DeliveryJob) => ({ messageId: `${++records}`, body: JSON.stringify(job) });
+  const record = (job: DeliveryJob) => queueRecord({ messageId: `${++records}`, body: JSON.stringify(job) });
   const small = (connectionIds: string[], name: string): DeliveryJob => ({
     ...job(connectionIds),
     messages: [{ json: JSON.stringify({ message: name }) }],

@@ -10,6 +10,7 @@ import type { DeliveryJob } from '../../shared/queues/job.ts';
 import { messageIdOf } from '../../shared/queues/messages.ts';
 import { freePace } from '../support/free-pace.ts';
 import { namespacesOf } from '../support/namespaces.ts';
+import { queueRecord } from '../support/records.ts';
 import { type AtStep, dies, once, TopicLog } from '../support/topic-log.ts';
 
 const decoder = new TextDecoder();
@@ -98,10 +99,11 @@ interface LoggedMessageOptions {
 }
 
 let count = 0;
-const record = (detail: unknown): QueueRecord => ({
-  messageId: `record-${++count}`,
-  body: JSON.stringify({ id: `event-${count}`, time: '2026-11-20T05:00:00Z', detail }),
-});
+const record = (detail: unknown): QueueRecord =>
+  queueRecord({
+    messageId: `record-${++count}`,
+    body: JSON.stringify({ id: `event-${count}`, time: '2026-11-20T05:00:00Z', detail }),
+  });
 
 /** The records that a fan-out hands out again. */
 const run = async (records: QueueRecord[], deps: FanOutDeps) => (await fanOut(records, deps, FOREVER)).failed;
@@ -285,7 +287,9 @@ describe('a batch', () => {
     'is not harmed by a record that is no event at all: %s',
     async (body) => {
       const { deps, got, bad } = houseOf({ news: ['a'] });
-      expect(await run([{ messageId: 'm', body }, record({ topic: 'news', data: 1 })], deps)).toEqual([]);
+      expect(
+        await run([queueRecord({ messageId: 'm', body }), record({ topic: 'news', data: 1 })], deps),
+      ).toEqual([]);
       expect(got).toEqual([['a', 1]]);
       expect(bad).toEqual([{ body, reason: expect.stringMatching(/^expected an EventBridge event/) }]);
     },

@@ -11,6 +11,7 @@ import { stageOfFunction, stageOfQueue, stageOfTable } from '../../infra/model/s
 import { postSettings } from '../../shared/delivery/create-post.ts';
 import { text, transport } from '../../shared/lambda/config.ts';
 import { VARIABLES } from '../../shared/lambda/variables.ts';
+import { redeliveryDelaySeconds } from '../../shared/queues/redelivery.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: a template is plain JSON
 type Json = any;
@@ -128,10 +129,12 @@ describe('the queues', () => {
     ]);
   });
 
-  it('that are worked on have a dead-letter queue and are tried at least five times', () => {
+  it('that are worked on have a dead-letter queue, which gets nothing for a minute of throttled tables', () => {
+    const soonest = (receives: number) => redeliveryDelaySeconds(receives, () => 0);
     for (const { EventSourceArn } of mappings) {
       const { RedrivePolicy } = properties(EventSourceArn);
-      expect(RedrivePolicy.maxReceiveCount).toBeGreaterThanOrEqual(5);
+      const failures = Array.from({ length: RedrivePolicy.maxReceiveCount - 1 }, (_, index) => index + 1);
+      expect(failures.reduce((seconds, receives) => seconds + soonest(receives), 0)).toBeGreaterThan(75);
       expect(properties(RedrivePolicy.deadLetterTargetArn).MessageRetentionPeriod).toBe(14 * 24 * 3600);
     }
   });
@@ -188,7 +191,12 @@ describe('the functions', () => {
     }
     const logs = ['logs:CreateLogStream', 'logs:PutLogEvents'];
     const rows = ['dynamodb:BatchWriteItem', 'dynamodb:DeleteItem'];
-    const source = ['sqs:DeleteMessage', 'sqs:GetQueueAttributes', 'sqs:ReceiveMessage'];
+    const source = [
+      'sqs:ChangeMessageVisibility',
+      'sqs:DeleteMessage',
+      'sqs:GetQueueAttributes',
+      'sqs:ReceiveMessage',
+    ];
     const delivery = [...rows, 'dynamodb:UpdateItem', 'execute-api:ManageConnections'];
     /** Reads a topic's log: its head, and its entries. */
     const reader = ['dynamodb:GetItem', 'dynamodb:UpdateItem', 'dynamodb:GetItem', 'dynamodb:Query'];
