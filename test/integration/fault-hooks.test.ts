@@ -6,7 +6,12 @@ import {
   PutItemCommand,
 } from '@aws-sdk/client-dynamodb';
 import { EventBridgeClient, PutEventsCommand } from '@aws-sdk/client-eventbridge';
-import { ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
+import {
+  ChangeMessageVisibilityBatchCommand,
+  ReceiveMessageCommand,
+  SendMessageBatchCommand,
+  SQSClient,
+} from '@aws-sdk/client-sqs';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { WebSocket } from 'ws';
 import type { ManagementFault } from '../../infra/local/apigateway/faults.ts';
@@ -97,6 +102,51 @@ describe('a queue', () => {
     expect(asked).toEqual([4, 3, 2]);
   });
 
+  it('refuses some entries of a batch, takes the others, and says so in a 200', async () => {
+    const asked: string[] = [];
+    const queues = openQueues({
+      refuses: (...names) => asked.push(names.join(' ')) % 2 === 0,
+    });
+    const served = await serve(queues);
+    const sqs = new SQSClient(served.client);
+    closing.push(served.close);
+    const QueueUrl = urlOf('jobs');
+    const Entries = ['a', 'b', 'c', 'd'].map((Id) => ({ Id, MessageBody: Id }));
+    const sent = await sqs.send(new SendMessageBatchCommand({ QueueUrl, Entries }));
+    const refused = { Code: 'InternalError', SenderFault: false };
+    expect(sent.Successful?.map(({ Id }) => Id)).toEqual(['a', 'c']);
+    expect(sent.Failed).toMatchObject([
+      { Id: 'b', ...refused },
+      { Id: 'd', ...refused },
+    ]);
+    expect(asked).toEqual(Array(4).fill('jobs SendMessageBatch'));
+    const [first, second] = await queues.receive(JOBS, 10, never);
+    expect([first?.body, second?.body]).toEqual(['a', 'c']);
+    const changed = await sqs.send(
+      new ChangeMessageVisibilityBatchCommand({
+        QueueUrl,
+        Entries: [first, second].map((message, index) => ({
+          Id: String(index),
+          ReceiptHandle: message?.receiptHandle,
+          VisibilityTimeout: 0,
+        })),
+      }),
+    );
+    expect(changed.Failed).toMatchObject([{ Id: '1', ...refused }]);
+    expect(queues.depth(JOBS)).toMatchObject({ visible: 1, inFlight: 1 });
+  });
+
+  it('that refuses every entry of a batch answers with 200 all the same', async () => {
+    const queues = openQueues({ refuses: () => true });
+    const served = await serve(queues);
+    const sqs = new SQSClient(served.client);
+    closing.push(served.close);
+    const Entries = [{ Id: 'a', MessageBody: 'a' }];
+    const { Failed } = await sqs.send(new SendMessageBatchCommand({ QueueUrl: urlOf('jobs'), Entries }));
+    expect(Failed).toHaveLength(1);
+    expect(queues.depth(JOBS).visible).toBe(0);
+  });
+
   it('lets ReceiveMessage alone', async () => {
     const queues = openQueues({ fate: () => 'twice', next: () => 1 });
     const served = await serve(queues);
@@ -130,9 +180,26 @@ describe('a bus', () => {
       state: 'ENABLED',
       targets: [{ Id: 'work', Arn, DeadLetterConfig: { Arn: arnOf('dead') } }],
     });
-    buses.putEvents([{ Source: 'web', DetailType: 'order', Detail: '{}' }]);
     return { buses, clock, invoked, queues };
   }
+  const order = { Source: 'web', DetailType: 'order', Detail: '{}' };
+
+  it('refuses some entries with a code, and takes the others', async () => {
+    const asked: string[][] = [];
+    const { buses, invoked } = openBuses({
+      refusal: (...names) => (asked.push(names) === 2 ? 'InternalFailure' : undefined),
+    });
+    const served = await serve(buses);
+    closing.push(served.close);
+    const events = new EventBridgeClient(served.client);
+    const { FailedEntryCount, Entries } = await events.send(
+      new PutEventsCommand({ Entries: [order, order, order] }),
+    );
+    expect(FailedEntryCount).toBe(1);
+    expect(Entries?.map(({ ErrorCode }) => ErrorCode)).toEqual([undefined, 'InternalFailure', undefined]);
+    expect(asked).toEqual(Array(3).fill(['default', 'order']));
+    expect(invoked).toHaveLength(2);
+  });
 
   it('gives a function every copy of an event in its time', async () => {
     const asked: string[][] = [];
@@ -140,7 +207,8 @@ describe('a bus', () => {
       asked.push(names);
       return [0, 500];
     };
-    const { clock, invoked } = openBuses({ copies });
+    const { buses, clock, invoked } = openBuses({ copies });
+    buses.putEvents([order]);
     expect(asked).toEqual([['default', 'order']]);
     expect(invoked).toHaveLength(1);
     clock.advance(499);
@@ -164,6 +232,7 @@ describe('a bus', () => {
 
   it('has the event that still waits as a dead letter when it closes', async () => {
     const { buses, invoked, queues } = openBuses({ copies: () => [500] });
+    buses.putEvents([order]);
     await buses.close();
     expect(invoked).toEqual([]);
     const [letter] = await queues.receive(arnOf('dead'), 10, never);

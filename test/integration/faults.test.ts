@@ -6,7 +6,7 @@ import { synthesiseAll } from '../support/assemblies.ts';
 import { BackEnd } from '../support/back-end.ts';
 import { Client } from '../support/client.ts';
 import { type Fault, Faults, NO_FAULTS } from '../support/faults.ts';
-import { bootLocal, type LocalOptions } from '../support/local.ts';
+import { bootLocal, type LocalOptions, variablesOf } from '../support/local.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { startSystem } from '../support/system.ts';
 import { until } from '../support/until.ts';
@@ -55,6 +55,7 @@ const it = test.extend<{ start: Start }>({
 const publish = (backEnd: BackEnd, topic: string, ...data: unknown[]) =>
   backEnd.publish(...data.map((each) => ({ topic, data: each })));
 
+const ascending = (a: unknown, b: unknown): number => Number(a) - Number(b);
 const dataOf = ({ messages }: Client): unknown[] => messages.map(({ data }) => data);
 
 const queuesAreEmpty = (backEnd: BackEnd) =>
@@ -189,6 +190,47 @@ describe.concurrent('an event', () => {
     const { open } = await start({ dataDir });
     const client = await open('news');
     await client.message('late');
+  });
+});
+
+/** What each of a client's topics brings is told apart by its number. */
+const NUMBERS = Array.from({ length: 20 }, (_, index) => index);
+
+describe.concurrent('what is refused in part', () => {
+  it('by the bus is put again: whatever was acknowledged arrives, and once', async ({ start }) => {
+    const { backEnd, faults, open, suffer } = await start();
+    const client = await open('news/*');
+    await suffer({ on: 'bus', effect: 'refuse', rate: 0.5 });
+    const replies = await Promise.all(
+      NUMBERS.map((n) => {
+        // Of different topics, so that each is an entry of its own.
+        const messages = ['a', 'b', 'c'].map((topic) => ({ topic: `news/${topic}`, data: `${topic}${n}` }));
+        return client.ask({ action: 'publish', messages });
+      }),
+    );
+    const ids = replies.flatMap(({ messageIds }) => messageIds as string[]);
+    expect(ids).toHaveLength(3 * NUMBERS.length);
+    await until(() => client.messages.length >= ids.length);
+    await queuesAreEmpty(backEnd);
+    expect(client.messages.map(({ messageId }) => messageId).toSorted()).toEqual(ids.toSorted());
+    expect((await faults.strikes())[0]).toBeGreaterThan(NUMBERS.length);
+  });
+
+  it('by a queue is sent again: every job is done, and once', async ({ start }) => {
+    const edit: LocalOptions['edit'] = (resources) => {
+      variablesOf(resources, 'Fanout').INLINE_MAX = '1';
+    };
+    const { backEnd, faults, open, suffer } = await start({ edit });
+    const clients = await Promise.all([open('news'), open('news')]);
+    await suffer({
+      ...{ on: 'queue', queue: 'delivery', operation: 'SendMessageBatch' },
+      ...{ effect: 'refuse', rate: 0.5 },
+    });
+    for (const n of NUMBERS) await publish(backEnd, 'news', n);
+    await until(() => clients.every(({ messages }) => messages.length >= NUMBERS.length));
+    await queuesAreEmpty(backEnd);
+    for (const client of clients) expect(dataOf(client).toSorted(ascending)).toEqual(NUMBERS);
+    expect((await faults.strikes())[0]).toBeGreaterThan(0);
   });
 });
 
@@ -408,7 +450,7 @@ describe.concurrent('the control', () => {
     };
     expect(await put('{"faults":[{"on":"queue"}]}')).toEqual([
       400,
-      'expected faults[0].effect to be one of duplicate, reorder, delay, got nothing',
+      'expected faults[0].effect to be one of refuse, duplicate, reorder, delay, got nothing',
     ]);
     expect(await put('nonsense')).toEqual([400, 'expected a JSON object as body']);
     expect((await fetch(url(ready), { method: 'POST' })).status).toBe(405);

@@ -129,9 +129,17 @@ describe('parsing', () => {
     'a dropped call': { on: '@connections', effect: 'drop' },
     'a lost $disconnect': { on: 'disconnect', effect: 'lose', connectionId: 'x' },
     'a late $disconnect': { on: 'disconnect', effect: 'delay', delayMs: 900_000 },
+    'an entry that a queue refuses': {
+      ...{ on: 'queue', effect: 'refuse', queue: 'ingest' },
+      ...{ operation: 'SendMessageBatch', rate: 0.5 },
+    },
     'a duplicate record': { on: 'queue', effect: 'duplicate', queue: 'ingest' },
     'records in another order': { on: 'queue', effect: 'reorder' },
     'a late record': { on: 'queue', effect: 'delay', delayMs: 1 },
+    'an entry that a bus refuses': {
+      ...{ on: 'bus', effect: 'refuse', bus: 'default', detailType: 'a' },
+      ...{ error: 'InternalFailure', rate: 0.5 },
+    },
     'a duplicate event': { on: 'bus', effect: 'duplicate', bus: 'default', detailType: 'a', delayMs: 1 },
     'a late event': { on: 'bus', effect: 'delay', delayMs: 1 },
     'a throttle': {
@@ -163,7 +171,7 @@ describe('parsing', () => {
     ],
     [
       { faults: [{ on: 'queue', effect: 'toString' }] },
-      'expected faults[0].effect to be one of duplicate, reorder, delay, got "toString"',
+      'expected faults[0].effect to be one of refuse, duplicate, reorder, delay, got "toString"',
     ],
     [
       { faults: [{ on: 'queue', effect: 'delay' }] },

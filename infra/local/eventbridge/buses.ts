@@ -109,10 +109,12 @@ export class Buses implements HttpEngine {
 
   #put(entry: Entry): PutEventsOutput['Entries'][number] {
     const { region, accountId, clock, log, faults, meter } = this.#options;
-    const event = toEvent(entry, { id: randomUUID(), nowMs: clock.now(), region, accountId });
-    if ('ErrorCode' in event) return event;
     const { EventBusName = DEFAULT_BUS, DetailType = '' } = entry;
     const busName = nameOf(EventBusName);
+    const code = faults?.refusal?.(busName, DetailType);
+    if (code) return { ErrorCode: code, ErrorMessage: 'refused by a fault that is in force' };
+    const event = toEvent(entry, { id: randomUUID(), nowMs: clock.now(), region, accountId });
+    if ('ErrorCode' in event) return event;
     const rules = this.#rules.get(busName);
     // As on AWS: a caller cannot tell a bus that does not exist from one without rules.
     if (rules) meter?.published(busName, sizeOf(entry));

@@ -1,7 +1,16 @@
 import type { Queue, StoredMessage } from './fauxqs.ts';
 
-/** Asked wherever something may go wrong with records: messages on their way to an event source mapping. */
+export const BATCH_OPERATIONS = [
+  'SendMessageBatch',
+  'DeleteMessageBatch',
+  'ChangeMessageVisibilityBatch',
+] as const;
+export type BatchOperation = (typeof BATCH_OPERATIONS)[number];
+
+/** Asked wherever something may go wrong with calls, and with records: messages on their way to an event source mapping. */
 export interface QueueFaults {
+  /** Asked about every entry of a batch call: whether SQS refuses it. */
+  refuses?(queueName: string, operation: BatchOperation): boolean;
   /** Which of so many visible messages is handed out next: 0 is the one whose turn it is. */
   next?(queueName: string, visible: number): number;
   /** Asked once about every message: whether it is handed out twice, or how many milliseconds later. */
@@ -55,3 +64,34 @@ export class Disorder {
     return false;
   }
 }
+
+type Input = Record<string, unknown>;
+interface Entry {
+  readonly Id: string;
+}
+interface BatchOutput {
+  readonly Successful?: readonly object[];
+  readonly Failed?: readonly object[];
+}
+
+/** Runs what the faults let pass of a batch call; the answer, which is a 200 all the same, lists the others. */
+export function runPassed(input: Input, refuses: () => boolean, run: (input: Input) => unknown): unknown {
+  // Their types have been checked.
+  const entries = (input.Entries ?? []) as readonly Entry[];
+  const { refused = [], passed = [] } = Object.groupBy(entries, () => (refuses() ? 'refused' : 'passed'));
+  if (refused.length === 0) return run(input);
+  const { Successful = [], Failed = [] } =
+    passed.length === 0 ? {} : (run({ ...input, Entries: passed }) as BatchOutput);
+  return {
+    Successful,
+    Failed: [
+      ...Failed,
+      ...refused.map(({ Id }) => ({ Id, SenderFault: false, Code: 'InternalError', Message: REFUSED })),
+    ],
+  };
+}
+
+const REFUSED = 'refused by a fault that is in force';
+
+export const isBatch = (operation: string): operation is BatchOperation =>
+  (BATCH_OPERATIONS as readonly string[]).includes(operation);

@@ -8,7 +8,7 @@ import {
   RequestError,
   unknownOperation,
 } from '../http/engine.ts';
-import { Disorder, type QueueFaults } from './faults.ts';
+import { Disorder, isBatch, type QueueFaults, runPassed } from './faults.ts';
 import {
   actions,
   atomically,
@@ -92,6 +92,7 @@ export class Queues implements HttpEngine {
   readonly #store: Store;
   /** Long polls over HTTP that are under way. */
   readonly #polls = new Set<Promise<unknown>>();
+  readonly #faults: QueueFaults | undefined;
   readonly #disorder: Disorder | undefined;
   readonly #meter: QueueMeter | undefined;
   #isClosed = false;
@@ -99,6 +100,7 @@ export class Queues implements HttpEngine {
   private constructor(store: Store, { faults, meter }: QueuesOptions) {
     this.#store = store;
     this.#meter = meter;
+    this.#faults = faults;
     this.#disorder = faults && new Disorder(faults);
   }
 
@@ -128,7 +130,7 @@ export class Queues implements HttpEngine {
       checkSqsInput(operation, input);
       return operation === 'ReceiveMessage'
         ? this.#poll(input, request)
-        : this.#run(operation, input, request);
+        : this.#runFaulty(operation, input, request);
     });
   }
 
@@ -207,6 +209,14 @@ export class Queues implements HttpEngine {
     this.#store.shutdown();
     await Promise.allSettled(this.#polls);
     this.#store.persistence?.close();
+  }
+
+  #runFaulty(operation: string, input: Record<string, unknown>, request: Headers): unknown {
+    const run = (passed: Record<string, unknown>) => this.#run(operation, passed, request);
+    const faults = this.#faults;
+    const queue = faults && this.#store.getQueue(String(input.QueueUrl));
+    if (!queue || !isBatch(operation)) return run(input);
+    return runPassed(input, () => faults.refuses?.(queue.name, operation) ?? false, run);
   }
 
   #run(operation: string, input: Record<string, unknown>, request: Headers): unknown {
