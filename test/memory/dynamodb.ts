@@ -43,14 +43,23 @@ interface Request {
   /** Whether it may be answered from a copy that is behind. */
   readonly isEventual: boolean;
 }
+/** What DynamoDB may do with a request and call it a success. */
+interface Mood {
+  /** How far behind an eventual read may be. */
+  readonly lagMs?: number;
+  /** Asked about every item of a batch: whether it is left undone. */
+  readonly leavesUndone?: () => boolean;
+  /** Nothing of what a filter is for is in the page: all of it has expired. */
+  readonly hasEmptyPage?: boolean;
+}
 /**
- * Makes one request: `perform` does it, at one moment and whole, and `lagMs` is how far behind an eventual read may be.
- * May take its time, fail before or after, or never end.
+ * Makes one request: `perform` does it, at one moment and whole, but for what the mood says. May take its time, fail
+ * before or after, or never end.
  */
-export type MakeRequest = <T>(request: Request, perform: (lagMs: number) => T) => Promise<T>;
+export type MakeRequest = <T>(request: Request, perform: (mood?: Mood) => T) => Promise<T>;
 
 /** A request that is answered at once. */
-const atOnce: MakeRequest = async (_, perform) => perform(0);
+const atOnce: MakeRequest = async (_, perform) => perform();
 
 export interface MemoryOptions {
   /** The clock of the service, from which a client's may differ. */
@@ -96,8 +105,8 @@ export class MemoryDynamoDB {
     if (!perform) throw validation(`expected an operation that the repositories use, got ${operation}`);
     const table = tableOf(operation, input);
     const isEventual = READS.has(operation) && !isConsistent(operation, input);
-    return makeRequest({ operation, table, input, isEventual }, (lagMs) =>
-      perform(this.#table(table), input, isEventual ? lagMs : 0),
+    return makeRequest({ operation, table, input, isEventual }, (mood = {}) =>
+      perform(this.#table(table), input, isEventual ? mood : { ...mood, lagMs: 0 }),
     );
   }
 
@@ -229,10 +238,10 @@ function expectCondition(input: Variables & { ConditionExpression?: string | und
   throw new ConditionalCheckFailedException({ message: 'The conditional request failed', $metadata: {} });
 }
 
-type Perform = (table: Table, input: Command['input'], lagMs: number) => object;
+type Perform = (table: Table, input: Command['input'], mood: Mood) => object;
 
 const PERFORMERS: Readonly<Record<Operation, Perform>> = {
-  GetItem(table, input: GetItemInput, lagMs) {
+  GetItem(table, input: GetItemInput, { lagMs = 0 }) {
     const item = table.get(input.Key as Item, lagMs);
     return item ? { Item: project(item, input) } : {};
   },
@@ -272,7 +281,8 @@ const PERFORMERS: Readonly<Record<Operation, Perform>> = {
     return input.ReturnValues === 'ALL_OLD' && before ? { Attributes: before } : {};
   },
 
-  Query(table, input: QueryInput, lagMs) {
+  Query(table, input: QueryInput, mood) {
+    const { lagMs = 0 } = mood;
     const index = input.IndexName === undefined ? undefined : table.indexes[input.IndexName];
     if (input.IndexName !== undefined && !index) {
       throw validation(`expected an index, got ${input.IndexName}`);
@@ -285,34 +295,39 @@ const PERFORMERS: Readonly<Record<Operation, Perform>> = {
     if (sortKey !== undefined) found.sort((a, b) => order(a[sortKey], b[sortKey]));
     if (input.ScanIndexForward === false) found.reverse();
     const kept = index && [...keys, ...table.keys, ...index.projected];
-    return pageOf(table, input, kept ? found.map((item) => pick(item, kept)) : found, sortKey);
+    return pageOf(table, input, kept ? found.map((item) => pick(item, kept)) : found, sortKey, mood);
   },
 
-  Scan(table, input: ScanInput, lagMs) {
+  Scan(table, input: ScanInput, mood) {
     const [key = ''] = table.keys;
-    return pageOf(
-      table,
-      input,
-      table.items(lagMs).sort((a, b) => order(a[key], b[key])),
-      key,
-    );
+    const items = table.items(mood.lagMs).sort((a, b) => order(a[key], b[key]));
+    return pageOf(table, input, items, key, mood);
   },
 
-  BatchGetItem(table, { RequestItems = {} }: BatchGetItemInput, lagMs) {
+  BatchGetItem(table, { RequestItems = {} }: BatchGetItemInput, { lagMs = 0, leavesUndone }) {
     const [[name = '', { Keys = [] } = { Keys: [] }] = []] = Object.entries(RequestItems);
+    const { done, undone } = divide(Keys, leavesUndone);
     return {
-      Responses: { [name]: Keys.map((key) => table.get(key, lagMs)).filter((item) => item !== undefined) },
+      Responses: { [name]: done.map((key) => table.get(key, lagMs)).filter((item) => item !== undefined) },
+      ...(undone.length > 0 && { UnprocessedKeys: { [name]: { Keys: undone } } }),
     };
   },
 
-  BatchWriteItem(table, { RequestItems = {} }: BatchWriteItemInput) {
-    for (const { DeleteRequest, PutRequest } of Object.values(RequestItems).flat()) {
+  BatchWriteItem(table, { RequestItems = {} }: BatchWriteItemInput, { leavesUndone }) {
+    const [[name = '', requests = []] = []] = Object.entries(RequestItems);
+    const { done, undone } = divide(requests, leavesUndone);
+    for (const { DeleteRequest, PutRequest } of done) {
       if (DeleteRequest?.Key) table.put(DeleteRequest.Key, undefined);
       if (PutRequest?.Item) table.put(PutRequest.Item, PutRequest.Item);
     }
-    return {};
+    return undone.length > 0 ? { UnprocessedItems: { [name]: undone } } : {};
   },
 };
+
+function divide<T>(items: readonly T[], leavesUndone: Mood['leavesUndone']): { done: T[]; undone: T[] } {
+  const { done = [], undone = [] } = Object.groupBy(items, () => (leavesUndone?.() ? 'undone' : 'done'));
+  return { done, undone };
+}
 
 /** The value that a key condition asks of the partition, which is what narrows a Query down. */
 function partitionIn(input: QueryInput, partitionKey: string): string {
@@ -337,13 +352,24 @@ type PageInput = Pick<
 >;
 
 /** A page is cut before it is filtered. */
-function pageOf(table: Table, input: PageInput, sorted: readonly Item[], sortKey: string | undefined) {
+function pageOf(
+  table: Table,
+  input: PageInput,
+  sorted: readonly Item[],
+  sortKey: string | undefined,
+  { hasEmptyPage }: Mood,
+) {
   const { ExclusiveStartKey: start, FilterExpression: filter, Limit = Number.POSITIVE_INFINITY } = input;
   const sign = input.ScanIndexForward === false ? -1 : 1;
   const rest =
     start && sortKey !== undefined
       ? sorted.filter((item) => sign * order(item[sortKey], start[sortKey]) > 0)
       : sorted;
+  if (hasEmptyPage && filter !== undefined && rest[0] && sortKey !== undefined) {
+    // As if what has expired stood before the first item.
+    const before = { ...pick(rest[0], [...table.keys, sortKey]), [sortKey]: { S: '' } };
+    return { Items: [], LastEvaluatedKey: start ?? before };
+  }
   const page = rest.slice(0, Math.min(Limit, table.pageItemsMax));
   const last = page.length < rest.length ? page.at(-1) : undefined;
   const passes = filter === undefined ? () => true : compileCondition(filter);

@@ -1,4 +1,8 @@
-import { type GetConnectionCommandInput, GoneException } from '@aws-sdk/client-apigatewaymanagementapi';
+import {
+  ApiGatewayManagementApiServiceException,
+  type GetConnectionCommandInput,
+  GoneException,
+} from '@aws-sdk/client-apigatewaymanagementapi';
 import { type DynamoDBClient, ProvisionedThroughputExceededException } from '@aws-sdk/client-dynamodb';
 import type { PutEventsCommandInput } from '@aws-sdk/client-eventbridge';
 import {
@@ -67,12 +71,14 @@ export function clientsFor(environment: Environment, aws: Aws): Clients {
 
 function dynamodbFor(environment: Environment, { world, tables }: Aws): DynamoDBClient {
   const { faults, dice } = world;
+  const leavesUndone = () => faults.hits('batchUndone');
   const makeRequest: MakeRequest = ({ operation, table, input, isEventual }, perform) => {
     const isWrite = !['GetItem', 'Query', 'Scan', 'BatchGetItem'].includes(operation);
     const lagMs = isEventual && faults.hits('readStale') ? dice.scale(...LAG_MS) : 0;
+    const hasEmptyPage = ['Query', 'Scan'].includes(operation) && faults.hits('pageEmpty');
     return environment.call(
       `${operation} ${table}`,
-      described(world, input, () => perform(lagMs)),
+      described(world, input, () => perform({ lagMs, leavesUndone, hasEmptyPage })),
       {
         refused: faults.hits('requestThrottled') ? throttled() : undefined,
         unanswered: faults.hits('requestUnanswered') ? hungUp() : undefined,
@@ -86,10 +92,14 @@ function dynamodbFor(environment: Environment, { world, tables }: Aws): DynamoDB
 function eventBridgeFor(environment: Environment, { world, bus }: Aws) {
   const send = ({ input: { Entries = [] } }: { readonly input: PutEventsCommandInput }) => {
     const isFailing = world.faults.hits('busFails');
-    const taken = isFailing ? Entries.slice(0, world.dice.integer(0, Entries.length)) : Entries;
+    const reached = isFailing ? Entries.slice(0, world.dice.integer(0, Entries.length)) : Entries;
+    const put = ({ Source = '', Detail = '' }: (typeof Entries)[number]) =>
+      world.faults.hits('busRefuses')
+        ? { ErrorCode: 'ThrottlingException' }
+        : { EventId: bus.put(Source, Detail) };
     const perform = () => {
-      for (const { Source = '', Detail = '' } of taken) bus.put(Source, Detail);
-      return { FailedEntryCount: 0, Entries: [] };
+      const results = reached.map(put);
+      return { FailedEntryCount: results.filter((each) => 'ErrorCode' in each).length, Entries: results };
     };
     return environment.call('PutEvents', perform, { unanswered: isFailing ? hungUp() : undefined });
   };
@@ -98,12 +108,19 @@ function eventBridgeFor(environment: Environment, { world, bus }: Aws) {
 
 function sqsFor(environment: Environment, aws: Aws) {
   const { faults, dice } = aws.world;
+  const refusing = <E extends { readonly Id: string | undefined }>(entries: readonly E[]) => {
+    const { taken = [], refused = [] } = Object.groupBy(entries, () =>
+      faults.hits('queueRefuses') ? 'refused' : 'taken',
+    );
+    return { taken, Failed: refused.map(({ Id }) => ({ Id, SenderFault: false, Code: 'InternalError' })) };
+  };
   const changeBatch = ({ QueueUrl = '', Entries = [] }: ChangeMessageVisibilityBatchCommandInput) => {
     const perform = () => {
-      for (const { ReceiptHandle = '', VisibilityTimeout = 0 } of Entries) {
+      const { taken, Failed } = refusing(Entries);
+      for (const { ReceiptHandle = '', VisibilityTimeout = 0 } of taken) {
         aws.queueAt(QueueUrl).hide(ReceiptHandle, VisibilityTimeout * 1_000);
       }
-      return { Failed: [] };
+      return { Failed };
     };
     return environment.call('ChangeMessageVisibilityBatch', perform, {
       unanswered: faults.hits('queueFails') ? hungUp() : undefined,
@@ -111,14 +128,15 @@ function sqsFor(environment: Environment, aws: Aws) {
   };
   const sendBatch = ({ Entries = [] }: SendMessageBatchCommandInput) => {
     const isFailing = faults.hits('queueFails');
-    const taken = isFailing ? Entries.slice(0, dice.integer(0, Entries.length)) : Entries;
+    const reached = isFailing ? Entries.slice(0, dice.integer(0, Entries.length)) : Entries;
     const perform = () => {
+      const { taken, Failed } = refusing(reached);
       for (const { MessageBody = '', DelaySeconds = 0 } of taken) {
         aws.delivery.send(MessageBody, DelaySeconds * 1_000);
       }
       const bodies = taken.map(({ MessageBody = '' }) => MessageBody);
       aws.watcher.queued(environment, bodies);
-      return { Failed: [] };
+      return { Failed };
     };
     return environment.call('SendMessageBatch', perform, { unanswered: isFailing ? hungUp() : undefined });
   };
@@ -156,6 +174,10 @@ function postFor(environment: Environment, { gateway, watcher }: Aws): Post {
 
 /** Whether a connection is still there. */
 function managementFor(environment: Environment, { world: { faults }, gateway }: Aws) {
+  const refusal = () => {
+    if (faults.hits('postThrottled')) return throttled();
+    return faults.hits('probeFails') ? broken() : undefined;
+  };
   const send = ({ input: { ConnectionId = '' } }: { readonly input: GetConnectionCommandInput }) =>
     environment.call(
       'GetConnection',
@@ -163,7 +185,7 @@ function managementFor(environment: Environment, { world: { faults }, gateway }:
         if (!gateway.isOpen(ConnectionId) || faults.hits('postGoneThoughOpen')) throw gone();
         return {};
       },
-      { refused: faults.hits('postThrottled') ? throttled() : undefined },
+      { refused: refusal() },
     );
   return { send } as never;
 }
@@ -186,4 +208,10 @@ const described =
 const throttled = (): Error =>
   new ProvisionedThroughputExceededException({ message: 'throttled', $metadata: {} });
 const gone = (): Error => new GoneException({ message: '', $metadata: { httpStatusCode: 410 } });
+const broken = (): Error =>
+  new ApiGatewayManagementApiServiceException({
+    name: 'InternalServerError',
+    $fault: 'server',
+    $metadata: { httpStatusCode: 500 },
+  });
 const hungUp = (): Error => new Error('socket hang up');

@@ -28,6 +28,9 @@ type Item = Readonly<Record<string, AttributeValue>>;
 
 const KEY_WINDOW_MS = 5 * 60_000;
 
+/** No item is for longer: the head of a log outlives its last message by 30 days. */
+const EXPIRY_WITHIN_MS = 31 * 86_400_000;
+
 /** The logs as they were written: what everything that a client gets is held against. */
 export class LogBook {
   readonly #world: World;
@@ -43,10 +46,19 @@ export class LogBook {
 
   written(table: TableName, before: Item | undefined, after: Item | undefined): void {
     if (!after) return; // its time has come, and the book keeps it
+    this.#expectExpiry(table, after);
     const name = table === 'topics' ? after.topic?.S : table === 'messages' ? after.log?.S : undefined;
     const [topic = '', second = '', third] = name?.split('#') ?? [];
     if (table === 'topics' && second === 'log') this.#headMoved(topic, after);
     if (table === 'messages' && third === undefined) this.#decided(topic, second, before, after);
+  }
+
+  /** TTL reads seconds: an item in another unit would be gone at once, or never. */
+  #expectExpiry(table: TableName, { expiresAt }: Item): void {
+    const inMs = Number(expiresAt?.N) * 1_000 - this.#world.now();
+    if (expiresAt && Math.abs(inMs) < EXPIRY_WITHIN_MS) return;
+    const isPosts = table === 'topics' && expiresAt === undefined; // the one item that never expires
+    if (!isPosts) this.#world.violate(`${table} has an item that expires at ${expiresAt?.N} s`);
   }
 
   /** Where the topic's log ends; undefined if it has none. */

@@ -1,5 +1,6 @@
 import type { FanOutDeps } from '../../services/fanout/fan-out.ts';
 import type { SubscribeDeps } from '../../services/subscribe/subscribe.ts';
+import type { SweepDeps } from '../../services/sweep/sweep.ts';
 import type { Position, Subscription } from '../../shared/client/index.ts';
 import type { Shard } from '../../shared/data/shards.ts';
 import type { RunDeps } from '../../shared/delivery/run.ts';
@@ -7,16 +8,14 @@ import { keepsHistory, namespaceOf } from '../../shared/protocol/namespaces.ts';
 import { isTopic, type Topic } from '../../shared/protocol/topic.ts';
 import type { DeliveryJob } from '../../shared/queues/job.ts';
 import type { Environment } from './lambda.ts';
-import type { Bend } from './system.ts';
+import type { Bend, Bends } from './system.ts';
 
 /** Where an application believes that it is: what the SDK says, or, bent, the newest that its socket has brought. */
 export type PositionOf = (subscription: Subscription, newest: Position | undefined) => Position | undefined;
 export const realPosition: PositionOf = ({ position }) => position;
 
 /** A bug, planted from outside, that the simulation has to find. */
-export interface Mutant {
-  /** Changes what the functions of a service get. */
-  readonly bend?: Bend;
+export interface Mutant extends Bends {
   readonly positionOf?: PositionOf;
 }
 
@@ -164,6 +163,76 @@ const claimIgnored: Mutant = {
   })),
 };
 
+/** The answer of a batch call does not say what was refused. */
+const unreported = <C extends { readonly send: (command: never) => unknown }>(
+  client: C,
+  well: object,
+): C => ({
+  ...client,
+  send: async (command: never) => ({ ...((await client.send(command)) as object), ...well }),
+});
+
+/** What SendMessageBatch refuses is dropped. */
+const refusedJobDropped: Mutant = {
+  bendClients: (clients) => {
+    const sqs = unreported(clients.sqs, { Failed: [] });
+    return { ...clients, sqs, late: async () => ({ ...(await clients.late()), sqs }) };
+  },
+};
+
+/** What PutEvents refuses is acknowledged and dropped. */
+const refusedEventDropped: Mutant = {
+  bendClients: (clients) => ({
+    ...clients,
+    eventBridge: unreported(clients.eventBridge, { FailedEntryCount: 0 }),
+  }),
+};
+
+async function* untilEmpty(pages: AsyncIterable<string[]>): AsyncIterable<string[]> {
+  for await (const page of pages) {
+    if (page.length === 0) return;
+    yield page;
+  }
+}
+
+/** A page of subscribers that have all expired is taken for the last. */
+const emptyPageEnds: Mutant = {
+  bend: bendOf<FanOutDeps>('fanout', (deps) => ({
+    ...deps,
+    subscriptions: { subscribers: (shard) => untilEmpty(deps.subscriptions.subscribers(shard)) },
+  })),
+};
+
+/** The same with connections, for a message to a user or to everyone. */
+const emptyPageEndsUser: Mutant = {
+  bend: bendOf<FanOutDeps>('fanout', ({ connections, ...deps }) => ({
+    ...deps,
+    connections: {
+      ...connections,
+      ofUser: (userId) => untilEmpty(connections.ofUser(userId)),
+      all: () => untilEmpty(connections.all()),
+    },
+  })),
+};
+
+/** The sweep takes a connection for gone if it gets any error. */
+const anyErrorIsGone: Mutant = {
+  bend: bendOf<SweepDeps>('sweep', (deps) => ({
+    ...deps,
+    isOpen: (connectionId) => deps.isOpen(connectionId).catch(() => false),
+  })),
+};
+
+/** When a subscription expires is written in milliseconds. */
+const expiryInMs: Mutant = {
+  bend: bendOf<SubscribeDeps>('subscribe', (deps) => ({
+    ...deps,
+    subscriptions: {
+      put: (row, expiresAtSeconds) => deps.subscriptions.put(row, expiresAtSeconds * 1_000),
+    },
+  })),
+};
+
 export const MUTANTS: ReadonlyMap<string, Mutant> = new Map(
   Object.entries({
     logAfterRead,
@@ -174,5 +243,11 @@ export const MUTANTS: ReadonlyMap<string, Mutant> = new Map(
     retryForgotten,
     rowsKept,
     claimIgnored,
+    refusedJobDropped,
+    refusedEventDropped,
+    emptyPageEnds,
+    emptyPageEndsUser,
+    anyErrorIsGone,
+    expiryInMs,
   }),
 );

@@ -63,7 +63,7 @@ ${totals.seeds} seeds in ${seconds.toFixed(1)} s, ${(totals.seeds / seconds).toF
 ${(virtualMs / 3_600_000).toFixed(0)} h simulated, ${events} events
 ${published} messages published, ${received} received, ${losses} losses reported
 ${matched} deliveries owed: ${delivered} delivered, ${gone} gone, ${deadLettered} dead letters, ${lapsed} lapsed, ${unsent} never on the bus
-${totals.calm} seeds without faults; in the others:`);
+${totals.calm} seeds without harmful faults; in the others:`);
   for (const name of FAULT_NAMES)
     console.log(`  ${name.padEnd(24)} ${String(faults[name] ?? 0).padStart(8)}`);
 }

@@ -86,15 +86,16 @@ class Run {
   readonly #book: LogBook;
   readonly #workload: Workload;
 
-  constructor(world: World, { bend = (_, deps) => deps, positionOf = realPosition }: Mutant) {
+  constructor(world: World, { positionOf = realPosition, ...bends }: Mutant) {
     const { dice } = world;
     this.#world = world;
     const settings = rollSettings(world);
     this.#book = new LogBook(world);
     this.deliveries = new Deliveries(world, settings.namespaces, this.#book);
-    this.#system = new System(world, settings, this.deliveries, bend, (table, before, after) => {
+    this.#system = new System(world, settings, this.deliveries, bends, (table, before, after) => {
       this.#book.written(table, before, after);
       this.deliveries.written(table, before, after);
+      if (table === 'connections' && !after) this.#expectClosed(String(before?.connectionId?.S));
     });
     this.#system.gateway.onReceive = (id, text) => this.deliveries.received(id, text);
     this.#system.gateway.onSend = (id, text) => this.deliveries.sent(id, text);
@@ -109,6 +110,12 @@ class Run {
       };
     }
     this.#workload = new Workload(world, this.#system, this.actors, this.publications);
+  }
+
+  /** Where no post is answered wrongly, nobody may take an open connection for gone. */
+  #expectClosed(connectionId: string): void {
+    if (!this.#world.faults.isGentle || !this.#system.gateway.isOpen(connectionId)) return;
+    this.#world.violate(`${connectionId} is open, and was deleted`);
   }
 
   async everything(): Promise<void> {

@@ -59,6 +59,13 @@ const USUAL = completeSettings({});
 const ROLLOVER_SHARE = (USUAL.rolloverAfterSeconds * 1_000) / AGE_MAX_MS;
 /** Wraps what one environment of a function gets: that is how a mutant is planted. */
 export type Bend = <D>(functionName: string, deps: D, environment: Environment) => D;
+/** The same with what it calls AWS by. */
+export type BendClients = (clients: Clients) => Clients;
+
+export interface Bends {
+  readonly bend?: Bend;
+  readonly bendClients?: BendClients;
+}
 
 /** The whole of Fanwire: the service functions, assembled as their entries assemble them, on a simulated AWS. */
 export class System implements Aws {
@@ -73,6 +80,7 @@ export class System implements Aws {
   readonly world: World;
   readonly watcher: Watcher;
   readonly #bend: Bend;
+  readonly #bendClients: BendClients;
   readonly #functions: LambdaFunction<never, unknown>[] = [];
   readonly #sweep: LambdaFunction<object, void>;
 
@@ -80,13 +88,14 @@ export class System implements Aws {
     world: World,
     settings: SystemSettings,
     watcher: Watcher,
-    bend: Bend,
+    { bend = (_, deps) => deps, bendClients = (clients) => clients }: Bends,
     onWrite: MemoryOptions['onWrite'],
   ) {
     this.world = world;
     this.settings = settings;
     this.watcher = watcher;
     this.#bend = bend;
+    this.#bendClients = bendClients;
     this.tables = new MemoryDynamoDB({
       now: () => world.scheduler.nowMs,
       pageItemsMax: settings.pageItemsMax,
@@ -173,7 +182,8 @@ export class System implements Aws {
   }
 
   #assembled<D>(name: string, assemble: Assemble<D>, environment: Environment): D {
-    const deps = assemble(configOf(this.settings), clientsFor(environment, this), environment);
+    const clients = this.#bendClients(clientsFor(environment, this));
+    const deps = assemble(configOf(this.settings), clients, environment);
     return this.#bend(name, deps, environment);
   }
 

@@ -39,7 +39,7 @@ export interface LogSettings {
 }
 
 /** Answers eventual reads with what was there long ago, so that a read that must be consistent and is not shows. */
-const stale: MakeRequest = async (_, perform) => perform(LAG_MAX_MS);
+const stale: MakeRequest = async (_, perform) => perform({ lagMs: LAG_MAX_MS });
 
 type Worker = (...drafts: readonly Draft[]) => Promise<Sequenced[]>;
 

@@ -125,7 +125,7 @@ async function assembled(service: string, values: Partial<Record<Variable, strin
   const named: string[] = [];
   const dynamodb = new MemoryDynamoDB().client(async ({ table }, perform) => {
     named.push(table);
-    return perform(0);
+    return perform();
   });
   const send = async ({ input }: { input: { QueueUrl?: string; Entries?: { EventBusName?: string }[] } }) => {
     named.push(String(input.QueueUrl ?? input.Entries?.[0]?.EventBusName));

@@ -120,7 +120,7 @@ class Race {
     };
     return async ({ operation, table }, perform) => {
       await turn(`${operation} ${table}`);
-      const result = perform(SETTLED_MS);
+      const result = perform({ lagMs: SETTLED_MS });
       await turn('answered');
       return result;
     };
