@@ -1,6 +1,12 @@
+import {
+  ApiGatewayManagementApiServiceException,
+  GoneException,
+} from '@aws-sdk/client-apigatewaymanagementapi';
 import { expect, it } from 'vitest';
+import { assemble } from '../../services/sweep/assemble.ts';
 import { type SweepDeps, sweep } from '../../services/sweep/sweep.ts';
 import { HANDSHAKE_MAX_MS } from '../../shared/data/connections.ts';
+import { systemClock } from '../../shared/lambda/clock.ts';
 import { parsePattern } from '../../shared/protocol/topic.ts';
 
 const NOW_MS = 1_000_000;
@@ -68,4 +74,28 @@ it('fails when it cannot ask, so that somebody hears of it', async () => {
   const { deps } = houseOf({ a: OLD_MS }, []);
   const throttled = { ...deps, isOpen: () => Promise.reject(new Error('throttled')) };
   await expect(sweep(throttled)).rejects.toThrow('throttled');
+});
+
+it('takes 410 for gone, and any other error for what it is', async () => {
+  const failure = (name: string, httpStatusCode: number) =>
+    new ApiGatewayManagementApiServiceException({ name, $fault: 'server', $metadata: { httpStatusCode } });
+  const answers: Record<string, Error | undefined> = {
+    open: undefined,
+    gone: new GoneException({ message: '', $metadata: { httpStatusCode: 410 } }),
+    broken: failure('InternalServerError', 500),
+    throttled: failure('LimitExceededException', 429),
+    forbidden: failure('AccessDeniedException', 403),
+    lost: new Error('socket hang up'),
+  };
+  const send = async ({ input }: { readonly input: { readonly ConnectionId: string } }) => {
+    const error = answers[input.ConnectionId];
+    if (error) throw error;
+  };
+  const clients = { dynamodb: {}, management: { send } } as never; // nothing else is called
+  const tables = { connectionsTable: 'connections', subscriptionsTable: 'subscriptions' };
+  const { isOpen } = assemble(tables, clients, systemClock);
+  expect([await isOpen('open'), await isOpen('gone')]).toEqual([true, false]);
+  for (const id of ['broken', 'throttled', 'forbidden', 'lost']) {
+    await expect(isOpen(id)).rejects.toBe(answers[id]);
+  }
 });
