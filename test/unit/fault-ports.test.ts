@@ -16,9 +16,15 @@ const CASES: readonly [fault: Fault, ask: (faults: Faults) => unknown, answer: u
   [{ on: '@connections', effect: 'drop' }, management, { delayMs: 0, outcome: 'drop' }],
   [{ on: 'disconnect', effect: 'lose' }, ({ gateway }) => gateway.disconnect?.('id'), 'never'],
   [{ on: 'disconnect', effect: 'delay', delayMs: 7 }, ({ gateway }) => gateway.disconnect?.('id'), 7],
+  [{ on: 'queue', effect: 'refuse' }, ({ queues }) => queues.refuses?.('queue', 'SendMessageBatch'), true],
   [{ on: 'queue', effect: 'duplicate' }, ({ queues }) => queues.fate?.('queue'), 'twice'],
   [{ on: 'queue', effect: 'reorder' }, ({ queues }) => queues.next?.('queue', 2), 1],
   [{ on: 'queue', effect: 'delay', delayMs: 7 }, ({ queues }) => queues.fate?.('queue'), 7],
+  [
+    { on: 'bus', effect: 'refuse', error: 'InternalFailure' },
+    ({ buses }) => buses.refusal?.('bus', 'type'),
+    'InternalFailure',
+  ],
   [{ on: 'bus', effect: 'duplicate', delayMs: 7 }, ({ buses }) => buses.copies?.('bus', 'type'), [0, 7]],
   [{ on: 'bus', effect: 'delay', delayMs: 7 }, ({ buses }) => buses.copies?.('bus', 'type'), [7]],
   [
