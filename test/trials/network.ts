@@ -9,6 +9,7 @@ export class Network {
   /** Connections made so far. */
   connections = 0;
   readonly #sockets = new Set<WebSocket>();
+  readonly #sent = new Map<string, number>();
   #isCut = false;
 
   constructor() {
@@ -18,7 +19,17 @@ export class Network {
         super(url);
         network.#watch(this);
       }
+
+      override send(data: string): void {
+        network.#count(data);
+        super.send(data);
+      }
     };
+  }
+
+  /** How many commands of an action went out. */
+  sentOf(action: string): number {
+    return this.#sent.get(action) ?? 0;
   }
 
   /** Ends every connection as a lost one ends, and refuses new ones until it is mended. */
@@ -29,6 +40,11 @@ export class Network {
 
   mend(): void {
     this.#isCut = false;
+  }
+
+  #count(frame: string): void {
+    const { action } = JSON.parse(frame);
+    this.#sent.set(action, this.sentOf(action) + 1);
   }
 
   #watch(socket: WebSocket): void {

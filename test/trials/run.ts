@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { Faults } from '../support/faults.ts';
 import { startSystem } from '../support/system.ts';
+import { OUTAGES, outage } from './outages.ts';
 import { cuts, drops, order, ownOrder, rewinds, rollovers, trimmed } from './trials.ts';
 
 /**
@@ -36,6 +37,19 @@ const TRIALS: Record<string, () => Promise<object>> = {
     on({ app: 'test/apps/short-lived.ts' }, (system) =>
       rollovers(system, { clients: 10, rollovers: 100, perSecond: 20 }),
     ),
+  ...Object.fromEntries(
+    Object.entries(OUTAGES).map(([name, fault]) => [
+      name,
+      () =>
+        on({ app: APP, faults: true }, (system) =>
+          outage(system, new Faults(system.ready), fault, {
+            perSecond: 10,
+            subscribers: 5,
+            outageMs: 20_000,
+          }),
+        ),
+    ]),
+  ),
   rewinds: () =>
     on({ app: APP }, (system) => rewinds(system, { joins: 1_000, clients: 20, perSecond: 30, rewind: 10 })),
 };
@@ -52,6 +66,9 @@ const FAILURES = [
   'untold',
   'statesShown',
   'short',
+  'late',
+  'volatileLost',
+  'deadLetters',
 ];
 
 async function on(
