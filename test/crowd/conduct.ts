@@ -5,13 +5,16 @@ export interface Conduct {
   readonly throttled: number;
   /** How often a throttled connection answers 429 before it takes a post. */
   readonly throttledTimes: number;
+  /** So many connections, from 0 on, hang whatever their share is. */
+  readonly firstHang?: number;
 }
 export const GOOD_CONDUCT: Conduct = { gone: 0, hang: 0, throttled: 0, throttledTimes: 0 };
 
 type Answer = 'taken' | 'gone' | 'hang' | 'throttled';
 
 /** Scattered, so that jobs that run side by side do not all come to their bad connections at the same time. */
-export function conductOf(connection: number, { gone, hang, throttled }: Conduct): Answer {
+export function conductOf(connection: number, { gone, hang, throttled, firstHang = 0 }: Conduct): Answer {
+  if (connection < firstHang) return 'hang';
   const place = (37 * connection + 13 * Math.floor(connection / 100)) % 100;
   if (place < gone) return 'gone';
   if (place < gone + hang) return 'hang';

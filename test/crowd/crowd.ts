@@ -113,8 +113,8 @@ export class Crowd {
   /** Until nothing is waiting, delayed or being worked on. */
   async settled(): Promise<void> {
     await until(async () => {
-      const depths = await Promise.all(['ingest', 'delivery'].map((queue) => this.backEnd.depth(queue)));
-      return depths.every((depth) => depth === 0);
+      const depths = Object.entries(await this.backEnd.depths());
+      return depths.every(([queue, depth]) => depth === 0 || queue.endsWith('DeadLetters'));
     });
   }
 

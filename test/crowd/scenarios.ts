@@ -311,3 +311,84 @@ export const burst = (
       missed: Object.values(missed).reduce((sum, each) => sum + each, 0),
     };
   });
+
+export interface Stream {
+  readonly hanging: number;
+  /** Of the subscribers that answer, on the topic that some hang on, and on another: message by message. */
+  readonly sameP50Ms: number;
+  readonly sameP99Ms: number;
+  readonly otherP50Ms: number;
+  readonly otherP99Ms: number;
+  /** Messages times connections, each counted once: delivered to those that answer, a dead letter of those that hang. */
+  readonly delivered: number;
+  readonly deadLettered: number;
+  readonly unaccounted: number;
+  /** The reasons of the dead letters, without which attempt it was. */
+  readonly reasons: string;
+}
+
+const STREAM_EVERY_MS = 100;
+const STREAM_WARM_UP = 30;
+/** The other topic's connections come after those of the first, and its messages after the first one's. */
+const OTHER = { topic: 'other', connections: 10, firstMessage: 100_000 };
+
+/** Ten messages a second to each of two topics, the first of which has connections that hang. */
+export const stream = (connections: number, hanging: number, messages: number): Promise<Stream> =>
+  inCrowd(
+    {
+      connections: connections + OTHER.connections,
+      conduct: { ...GOOD_CONDUCT, firstHang: hanging },
+      env: { ENVIRONMENTS_MAX: '10' },
+    },
+    async (crowd) => {
+      await crowd.seed(OTHER.topic, connections, connections + OTHER.connections);
+      for (let n = 0; n < STREAM_WARM_UP; n++) {
+        await crowd.publish(OTHER.topic, 0);
+        await delay(STREAM_EVERY_MS / 4);
+      }
+      await crowd.settled();
+      await crowd.reset();
+      await crowd.seed(TOPIC, 0, connections);
+      const startedAtMs = clockMs();
+      for (let n = 1; n <= messages; n++) {
+        await crowd.publish(TOPIC, n);
+        await delay(startedAtMs + (n - 0.5) * STREAM_EVERY_MS - clockMs());
+        await crowd.publish(OTHER.topic, OTHER.firstMessage + n);
+        await delay(startedAtMs + n * STREAM_EVERY_MS - clockMs());
+      }
+      await crowd.settled();
+      const report = await crowd.report();
+      return { hanging, ...timesOf(report), ...(await balanceOf(crowd, report, { connections, messages })) };
+    },
+  );
+
+function timesOf({ p50Ms, p99Ms }: Report) {
+  const of = (times: Report['p50Ms'], isOther: boolean) =>
+    Object.entries(times).flatMap(([n, ms]) => (Number(n) > OTHER.firstMessage === isOther ? ms : []));
+  return {
+    sameP50Ms: percentile(of(p50Ms, false), 0.5),
+    sameP99Ms: percentile(of(p99Ms, false), 0.99),
+    otherP50Ms: percentile(of(p50Ms, true), 0.5),
+    otherP99Ms: percentile(of(p99Ms, true), 0.99),
+  };
+}
+
+async function balanceOf(
+  crowd: Crowd,
+  { reached }: Report,
+  { connections, messages }: { connections: number; messages: number },
+) {
+  const letters = (await crowd.backEnd.drain('deliveryDeadLetters')).map(({ Body, MessageAttributes }) => ({
+    job: decodeJob(String(Body)),
+    reason: String(MessageAttributes?.reason?.StringValue).replace(/ \(.*/, ''),
+  }));
+  const sum = (counts: readonly number[]) => counts.reduce((total, each) => total + each, 0);
+  const delivered = sum(Object.values(reached));
+  const deadLettered = sum(letters.map(({ job }) => job.connectionIds.length * job.messages.length));
+  return {
+    delivered,
+    deadLettered,
+    unaccounted: messages * (connections + OTHER.connections) - delivered - deadLettered,
+    reasons: [...new Set(letters.map(({ reason }) => reason))].join(', '),
+  };
+}
