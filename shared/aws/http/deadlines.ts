@@ -18,9 +18,9 @@ export class Deadlines {
     this.#timeoutMs = timeoutMs;
   }
 
-  /** The deadline of a post that begins now. */
-  next(): number {
-    return performance.now() + this.#timeoutMs;
+  /** The deadline of a post that begins now and has so long. */
+  next(timeoutMs = this.#timeoutMs): number {
+    return performance.now() + timeoutMs;
   }
 
   add(post: Expiring): void {
@@ -43,7 +43,9 @@ export class Deadlines {
     clearTimeout(this.#timer);
     this.#firesAt = at;
     // A timer may fire a little early by this clock: it is then set again, for a millisecond at least.
-    this.#timer = setTimeout(() => this.#fire(), Math.max(1, Math.ceil(at - performance.now())));
+    const waitMs = Math.max(1, Math.ceil(at - performance.now()));
+    // Answers that have come by then are read first: a process that was held up has timers due and answers unread.
+    this.#timer = setTimeout(() => setImmediate(() => this.#fire()), waitMs);
   }
 
   #fire(): void {
