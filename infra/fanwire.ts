@@ -13,7 +13,7 @@ import { Construct } from 'constructs';
 import { SETTINGS_FILES, type SettingsFile, type Variable } from '../shared/lambda/variables.ts';
 import { PUBLISH_DETAIL_TYPE } from '../shared/protocol/publication.ts';
 import { bundleServices } from './bundle.ts';
-import { createQueues, type Queues } from './queues.ts';
+import { createQueues, type DeadLetterQueues, type Queues } from './queues.ts';
 import { type Route, routesOf } from './routes.ts';
 import { type Access, allow, Service, type ServiceProps } from './service.ts';
 import { completeSettings, type FanwireSettings } from './settings.ts';
@@ -41,7 +41,7 @@ export class Fanwire extends Construct {
   readonly tables: Tables;
   readonly queues: Queues;
   /** Events that nothing could be made of, and posts that failed too often: worth an alarm. */
-  readonly deadLetterQueues: Queues;
+  readonly deadLetterQueues: DeadLetterQueues;
   readonly functions: Readonly<Record<FunctionName, LambdaFunction>>;
   readonly #bundle: string;
   readonly #values: Readonly<Record<Variable, string>>;
@@ -97,10 +97,7 @@ export class Fanwire extends Construct {
     return made.function;
   }
 
-  #addQueueWorker(
-    name: string,
-    { queue, batchSize, workersMax, batchingWindow, reads, rights }: QueueWorker,
-  ): LambdaFunction {
+  #addQueueWorker(name: string, { sources, reads, rights }: QueueWorker): LambdaFunction {
     const take = [
       'sqs:ReceiveMessage',
       'sqs:DeleteMessage',
@@ -110,20 +107,22 @@ export class Fanwire extends Construct {
     ];
     const made = this.#addFunction(capitalized(name), name, {
       reads,
-      rights: [allow(take, queue.queueArn), ...rights],
+      rights: [allow(take, ...sources.map(({ queue }) => queue.queueArn)), ...rights],
       timeout: WORKER_TIMEOUT,
       memoryMb: WORKER_MEMORY_MB,
       // What a job could not do is a job for the next worker: that comes back more often than Lambda would let it.
       recursiveLoop: RecursiveLoop.ALLOW,
     });
-    new EventSourceMapping(made, 'Source', {
-      target: made.function,
-      eventSourceArn: queue.queueArn,
-      batchSize,
-      maxConcurrency: workersMax,
-      reportBatchItemFailures: true,
-      ...(batchingWindow && { maxBatchingWindow: batchingWindow }),
-    });
+    for (const [index, { queue, batchSize, workersMax, batchingWindow }] of sources.entries()) {
+      new EventSourceMapping(made, index === 0 ? 'Source' : `${queue.node.id}Source`, {
+        target: made.function,
+        eventSourceArn: queue.queueArn,
+        batchSize,
+        maxConcurrency: workersMax,
+        reportBatchItemFailures: true,
+        ...(batchingWindow && { maxBatchingWindow: batchingWindow }),
+      });
+    }
     return made.function;
   }
 

@@ -1,13 +1,15 @@
 import { Duration } from 'aws-cdk-lib';
 import { Queue, QueueEncryption, type QueueProps } from 'aws-cdk-lib/aws-sqs';
 import type { Construct } from 'constructs';
-import { WORKER_TIMEOUT } from './workers.ts';
+import { SLOW_BATCHING_WINDOW, WORKER_TIMEOUT } from './workers.ts';
 
-/** `ingest` holds what was published, `delivery` what is to be posted. */
-export type Queues = Readonly<Record<'ingest' | 'delivery', Queue>>;
+/** `ingest` holds what was published, `delivery` what is to be posted, `slow` what is to be to connections that hang. */
+export type Queues = Readonly<Record<'ingest' | 'delivery' | 'slow', Queue>>;
+export type DeadLetterQueues = Readonly<Record<'ingest' | 'delivery', Queue>>;
 
-/** AWS asks for six times the function timeout, or a slow batch is delivered twice. */
-const VISIBILITY_TIMEOUT = Duration.seconds(6 * WORKER_TIMEOUT.toSeconds());
+/** AWS asks for six times the function timeout and the batching window, or a slow batch is delivered twice. */
+const visibilityTimeout = (batchingWindow = Duration.seconds(0)): Duration =>
+  Duration.seconds(6 * WORKER_TIMEOUT.toSeconds() + batchingWindow.toSeconds());
 /**
  * A record that fails comes back after about 1, 2, 4, 8, 15, 15 … s (shared/queues/redelivery.ts), and at the least after
  * half of each: of 15 receives the last is 88 s after the first or later, so that a minute of throttled tables makes no
@@ -18,20 +20,21 @@ const RECEIVE_COUNT_MAX = 15;
 /** The queues that workers take from, and for each the one that gets what could not be worked on. */
 export function createQueues(scope: Construct): {
   readonly queues: Queues;
-  readonly deadLetterQueues: Queues;
+  readonly deadLetterQueues: DeadLetterQueues;
 } {
   const deadLetterQueues = {
     ingest: createQueue(scope, 'IngestDeadLetters', { retentionPeriod: Duration.days(14) }),
     delivery: createQueue(scope, 'DeliveryDeadLetters', { retentionPeriod: Duration.days(14) }),
   };
-  const work = (id: string, queue: Queue): Queue =>
+  const work = (id: string, queue: Queue, batchingWindow?: Duration): Queue =>
     createQueue(scope, id, {
-      visibilityTimeout: VISIBILITY_TIMEOUT,
+      visibilityTimeout: visibilityTimeout(batchingWindow),
       deadLetterQueue: { queue, maxReceiveCount: RECEIVE_COUNT_MAX },
     });
   const queues = {
     ingest: work('Ingest', deadLetterQueues.ingest),
     delivery: work('Delivery', deadLetterQueues.delivery),
+    slow: work('Slow', deadLetterQueues.delivery, SLOW_BATCHING_WINDOW),
   };
   return { queues, deadLetterQueues };
 }

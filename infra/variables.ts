@@ -1,16 +1,17 @@
 import type { WebSocketApi, WebSocketStage } from 'aws-cdk-lib/aws-apigatewayv2';
 import type { EventBus } from 'aws-cdk-lib/aws-events';
 import type { SettingsFile, Variable } from '../shared/lambda/variables.ts';
-import type { Queues } from './queues.ts';
+import type { DeadLetterQueues, Queues } from './queues.ts';
 import type { CompleteSettings } from './settings.ts';
 import type { Tables } from './tables.ts';
+import { SLOW_WORKERS_MAX } from './workers.ts';
 
 /** What Lambdas are told the names of, and get rights to. */
 export interface Parts {
   readonly settings: CompleteSettings;
   readonly tables: Tables;
   readonly queues: Queues;
-  readonly deadLetterQueues: Queues;
+  readonly deadLetterQueues: DeadLetterQueues;
   readonly eventBus: EventBus;
   readonly api: WebSocketApi;
   readonly stage: WebSocketStage;
@@ -31,6 +32,7 @@ export const valuesOf = (parts: Omit<Parts, 'api'>): Readonly<Record<Variable, s
     MESSAGES_TABLE: tables.messages.tableName,
     EVENT_BUS_NAME: eventBus.eventBusName,
     DELIVERY_QUEUE_URL: queues.delivery.queueUrl,
+    SLOW_QUEUE_URL: queues.slow.queueUrl,
     DELIVERY_DEAD_LETTERS_URL: deadLetterQueues.delivery.queueUrl,
     INGEST_DEAD_LETTERS_URL: deadLetterQueues.ingest.queueUrl,
     CALLBACK_URL: stage.callbackUrl,
@@ -43,6 +45,6 @@ export const valuesOf = (parts: Omit<Parts, 'api'>): Readonly<Record<Variable, s
     TRANSPORT: settings.transport,
     REQUESTS_PER_SECOND_MAX: String(settings.requestsPerSecondMax),
     // Everything that posts shares one budget of requests.
-    ENVIRONMENTS_MAX: String(settings.fanOutWorkersMax + settings.deliveryWorkersMax),
+    ENVIRONMENTS_MAX: String(settings.fanOutWorkersMax + settings.deliveryWorkersMax + SLOW_WORKERS_MAX),
   };
 };

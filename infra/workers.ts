@@ -7,8 +7,8 @@ import { type Access, allow } from './service.ts';
 import { DELIVERY_BATCH_MAX, INGEST_BATCH_MAX } from './sizes.ts';
 import type { Parts } from './variables.ts';
 
-/** A Lambda that takes its work from a queue. */
-export interface QueueWorker extends Access {
+/** A queue that a Lambda takes work from. */
+export interface WorkSource {
   readonly queue: Queue;
   readonly batchSize: number;
   /** How many run at the same time. */
@@ -16,9 +16,23 @@ export interface QueueWorker extends Access {
   /** How long messages are gathered for a batch. */
   readonly batchingWindow?: Duration;
 }
+/** A Lambda that takes its work from queues. The first of them is its own: others have the id of their queue. */
+export interface QueueWorker extends Access {
+  readonly sources: readonly [WorkSource, ...WorkSource[]];
+}
 
 /** A worker whose every post hangs ends within this. */
 export const WORKER_TIMEOUT = Duration.seconds(90);
+/**
+ * A worker is busy for one `postTimeoutMs`, whatever hangs, so that two with large batches do for ten messages a second
+ * to ten connections that hang, in all of their attempts. As many as a worker has posts in flight: if each is for another
+ * connection, none waits for a second timeout.
+ */
+const SLOW_BATCH_MAX = 200;
+/** The least that Lambda takes. */
+export const SLOW_WORKERS_MAX = 2;
+/** Needed for batches of more than 10. With little traffic Lambda may wait for up to 20 s (guide, "Using Lambda with SQS"). */
+export const SLOW_BATCHING_WINDOW = Duration.seconds(1);
 
 /** Both workers deliver. */
 const DELIVERY_VARIABLES: readonly Variable[] = [
@@ -26,6 +40,7 @@ const DELIVERY_VARIABLES: readonly Variable[] = [
   'SUBSCRIPTIONS_TABLE',
   'TOPICS_TABLE',
   'DELIVERY_QUEUE_URL',
+  'SLOW_QUEUE_URL',
   'DELIVERY_DEAD_LETTERS_URL',
   'CALLBACK_URL',
   'DELIVERY_ATTEMPTS_MAX',
@@ -44,15 +59,24 @@ export const queueWorkersOf = (parts: Omit<Parts, 'eventBus'>) => {
     allow(['dynamodb:UpdateItem'], topics.tableArn),
     allow(['dynamodb:DeleteItem'], connections.tableArn),
     allow(['dynamodb:BatchWriteItem'], subscriptions.tableArn),
-    allow(['sqs:SendMessage'], queues.delivery.queueArn, deadLetterQueues.delivery.queueArn),
+    allow(
+      ['sqs:SendMessage'],
+      queues.delivery.queueArn,
+      queues.slow.queueArn,
+      deadLetterQueues.delivery.queueArn,
+    ),
     allow(['execute-api:ManageConnections'], connectionsArn('POST', parts)),
   ];
   return {
     fanout: {
-      queue: queues.ingest,
-      batchSize: INGEST_BATCH_MAX,
-      workersMax: settings.fanOutWorkersMax,
-      batchingWindow: Duration.seconds(settings.ingestWindowSeconds),
+      sources: [
+        {
+          queue: queues.ingest,
+          batchSize: INGEST_BATCH_MAX,
+          workersMax: settings.fanOutWorkersMax,
+          batchingWindow: Duration.seconds(settings.ingestWindowSeconds),
+        },
+      ],
       reads: [
         ...DELIVERY_VARIABLES,
         'MESSAGES_TABLE',
@@ -72,9 +96,15 @@ export const queueWorkersOf = (parts: Omit<Parts, 'eventBus'>) => {
       ],
     },
     deliver: {
-      queue: queues.delivery,
-      batchSize: DELIVERY_BATCH_MAX,
-      workersMax: settings.deliveryWorkersMax,
+      sources: [
+        { queue: queues.delivery, batchSize: DELIVERY_BATCH_MAX, workersMax: settings.deliveryWorkersMax },
+        {
+          queue: queues.slow,
+          batchSize: SLOW_BATCH_MAX,
+          workersMax: SLOW_WORKERS_MAX,
+          batchingWindow: SLOW_BATCHING_WINDOW,
+        },
+      ],
       reads: DELIVERY_VARIABLES,
       rights: deliver,
     },

@@ -166,6 +166,7 @@ export function usageOf(scenario: Scenario): Usage {
         },
         true,
       ),
+      slow: queue({}, true),
     },
     buses: { bus: { events: messages, billedEvents: messages * eventUnits(EVENT_BYTES + bytes) } },
     stages: {

@@ -42,6 +42,7 @@ const QUEUES: Readonly<Record<string, Stage>> = {
   ingest: 'publish',
   ingestDeadLetters: 'publish',
   delivery: 'deliver',
+  slow: 'deliver',
   deliveryDeadLetters: 'deliver',
 };
 

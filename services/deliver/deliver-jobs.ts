@@ -1,18 +1,37 @@
 import { mapLimit } from '../../shared/async.ts';
+import type { JobOutcome } from '../../shared/delivery/post-job.ts';
 import { remarksOn } from '../../shared/delivery/remarks.ts';
-import { type RunDeps, runJob } from '../../shared/delivery/run.ts';
+import { type RunDeps, runJob, runSlowJobs } from '../../shared/delivery/run.ts';
 import type { QueueRecord } from '../../shared/lambda/events.ts';
 import type { WorkerResult } from '../../shared/lambda/worker.ts';
 import { type DeliveryJob, decodeJob } from '../../shared/queues/job.ts';
 
-/** Runs a batch of delivery jobs, none of which fails another; jobs for the very same connections run as one. */
+/**
+ * Runs a batch of delivery jobs, none of which fails another; jobs for the very same connections run as one. Slow jobs
+ * come over a queue of their own, so that no other job is in their batches.
+ */
 export async function deliverJobs(
   records: readonly QueueRecord[],
   deps: RunDeps,
   stopAtMs: number,
 ): Promise<WorkerResult> {
   const tasks = mergeAlike(records.map((record) => ({ records: [record], job: decodeJob(record.body) })));
-  const results = await mapLimit(tasks, tasks.length, ({ job }) => runJob(job, deps, stopAtMs));
+  const { slow = [], usual = [] } = Object.groupBy(tasks, ({ job }) => (job.isSlow ? 'slow' : 'usual'));
+  const results = await Promise.all([
+    mapLimit(usual, usual.length, ({ job }) => runJob(job, deps, stopAtMs)),
+    runSlowJobs(
+      slow.map(({ job }) => job),
+      deps,
+      stopAtMs,
+    ),
+  ]);
+  return resultOf([...usual, ...slow], results.flat());
+}
+
+function resultOf(
+  tasks: readonly Task[],
+  results: readonly PromiseSettledResult<JobOutcome>[],
+): WorkerResult {
   return {
     failed: tasks.flatMap((task, index) => {
       const result = results[index];

@@ -4,6 +4,7 @@ import type { Clock } from '../lambda/clock.ts';
 import { type Config, positiveInteger, text } from '../lambda/config.ts';
 import type { WorkerDeps } from '../lambda/worker.ts';
 import { createPace } from './pace.ts';
+import { createPatience } from './patience.ts';
 import { POSTS_IN_FLIGHT_MAX, type Post } from './post.ts';
 import type { RunDeps } from './run.ts';
 
@@ -13,8 +14,10 @@ export const deliverySettings = {
   subscriptionsTable: text('SUBSCRIPTIONS_TABLE'),
   topicsTable: text('TOPICS_TABLE'),
   deliveryQueueUrl: text('DELIVERY_QUEUE_URL'),
+  slowQueueUrl: text('SLOW_QUEUE_URL'),
   deadLettersUrl: text('DELIVERY_DEAD_LETTERS_URL'),
   attemptsMax: positiveInteger('DELIVERY_ATTEMPTS_MAX'),
+  postTimeoutMs: positiveInteger('POST_TIMEOUT_MS'),
   requestsPerSecondMax: positiveInteger('REQUESTS_PER_SECOND_MAX'),
   environmentsMax: positiveInteger('ENVIRONMENTS_MAX'),
 };
@@ -45,10 +48,12 @@ export function createDelivery(
       requestsPerSecondMax: config.requestsPerSecondMax,
       environmentsMax: config.environmentsMax,
     }),
+    patience: createPatience({ postTimeoutMs: config.postTimeoutMs, now: clock.now }),
     now: clock.now,
     random: clock.random,
     forget: async (...whom) => (await stores()).forget(...whom),
     deliveryQueue: { enqueue: async (...jobs) => (await stores()).deliveryQueue.enqueue(...jobs) },
+    slowQueue: { enqueue: async (...jobs) => (await stores()).slowQueue.enqueue(...jobs) },
     deadLetters: { bury: async (...letter) => (await stores()).deadLetters.bury(...letter) },
     redeliver: async (records) => (await stores()).redeliver(records),
     attemptsMax: config.attemptsMax,

@@ -8,12 +8,15 @@ import type { Failure, Unreached } from './post-job.ts';
 /** Where the rest of a job goes. */
 export interface LeftoverDeps {
   readonly deliveryQueue: DeliveryQueue;
+  /** Holds jobs for connections that hang, so that no other job waits behind them. */
+  readonly slowQueue: DeliveryQueue;
   readonly deadLetters: DeadLetters;
   /** How often a frame is posted to a connection before it becomes a dead letter. */
   readonly attemptsMax: number;
   readonly random: () => number;
   readonly now: () => number;
 }
+type QueueDeps = Pick<LeftoverDeps, 'deliveryQueue' | 'slowQueue'>;
 
 const FORGETS_IN_FLIGHT_MAX = 16;
 
@@ -32,6 +35,15 @@ export async function forgetGone(
   });
 }
 
+/** Where they are given all the time that a post may take. So far they were not, so that it counts as no attempt. */
+export async function enqueueSlow(
+  job: DeliveryJob,
+  slow: readonly Unreached[],
+  deps: QueueDeps,
+): Promise<void> {
+  await enqueueMissing({ ...job, isSlow: true }, slow, 0, deps);
+}
+
 /**
  * How long a job may wait for a worker that has time for it. The smallest budget of requests makes 216,000 posts
  * meanwhile; what is later than this is no push any more, and somebody should know.
@@ -47,22 +59,14 @@ export async function enqueueUnreached(
   unreached: readonly Unreached[],
   deps: LeftoverDeps,
 ): Promise<void> {
-  const rest = [...Map.groupBy(unreached, ({ from }) => from)];
-  if (rest.length === 0) return;
-  const waitsSinceMs = job.waitsSinceMs ?? deps.now();
+  const { waitsSinceMs = deps.now() } = job;
   if (deps.now() - waitsSinceMs > WAIT_MAX_MS) {
-    const reason = `no worker had time for it within ${WAIT_MAX_MS / 3_600_000} hours`;
-    return bury(
-      job,
-      unreached.map((each) => ({ ...each, reason })),
-      deps,
-    );
+    const reason = 'no worker had time for it';
+    const named = unreached.map((each) => ({ ...each, reason }));
+    return bury(job, named, `within ${WAIT_MAX_MS / 3_600_000} hours`, deps);
   }
   const urgency = urgencyOf(job) === 'bulk' && { urgency: 'bulk' as const };
-  await deps.deliveryQueue.enqueue(
-    rest.map(([from, group]) => ({ ...missing(job, from, group), ...urgency, waitsSinceMs })),
-    0,
-  );
+  await enqueueMissing({ ...job, ...urgency, waitsSinceMs }, unreached, 0, deps);
 }
 
 /** What failed is tried again after a pause, or becomes a dead letter if that was the last attempt. */
@@ -71,26 +75,41 @@ export async function retryFailed(
   failed: readonly Failure[],
   deps: LeftoverDeps,
 ): Promise<void> {
-  const groups = [...Map.groupBy(failed, ({ from }) => from)];
-  if (groups.length === 0) return;
-  if (job.attempt >= deps.attemptsMax) return bury(job, failed, deps);
-  const retries = groups.map(([from, group]) => ({
-    ...missing(job, from, group),
-    attempt: job.attempt + 1,
-  }));
-  await deps.deliveryQueue.enqueue(retries, retryDelaySeconds(job.attempt, deps.random));
+  const { attempt } = job;
+  if (attempt >= deps.attemptsMax) {
+    return bury(job, failed, `(attempt ${attempt} of ${deps.attemptsMax})`, deps);
+  }
+  const delaySeconds = retryDelaySeconds(attempt, deps.random);
+  await enqueueMissing({ ...job, attempt: attempt + 1 }, failed, delaySeconds, deps);
 }
 
+/** One job for all that miss the same messages. */
+async function enqueueMissing(
+  job: DeliveryJob,
+  whom: readonly Unreached[],
+  delaySeconds: number,
+  { deliveryQueue, slowQueue }: QueueDeps,
+): Promise<void> {
+  if (whom.length === 0) return;
+  const groups = [...Map.groupBy(whom, ({ from }) => from)];
+  const queue = job.isSlow ? slowQueue : deliveryQueue;
+  await queue.enqueue(
+    groups.map(([from, group]) => missing(job, from, group)),
+    delaySeconds,
+  );
+}
+
+/** As a first attempt, because a dead letter that is redriven starts afresh. */
 async function bury(
-  { waitsSinceMs: _, ...job }: DeliveryJob,
+  { isSlow: _, waitsSinceMs: __, ...job }: DeliveryJob,
   failed: readonly Failure[],
-  { deadLetters, attemptsMax }: LeftoverDeps,
+  howLong: string,
+  { deadLetters }: Pick<LeftoverDeps, 'deadLetters'>,
 ): Promise<void> {
   for (const [from, group] of Map.groupBy(failed, (each) => each.from)) {
     for (const [reason, alike] of Map.groupBy(group, (each) => each.reason)) {
-      // As a first attempt, because a dead letter that is redriven starts afresh.
       for (const body of encodeJob({ ...missing(job, from, alike), attempt: 1 })) {
-        await deadLetters.bury(body, `${reason} (attempt ${job.attempt} of ${attemptsMax})`);
+        await deadLetters.bury(body, `${reason} ${howLong}`);
       }
     }
   }

@@ -2,6 +2,7 @@ import type { Limit } from '../async.ts';
 import type { DeliveryJob } from '../queues/job.ts';
 import { createPacker, type Frames } from './frames.ts';
 import { type Pace, type Urgency, urgencyOf } from './pace.ts';
+import type { Patience } from './patience.ts';
 import type { Post, PostOutcome } from './post.ts';
 
 /** A connection that did not get everything, and why. */
@@ -20,9 +21,11 @@ export interface JobOutcome {
   readonly delivered: number;
   readonly gone: readonly string[];
   readonly failed: readonly Failure[];
+  /** API Gateway answered with 429. */
+  readonly throttled: readonly Failure[];
+  /** There was no answer within the grace, or none is expected: a slow job gives them more time. */
+  readonly slow: readonly Unreached[];
   readonly unreached: readonly Unreached[];
-  /** Posts that API Gateway answered with 429; they are among the failed. */
-  readonly throttled: number;
   /** Messages that were too late, counted once for each connection that did not get them. */
   readonly expired: number;
 }
@@ -32,22 +35,27 @@ export interface PostJobDeps {
   /** Posts in flight, of all jobs together: one that hangs holds its own place and nothing else. */
   readonly inFlight: Limit;
   readonly pace: Pace;
+  readonly patience: Patience;
   readonly now: () => number;
 }
 
-type Job = Pick<DeliveryJob, 'topic' | 'epoch' | 'type' | 'messages' | 'connectionIds' | 'urgency'>;
+type Job = Pick<
+  DeliveryJob,
+  'topic' | 'epoch' | 'type' | 'messages' | 'connectionIds' | 'urgency' | 'isSlow'
+>;
 
 /**
  * Posts every message to every connection: to one connection one frame after the other, to many at the same time.
- * Starts no post at or after `stopAtMs`.
+ * Connections that do not answer soon are left to a slow job. Starts no post at or after `stopAtMs`.
  */
 export async function postJob(job: Job, deps: PostJobDeps, stopAtMs: number): Promise<JobOutcome> {
   const posting = new Posting(job, deps, stopAtMs);
   const serving: Promise<void>[] = [];
-  deps.pace.announce(posting.urgency, job.connectionIds.length);
-  for (const [index, connectionId] of job.connectionIds.entries()) {
+  const connectionIds = job.connectionIds.filter((connectionId) => !posting.setAside(connectionId));
+  deps.pace.announce(posting.urgency, connectionIds.length);
+  for (const [index, connectionId] of connectionIds.entries()) {
     const turn = posting.takeTurn();
-    const rest = () => job.connectionIds.slice(index).map((connectionId) => ({ connectionId, from: 0 }));
+    const rest = () => connectionIds.slice(index).map((connectionId) => ({ connectionId, from: 0 }));
     if (turn !== true && !(await posting.waitForTurn(turn, rest))) break;
     const place = deps.inFlight.enter();
     if (place) await place;
@@ -57,24 +65,56 @@ export async function postJob(job: Job, deps: PostJobDeps, stopAtMs: number): Pr
   return posting;
 }
 
+/**
+ * Posts slow jobs: each post has all of `postTimeoutMs`, and those to one connection are made one after the other, over
+ * all of the jobs. Once it has not answered, the others that wait for it fail with the same reason and are not posted,
+ * so that however many do, they wait once.
+ */
+export async function postSlowJobs(
+  jobs: readonly Job[],
+  deps: PostJobDeps,
+  stopAtMs: number,
+): Promise<JobOutcome[]> {
+  const postings = jobs.map((job) => new Posting(job, deps, stopAtMs));
+  const posts = jobs.flatMap(({ connectionIds }, index) =>
+    connectionIds.map((connectionId) => ({ connectionId, posting: postings[index] })),
+  );
+  const byConnection = Map.groupBy(posts, ({ connectionId }) => connectionId);
+  const serveOne = async ([connectionId, waiting]: [string, typeof posts]) => {
+    for (const { posting } of waiting) await posting?.serveSlowly(connectionId);
+  };
+  await Promise.all([...byConnection].map(serveOne));
+  return postings;
+}
+
 /** The posts of one job, and what has become of them so far. */
 class Posting implements JobOutcome {
   delivered = 0;
   readonly gone: string[] = [];
   readonly failed: Failure[] = [];
+  readonly throttled: Failure[] = [];
+  readonly slow: Unreached[] = [];
   readonly unreached: Unreached[] = [];
-  throttled = 0;
   expired = 0;
   readonly urgency: Urgency;
+  readonly #isSlow: boolean;
   readonly #deps: PostJobDeps;
   readonly #stopAtMs: number;
   readonly #pack: (nowMs: number) => Frames;
 
   constructor(job: Job, deps: PostJobDeps, stopAtMs: number) {
     this.urgency = urgencyOf(job);
+    this.#isSlow = job.isSlow ?? false;
     this.#deps = deps;
     this.#stopAtMs = stopAtMs;
     this.#pack = createPacker(job);
+  }
+
+  /** True if a post would only wait: the connection is left to a slow job. */
+  setAside(connectionId: string): boolean {
+    if (!this.#deps.patience.hangs(connectionId)) return false;
+    this.slow.push({ connectionId, from: 0 });
+    return true;
   }
 
   takeTurn(): boolean | Promise<boolean> {
@@ -99,17 +139,20 @@ class Posting implements JobOutcome {
    * further one that is awaited would slow down every post.
    */
   async serve(connectionId: string): Promise<void> {
-    const { pace, now, post, inFlight } = this.#deps;
+    const { pace, patience, now, post, inFlight } = this.#deps;
     try {
       const { frames, expired } = this.#pack(now());
       this.expired += expired;
+      const timeoutMs = this.#isSlow ? patience.postTimeoutMs : patience.graceMs();
       for (const { bytes, from } of frames) {
         if (from !== frames[0]?.from) {
           pace.announce(this.urgency, 1);
           if (!(await this.waitForTurn(this.takeTurn(), () => [{ connectionId, from }]))) return;
         }
+        const postedAtMs = now();
+        const result = await post(connectionId, bytes, timeoutMs);
         // The frames after a failed one are left to its retry: posted now, they would arrive before it.
-        if (!this.#note(await post(connectionId, bytes), { connectionId, from })) return;
+        if (!this.#note(result, { connectionId, from }, now() - postedAtMs)) return;
       }
       if (frames.length > 0) this.delivered += 1;
     } finally {
@@ -117,16 +160,46 @@ class Posting implements JobOutcome {
     }
   }
 
-  /** True if the frame was delivered, so that the connection's next one may follow. */
-  #note(result: PostOutcome, whom: Unreached): boolean {
-    this.#deps.pace.noteAnswer(result.outcome === 'throttled');
-    if (result.outcome === 'delivered') return true;
-    if (result.outcome === 'gone') {
-      this.gone.push(whom.connectionId);
-      return false;
+  /** Posts the frames of one connection of a slow job, unless it has just left another post without an answer. */
+  async serveSlowly(connectionId: string): Promise<void> {
+    const { pace, patience, now, inFlight } = this.#deps;
+    const reason = patience.whyUnanswered(connectionId);
+    const [first] = this.#pack(now()).frames;
+    if (reason !== undefined && first) {
+      this.failed.push({ connectionId, from: first.from, reason });
+      return;
     }
-    if (result.outcome === 'throttled') this.throttled += 1;
-    this.failed.push({ ...whom, reason: result.reason });
+    // Where all posts in flight hang, the turn after this may come too late: then it is not posted.
+    await inFlight.enter();
+    pace.announce(this.urgency, 1);
+    if (await this.waitForTurn(this.takeTurn(), () => [{ connectionId, from: 0 }])) {
+      return this.serve(connectionId);
+    }
+    inFlight.leave();
+  }
+
+  /** True if the frame was delivered, so that the connection's next one may follow. */
+  #note(result: PostOutcome, whom: Unreached, tookMs: number): boolean {
+    const { pace, patience } = this.#deps;
+    const { outcome } = result;
+    pace.noteAnswer(outcome === 'throttled');
+    // Slow connections say nothing of the others, and an error nothing of how long an answer takes.
+    if (!this.#isSlow && outcome !== 'unanswered' && outcome !== 'failed') patience.noteAnswer(tookMs);
+    if (outcome === 'delivered') return true;
+    if (outcome === 'gone') this.gone.push(whom.connectionId);
+    else if (outcome === 'unanswered') this.#noteUnanswered(whom, result.reason);
+    else this[outcome].push({ ...whom, reason: result.reason });
     return false;
+  }
+
+  #noteUnanswered(whom: Unreached, reason: string): void {
+    const { patience } = this.#deps;
+    if (this.#isSlow) {
+      patience.noteUnanswered(whom.connectionId, reason);
+      this.failed.push({ ...whom, reason });
+    } else {
+      patience.noteExcess(whom.connectionId);
+      this.slow.push(whom);
+    }
   }
 }

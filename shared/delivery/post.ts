@@ -4,16 +4,25 @@ export type PostOutcome =
   | { readonly outcome: 'gone' }
   /** API Gateway asks for fewer posts, or the client reads too slowly: 429 means either. */
   | { readonly outcome: 'throttled'; readonly reason: string }
+  /** There was no answer in the time that it was given: the connection may have got it, or may get it yet. */
+  | { readonly outcome: 'unanswered'; readonly reason: string }
   | { readonly outcome: 'failed'; readonly reason: string };
 
-/** Posts one frame to one connection, and always settles within its own deadline. */
-export type Post = (connectionId: string, frame: Uint8Array) => Promise<PostOutcome>;
+/**
+ * Posts one frame to one connection, and always settles: without an answer after `timeoutMs`, or if none is given after
+ * what the setting `postTimeoutMs` says.
+ */
+export type Post = (connectionId: string, frame: Uint8Array, timeoutMs?: number) => Promise<PostOutcome>;
 
 /** One socket for every post in flight: a post that waits for a socket would be charged for the wait by its deadline. */
 export const POSTS_IN_FLIGHT_MAX = 200;
 
 export const DELIVERED: PostOutcome = { outcome: 'delivered' };
 export const GONE: PostOutcome = { outcome: 'gone' };
+export const unanswered = (timeoutMs: number): PostOutcome => ({
+  outcome: 'unanswered',
+  reason: `no answer within ${timeoutMs} ms`,
+});
 
 /**
  * Whether a status of @connections says that there is no such connection, and never will be again: 410, or 400 for an

@@ -7,7 +7,8 @@ export function remarksOn(outcomes: readonly JobOutcome[]): Readonly<Record<stri
   const missed = {
     gone: sum(({ gone }) => gone.length),
     failed: sum(({ failed }) => failed.length),
-    throttled: sum(({ throttled }) => throttled),
+    throttled: sum(({ throttled }) => throttled.length),
+    slow: sum(({ slow }) => slow.length),
     unreached: sum(({ unreached }) => unreached.length),
     expired: sum(({ expired }) => expired),
   };

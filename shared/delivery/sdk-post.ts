@@ -3,16 +3,19 @@ import {
   ApiGatewayManagementApiServiceException,
   PostToConnectionCommand,
 } from '@aws-sdk/client-apigatewaymanagementapi';
-import { DELIVERED, GONE, meansGone, type Post, type PostOutcome } from './post.ts';
+import { DELIVERED, GONE, meansGone, type Post, type PostOutcome, unanswered } from './post.ts';
 
 /** `client` must be made with `maxAttempts: 1`: a retry job, not the SDK, tries again. */
-export function createSdkPost(client: Pick<ApiGatewayManagementApiClient, 'send'>, timeoutMs: number): Post {
-  return async (connectionId, frame) => {
+export function createSdkPost(
+  client: Pick<ApiGatewayManagementApiClient, 'send'>,
+  usualTimeoutMs: number,
+): Post {
+  return async (connectionId, frame, timeoutMs = usualTimeoutMs) => {
     const deadline = new AbortController();
     // The deadline is ours, because the SDK's own has been reported not to end a hanging post (aws-sdk-js-v3#6896).
     const expired = Promise.withResolvers<PostOutcome>();
     const timer = setTimeout(() => {
-      expired.resolve({ outcome: 'failed', reason: `no answer within ${timeoutMs} ms` });
+      expired.resolve(unanswered(timeoutMs));
       deadline.abort();
     }, timeoutMs);
     const sent = client

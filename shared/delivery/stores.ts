@@ -21,6 +21,7 @@ export function createStores(
     budget: createBudget(dynamodb, config.topicsTable, now),
     forget: createForget({ connections, subscriptions, now }),
     deliveryQueue: createDeliveryQueue(sqs, config.deliveryQueueUrl, clock),
+    slowQueue: createDeliveryQueue(sqs, config.slowQueueUrl, clock),
     deadLetters: createDeadLetters(sqs, config.deadLettersUrl),
     redeliver: createRedelivery(sqs, config.deliveryQueueUrl, clock),
   };

@@ -23,6 +23,8 @@ export interface DeliveryJob {
   readonly urgency?: 'bulk';
   /** Set on a job that a worker had no time for: when that was so for the first time. */
   readonly waitsSinceMs?: number;
+  /** Its connections have left a post without an answer for some time: it goes over the queue of slow jobs. */
+  readonly isSlow?: true;
 }
 export interface JobMessage {
   /** A `WireMessage`, written out: it is the same for every connection. */
@@ -35,7 +37,6 @@ export interface JobMessage {
 export const JOB_CONNECTIONS_MAX = 500;
 /** SQS takes 1 MiB in all; the rest is left for attributes. */
 export const JOB_BYTES_MAX = 1_000_000;
-const RETRY_DELAY_MAX_SECONDS = 60;
 
 /** Writes a message out once for all of its connections. */
 export const toJobMessage = (message: object, expiresAtMs: number | undefined): JobMessage => ({
@@ -61,6 +62,8 @@ function splitMessages(job: DeliveryJob): string[] {
 
 /** Only Fanwire writes to the delivery queue, so its shape is trusted. */
 export const decodeJob = (body: string): DeliveryJob => JSON.parse(body) as DeliveryJob;
+
+const RETRY_DELAY_MAX_SECONDS = 60;
 
 /** Full jitter: uniform between 1 s and 2, 4, 8, … s, so that many failures do not come back at once. */
 export function retryDelaySeconds(attempt: number, random: () => number): number {

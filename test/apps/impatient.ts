@@ -4,7 +4,7 @@ import { Fanwire } from '../../infra/fanwire.ts';
 // Somebody's own CDK app, with settings under which failures show soon: few attempts, short posts, early splits.
 const app = new App();
 new Fanwire(new Stack(app, 'Fanwire'), 'Fanwire', {
-  deliveryAttemptsMax: 3,
+  deliveryAttemptsMax: 2,
   postTimeoutMs: 200,
   inlineSubscribersMax: 5,
   subscriptionsPerConnectionMax: 3,

@@ -177,7 +177,7 @@ export const misconduct = (
   env: Record<string, string> = {},
 ): Promise<Misconduct> =>
   inCrowd(
-    { connections, conduct, env: { DELIVERY_ATTEMPTS_MAX: '3', POST_TIMEOUT_MS: '500', ...env } },
+    { connections, conduct, env: { DELIVERY_ATTEMPTS_MAX: '2', POST_TIMEOUT_MS: '500', ...env } },
     async (crowd) => {
       // A small one first, for the cold starts; its connection is none of those that are looked at.
       await crowd.seed('warm-up', connections, connections + 1);

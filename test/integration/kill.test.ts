@@ -92,7 +92,10 @@ it('processes after kill -9 every message that was acknowledged before, and forg
   });
   running.push(second.stop);
   const backEnd = new BackEnd(second.ready);
-  const working = async () => (await backEnd.depth('ingest')) + (await backEnd.depth('delivery')) > 0;
+  const working = async () => {
+    const depths = await Promise.all(['ingest', 'delivery', 'slow'].map((queue) => backEnd.depth(queue)));
+    return depths.some((depth) => depth > 0);
+  };
   await until(async () => !(await working()));
   const jobs = (await backEnd.drain('deliveryDeadLetters')).map(({ Body }) => decodeJob(String(Body)));
   for (const [index, subscriber] of subscribers.entries()) {
@@ -113,7 +116,7 @@ it('processes after kill -9 every message that was acknowledged before, and forg
   running.push(() => third.stop());
   const healthy = new BackEnd(third.ready);
   await until(async () => (await healthy.connectionsWithRows()).size === 0);
-  expect(Object.values(await healthy.depths())).toEqual([0, 0, 0, 0]);
+  expect(new Set(Object.values(await healthy.depths()))).toEqual(new Set([0]));
   const log = await logOf(third.ready.websocketUrl, 'chat/load');
   expect(log).toHaveLength(new Set(log).size);
   expect(acknowledgedByThen[1]?.filter((messageId) => !log.includes(messageId))).toEqual([]);

@@ -155,11 +155,21 @@ const sendJob = (topic: string, connectionIds: readonly string[], attempt = ATTE
       MessageBody: JSON.stringify(jobFor(topic, connectionIds, attempt)),
     }),
   );
+const sendSlowJob = (topic: string, connectionIds: readonly string[]) =>
+  backEnd.sqs.send(
+    new SendMessageCommand({
+      QueueUrl: local.ready.queues.slow,
+      MessageBody: JSON.stringify({ ...jobFor(topic, connectionIds, ATTEMPTS_MAX), isSlow: true }),
+    }),
+  );
 
 const failPosts = (connectionId: string) =>
   faults.set({
     faults: [{ on: '@connections', method: 'POST', connectionId, effect: 'answer', status: 500 }],
   });
+
+const hangPosts = (connectionId: string) =>
+  faults.set({ faults: [{ on: '@connections', method: 'POST', connectionId, effect: 'hang' }] });
 
 /** Why the next dead letter is dead. */
 async function reasonIn(queue: string): Promise<string | undefined> {
@@ -236,6 +246,15 @@ it('every right that the template grants is used, and no other', async () => {
     for (const id of gone) await until(() => isForgotten(id));
     await failing.client.close();
   }
+
+  // And a connection that hangs, for both of them: the job is on its last attempt when it becomes a slow one.
+  const hangingTopic = newTopic();
+  const hanging = await subscriberOf(hangingTopic);
+  await hangPosts(hanging.connectionId);
+  await publishTo(hangingTopic);
+  await sendJob(hangingTopic, [hanging.connectionId]);
+  expect(await reasonIn('deliveryDeadLetters')).toContain('no answer within');
+  await hanging.client.close();
   await faults.clear();
 
   for (const [worker, queue, failing, send] of FAILING_RECORDS) {
@@ -386,11 +405,13 @@ const publishToSome = async (topic: string) => {
   await publishTo(topic);
 };
 const sendJobForGhost = async (topic: string) => sendJob(topic, [await ghostOf(topic)]);
+const sendSlowJobForGhost = async (topic: string) => sendSlowJob(topic, [await ghostOf(topic)]);
 /** To a connection whose posts fail; the client is not closed, for that would make `$disconnect` run meanwhile. */
 const toFailing =
-  (send: (topic: string, connectionId: string) => Promise<unknown>) => async (topic: string) => {
+  (send: (topic: string, connectionId: string) => Promise<unknown>, spoil = failPosts) =>
+  async (topic: string) => {
     const { connectionId } = await subscriberOf(topic);
-    await failPosts(connectionId);
+    await spoil(connectionId);
     await send(topic, connectionId);
   };
 const sendJobToFailing = async (topic: string) => {
@@ -491,6 +512,7 @@ const FAILURES: Record<string, Failure> = {
     backEnd.publish({ topik: 1 }),
   ),
   'Fanout sqs:SendMessage Delivery': failsRecord('sqs:sendmessage', publishToCrowd),
+  'Fanout sqs:SendMessage Slow': failsRecord('sqs:sendmessage', toFailing(publishTo, hangPosts)),
   'Fanout sqs:SendMessage DeliveryDeadLetters': failsRecord('sqs:sendmessage', toFailing(publishTo)),
   'Fanout execute-api:ManageConnections POST @connections': buries(FORBIDDEN, toLive(publishTo)),
   'Fanout dynamodb:DeleteItem Connections': buries(unforgotten('dynamodb:DeleteItem'), publishToGhost),
@@ -506,6 +528,13 @@ const FAILURES: Record<string, Failure> = {
   'Deliver sqs:SendMessage Delivery': failsRecord(
     'sqs:sendmessage',
     toFailing((topic, id) => sendJob(topic, [id], 1)),
+  ),
+  'Deliver sqs:GetQueueAttributes Slow': waitsInQueue('slow', sendSlowJobForGhost),
+  'Deliver sqs:ReceiveMessage Slow': waitsInQueue('slow', sendSlowJobForGhost),
+  'Deliver sqs:DeleteMessage Slow': staysInQueue('slow', sendSlowJobForGhost),
+  'Deliver sqs:SendMessage Slow': failsRecord(
+    'sqs:sendmessage',
+    toFailing((topic, id) => sendJob(topic, [id]), hangPosts),
   ),
   'Deliver sqs:SendMessage DeliveryDeadLetters': failsRecord(
     'sqs:sendmessage',

@@ -34,7 +34,8 @@ it('accounts for everybody when some hang, some are gone and some answer 429', a
     deadLettered: hanging,
     twice: 0,
   });
-  // Nobody was posted to again but those that failed: the throttled once more, the hanging twice more.
+  // Nobody was posted to again but those that failed: the throttled once more, the hanging within the grace and twice in
+  // all of their time.
   expect(result.posts).toBe(connections + throttled + 2 * hanging);
 });
 

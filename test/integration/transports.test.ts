@@ -264,7 +264,7 @@ describe.each(PROTOCOLS)('over %s', (protocol) => {
       const reason = `no answer within ${SHORT_TIMEOUT_MS} ms`;
       const hanging = post('never', frame);
       const { socket } = await endpoint.request('never');
-      expect(await hanging).toEqual({ outcome: 'failed', reason });
+      expect(await hanging).toEqual({ outcome: 'unanswered', reason });
       socket.write(answer('200 OK'));
       expect(await post('gone', frame)).toEqual({ outcome: 'gone' });
       const next = endpoint.received.at(-1);
@@ -338,7 +338,7 @@ describe.each(PROTOCOLS)('over %s', (protocol) => {
       const { post } = start(enginePoster, { socketsMax: 1, timeoutMs: SHORT_TIMEOUT_MS });
       const hanging = post('never', frame);
       await endpoint.request('never');
-      expect((await hanging).outcome).toBe('failed');
+      expect((await hanging).outcome).toBe('unanswered');
       expect(await post('a', frame)).toEqual({ outcome: 'delivered' });
     });
 

@@ -16,7 +16,7 @@ import {
 import { completeSettings } from '../../infra/settings.ts';
 import type { Clients as AwsClients } from '../../shared/aws/sdk/clients.ts';
 import type { DeliveryClients } from '../../shared/delivery/deps.ts';
-import type { Post } from '../../shared/delivery/post.ts';
+import { type Post, unanswered } from '../../shared/delivery/post.ts';
 import type { QueueEvent } from '../../shared/lambda/events.ts';
 import type { MakeRequest, MemoryDynamoDB } from '../memory/dynamodb.ts';
 import type { Bus } from './bus.ts';
@@ -45,7 +45,6 @@ export interface Aws {
   readonly tables: MemoryDynamoDB;
   readonly gateway: Gateway;
   readonly bus: Bus;
-  readonly delivery: Queue;
   /** The queue with that URL. */
   queueAt(url: string): Queue;
   readonly badEvents: DeadLetters;
@@ -126,13 +125,14 @@ function sqsFor(environment: Environment, aws: Aws) {
       unanswered: faults.hits('queueFails') ? hungUp() : undefined,
     });
   };
-  const sendBatch = ({ Entries = [] }: SendMessageBatchCommandInput) => {
+  const sendBatch = ({ QueueUrl = '', Entries = [] }: SendMessageBatchCommandInput) => {
+    const queue = aws.queueAt(QueueUrl);
     const isFailing = faults.hits('queueFails');
     const reached = isFailing ? Entries.slice(0, dice.integer(0, Entries.length)) : Entries;
     const perform = () => {
       const { taken, Failed } = refusing(reached);
       for (const { MessageBody = '', DelaySeconds = 0 } of taken) {
-        aws.delivery.send(MessageBody, DelaySeconds * 1_000);
+        queue.send(MessageBody, DelaySeconds * 1_000);
       }
       const bodies = taken.map(({ MessageBody = '' }) => MessageBody);
       aws.watcher.queued(environment, bodies);
@@ -159,7 +159,7 @@ function sqsFor(environment: Environment, aws: Aws) {
 
 function postFor(environment: Environment, { gateway, watcher }: Aws): Post {
   const decoder = new TextDecoder();
-  return async (connectionId, frame) => {
+  return async (connectionId, frame, timeoutMs = POST_TIMEOUT_MS) => {
     const text = decoder.decode(frame);
     const answer = await environment.call('post', () => {
       const answer = gateway.post(connectionId, text);
@@ -167,8 +167,8 @@ function postFor(environment: Environment, { gateway, watcher }: Aws): Post {
       return answer;
     });
     if (answer !== 'hang') return answer;
-    await environment.wait(POST_TIMEOUT_MS);
-    return { outcome: 'failed', reason: `no answer within ${POST_TIMEOUT_MS} ms` };
+    await environment.wait(timeoutMs);
+    return unanswered(timeoutMs);
   };
 }
 

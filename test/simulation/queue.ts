@@ -3,9 +3,8 @@ import type { LambdaFunction, Outcome } from './lambda.ts';
 import type { Cancel } from './scheduler.ts';
 import type { World } from './world.ts';
 
-/** As in infra/queues.ts and infra/workers.ts. */
+/** As in infra/queues.ts. */
 const RECEIVES_MAX = 15;
-const BATCH_MAX = 10;
 const POLL_MS = 5;
 const LATE_MS = [1_000, 60_000] as const;
 
@@ -40,6 +39,7 @@ interface QueueOptions {
   readonly visibilityMs: number;
   /** Batches in progress at the same time. */
   readonly workersMax: number;
+  readonly batchMax: number;
   readonly deadLetters: DeadLetters;
 }
 
@@ -114,7 +114,7 @@ export class Queue {
     const visible = [...this.#items].filter(({ isVisible }) => isVisible);
     if (visible.length === 0 || this.#running >= this.#options.workersMax) return;
     const inOrder = faults.hits('recordsReordered') ? dice.shuffled(visible) : visible;
-    const batch = inOrder.slice(0, dice.integer(1, BATCH_MAX));
+    const batch = inOrder.slice(0, dice.integer(1, this.#options.batchMax));
     for (const item of batch) {
       item.isVisible = false;
       item.receives += 1;

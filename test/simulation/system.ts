@@ -54,6 +54,9 @@ import type { World } from './world.ts';
 /** As in infra/fanwire.ts and infra/workers.ts, which would load the CDK into every thread. */
 const ROUTE_TIMEOUT_MS = 10_000;
 const WORKER_TIMEOUT_MS = 90_000;
+const BATCH_MAX = 10;
+const SLOW_BATCH_MAX = 200;
+const SLOW_WORKERS_MAX = 2;
 const USUAL = completeSettings({});
 /** When a client is asked for its next connection, as a share of the age that it may reach. */
 const ROLLOVER_SHARE = (USUAL.rolloverAfterSeconds * 1_000) / AGE_MAX_MS;
@@ -74,6 +77,7 @@ export class System implements Aws {
   readonly bus: Bus;
   readonly ingest: Queue;
   readonly delivery: Queue;
+  readonly slow: Queue;
   readonly badEvents = new DeadLetters();
   readonly undelivered = new DeadLetters();
   readonly settings: SystemSettings;
@@ -102,20 +106,25 @@ export class System implements Aws {
       ...(onWrite && { onWrite }),
     });
     const { workersMax, visibilityMs } = settings;
-    const queue = (name: string, deadLetters: DeadLetters, load: Load<QueueEvent, QueueResult>) =>
-      new Queue(
-        world,
-        { name, url: urlOf(name), visibilityMs, workersMax, deadLetters },
-        this.#worker(name, load),
-      );
-    this.ingest = queue('fanout', this.badEvents, (environment) => {
+    const fanOutWorker = this.#worker('fanout', (environment) => {
       const deps = this.#assembled('fanout', this.#atItsPace(assembleFanOut), environment);
       return worker((records, stopAtMs) => fanOut(records, deps, stopAtMs), deps);
     });
-    this.delivery = queue('deliver', this.undelivered, (environment) => {
+    const deliverWorker = this.#worker('deliver', (environment) => {
       const deps = this.#assembled('deliver', this.#atItsPace(assembleDeliver), environment);
       return worker((records, stopAtMs) => deliverJobs(records, deps, stopAtMs), deps);
     });
+    const { badEvents, undelivered } = this;
+    const named = (name: string) => ({ name, url: urlOf(name), visibilityMs });
+    const usual = { workersMax, batchMax: BATCH_MAX };
+    const slow = { workersMax: SLOW_WORKERS_MAX, batchMax: SLOW_BATCH_MAX };
+    this.ingest = new Queue(world, { ...named('fanout'), ...usual, deadLetters: badEvents }, fanOutWorker);
+    this.delivery = new Queue(
+      world,
+      { ...named('deliver'), ...usual, deadLetters: undelivered },
+      deliverWorker,
+    );
+    this.slow = new Queue(world, { ...named('slow'), ...slow, deadLetters: undelivered }, deliverWorker);
     this.bus = new Bus(world, this.ingest, (event) => watcher.arrived(event));
     this.gateway = new Gateway(world, this.#routes(), settings.ageMaxMs);
     this.#sweep = this.#function('sweep', WORKER_TIMEOUT_MS, (environment) => {
@@ -126,11 +135,11 @@ export class System implements Aws {
 
   /** Nothing that was published is on its way or being worked on. */
   get isQuiet(): boolean {
-    return [this.bus, this.ingest, this.delivery].every(({ size }) => size === 0);
+    return [this.bus, this.ingest, this.delivery, this.slow].every(({ size }) => size === 0);
   }
 
   queueAt(url: string): Queue {
-    const found = [this.ingest, this.delivery].find((queue) => queue.url === url);
+    const found = [this.ingest, this.delivery, this.slow].find((queue) => queue.url === url);
     if (!found) throw new Error(`expected the URL of a queue, got ${url}`);
     return found;
   }
@@ -241,11 +250,13 @@ const configOf = (settings: SystemSettings) => ({
   messagesTable: 'messages',
   eventBusName: 'bus',
   deliveryQueueUrl: urlOf('deliver'),
+  slowQueueUrl: urlOf('slow'),
   deadLettersUrl: 'undelivered',
   badEventsUrl: 'badEvents',
   endpoint: 'https://simulated',
   requestsPerSecondMax: settings.requestsPerSecondMax ?? USUAL.requestsPerSecondMax,
-  environmentsMax: USUAL.fanOutWorkersMax + USUAL.deliveryWorkersMax,
+  environmentsMax: USUAL.fanOutWorkersMax + USUAL.deliveryWorkersMax + SLOW_WORKERS_MAX,
+  postTimeoutMs: USUAL.postTimeoutMs,
   rolloverAfterSeconds: USUAL.rolloverAfterSeconds,
 });
 

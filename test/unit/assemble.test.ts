@@ -38,6 +38,7 @@ const VALUES: Readonly<Partial<Record<Variable | LambdaVariable, string>>> = {
   MESSAGES_TABLE: 'messages',
   EVENT_BUS_NAME: 'the bus',
   DELIVERY_QUEUE_URL: 'the delivery queue',
+  SLOW_QUEUE_URL: 'the slow queue',
   DELIVERY_DEAD_LETTERS_URL: 'dead deliveries',
   INGEST_DEAD_LETTERS_URL: 'bad events',
   CALLBACK_URL: 'https://api',
@@ -46,6 +47,7 @@ const VALUES: Readonly<Partial<Record<Variable | LambdaVariable, string>>> = {
   INLINE_MAX: '53',
   SHARD_SUBSCRIBERS_MAX: '59',
   DELIVERY_ATTEMPTS_MAX: '61',
+  POST_TIMEOUT_MS: '67',
   REQUESTS_PER_SECOND_MAX: '10000',
   ENVIRONMENTS_MAX: '4',
   LAMBDA_TASK_ROOT: mkdtempSync(join(tmpdir(), 'fanwire-test-')),
@@ -57,7 +59,7 @@ beforeAll(() => writeFileSync(join(code, SETTINGS_FILES.NAMESPACES), '{"*":{"dat
 afterAll(() => rmSync(code, { recursive: true }));
 
 /** Those that only the making of posts reads: `create-post.test.ts`. */
-const OF_POSTS: readonly Variable[] = ['POST_TIMEOUT_MS', 'TRANSPORT'];
+const OF_POSTS: readonly Variable[] = ['TRANSPORT'];
 
 /** What services are assembled of, taken together; each has some of it. */
 interface Deps extends Omit<RunDeps, 'random'> {
@@ -95,6 +97,7 @@ const PARTS: { readonly [P in keyof Deps]?: (part: Deps[P]) => unknown } = {
   badEvents: (badEvents) => badEvents.bury('', ''),
   deadLetters: (deadLetters) => deadLetters.bury('', ''),
   deliveryQueue: (queue) => queue.enqueue([job], 0),
+  slowQueue: (queue) => queue.enqueue([job], 0),
   forget: (forget) => forget('c', [shard]),
 };
 const USED: Readonly<Record<string, readonly string[]>> = {
@@ -107,6 +110,7 @@ const USED: Readonly<Record<string, readonly string[]>> = {
   badEvents: ['bad events'],
   deadLetters: ['dead deliveries'],
   deliveryQueue: ['the delivery queue'],
+  slowQueue: ['the slow queue'],
   forget: ['connections', 'subscriptions'],
 };
 const PLAIN = {
@@ -117,6 +121,7 @@ const PLAIN = {
   inlineMax: 53,
   shardSubscribersMax: 59,
   attemptsMax: 61,
+  patience: { postTimeoutMs: 67 },
   endpoint: 'https://api',
 };
 

@@ -3,9 +3,9 @@ import { deliverJobs } from '../../services/deliver/deliver-jobs.ts';
 import { createLimit } from '../../shared/async.ts';
 import type { PostOutcome } from '../../shared/delivery/post.ts';
 import { postJob } from '../../shared/delivery/post-job.ts';
-import { type RunDeps, runJob } from '../../shared/delivery/run.ts';
+import { runJob } from '../../shared/delivery/run.ts';
 import { createSdkPost } from '../../shared/delivery/sdk-post.ts';
-import { parsePattern, parseTopic } from '../../shared/protocol/topic.ts';
+import { parseTopic } from '../../shared/protocol/topic.ts';
 import {
   type DeliveryJob,
   decodeJob,
@@ -15,67 +15,21 @@ import {
 } from '../../shared/queues/job.ts';
 import { freePace } from '../support/free-pace.ts';
 import { queueRecord } from '../support/records.ts';
+import { delivered, failed, gone, job, message, postsThat, workshop } from '../support/workshop.ts';
 
 const decoder = new TextDecoder();
-const delivered: PostOutcome = { outcome: 'delivered' };
-const gone: PostOutcome = { outcome: 'gone' };
-const failed: PostOutcome = { outcome: 'failed', reason: 'HTTP 500' };
-
 const FOREVER = Number.POSITIVE_INFINITY;
-
-/** Posts whose outcome `fate` decides; keeps what each connection got, in order. */
-function postsThat(fate: (connectionId: string, message: string) => PostOutcome | Promise<PostOutcome>) {
-  const got: Record<string, string[]> = {};
-  const post = async (connectionId: string, data: Uint8Array) => {
-    const { message } = JSON.parse(decoder.decode(data));
-    const result = await fate(connectionId, message);
-    if (result.outcome === 'delivered') got[connectionId] = [...(got[connectionId] ?? []), message];
-    return result;
-  };
-  return { post, got, inFlight: createLimit(2), pace: freePace(), now: () => 0 };
-}
 
 const turnsFor = (posts: number) => {
   let turns = 0;
   return async () => ++turns <= posts;
 };
 
-function workshop(fate: Parameters<typeof postsThat>[0], overrides: Partial<RunDeps> = {}) {
-  const forgotten: string[] = [];
-  const retries: { jobs: readonly DeliveryJob[]; delaySeconds: number }[] = [];
-  const dead: { job: DeliveryJob; reason: string }[] = [];
-  const { got, ...posts } = postsThat(fate);
-  const deps: RunDeps = {
-    ...posts,
-    forget: async (connectionId) => void forgotten.push(connectionId),
-    deliveryQueue: { enqueue: async (jobs, delaySeconds) => void retries.push({ jobs, delaySeconds }) },
-    deadLetters: { bury: async (body, reason) => void dead.push({ job: decodeJob(body), reason }) },
-    attemptsMax: 3,
-    random: () => 0.5,
-    ...overrides,
-  };
-  return { deps, got, forgotten, retries, dead };
-}
-
-/** So large that every message is a frame of its own. */
-const filling = 'x'.repeat(33_000);
-const message = (name: string, expiresAtMs?: number) => ({
-  json: JSON.stringify({ message: name, filling }),
-  ...(expiresAtMs !== undefined && { expiresAtMs }),
-});
-const shards = [{ pattern: parsePattern('news'), shard: 0 }];
-const job = (connectionIds: string[], messages = ['1'], attempt = 1): DeliveryJob => ({
-  group: 'news',
-  messages: messages.map((name) => message(name)),
-  connectionIds,
-  shards,
-  attempt,
-});
-const nothing = { gone: [], failed: [], unreached: [], throttled: 0, expired: 0 };
+const nothing = { gone: [], failed: [], throttled: [], slow: [], unreached: [], expired: 0 };
 
 const outcome = async (...args: Parameters<typeof postJob>) => {
-  const { delivered, gone, failed, unreached, throttled, expired } = await postJob(...args);
-  return { delivered, gone, failed, unreached, throttled, expired };
+  const { delivered, gone, failed, throttled, slow, unreached, expired } = await postJob(...args);
+  return { delivered, gone, failed, throttled, slow, unreached, expired };
 };
 
 describe('postJob', () => {
@@ -119,7 +73,10 @@ describe('postJob', () => {
     );
     const pace = { ...freePace(), noteAnswer: (isThrottled: boolean) => void answers.push(isThrottled) };
     const result = await outcome(job(['a', 'b']), { ...deps, pace }, FOREVER);
-    expect(result).toMatchObject({ throttled: 1, failed: [{ connectionId: 'a', reason: 'HTTP 429' }] });
+    expect(result).toMatchObject({
+      throttled: [{ connectionId: 'a', from: 0, reason: 'HTTP 429' }],
+      failed: [],
+    });
     expect(answers.sort()).toEqual([false, true]);
   });
 
@@ -305,8 +262,10 @@ it('ends a post that never answers at its own deadline', async () => {
     },
   };
   const post = createSdkPost(client as never, 20);
-  expect(await post('a', new Uint8Array())).toEqual({ outcome: 'failed', reason: 'no answer within 20 ms' });
-  expect(aborted).toEqual([true]);
+  const within = (ms: number) => ({ outcome: 'unanswered', reason: `no answer within ${ms} ms` });
+  expect(await post('a', new Uint8Array())).toEqual(within(20));
+  expect(await post('a', new Uint8Array(), 10)).toEqual(within(10));
+  expect(aborted).toEqual([true, true]);
 });
 
 describe('a batch of jobs', () => {

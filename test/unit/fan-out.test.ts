@@ -3,6 +3,7 @@ import { type FanOutDeps, fanOut } from '../../services/fanout/fan-out.ts';
 import { createLimit } from '../../shared/async.ts';
 import { entryJson } from '../../shared/data/log.ts';
 import type { Shard } from '../../shared/data/shards.ts';
+import { createPatience } from '../../shared/delivery/patience.ts';
 import type { PostOutcome } from '../../shared/delivery/post.ts';
 import type { QueueRecord } from '../../shared/lambda/events.ts';
 import { type Pattern, parsePattern, patternOf, patternsCovering } from '../../shared/protocol/topic.ts';
@@ -13,6 +14,7 @@ import { namespacesOf } from '../support/namespaces.ts';
 import { queueRecord } from '../support/records.ts';
 import { type AtStep, dies, once, TopicLog } from '../support/topic-log.ts';
 
+const NOW_MS = Date.UTC(2026, 10, 20, 5);
 const decoder = new TextDecoder();
 
 async function* pagesOf(ids: readonly string[], size = 2): AsyncIterable<string[]> {
@@ -71,9 +73,11 @@ function houseOf(subscribers: Record<string, string[]>, overrides: Partial<FanOu
     },
     inFlight: createLimit(1),
     pace: freePace(),
-    now: () => Date.UTC(2026, 10, 20, 5),
+    patience: createPatience({ postTimeoutMs: 5_000, now: () => NOW_MS }),
+    now: () => NOW_MS,
     forget: async () => {},
     deliveryQueue: { enqueue: async (added) => void jobs.push(...added) },
+    slowQueue: { enqueue: async (added) => void jobs.push(...added) },
     deadLetters: { bury: async () => {} },
     badEvents: { bury: async (body, reason) => void bad.push({ body, reason }) },
     attemptsMax: 3,

@@ -99,12 +99,13 @@ function tableRightsIn(of: Template): string[] {
 }
 
 describe('the queues', () => {
-  // AWS asks for six times the function timeout, or a slow batch is delivered twice.
+  // AWS asks for six times the function timeout and the batching window, or a slow batch is delivered twice.
   it('keep a message hidden at least six times as long as its worker may run', () => {
-    expect(mappings).toHaveLength(2);
-    for (const { EventSourceArn, FunctionName } of mappings) {
+    expect(mappings).toHaveLength(3);
+    for (const { EventSourceArn, FunctionName, MaximumBatchingWindowInSeconds = 0 } of mappings) {
       const { VisibilityTimeout } = properties(EventSourceArn);
-      expect(VisibilityTimeout).toBeGreaterThanOrEqual(6 * properties(FunctionName).Timeout);
+      const leastSeconds = 6 * properties(FunctionName).Timeout + MaximumBatchingWindowInSeconds;
+      expect(VisibilityTimeout).toBeGreaterThanOrEqual(leastSeconds);
     }
   });
 
@@ -115,7 +116,7 @@ describe('the queues', () => {
 
   it('never run more workers than the settings say', () => {
     const workers = mappings.map(({ ScalingConfig }) => ScalingConfig.MaximumConcurrency);
-    expect(workers.sort()).toEqual([10, 50]);
+    expect(workers.sort((a, b) => a - b)).toEqual([2, 10, 50]);
   });
 
   it('gather messages for as long as the settings say', () => {
@@ -124,8 +125,8 @@ describe('the queues', () => {
         .map(({ Properties }) => Properties.MaximumBatchingWindowInSeconds ?? 0)
         .sort();
     expect([windowsIn(template), windowsIn(Template.fromStack(fullStack))]).toEqual([
-      [0, 0],
-      [0, 2],
+      [0, 0, 1],
+      [0, 1, 2],
     ]);
   });
 
@@ -140,7 +141,7 @@ describe('the queues', () => {
   });
 
   it('are encrypted, and refuse plain HTTP', () => {
-    expect(queues).toHaveLength(4);
+    expect(queues).toHaveLength(5);
     for (const { id, SqsManagedSseEnabled } of queues) {
       expect([id, SqsManagedSseEnabled]).toEqual([id, true]);
       const policy = resources('AWS::SQS::QueuePolicy').find(({ Queues }) => logicalId(Queues[0]) === id);
@@ -316,7 +317,7 @@ describe('the functions', () => {
     expect(Object.fromEntries(plain)).toEqual({
       ...{ SUBSCRIPTIONS_MAX: '11', INLINE_MAX: '12', SHARD_SUBSCRIBERS_MAX: '13' },
       ...{ DELIVERY_ATTEMPTS_MAX: '14', POST_TIMEOUT_MS: '51', REQUESTS_PER_SECOND_MAX: '15' },
-      ...{ ENVIRONMENTS_MAX: '33', ROLLOVER_AFTER_SECONDS: '18', TRANSPORT: 'sdk' },
+      ...{ ENVIRONMENTS_MAX: '35', ROLLOVER_AFTER_SECONDS: '18', TRANSPORT: 'sdk' },
     });
     const named = Object.entries(values).flatMap(([name, value]) =>
       typeof value !== 'string' && value.Ref ? [[name, value.Ref.replace(/^Fanwire|[0-9A-F]{8}$/g, '')]] : [],
@@ -325,6 +326,7 @@ describe('the functions', () => {
       ...{ CONNECTIONS_TABLE: 'Connections', SUBSCRIPTIONS_TABLE: 'Subscriptions' },
       ...{ TOPICS_TABLE: 'Topics', MESSAGES_TABLE: 'Messages', EVENT_BUS_NAME: 'Bus' },
       ...{ DELIVERY_QUEUE_URL: 'Delivery', DELIVERY_DEAD_LETTERS_URL: 'DeliveryDeadLetters' },
+      SLOW_QUEUE_URL: 'Slow',
       INGEST_DEAD_LETTERS_URL: 'IngestDeadLetters',
     });
   });
@@ -334,7 +336,11 @@ describe('the functions', () => {
       logicalId(FunctionName).replace(/^Fanwire|Function.*/g, ''),
       logicalId(EventSourceArn).replace(/^Fanwire|[0-9A-F]{8}$/g, ''),
     ]);
-    expect(Object.fromEntries(pairs)).toEqual({ Fanout: 'Ingest', Deliver: 'Delivery' });
+    expect(pairs.sort()).toEqual([
+      ['Deliver', 'Delivery'],
+      ['Deliver', 'Slow'],
+      ['Fanout', 'Ingest'],
+    ]);
   });
 
   it('have no right to everything of a service, and none to every resource', () => {

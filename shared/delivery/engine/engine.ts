@@ -14,7 +14,7 @@ export interface EngineOptions {
   readonly region: string;
   readonly credentials: CredentialsProvider;
   readonly transport: Transport<SignedRequest>;
-  /** Of a post, with the waits for credentials and for a socket. */
+  /** Of a post that is given no other, with the waits for credentials and for a socket. */
   readonly timeoutMs: number;
   readonly now: () => number;
   /** The trace id of the current invocation: posts carry it on, for traces and for Lambda's loop detection. */
@@ -29,7 +29,7 @@ interface Engine {
 export function createEngine(options: EngineOptions): Engine {
   const sender = new Sender(options);
   return {
-    post: (connectionId, frame) => sender.send(connectionId, frame),
+    post: (connectionId, frame, timeoutMs = options.timeoutMs) => sender.send(connectionId, frame, timeoutMs),
     close: () => options.transport.close(),
   };
 }
@@ -54,21 +54,21 @@ class Sender {
   }
 
   /** Never rejects: an error is an outcome too. */
-  async send(connectionId: string, frame: Uint8Array): Promise<PostOutcome> {
+  async send(connectionId: string, frame: Uint8Array, timeoutMs: number): Promise<PostOutcome> {
     // In a path these three mean another resource; no connection has such an id.
     if (connectionId === '' || connectionId === '.' || connectionId === '..') return GONE;
-    const expiresAt = this.#deadlines.next();
+    const expiresAt = this.#deadlines.next(timeoutMs);
     try {
       const credentials = this.#credentials.current() ?? (await this.#fetchCredentials(expiresAt));
       const first = this.#begin(connectionId, frame, credentials, expiresAt);
       const answer = await first.answered;
-      if (answer instanceof Error) return outcomeOf(answer);
+      if (answer instanceof Error) return outcomeOf(answer, timeoutMs);
       const serverMs = skewedServerMs(answer, first.request.signedAtMs);
-      if (serverMs === undefined) return outcomeOf(answer);
+      if (serverMs === undefined) return outcomeOf(answer, timeoutMs);
       this.#offsetMs += serverMs - this.#now();
-      return outcomeOf(await this.#begin(connectionId, frame, credentials, expiresAt).answered);
+      return outcomeOf(await this.#begin(connectionId, frame, credentials, expiresAt).answered, timeoutMs);
     } catch (error) {
-      return outcomeOf(error instanceof Error ? error : new Error(String(error)));
+      return outcomeOf(error instanceof Error ? error : new Error(String(error)), timeoutMs);
     }
   }
 

@@ -1,10 +1,10 @@
 import type { Answer } from '../../aws/http/transport.ts';
-import { DELIVERED, GONE, meansGone, type PostOutcome } from '../post.ts';
+import { DELIVERED, GONE, meansGone, type PostOutcome, unanswered } from '../post.ts';
 import { answerError } from './answer-error.ts';
 
 /** What an answer means, or an error in its place. Reasons are worded as those of the SDK's post. */
-export function outcomeOf(result: Answer | Error): PostOutcome {
-  if (result instanceof Error) return { outcome: 'failed', reason: reasonOf(result) };
+export function outcomeOf(result: Answer | Error, timeoutMs: number): PostOutcome {
+  if (result instanceof Error) return outcomeOfError(result, timeoutMs);
   const { status } = result;
   if (status >= 200 && status < 300) return DELIVERED;
   if (meansGone(status)) return GONE;
@@ -12,5 +12,5 @@ export function outcomeOf(result: Answer | Error): PostOutcome {
   return { outcome: status === 429 ? 'throttled' : 'failed', reason };
 }
 
-const reasonOf = ({ name, message }: Error): string =>
-  name === 'TimeoutError' ? message : `${name}: ${message}`;
+const outcomeOfError = ({ name, message }: Error, timeoutMs: number): PostOutcome =>
+  name === 'TimeoutError' ? unanswered(timeoutMs) : { outcome: 'failed', reason: `${name}: ${message}` };

@@ -73,7 +73,7 @@ describe('createEngine', () => {
 
   it('waits no longer for credentials than for an answer', async () => {
     const { post } = engineWith({ credentials: () => new Promise(() => {}), timeoutMs: 20 });
-    expect(await post('a', frame)).toEqual({ outcome: 'failed', reason: 'no answer within 20 ms' });
+    expect(await post('a', frame)).toEqual({ outcome: 'unanswered', reason: 'no answer within 20 ms' });
   });
 
   it('ends every post at its own deadline', async () => {
@@ -81,8 +81,13 @@ describe('createEngine', () => {
     const posts = [post('a', frame)];
     await posts[0];
     posts.push(post('b', frame), post('c', frame));
-    const late = { outcome: 'failed', reason: 'no answer within 20 ms' };
+    const late = { outcome: 'unanswered', reason: 'no answer within 20 ms' };
     expect(await Promise.all(posts)).toEqual([late, late, late]);
+  });
+
+  it('gives a post less time than is usual, if it is asked to', async () => {
+    const { post } = engineWith({ transport: transportThat(() => undefined).transport, timeoutMs: 60_000 });
+    expect(await post('a', frame, 15)).toEqual({ outcome: 'unanswered', reason: 'no answer within 15 ms' });
   });
 });
 
