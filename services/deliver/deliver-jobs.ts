@@ -51,18 +51,25 @@ interface Task {
 
 /**
  * Messages published to a large topic soon after each other become jobs for the same connections: jobs that differ in
- * nothing but their messages, and since when they wait, run as one, so that their messages share frames.
+ * nothing but their messages, and since when they wait, run as one, so that their messages share frames. So do those of
+ * connections that are throttled, since the first of them was: they would become ever more.
  */
 function mergeAlike(tasks: readonly Task[]): Task[] {
-  const alike = Map.groupBy(tasks, ({ job: { messages: _, waitsSinceMs: __, ...rest } }) =>
-    JSON.stringify(rest),
+  const alike = Map.groupBy(
+    tasks,
+    ({ job: { messages: _, waitsSinceMs: __, throttledSinceMs: ___, ...rest } }) => JSON.stringify(rest),
   );
   return [...alike.values()].flatMap((group) => {
     const [first] = group;
     if (!first) return [];
+    const since = group.flatMap(({ job }) => job.throttledSinceMs ?? []);
     return {
       records: group.flatMap(({ records }) => records),
-      job: { ...first.job, messages: group.flatMap(({ job }) => job.messages) },
+      job: {
+        ...first.job,
+        messages: group.flatMap(({ job }) => job.messages),
+        ...(since.length > 0 && { throttledSinceMs: Math.min(...since) }),
+      },
     };
   });
 }

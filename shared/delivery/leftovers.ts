@@ -1,6 +1,12 @@
 import { mapLimit } from '../async.ts';
 import type { Forget } from '../data/forget.ts';
-import { type DeliveryJob, encodeJob, retryDelaySeconds } from '../queues/job.ts';
+import {
+  type DeliveryJob,
+  encodeJob,
+  retryDelaySeconds,
+  slowRetryDelaySeconds,
+  throttledDelaySeconds,
+} from '../queues/job.ts';
 import type { DeadLetters, DeliveryQueue } from '../queues/queues.ts';
 import { urgencyOf } from './pace.ts';
 import type { Failure, Unreached } from './post-job.ts';
@@ -13,12 +19,17 @@ export interface LeftoverDeps {
   readonly deadLetters: DeadLetters;
   /** How often a frame is posted to a connection before it becomes a dead letter. */
   readonly attemptsMax: number;
-  readonly random: () => number;
   readonly now: () => number;
+  readonly random: () => number;
 }
 type QueueDeps = Pick<LeftoverDeps, 'deliveryQueue' | 'slowQueue'>;
 
 const FORGETS_IN_FLIGHT_MAX = 16;
+/**
+ * So long a connection may answer nothing but 429. It is no failure of the connection, so no attempt is used up; but if
+ * the client never reads again, the job has to end some time.
+ */
+const THROTTLED_MINUTES_MAX = 15;
 
 /** Rows that could not be deleted are tried again with the failed posts: the next 410 leads back here. */
 export async function forgetGone(
@@ -69,9 +80,24 @@ export async function enqueueUnreached(
   await enqueueMissing({ ...job, ...urgency, waitsSinceMs }, unreached, 0, deps);
 }
 
+/** A 429 is tried again as the same attempt, until it has been nothing else for too long. */
+export async function retryThrottled(
+  job: DeliveryJob,
+  throttled: readonly Failure[],
+  deps: LeftoverDeps,
+): Promise<void> {
+  const { throttledSinceMs = deps.now() } = job;
+  const throttledMs = deps.now() - throttledSinceMs;
+  if (throttledMs >= THROTTLED_MINUTES_MAX * 60_000) {
+    return bury(job, throttled, `for ${THROTTLED_MINUTES_MAX} minutes`, deps);
+  }
+  const delaySeconds = throttledDelaySeconds(throttledMs, deps.random);
+  await enqueueMissing({ ...job, throttledSinceMs }, throttled, delaySeconds, deps);
+}
+
 /** What failed is tried again after a pause, or becomes a dead letter if that was the last attempt. */
 export async function retryFailed(
-  job: DeliveryJob,
+  { throttledSinceMs: _, ...job }: DeliveryJob,
   failed: readonly Failure[],
   deps: LeftoverDeps,
 ): Promise<void> {
@@ -79,7 +105,7 @@ export async function retryFailed(
   if (attempt >= deps.attemptsMax) {
     return bury(job, failed, `(attempt ${attempt} of ${deps.attemptsMax})`, deps);
   }
-  const delaySeconds = retryDelaySeconds(attempt, deps.random);
+  const delaySeconds = (job.isSlow ? slowRetryDelaySeconds : retryDelaySeconds)(attempt, deps.random);
   await enqueueMissing({ ...job, attempt: attempt + 1 }, failed, delaySeconds, deps);
 }
 
@@ -101,7 +127,7 @@ async function enqueueMissing(
 
 /** As a first attempt, because a dead letter that is redriven starts afresh. */
 async function bury(
-  { isSlow: _, waitsSinceMs: __, ...job }: DeliveryJob,
+  { isSlow: _, waitsSinceMs: __, throttledSinceMs: ___, ...job }: DeliveryJob,
   failed: readonly Failure[],
   howLong: string,
   { deadLetters }: Pick<LeftoverDeps, 'deadLetters'>,

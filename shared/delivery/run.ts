@@ -1,7 +1,14 @@
 import { mapLimit } from '../async.ts';
 import type { Forget } from '../data/forget.ts';
 import type { DeliveryJob } from '../queues/job.ts';
-import { enqueueSlow, enqueueUnreached, forgetGone, type LeftoverDeps, retryFailed } from './leftovers.ts';
+import {
+  enqueueSlow,
+  enqueueUnreached,
+  forgetGone,
+  type LeftoverDeps,
+  retryFailed,
+  retryThrottled,
+} from './leftovers.ts';
 import { type JobOutcome, type PostJobDeps, postJob, postSlowJobs } from './post-job.ts';
 
 /** What running a job needs. */
@@ -35,9 +42,10 @@ export async function runSlowJobs(
 /** Writes down what a job has not done. */
 async function leaveBehind(job: DeliveryJob, outcome: JobOutcome, deps: RunDeps): Promise<JobOutcome> {
   const unforgotten = await forgetGone(job, outcome.gone, deps.forget);
-  const failed = [...outcome.failed, ...unforgotten, ...outcome.throttled];
+  const failed = [...outcome.failed, ...unforgotten];
   await enqueueSlow(job, outcome.slow, deps);
   await enqueueUnreached(job, outcome.unreached, deps);
+  await retryThrottled(job, outcome.throttled, deps);
   await retryFailed(job, failed, deps);
   return { ...outcome, failed };
 }

@@ -25,6 +25,8 @@ export interface DeliveryJob {
   readonly waitsSinceMs?: number;
   /** Its connections have left a post without an answer for some time: it goes over the queue of slow jobs. */
   readonly isSlow?: true;
+  /** Since when every post was answered with 429, in epoch milliseconds: that uses up no attempt, but only so much time. */
+  readonly throttledSinceMs?: number;
 }
 export interface JobMessage {
   /** A `WireMessage`, written out: it is the same for every connection. */
@@ -63,10 +65,32 @@ function splitMessages(job: DeliveryJob): string[] {
 /** Only Fanwire writes to the delivery queue, so its shape is trusted. */
 export const decodeJob = (body: string): DeliveryJob => JSON.parse(body) as DeliveryJob;
 
-const RETRY_DELAY_MAX_SECONDS = 60;
+/** Each retry after the first waits up to so much longer than the one before it, but no longer than that. */
+const RETRY_STEP_SECONDS = 10;
+const RETRY_DELAY_MAX_SECONDS = 30;
 
-/** Full jitter: uniform between 1 s and 2, 4, 8, … s, so that many failures do not come back at once. */
+/**
+ * How long a job waits after an attempt has failed. The first retry is made at once, because most failures are one bad
+ * answer. The others wait half to all of 10, 20, 30, 30, … seconds: many then do not come back together, five attempts
+ * outlast 30 s of an endpoint that answers nothing but errors, and the next one comes within 30 s of its end.
+ */
 export function retryDelaySeconds(attempt: number, random: () => number): number {
-  const ceiling = Math.min(RETRY_DELAY_MAX_SECONDS, 2 ** attempt);
-  return Math.max(1, Math.round(random() * ceiling));
+  return withJitter(Math.min(RETRY_DELAY_MAX_SECONDS, RETRY_STEP_SECONDS * (attempt - 1)), random);
 }
+
+/** A connection that hangs, hangs a moment later too. */
+export const slowRetryDelaySeconds = (attempt: number, random: () => number): number =>
+  retryDelaySeconds(attempt + 1, random);
+
+const THROTTLED_DELAY_MIN_SECONDS = 1;
+const THROTTLED_DELAY_MAX_SECONDS = 10;
+
+/** Waits about as long as it has been throttled, so that the pauses grow from 1 to 10 s. */
+export function throttledDelaySeconds(throttledMs: number, random: () => number): number {
+  const seconds = Math.max(THROTTLED_DELAY_MIN_SECONDS, throttledMs / 1_000);
+  return withJitter(Math.min(THROTTLED_DELAY_MAX_SECONDS, seconds), random);
+}
+
+/** Equal jitter: half of it to all of it, in whole seconds, as SQS takes them. */
+const withJitter = (seconds: number, random: () => number): number =>
+  Math.ceil(seconds * (0.5 + random() / 2));

@@ -12,6 +12,8 @@ import {
   encodeJob,
   JOB_BYTES_MAX,
   retryDelaySeconds,
+  slowRetryDelaySeconds,
+  throttledDelaySeconds,
 } from '../../shared/queues/job.ts';
 import { freePace } from '../support/free-pace.ts';
 import { queueRecord } from '../support/records.ts';
@@ -142,7 +144,7 @@ describe('runJob', () => {
       (id === 'b' && message === '2') || id === 'c' ? failed : delivered,
     );
     await runJob(job(['a', 'b', 'c'], ['1', '2']), deps, FOREVER);
-    expect(retries).toEqual([{ jobs: [job(['b'], ['2'], 2), job(['c'], ['1', '2'], 2)], delaySeconds: 1 }]);
+    expect(retries).toEqual([{ jobs: [job(['b'], ['2'], 2), job(['c'], ['1', '2'], 2)], delaySeconds: 0 }]);
     expect(dead).toEqual([]);
   });
 
@@ -174,7 +176,7 @@ describe('runJob', () => {
     await runJob(job(['a', 'b', 'c', 'd'], ['1'], 2), deps, FOREVER);
     expect(retries).toEqual([
       { jobs: [{ ...job(['c', 'd'], ['1'], 2), waitsSinceMs: 0 }], delaySeconds: 0 },
-      { jobs: [job(['a'], ['1'], 3)], delaySeconds: 2 },
+      { jobs: [job(['a'], ['1'], 3)], delaySeconds: 8 },
     ]);
   });
 
@@ -195,7 +197,7 @@ describe('runJob', () => {
     expect(dead).toEqual([
       {
         job: job(['a', 'b'], ['1'], 1),
-        reason: 'no worker had time for it within 6 hours (attempt 2 of 3)',
+        reason: 'no worker had time for it within 6 hours',
       },
     ]);
   });
@@ -246,11 +248,36 @@ describe('encodeJob', () => {
   });
 });
 
-it('backs off with full jitter, between 1 s and 60 s', () => {
-  const delays = (random: number) =>
-    [1, 2, 3, 4, 10].map((attempt) => retryDelaySeconds(attempt, () => random));
-  expect(delays(0)).toEqual([1, 1, 1, 1, 1]);
-  expect(delays(0.999)).toEqual([2, 4, 8, 16, 60]);
+describe('the pause before a retry', () => {
+  const delays = (delaySeconds: (at: number, random: () => number) => number, of: readonly number[]) =>
+    [0, 0.999].map((random) => of.map((each) => delaySeconds(each, () => random)));
+
+  it('is none at first, then half to all of 10, 20 and 30 s', () => {
+    expect(delays(retryDelaySeconds, [1, 2, 3, 4, 10])).toEqual([
+      [0, 5, 10, 15, 15],
+      [0, 10, 20, 30, 30],
+    ]);
+  });
+
+  it('makes five attempts outlast half a minute, and brings the next within half a minute of its end', () => {
+    const pauses = [1, 2, 3, 4].map((attempt) => retryDelaySeconds(attempt, () => 0));
+    expect(pauses.reduce((sum, each) => sum + each)).toBeGreaterThanOrEqual(30);
+    expect(retryDelaySeconds(20, () => 0.999)).toBeLessThanOrEqual(30);
+  });
+
+  it('is as long for a connection that hangs, and never none', () => {
+    expect(delays(slowRetryDelaySeconds, [1, 2, 3, 10])).toEqual([
+      [5, 10, 15, 15],
+      [10, 20, 30, 30],
+    ]);
+  });
+
+  it('grows from 1 to 10 s with the time that a connection has been throttled', () => {
+    expect(delays(throttledDelaySeconds, [0, 3_000, 8_000, 800_000])).toEqual([
+      [1, 2, 4, 5],
+      [1, 3, 8, 10],
+    ]);
+  });
 });
 
 it('ends a post that never answers at its own deadline', async () => {

@@ -11,6 +11,7 @@ import {
   job,
   message,
   POST_TIMEOUT_MS,
+  throttled,
   workshop,
 } from '../support/workshop.ts';
 
@@ -104,6 +105,7 @@ describe('slow jobs', () => {
     expect(made.map(([id, name]) => `${id} ${name}`)).toEqual(['hung 1', 'a 2']);
     expect(got).toEqual({ a: ['2'] });
     expect(again.map(({ jobs }) => jobs)).toEqual([[slow('1', 2)], [slow('2', 2)], [slow('3', 3)]]);
+    for (const { delaySeconds } of again) expect(delaySeconds).toBeGreaterThanOrEqual(5);
     expect(retries).toEqual([]);
   });
 
@@ -164,7 +166,7 @@ describe('slow jobs', () => {
       { ...slow('1', 1, ['b']), waitsSinceMs: 0 },
       slow('1', 2, ['a']),
     ]);
-    expect(again.map(({ delaySeconds }) => delaySeconds).sort()).toEqual([0, 1]);
+    expect(again.map(({ delaySeconds }) => delaySeconds).sort()).toEqual([0, 8]);
     expect(retries).toEqual([]);
   });
 
@@ -192,5 +194,59 @@ describe('slow jobs', () => {
     );
     const { failed: again } = await deliverJobs(records, deps, FOREVER);
     expect(again.map(({ record }) => record.messageId)).toEqual(['0']);
+  });
+});
+
+describe('a connection that is throttled', () => {
+  const MINUTE_MS = 60_000;
+
+  it('is tried again as the same attempt, after pauses that grow to 10 s', async () => {
+    const { now, pass } = clock();
+    const { deps, retries, dead } = workshop(() => throttled, { now, random: () => 0.999 });
+    const sinceMs = now();
+    let next: DeliveryJob | undefined = job(['a'], ['1'], 3);
+    const pauses: number[] = [];
+    for (let tries = 0; tries < 8 && next; tries++) {
+      await runJob(next, deps, FOREVER);
+      const { jobs, delaySeconds } = retries.at(-1) ?? { jobs: [], delaySeconds: 0 };
+      [next] = jobs;
+      pauses.push(delaySeconds);
+      pass(delaySeconds * 1_000);
+    }
+    expect(next).toEqual({ ...job(['a'], ['1'], 3), throttledSinceMs: sinceMs });
+    expect(pauses).toEqual([1, 1, 2, 4, 8, 10, 10, 10]);
+    expect(dead).toEqual([]);
+  });
+
+  it('is given up when it has been throttled for a quarter of an hour, and no sooner', async () => {
+    const { now, pass } = clock();
+    const { deps, retries, dead } = workshop(() => throttled, { now });
+    const since = { ...job(['a']), throttledSinceMs: now() };
+    pass(15 * MINUTE_MS - 1);
+    await runJob(since, deps, FOREVER);
+    expect([retries.length, dead]).toEqual([1, []]);
+    pass(1);
+    await runJob(since, deps, FOREVER);
+    expect(retries).toHaveLength(1);
+    expect(dead).toEqual([{ job: job(['a']), reason: 'HTTP 429 for 15 minutes' }]);
+  });
+
+  it('begins anew once it was answered something else', async () => {
+    const { deps, retries } = workshop(() => failed);
+    await runJob({ ...job(['a']), throttledSinceMs: 1 }, deps, FOREVER);
+    expect(retries.flatMap(({ jobs }) => jobs)).toEqual([job(['a'], ['1'], 2)]);
+  });
+
+  it('gets what has piled up in one job', async () => {
+    const { now } = clock();
+    const { deps, retries } = workshop(() => throttled, { now });
+    const records = ['1', '2', '3'].map((name, index) => ({
+      messageId: name,
+      body: JSON.stringify({ ...job(['a'], [name]), throttledSinceMs: now() - 1_000 * index }),
+    }));
+    await deliverJobs(records, deps, FOREVER);
+    expect(retries.flatMap(({ jobs }) => jobs)).toEqual([
+      { ...job(['a'], ['1', '2', '3']), throttledSinceMs: now() - 2_000 },
+    ]);
   });
 });
