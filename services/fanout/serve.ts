@@ -1,3 +1,4 @@
+import { INLINE_WAIT_MS } from '../../shared/delivery/pace.ts';
 import type { JobOutcome } from '../../shared/delivery/post-job.ts';
 import { type RunDeps, runJob } from '../../shared/delivery/run.ts';
 import type { Target } from '../../shared/protocol/publication.ts';
@@ -15,9 +16,6 @@ export interface ServeDeps extends RunDeps {
 export interface ResolvedBatch extends StoredBatch {
   readonly subscribers: readonly ShardSubscribers[];
 }
-
-/** Posts that get no turn for so long wait in the delivery queue instead, which costs no running worker. */
-const INLINE_WAIT_MS = 2_000;
 
 /** Brings a batch to its subscribers, if they are few, or else puts jobs that do so on the delivery queue. */
 export async function serve(batch: ResolvedBatch, deps: ServeDeps, stopAtMs: number): Promise<JobOutcome[]> {

@@ -153,6 +153,8 @@ export type PostsItem = {
   readonly topic: S;
   /** From when on nothing is taken. */
   readonly freeAt: N;
+  /** When something was taken last, by the clock of the worker that did. */
+  readonly takenAt: N;
 };
 
 /** The index of the connections table that finds the connections of a user. */

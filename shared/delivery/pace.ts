@@ -1,6 +1,6 @@
 import type { Budget } from '../data/budget.ts';
 import type { DeliveryJob } from '../queues/job.ts';
-import { Turns } from './turns.ts';
+import { BUSY_MS, LEASE_MS, Turns } from './turns.ts';
 
 /**
  * How urgent a post is. `quick` posts, to a few connections, may run ahead of the shared schedule, so that a message
@@ -38,10 +38,20 @@ export const urgencyOf = ({
 
 /** Quick posts run ahead by up to this much: API Gateway lets through half a second's worth at once. */
 const QUICK_AHEAD_MS = 500;
+/** Posts that get no turn for so long wait in the delivery queue instead of the fan-out, which costs no running worker. */
+export const INLINE_WAIT_MS = 2_000;
+/** What is further away is not taken from the schedule, for the fan-out could not use it. */
+const QUICK_BACKLOG_MS = INLINE_WAIT_MS + QUICK_AHEAD_MS;
 /** Bulk posts take no more of a schedule that reaches further: one more lease, and quick posts can still run ahead. */
 const BULK_BACKLOG_MS = 400;
-/** Long enough that one lease does for several small deliveries. */
-const QUICK_LATE_MS = 50;
+/**
+ * All leases are written to one item, of which DynamoDB takes 1,000 writes a second, those included that fail. So the
+ * more environments there may be, the longer one lease does for several small deliveries, and the less often those ask
+ * again that find the schedule full. (Where it is used up, there are no more than 20 leases of the whole length a second.)
+ */
+const WRITES_PER_SECOND_MAX = 800;
+/** Two for each urgency; and a pause is three quarters of its greatest length, on average. */
+const WRITES_PER_PAUSE = 4 / 0.75;
 /** Short enough that a worker that was held up does not post everything it missed at once. */
 const BULK_LATE_MS = 10;
 /** Share of the budget that is used without a lease: for a post or two, a lease would cost more than they do. */
@@ -56,20 +66,24 @@ export function createPace({ budget, requestsPerSecondMax, environmentsMax, ...d
   const speed = createSpeed(deps.now);
   const unasked = createBucket((requestsPerSecondMax * UNASKED_SHARE) / environmentsMax, deps.now);
   const intervalMs = () => (1_000 * speed.slowness()) / (requestsPerSecondMax * ASKED_SHARE);
+  const quickLeaseMs = Math.max(LEASE_MS, (1_000 * environmentsMax) / WRITES_PER_SECOND_MAX);
+  const busyMsMax = Math.max(BUSY_MS, (1_000 * WRITES_PER_PAUSE * environmentsMax) / WRITES_PER_SECOND_MAX);
   const turns = {
     quick: new Turns({
       ...deps,
-      intervalMs,
-      take: (spanMs) => budget.take(spanMs, Infinity),
+      ...{ intervalMs, busyMsMax },
+      take: (spanMs) => budget.take(spanMs, QUICK_BACKLOG_MS),
       aheadMs: QUICK_AHEAD_MS,
-      lateMs: QUICK_LATE_MS,
+      lateMs: quickLeaseMs,
+      leaseMs: quickLeaseMs,
     }),
     bulk: new Turns({
       ...deps,
-      intervalMs,
+      ...{ intervalMs, busyMsMax },
       take: (spanMs) => budget.take(spanMs, BULK_BACKLOG_MS),
       aheadMs: 0,
       lateMs: BULK_LATE_MS,
+      leaseMs: LEASE_MS,
     }),
   };
   return {

@@ -13,14 +13,18 @@ interface TurnsDeps {
   readonly aheadMs: number;
   /** A turn not taken within this time is lost: turns saved up would make a burst. */
   readonly lateMs: number;
+  /** How long a lease may be. */
+  readonly leaseMs: number;
+  /** How long to wait, at most, before a schedule is asked again that has been full several times. */
+  readonly busyMsMax: number;
 }
 
 /** Short, so that many workers fit side by side into the schedule; long enough that asking costs next to nothing. */
 export const LEASE_MS = 50;
 /** A lease that ended longer ago says nothing about how large the next should be. */
 const RECENT_MS = 100;
-/** How long to wait, at most, before the schedule is asked again. */
-const BUSY_MS = 200;
+/** How long to wait, at most, before the schedule is asked again; each time that it is full again, twice as long. */
+export const BUSY_MS = 200;
 /** Timers are no finer: a turn that comes this soon is taken at once. */
 const GRAIN_MS = 2;
 
@@ -40,6 +44,10 @@ export class Turns {
   #wanted = 0;
   /** Turns of the present lease that were lost. */
   #lost = 0;
+  /** How long to wait when the schedule is full. */
+  #busyMs = BUSY_MS;
+  /** Whoever wants a turn while it is full waits for the same. */
+  #pause: Promise<void> | undefined;
 
   constructor(deps: TurnsDeps) {
     this.#deps = deps;
@@ -57,13 +65,22 @@ export class Turns {
   }
 
   async #turnOfNextLease(stopAtMs: number): Promise<boolean> {
-    const { now, random, wait } = this.#deps;
+    const { now } = this.#deps;
     while (now() < stopAtMs) {
-      if (!(await this.#renew())) await wait(BUSY_MS * (0.5 + random() / 2));
+      await this.#pause;
+      if (!(await this.#renew())) this.#pause ??= this.#waitWhileFull();
       const atMs = now() < stopAtMs ? this.#next() : undefined;
       if (atMs !== undefined) return this.#use(atMs, stopAtMs);
     }
     return false;
+  }
+
+  async #waitWhileFull(): Promise<void> {
+    const { wait, random, busyMsMax } = this.#deps;
+    const pauseMs = this.#busyMs * (0.5 + random() / 2);
+    this.#busyMs = Math.min(busyMsMax, 2 * this.#busyMs);
+    await wait(pauseMs);
+    this.#pause = undefined;
   }
 
   #use(atMs: number, stopAtMs: number): boolean | Promise<boolean> {
@@ -104,6 +121,7 @@ export class Turns {
       if (lease && this.#following === following) {
         this.#lease = lease;
         this.#lost = 0;
+        this.#busyMs = BUSY_MS;
       }
       return lease !== undefined;
     } finally {
@@ -137,7 +155,7 @@ export class Turns {
     // The turns left are all wanted: a lease with turns to spare asks for no other.
     const usual = this.#lost > 0 ? size - this.#lost : 2 * size;
     const ahead = isRecent ? Math.min(usual, Math.floor(this.#deps.lateMs / intervalMs)) : 0;
-    const max = Math.max(1, Math.floor(LEASE_MS / intervalMs));
+    const max = Math.max(1, Math.floor(this.#deps.leaseMs / intervalMs));
     return Math.min(max, Math.max(1, this.#wanted - left, ahead));
   }
 }

@@ -322,23 +322,38 @@ describe.each(places)('tables %s', (_, open_) => {
     it('gives everybody a span of their own, one after the other', async () => {
       nowMs += 100 * HOUR_MS;
       const workers = [budget(), budget(), budget()];
-      const starts = await Promise.all(workers.map((each) => each.take(10.5, Infinity)));
+      const starts = await Promise.all(workers.map((each) => each.take(10.5, 1_000)));
       expect(starts.map((start) => Number(start) - nowMs).sort((a, b) => a - b)).toEqual([0, 10.5, 21]);
     });
 
     it('begins now when what was taken is over', async () => {
       nowMs += 200 * HOUR_MS;
       const one = budget();
-      await one.take(10, Infinity);
+      await one.take(10, 1_000);
       nowMs += 50;
       expect(await budget().take(10, 0)).toBe(nowMs);
     });
 
     it('has nothing to give while it reaches further than one wants to wait', async () => {
       nowMs += 300 * HOUR_MS;
-      await budget().take(1_000, Infinity);
+      await budget().take(1_000, 0);
       expect(await budget().take(10, 999)).toBeUndefined();
       expect(await budget().take(10, 1_000)).toBe(nowMs + 1_000);
+    });
+
+    it('overrules a clock that is ahead where that is in the way, and not at once again', async () => {
+      nowMs += 400 * HOUR_MS;
+      const startMs = nowMs;
+      const one = budget();
+      const ahead = createBudget(client, tables.topics, () => nowMs + 3_000);
+      expect(await ahead.take(10, 400)).toBe(startMs + 3_000);
+      expect(await one.take(10, 4_000)).toBe(startMs + 3_010);
+      await ahead.take(10, 400);
+      expect(await one.take(10, 400)).toBe(startMs);
+      await ahead.take(10, 400);
+      expect(await one.take(10, 400)).toBeUndefined();
+      nowMs += 500;
+      expect(await one.take(10, 400)).toBe(startMs + 500);
     });
   });
 
