@@ -28,7 +28,7 @@ export function workersAt(
     table.writes += 1;
     await wait(clock, askMs / 2);
     try {
-      return perform(0);
+      return perform();
     } finally {
       await wait(clock, askMs / 2);
     }

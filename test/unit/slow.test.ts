@@ -240,10 +240,12 @@ describe('a connection that is throttled', () => {
   it('gets what has piled up in one job', async () => {
     const { now } = clock();
     const { deps, retries } = workshop(() => throttled, { now });
-    const records = ['1', '2', '3'].map((name, index) => ({
-      messageId: name,
-      body: JSON.stringify({ ...job(['a'], [name]), throttledSinceMs: now() - 1_000 * index }),
-    }));
+    const records = ['1', '2', '3'].map((name, index) =>
+      queueRecord({
+        messageId: name,
+        body: JSON.stringify({ ...job(['a'], [name]), throttledSinceMs: now() - 1_000 * index }),
+      }),
+    );
     await deliverJobs(records, deps, FOREVER);
     expect(retries.flatMap(({ jobs }) => jobs)).toEqual([
       { ...job(['a'], ['1', '2', '3']), throttledSinceMs: now() - 2_000 },
