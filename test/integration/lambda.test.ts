@@ -7,6 +7,7 @@ import type { Clock } from '../../infra/local/clock.ts';
 import { type FunctionSettings, Functions } from '../../infra/local/lambda/functions.ts';
 import type { Invocation } from '../../infra/local/lambda/invoke.ts';
 import type { FunctionMeter } from '../../infra/local/lambda/meter.ts';
+import type { Scale } from '../../infra/local/lambda/scale.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 
 const ARN = 'arn:aws:lambda:eu-west-1:000000000000:function:greet';
@@ -21,10 +22,14 @@ function directoryWith(files: Record<string, string>): string {
   return directory;
 }
 
-type Options = Partial<FunctionSettings> & { readonly clock?: Clock; readonly meter?: FunctionMeter };
+type Options = Partial<FunctionSettings> & {
+  readonly clock?: Clock;
+  readonly meter?: FunctionMeter;
+  readonly scale?: Scale;
+};
 
 /** One function, its code given as the files of its asset or as the text of its `index.mjs`. */
-function start(code: string | Record<string, string>, { clock, meter, ...settings }: Options = {}) {
+function start(code: string | Record<string, string>, { clock, meter, scale, ...settings }: Options = {}) {
   const log = createLog();
   const directory = directoryWith(typeof code === 'string' ? { 'index.mjs': code } : code);
   const functions = new Functions(
@@ -40,7 +45,7 @@ function start(code: string | Record<string, string>, { clock, meter, ...setting
         ...settings,
       },
     ],
-    { log: log.write, ...(clock && { clock }), ...(meter && { meter }) },
+    { log: log.write, scale, ...(clock && { clock }), ...(meter && { meter }) },
   );
   onTestFinished(() => functions.close());
   return { functions, invoke: (event?: unknown) => functions.invoke(ARN, event), directory, log };
@@ -557,6 +562,57 @@ describe('the environments of a function', () => {
     const after = await twoAtOnce(['c', 'd']);
     expect(before).toContain(kept);
     expect(after.filter((id) => before.includes(id))).toEqual([kept]);
+  });
+});
+
+describe('a function is free', () => {
+  const NEVER_MS = 2 ** 31 - 1;
+  const isFree = (functions: Functions) =>
+    Promise.race([functions.whenFree(ARN).then(() => true), new Promise(setImmediate).then(() => false)]);
+
+  it('before it has an environment, and while one is idle', async () => {
+    const { functions, invoke } = start('export const handler = () => null');
+    expect(await isFree(functions)).toBe(true);
+    await invoke();
+    expect(await isFree(functions)).toBe(true);
+  });
+
+  it('else when an invocation has ended', async () => {
+    const { functions, invoke, log, open } = startGated({
+      scale: { environmentsMax: 5, patienceMs: NEVER_MS },
+    });
+    const running = invoke('a');
+    await log.line('started a');
+    const free = functions.whenFree(ARN);
+    expect(await isFree(functions)).toBe(false);
+    open('a');
+    await free;
+    await running;
+    expect(await isFree(functions)).toBe(true);
+  });
+
+  it('or when another environment may be started, and that starts', async () => {
+    const { functions, invoke, log, open } = startGated({ scale: { environmentsMax: 2, patienceMs: 1 } });
+    const first = invoke('a');
+    await log.line('started a');
+    await functions.whenFree(ARN);
+    const second = invoke('b');
+    await log.line('started b');
+    const third = functions.whenFree(ARN);
+    expect(await isFree(functions)).toBe(false);
+    for (const gate of ['a', 'b']) open(gate);
+    expect(payloadOf(await first)).not.toBe(payloadOf(await second));
+    await third;
+  });
+
+  it('when it is closed: what comes then fails', async () => {
+    const { functions, invoke, log } = startGated({ scale: { environmentsMax: 1, patienceMs: 1 } });
+    const running = invoke('a');
+    await log.line('started a');
+    const free = functions.whenFree(ARN);
+    await functions.close();
+    await free;
+    expect(await running).toMatchObject({ ok: false });
   });
 });
 
