@@ -17,6 +17,7 @@ import { LambdaInvoke } from 'aws-cdk-lib/aws-scheduler-targets';
 import { Queue } from 'aws-cdk-lib/aws-sqs';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { gatewaySettings } from '../../infra/local/apigateway/resources.ts';
+import { mappingSettings } from '../../infra/local/lambda/resources.ts';
 import { resourceTypes } from '../../infra/local/services.ts';
 import { readStack, type Stack, type StackOptions, TemplateError } from '../../infra/local/stack/stack.ts';
 
@@ -700,5 +701,33 @@ describe("a function's variables", () => {
   it('take twice the room where they are quotes, as in JSON', () => {
     expect(complaintsOf('"'.repeat(ROOM / 2))).toEqual([]);
     expect(complaintsOf('"'.repeat(ROOM / 2 + 1))).toHaveLength(1);
+  });
+});
+
+describe('an event source mapping', () => {
+  const settingsOf = (properties: Sections) =>
+    mappingSettings(
+      read({
+        Worker: lambda(),
+        Queue: queue(),
+        Mapping: {
+          Type: 'AWS::Lambda::EventSourceMapping',
+          Properties: {
+            FunctionName: { Ref: 'Worker' },
+            EventSourceArn: { 'Fn::GetAtt': 'Queue.Arn' },
+            ...properties,
+          },
+        },
+      }),
+    );
+
+  it('gathers batches of more than ten messages', () => {
+    expect(settingsOf({})).toMatchObject([{ batchSize: 10, batchingWindowSeconds: 0 }]);
+    expect(settingsOf({ BatchSize: 11, MaximumBatchingWindowInSeconds: 1 })).toMatchObject([
+      { batchSize: 11, batchingWindowSeconds: 1 },
+    ]);
+    expect(() => settingsOf({ BatchSize: 11 })).toThrow(
+      'Mapping: expected MaximumBatchingWindowInSeconds of at least 1 with a BatchSize above 10, got 0 with 11',
+    );
   });
 });

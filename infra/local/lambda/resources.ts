@@ -125,6 +125,8 @@ export const lambdaTypes: ResourceTypes = {
 const TIMEOUT_DEFAULT_SECONDS = 3;
 const MEMORY_DEFAULT_MB = 128;
 const BATCH_SIZE_DEFAULT = 10;
+/** A larger batch has to be gathered (API reference, CreateEventSourceMapping). */
+const BATCH_SIZE_WITHOUT_WINDOW_MAX = 10;
 
 /** Where a function logs. */
 export const logGroupName = (functionName: string, { LoggingConfig }: Resource['properties']): string =>
@@ -168,7 +170,7 @@ export const mappingSettings = (stack: Stack): MappingSettings[] =>
   stack
     .ofType('AWS::Lambda::EventSourceMapping')
     .filter(({ properties }) => String(properties.Enabled ?? true) === 'true')
-    .map(({ properties }) => {
+    .map(({ logicalId, properties }) => {
       const { EventSourceArn, FunctionName, BatchSize, MaximumBatchingWindowInSeconds } = properties as {
         EventSourceArn: string;
         FunctionName: string;
@@ -180,11 +182,18 @@ export const mappingSettings = (stack: Stack): MappingSettings[] =>
         ScalingConfig?: { MaximumConcurrency?: number | string };
       };
       const maximum = ScalingConfig?.MaximumConcurrency;
+      const batchSize = Number(BatchSize ?? BATCH_SIZE_DEFAULT);
+      const batchingWindowSeconds = Number(MaximumBatchingWindowInSeconds ?? 0);
+      if (batchSize > BATCH_SIZE_WITHOUT_WINDOW_MAX && batchingWindowSeconds < 1) {
+        throw new Error(
+          `${logicalId}: expected MaximumBatchingWindowInSeconds of at least 1 with a BatchSize above ${BATCH_SIZE_WITHOUT_WINDOW_MAX}, got ${batchingWindowSeconds} with ${batchSize}`,
+        );
+      }
       return {
         queueArn: EventSourceArn,
         functionArn: functionArn(stack, FunctionName),
-        batchSize: Number(BatchSize ?? BATCH_SIZE_DEFAULT),
-        batchingWindowSeconds: Number(MaximumBatchingWindowInSeconds ?? 0),
+        batchSize,
+        batchingWindowSeconds,
         reportBatchItemFailures: FunctionResponseTypes.includes('ReportBatchItemFailures'),
         ...(maximum !== undefined && { maximumConcurrency: Number(maximum) }),
       };
