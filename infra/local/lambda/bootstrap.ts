@@ -1,5 +1,6 @@
 /**
- * The entry of a worker thread: the part of AWS's nodejs24.x runtime that user code can notice.
+ * What a worker thread runs, as `worker-code.ts` compiles it: the part of AWS's nodejs24.x runtime that user code can
+ * notice.
  * Names and texts of its errors are those of aws-lambda-nodejs-runtime-interface-client.
  */
 import { existsSync } from 'node:fs';
@@ -18,6 +19,9 @@ const EXTENSIONS = ['.js', '.mjs', '.cjs'];
 
 const CALLBACK_PARAMETERS = 3;
 
+/** Node's exit code (https://nodejs.org/api/process.html#exit-codes). */
+const UNSETTLED_TOP_LEVEL_AWAIT = 13;
+
 /** 6 MB and a little, in AWS's own count: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html */
 const RESPONSE_BYTES_MAX = 6_291_556;
 
@@ -32,7 +36,13 @@ process.on('unhandledRejection', (reason) => {
   crash('Unhandled Promise Rejection', error);
 });
 
-try {
+// A module that waits for what never comes ends the thread, as it ends Node.
+process.once('beforeExit', () => {
+  process.exitCode = UNSETTLED_TOP_LEVEL_AWAIT;
+});
+run().catch((error: unknown) => crash('Init Error', error));
+
+async function run(): Promise<never> {
   const handler = await loadHandler();
   // A handler that waits for nothing but a promise does not end the thread: its timeout does.
   parentPort?.ref();
@@ -43,8 +53,6 @@ try {
     await thaw();
     reply(await handle(handler, call));
   }
-} catch (error) {
-  crash('Init Error', error);
 }
 
 /** Lines reach the log when they are written, not with the next event. */

@@ -11,6 +11,7 @@ import type { Call, Reply, WorkerSettings } from './messages.ts';
 import type { FunctionMeter } from './meter.ts';
 import { type Outcome, toInvocation } from './outcome.ts';
 import { environmentVariables } from './variables.ts';
+import { workerCode } from './worker-code.ts';
 
 export interface FunctionSettings {
   readonly arn: string;
@@ -59,8 +60,6 @@ const INIT_TIMEOUT_MS = 10_000;
 const KILLED = 137;
 
 const YOUNG_GENERATION_MB = 16;
-
-const BOOTSTRAP = new URL('./bootstrap.ts', import.meta.url);
 
 /** One execution environment: a worker thread that handles one event at a time. */
 export class Environment {
@@ -202,7 +201,8 @@ function startWorker(
     calls,
     ...(loopback && { loopback }),
   };
-  const worker = new Worker(BOOTSTRAP, {
+  const worker = new Worker(workerCode(), {
+    eval: true,
     name: settings.name,
     workerData,
     transferList: loopback ? [loopback.messages] : [],
