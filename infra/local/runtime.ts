@@ -126,6 +126,7 @@ async function start(options: RuntimeOptions, running: AsyncDisposableStack): Pr
   const stages = gatewaySettings(stack, ACCOUNT);
   const gateways = openGateways(stages, {
     invoke: callers.ofGateways(invoke),
+    prepare: functions.prepare,
     clock,
     randomBytes,
     admit: guard.of(executeApi),

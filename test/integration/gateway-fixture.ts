@@ -95,6 +95,7 @@ export async function startGateway(options: GatewayOptions = {}): Promise<TestGa
     },
     {
       invoke: (arn, event) => calls.invoke(arn, event as GatewayEvent),
+      prepare: (arn) => calls.prepared.push(arn),
       clock,
       randomBytes,
       throttle: new Throttle(clock, limits),
@@ -126,6 +127,8 @@ async function serve(gateway: Gateway): Promise<Server> {
 class Calls {
   readonly all: GatewayEvent[] = [];
   readonly functions: string[] = [];
+  /** Functions that were announced. */
+  readonly prepared: string[] = [];
   readonly #handlers: Readonly<Record<string, Handler>>;
   readonly #mailboxes = new Map<string, Mailbox<GatewayEvent>>();
 
@@ -192,6 +195,10 @@ class TestGateway {
   /** The names of all functions invoked so far: a route's is its key. */
   get invokedFunctions(): readonly string[] {
     return this.#calls.functions;
+  }
+
+  get preparedFunctions(): readonly string[] {
+    return this.#calls.prepared;
   }
 
   async connect(options: ClientOptions & { protocols?: string[]; query?: string } = {}): Promise<TestClient> {

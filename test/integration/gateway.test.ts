@@ -146,6 +146,15 @@ describe('handshake', () => {
     expect(gateway.invokedRoutes).toEqual([]);
   });
 
+  it('that is the first has the functions made ready that it leads to: of $connect, and of the first message', async () => {
+    const handlers = { $connect: ok, $disconnect: ok, $default: ok, subscribe: ok, publish: ok };
+    const gateway = await startGateway({ handlers });
+    await gateway.connect();
+    expect(gateway.preparedFunctions).toEqual(['$connect', 'subscribe']);
+    await gateway.connect();
+    expect(gateway.preparedFunctions).toHaveLength(2);
+  });
+
   it('may end its path with a slash', async () => {
     const gateway = await startGateway();
     const socket = new WebSocket(`${gateway.url}/?a=b`);

@@ -467,6 +467,32 @@ describe('the environments of a function', () => {
     ]);
   });
 
+  it('start before the first event where one is about to come', async () => {
+    const { functions, invoke, log } = start('console.log("loaded"); export const handler = async () => 1;');
+    functions.prepare(ARN);
+    functions.prepare(ARN);
+    await log.line('loaded');
+    expect(payloadOf(await invoke())).toBe(1);
+    functions.prepare(ARN);
+    expect(payloadOf(await invoke())).toBe(1);
+    expect(log.lines).toEqual(['greet: loaded']);
+  });
+
+  it('of which one was prepared in vain are as good as none', async () => {
+    const { functions, invoke, log } = start(`
+      import { existsSync, writeFileSync } from 'node:fs';
+      const file = new URL('./second', import.meta.url);
+      if (!existsSync(file)) {
+        writeFileSync(file, '');
+        throw new Error('not yet');
+      }
+      export const handler = async () => 1;`);
+    functions.prepare(ARN);
+    await log.line('not yet');
+    await invoke(); // it may still be dying
+    expect(payloadOf(await invoke())).toBe(1);
+  });
+
   it('handle one event at a time, so that events at once get an environment each', async () => {
     const { invoke, log, open } = startGated();
     const invocations = Promise.all(['a', 'b', 'c'].map(invoke));

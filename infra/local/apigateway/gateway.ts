@@ -70,6 +70,8 @@ export interface GatewaySettings extends Account {
 
 export interface GatewayDeps {
   readonly invoke: Invoke;
+  /** Told of a function that will be invoked in a moment. */
+  readonly prepare?: (functionArn: string) => void;
   readonly clock: Clock;
   readonly randomBytes: RandomBytes;
   /** Lets calls to @connections in; without it all of them. */
@@ -110,6 +112,7 @@ export class Gateway {
   readonly #lives = new Set<Promise<void>>();
   /** Of `$disconnect`s that a fault holds up. */
   readonly #delays: Delays;
+  #isPrepared = false;
   #isClosed = false;
 
   constructor({ apiId, stage, region, stageVariables, ...settings }: GatewaySettings, deps: GatewayDeps) {
@@ -238,6 +241,7 @@ export class Gateway {
   /** The account's throttle, the authorizer and `$connect` have their say. That it is in this order is [inference]. */
   async #admit(origin: EventOrigin, request: IncomingMessage): Promise<Admission> {
     if (!this.#throttle.admitsConnection()) return TOO_MANY_CONNECTIONS;
+    this.#prepare();
     const handshake = {
       headers: forwardedHeaders(request, origin, this.#deps.randomBytes),
       query: queryOf(request),
@@ -248,6 +252,20 @@ export class Gateway {
     const connection = { ...origin.connection, authorizer: authorization.authorizer };
     const verdict = await this.#askConnect({ ...origin, connection }, handshake);
     return verdict.accepted ? { ...verdict, connection } : verdict;
+  }
+
+  /**
+   * With the first handshake, what follows it is made ready: `$connect`, and the first of the other routes, which a client
+   * most likely asks for next. Else one start would wait for the other.
+   */
+  #prepare(): void {
+    if (this.#isPrepared) return;
+    this.#isPrepared = true;
+    const first = [...this.#routes.keys()].find((key) => !key.startsWith('$')) ?? DEFAULT_ROUTE;
+    for (const key of [CONNECT_ROUTE, first]) {
+      const route = this.#routes.get(key);
+      if (route) this.#deps.prepare?.(route.functionArn);
+    }
   }
 
   /** Without the route everybody is let in ("Setting up an integration for $connect is optional"). */

@@ -54,6 +54,15 @@ export class Functions {
     await this.#pools.get(functionArn)?.whenFree(); // if there is none, an invocation will say so
   };
 
+  /** Has a function's code loaded, if it is not, for an event that is about to come. A field, as `invoke` is. */
+  readonly prepare = (functionArn: string): void => {
+    try {
+      this.#pools.get(functionArn)?.prepare();
+    } catch {
+      // A thread that cannot start: the event will fail by it, and say so.
+    }
+  };
+
   /** Stops all code. What is under way fails. */
   async close(): Promise<void> {
     await Promise.all([...this.#pools.values()].map((pool) => pool.close()));

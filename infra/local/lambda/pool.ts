@@ -92,6 +92,12 @@ export class Pool {
     return promise;
   }
 
+  /** Starts an environment if there is none yet, for an event that is about to come. */
+  prepare(): void {
+    if (this.#closed || this.#busy.size > 0 || this.#idle.length > 0) return;
+    this.#idle.push({ environment: this.#cold(), sinceMs: this.#deps.clock.now() });
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
     this.#cancelReaping?.();
