@@ -47,6 +47,10 @@ describe('a function that sends itself messages', () => {
   });
 });
 
+/** Of the one resource whose logical id is like that. */
+const propertiesOf = (resources: TemplateResources, id: RegExp) =>
+  resources[Object.keys(resources).find((each) => id.test(each)) ?? '']?.Properties;
+
 describe('a delivery job that no worker has time for', () => {
   /** Nobody has a turn to post before the schedule of posts is free again. */
   const freeAt = async ({ backEnd, local }: Awaited<ReturnType<typeof start>>, ms: number) =>
@@ -57,9 +61,14 @@ describe('a delivery job that no worker has time for', () => {
       }),
     );
 
-  async function startBusy(edit: (resources: TemplateResources) => void) {
+  /** A worker waits for a turn during half of the time that it may run. */
+  async function startBusy(timeoutSeconds: number, edit: (resources: TemplateResources) => void) {
     const system = await start({
       edit: (resources) => {
+        propertiesOf(resources, /^FanwireDeliverFunction/).Timeout = timeoutSeconds;
+        // Longer than a cold start. A worker that has had too little time fails, and the job comes again.
+        const queue = propertiesOf(resources, /^FanwireDelivery[0-9A-F]{8}$/);
+        queue.VisibilityTimeout = 5;
         // So few that not even one post goes out without a turn.
         variablesOf(resources, 'Deliver').REQUESTS_PER_SECOND_MAX = '10';
         edit(resources);
@@ -80,20 +89,17 @@ describe('a delivery job that no worker has time for', () => {
   }
 
   it('goes on forty times, and is delivered', async () => {
-    const { client, free, invocations } = await startBusy(() => {});
+    const { client, free, invocations } = await startBusy(1, () => {});
     await until(async () => (await invocations('deliver')) >= 40);
     await free();
     await client.message('at last');
     await client.close();
-  });
+  }, 120_000);
 
   it('would end as a dead letter where Lambda ends loops', async () => {
-    const { client, backEnd, invocations } = await startBusy((resources) => {
+    const { client, backEnd, invocations } = await startBusy(2, (resources) => {
       terminateLoops(resources);
-      const id = Object.keys(resources).find((each) => /^FanwireDelivery[0-9A-F]{8}$/.test(each)) ?? '';
-      const queue = resources[id]?.Properties;
-      queue.VisibilityTimeout = 5; // longer than a cold start
-      queue.RedrivePolicy.maxReceiveCount = 1;
+      propertiesOf(resources, /^FanwireDelivery[0-9A-F]{8}$/).RedrivePolicy.maxReceiveCount = 1;
     });
     await until(async () => (await backEnd.depth('deliveryDeadLetters')) > 0);
     expect(await invocations('deliver')).toBe(CHAIN_MAX);
@@ -101,5 +107,5 @@ describe('a delivery job that no worker has time for', () => {
     expect(decodeJob(String(letter?.Body)).attempt).toBe(1);
     expect(client.messages).toEqual([]);
     await client.close();
-  });
+  }, 120_000);
 });

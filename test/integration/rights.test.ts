@@ -324,6 +324,7 @@ const failsRecord =
 const FAILING_RECORDS: readonly [string, string, string, (topic: string) => Promise<unknown>][] = [
   ['Fanout', 'Ingest', 'Fanout dynamodb:Query Subscriptions', (topic) => publishToGhost(topic)],
   ['Deliver', 'Delivery', 'Deliver sqs:SendMessage DeliveryDeadLetters', (topic) => sendJobToFailing(topic)],
+  ['Deliver', 'Slow', 'Deliver sqs:SendMessage DeliveryDeadLetters', (topic) => sendSlowJobToFailing(topic)],
 ];
 
 /** A record that fails stays hidden for as long as ever, and the log says why. */
@@ -342,12 +343,13 @@ const staysHidden: Failure = async (miss) => {
 const waitsInQueue =
   (queue: string, send: (topic: string) => Promise<unknown>): Failure =>
   async (miss) => {
+    const before = await backEnd.depth(queue);
     miss();
     await send(newTopic());
     await until(() => missed.length > 0);
     expect(await countOf(queue, 'ApproximateNumberOfMessages')).toBe(1);
     missing = [];
-    await until(async () => (await countOf(queue, 'ApproximateNumberOfMessages')) === 0);
+    await until(async () => (await backEnd.depth(queue)) <= before);
   };
 
 /** The message is dealt with, and will come again all the same. */
@@ -418,6 +420,11 @@ const sendJobToFailing = async (topic: string) => {
   const connectionId = idOfNobody();
   await failPosts(connectionId);
   await sendJob(topic, [connectionId]);
+};
+const sendSlowJobToFailing = async (topic: string) => {
+  const connectionId = idOfNobody();
+  await failPosts(connectionId);
+  await sendSlowJob(topic, [connectionId]);
 };
 const toLive = (send: (topic: string, connectionId: string) => Promise<unknown>) => async (topic: string) =>
   send(topic, (await subscriberOf(topic)).connectionId);
@@ -532,6 +539,7 @@ const FAILURES: Record<string, Failure> = {
   'Deliver sqs:GetQueueAttributes Slow': waitsInQueue('slow', sendSlowJobForGhost),
   'Deliver sqs:ReceiveMessage Slow': waitsInQueue('slow', sendSlowJobForGhost),
   'Deliver sqs:DeleteMessage Slow': staysInQueue('slow', sendSlowJobForGhost),
+  'Deliver sqs:ChangeMessageVisibility Slow': staysHidden,
   'Deliver sqs:SendMessage Slow': failsRecord(
     'sqs:sendmessage',
     toFailing((topic, id) => sendJob(topic, [id]), hangPosts),
