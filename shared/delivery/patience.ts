@@ -69,8 +69,7 @@ export function createPatience({ postTimeoutMs, now }: PatienceOptions): Patienc
   };
 }
 
-/** As TCP estimates when a packet is lost (RFC 6298, section 2); before the first answer it is a second. */
-const FIRST_GRACE_MS = 1_000;
+/** As TCP estimates when a packet is lost (RFC 6298, section 2). */
 const MEAN_GAIN = 1 / 8;
 const DEVIATION_GAIN = 1 / 4;
 const DEVIATIONS = 4;
@@ -111,7 +110,7 @@ function createGrace(now: () => number, forgive: (connectionId: string) => void)
   };
   return {
     ms(): number {
-      const learnedMs = meanMs === undefined ? FIRST_GRACE_MS : meanMs + DEVIATIONS * deviationMs;
+      const learnedMs = (meanMs ?? 0) + DEVIATIONS * deviationMs;
       return Math.ceil(Math.max(GRACE_MIN_MS, learnedMs) * 2 ** doublings);
     },
     noteAnswer(tookMs: number): void {

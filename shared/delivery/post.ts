@@ -9,8 +9,8 @@ export type PostOutcome =
   | { readonly outcome: 'failed'; readonly reason: string };
 
 /**
- * Posts one frame to one connection, and always settles: without an answer after `timeoutMs`, or if none is given after
- * what the setting `postTimeoutMs` says.
+ * Posts one frame to one connection, and always settles: without an answer when what the setting `postTimeoutMs` says is
+ * over, or `timeoutMs` after the request was sent. (A worker that opens many sockets at once takes long until then.)
  */
 export type Post = (connectionId: string, frame: Uint8Array, timeoutMs?: number) => Promise<PostOutcome>;
 

@@ -342,6 +342,14 @@ describe.each(PROTOCOLS)('over %s', (protocol) => {
       expect(await post('a', frame)).toEqual({ outcome: 'delivered' });
     });
 
+    it('counts the time for an answer from when the request was sent', async () => {
+      const { post } = start(enginePoster, { socketsMax: 1 });
+      // The second waits for the socket of the first for longer than its answer may take.
+      const posts = [post('never', frame, 2 * SHORT_TIMEOUT_MS), post('a', frame, SHORT_TIMEOUT_MS)];
+      const outcomes = await Promise.all(posts);
+      expect(outcomes.map(({ outcome }) => outcome)).toEqual(['unanswered', 'delivered']);
+    });
+
     it('ends every post when it is closed', async () => {
       const { post, close } = start(enginePoster, { socketsMax: 1 });
       const posts = [post('never', frame), post('a', frame)];

@@ -13,8 +13,8 @@ function patient(postTimeoutMs = POST_TIMEOUT_MS) {
 }
 
 describe('the grace', () => {
-  it('is a second before anything is known, and never more than a post may take', () => {
-    expect(patient().patience.graceMs()).toBe(1_000);
+  it('is half a second before anything is known, and never more than a post may take', () => {
+    expect(patient().patience.graceMs()).toBe(500);
     expect(patient(200).patience.graceMs()).toBe(200);
   });
 

@@ -9,22 +9,32 @@ export interface Carrier {
 /** One request and the promise of its answer. It settles once: with an answer, or with what went wrong as a value. */
 export class Exchange<Request> implements Expiring {
   readonly request: Request;
-  readonly expiresAt: number;
+  expiresAt: number;
   readonly answered: Promise<Answer | Error>;
   settled = false;
   /** Set by the transport for as long as it works on this. */
   carrier: Carrier | undefined;
   readonly #deadlines: Deadlines;
+  readonly #answerMs: number;
   #resolve: (result: Answer | Error) => void = () => {};
 
-  constructor(request: Request, expiresAt: number, deadlines: Deadlines) {
+  /** Ends at `expiresAt`, and `answerMs` after its request was written. */
+  constructor(request: Request, expiresAt: number, deadlines: Deadlines, answerMs = Infinity) {
     this.request = request;
     this.expiresAt = expiresAt;
     this.#deadlines = deadlines;
+    this.#answerMs = answerMs;
     this.answered = new Promise((resolve) => {
       this.#resolve = resolve;
     });
     deadlines.add(this);
+  }
+
+  /** Its request has been written: what it waits for now is the answer. */
+  written(): void {
+    if (this.#answerMs === Infinity) return;
+    this.expiresAt = Math.min(this.expiresAt, this.#deadlines.next(this.#answerMs));
+    this.#deadlines.add(this);
   }
 
   settle(result: Answer | Error): void {

@@ -58,7 +58,7 @@ class HttpSocket<Request> implements PooledSocket<Request> {
   send(exchange: Exchange<Request>): void {
     exchange.carrier = this;
     this.#exchange = exchange;
-    if (this.#ready) this.#write(exchange.request);
+    if (this.#ready) this.#write(exchange);
   }
 
   drop(): void {
@@ -90,13 +90,14 @@ class HttpSocket<Request> implements PooledSocket<Request> {
 
   #connected(): void {
     this.#ready = true;
-    if (this.#exchange) this.#write(this.#exchange.request);
+    if (this.#exchange) this.#write(this.#exchange);
   }
 
-  #write(request: Request): void {
+  #write(exchange: Exchange<Request>): void {
     // An answer may come before all of its request was written.
     const isWritten = this.#socket.writableLength === 0;
-    this.#socket.write(this.#writer.bytesOf(request, isWritten));
+    this.#socket.write(this.#writer.bytesOf(exchange.request, isWritten));
+    exchange.written();
   }
 
   #read(length: number): boolean {

@@ -14,7 +14,7 @@ export interface EngineOptions {
   readonly region: string;
   readonly credentials: CredentialsProvider;
   readonly transport: Transport<SignedRequest>;
-  /** Of a post that is given no other, with the waits for credentials and for a socket. */
+  /** Of a post, with the waits for credentials and for a socket. */
   readonly timeoutMs: number;
   readonly now: () => number;
   /** The trace id of the current invocation: posts carry it on, for traces and for Lambda's loop detection. */
@@ -57,16 +57,17 @@ class Sender {
   async send(connectionId: string, frame: Uint8Array, timeoutMs: number): Promise<PostOutcome> {
     // In a path these three mean another resource; no connection has such an id.
     if (connectionId === '' || connectionId === '.' || connectionId === '..') return GONE;
-    const expiresAt = this.#deadlines.next(timeoutMs);
+    const expiresAt = this.#deadlines.next();
     try {
       const credentials = this.#credentials.current() ?? (await this.#fetchCredentials(expiresAt));
-      const first = this.#begin(connectionId, frame, credentials, expiresAt);
+      const first = this.#begin(connectionId, frame, credentials, expiresAt, timeoutMs);
       const answer = await first.answered;
       if (answer instanceof Error) return outcomeOf(answer, timeoutMs);
       const serverMs = skewedServerMs(answer, first.request.signedAtMs);
       if (serverMs === undefined) return outcomeOf(answer, timeoutMs);
       this.#offsetMs += serverMs - this.#now();
-      return outcomeOf(await this.#begin(connectionId, frame, credentials, expiresAt).answered, timeoutMs);
+      const second = this.#begin(connectionId, frame, credentials, expiresAt, timeoutMs);
+      return outcomeOf(await second.answered, timeoutMs);
     } catch (error) {
       return outcomeOf(error instanceof Error ? error : new Error(String(error)), timeoutMs);
     }
@@ -77,9 +78,10 @@ class Sender {
     frame: Uint8Array,
     credentials: Credentials,
     expiresAt: number,
+    answerMs: number,
   ): Exchange<SignedRequest> {
     const request = this.#signer.sign(connectionId, frame, credentials, this.#now(), this.#traceId());
-    const exchange = new Exchange(request, expiresAt, this.#deadlines);
+    const exchange = new Exchange(request, expiresAt, this.#deadlines, answerMs);
     this.#transport.send(exchange);
     return exchange;
   }

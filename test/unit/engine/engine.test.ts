@@ -27,6 +27,7 @@ function transportThat(answer: (request: SignedRequest) => Answer | undefined) {
     send(exchange) {
       requests.push(exchange.request);
       const given = answer(exchange.request);
+      exchange.written();
       if (given) exchange.settle(given);
     },
     close() {},
@@ -85,7 +86,7 @@ describe('createEngine', () => {
     expect(await Promise.all(posts)).toEqual([late, late, late]);
   });
 
-  it('gives a post less time than is usual, if it is asked to', async () => {
+  it('gives a post less time for its answer than is usual, if it is asked to', async () => {
     const { post } = engineWith({ transport: transportThat(() => undefined).transport, timeoutMs: 60_000 });
     expect(await post('a', frame, 15)).toEqual({ outcome: 'unanswered', reason: 'no answer within 15 ms' });
   });
