@@ -8,8 +8,8 @@ import { Memory } from './memory.ts';
 export interface Patience {
   /** Milliseconds that a post of a slow job may take: the setting `postTimeoutMs`. */
   readonly postTimeoutMs: number;
-  /** Milliseconds that any other post may take. */
-  graceMs(): number;
+  /** Milliseconds that any other post to the connection may take. */
+  graceMs(connectionId: string): number;
   /** Whether the connection has exceeded the grace lately: a post to it would only wait again. */
   hangs(connectionId: string): boolean;
   /** Notes how long the endpoint took to answer an ordinary post. */
@@ -28,6 +28,8 @@ interface PatienceOptions {
 
 /** API Gateway answers in 5 to 30 ms, and sometimes in 300: what takes longer than this does not answer soon. */
 const GRACE_MIN_MS = 500;
+/** For a connection that has exceeded the grace lately: should it hang, that is soon known again. */
+const GRACE_AGAIN_MIN_MS = 100;
 /**
  * A connection that exceeds the grace once may have lost a packet: it is served apart for as long as it takes to send
  * that again. One that does so twice hangs, and is tried again once a minute.
@@ -52,7 +54,10 @@ export function createPatience({ postTimeoutMs, now }: PatienceOptions): Patienc
   const grace = createGrace(now, (connectionId) => excesses.forget(connectionId));
   return {
     postTimeoutMs,
-    graceMs: () => Math.min(grace.ms(), postTimeoutMs),
+    graceMs(connectionId) {
+      const minMs = excesses.recall(connectionId) === undefined ? GRACE_MIN_MS : GRACE_AGAIN_MIN_MS;
+      return Math.min(grace.ms(minMs), postTimeoutMs);
+    },
     hangs(connectionId) {
       const excess = excesses.recall(connectionId);
       return excess !== undefined && now() < excess.untilMs;
@@ -109,9 +114,9 @@ function createGrace(now: () => number, forgive: (connectionId: string) => void)
     begunAtMs = now();
   };
   return {
-    ms(): number {
+    ms(minMs: number): number {
       const learnedMs = (meanMs ?? 0) + DEVIATIONS * deviationMs;
-      return Math.ceil(Math.max(GRACE_MIN_MS, learnedMs) * 2 ** doublings);
+      return Math.ceil(Math.max(minMs, learnedMs) * 2 ** doublings);
     },
     noteAnswer(tookMs: number): void {
       endPeriod();

@@ -143,7 +143,7 @@ class Posting implements JobOutcome {
     try {
       const { frames, expired } = this.#pack(now());
       this.expired += expired;
-      const timeoutMs = this.#isSlow ? patience.postTimeoutMs : patience.graceMs();
+      const timeoutMs = this.#isSlow ? patience.postTimeoutMs : patience.graceMs(connectionId);
       for (const { bytes, from } of frames) {
         if (from !== frames[0]?.from) {
           pace.announce(this.urgency, 1);

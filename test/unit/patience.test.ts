@@ -14,19 +14,19 @@ function patient(postTimeoutMs = POST_TIMEOUT_MS) {
 
 describe('the grace', () => {
   it('is half a second before anything is known, and never more than a post may take', () => {
-    expect(patient().patience.graceMs()).toBe(500);
-    expect(patient(200).patience.graceMs()).toBe(200);
+    expect(patient().patience.graceMs('a')).toBe(500);
+    expect(patient(200).patience.graceMs('a')).toBe(200);
   });
 
   it('follows the answers of the endpoint, and is never shorter than half a second', () => {
     const { patience } = patient();
     for (let n = 0; n < 100; n++) patience.noteAnswer(10);
-    expect(patience.graceMs()).toBe(500);
+    expect(patience.graceMs('a')).toBe(500);
     for (let n = 0; n < 100; n++) patience.noteAnswer(n % 2 === 0 ? 700 : 900);
-    expect(patience.graceMs()).toBeGreaterThan(1_100);
-    expect(patience.graceMs()).toBeLessThan(1_500);
+    expect(patience.graceMs('a')).toBeGreaterThan(1_100);
+    expect(patience.graceMs('a')).toBeLessThan(1_500);
     for (let n = 0; n < 100; n++) patience.noteAnswer(4_000);
-    expect(patience.graceMs()).toBeLessThan(POST_TIMEOUT_MS);
+    expect(patience.graceMs('a')).toBeLessThan(POST_TIMEOUT_MS);
   });
 
   it('is not raised by one connection that hangs, or by a few among many', () => {
@@ -37,7 +37,7 @@ describe('the grace', () => {
       for (let n = 0; n < 500; n++) patience.noteExcess('hung');
       pass(1_000);
     }
-    expect(patience.graceMs()).toBe(500);
+    expect(patience.graceMs('a')).toBe(500);
   });
 
   it('doubles while the endpoint as a whole is slow, and comes back afterwards', () => {
@@ -51,7 +51,7 @@ describe('the grace', () => {
     const graces: number[] = [];
     for (const slow of [50, 50, 50, 0, 0, 0, 0]) {
       second(slow, 100);
-      graces.push(patience.graceMs());
+      graces.push(patience.graceMs('a'));
     }
     // What a second was like is known when the next begins.
     expect(graces).toEqual([500, 1_000, 2_000, 4_000, 2_000, 1_000, 500]);
@@ -76,6 +76,16 @@ describe('connections that exceed the grace', () => {
     patience.noteExcess('a');
     pass(2_000);
     expect(hangs()).toBe(false);
+  });
+
+  it('have less time when they are tried again', () => {
+    const { patience, pass } = patient();
+    for (let n = 0; n < 100; n++) patience.noteAnswer(10);
+    patience.noteExcess('a');
+    pass(2_000);
+    expect([patience.graceMs('a'), patience.graceMs('b')]).toEqual([100, 500]);
+    pass(118_000);
+    expect(patience.graceMs('a')).toBe(500);
   });
 
   it('are not blamed when it was the endpoint that was slow', () => {
