@@ -328,7 +328,9 @@ export interface Stream {
 }
 
 const STREAM_EVERY_MS = 100;
-const STREAM_WARM_UP = 30;
+/** Messages published at once, so that every environment is there before those that count, as it is under traffic. */
+const STREAM_WARM_UP = 100;
+const STREAM_WARM_UPS = 3;
 /** The other topic's connections come after those of the first, and its messages after the first one's. */
 const OTHER = { topic: 'other', connections: 10, firstMessage: 100_000 };
 
@@ -342,19 +344,18 @@ export const stream = (connections: number, hanging: number, messages: number): 
     },
     async (crowd) => {
       await crowd.seed(OTHER.topic, connections, connections + OTHER.connections);
-      for (let n = 0; n < STREAM_WARM_UP; n++) {
-        await crowd.publish(OTHER.topic, 0);
-        await delay(STREAM_EVERY_MS / 4);
+      for (let n = 0; n < STREAM_WARM_UPS; n++) {
+        await Promise.all(Array.from({ length: STREAM_WARM_UP }, () => crowd.publish(OTHER.topic, 0)));
+        await crowd.settled();
       }
-      await crowd.settled();
       await crowd.reset();
       await crowd.seed(TOPIC, 0, connections);
       const startedAtMs = clockMs();
       for (let n = 1; n <= messages; n++) {
         await crowd.publish(TOPIC, n);
-        await delay(startedAtMs + (n - 0.5) * STREAM_EVERY_MS - clockMs());
+        await delay(Math.max(0, startedAtMs + (n - 0.5) * STREAM_EVERY_MS - clockMs()));
         await crowd.publish(OTHER.topic, OTHER.firstMessage + n);
-        await delay(startedAtMs + n * STREAM_EVERY_MS - clockMs());
+        await delay(Math.max(0, startedAtMs + n * STREAM_EVERY_MS - clockMs()));
       }
       await crowd.settled();
       const report = await crowd.report();
