@@ -8,4 +8,12 @@ export const WORKER_MEMORY_MB = 512;
 export const INGEST_BATCH_MAX = 10;
 /** Enough that a worker has other posts to make while some hang. */
 export const DELIVERY_BATCH_MAX = 10;
+/**
+ * A worker is busy for one `postTimeoutMs`, whatever hangs, so that two with large batches do for ten messages a second
+ * to ten connections that hang, in all of their attempts. As many as a worker has posts in flight: if each is for another
+ * connection, none waits for a second timeout.
+ */
+export const SLOW_BATCH_MAX = 200;
+/** The least that Lambda takes. */
+export const SLOW_WORKERS_MAX = 2;
 export const SWEEP_PERIOD_SECONDS = 60;

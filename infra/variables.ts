@@ -3,8 +3,8 @@ import type { EventBus } from 'aws-cdk-lib/aws-events';
 import type { SettingsFile, Variable } from '../shared/lambda/variables.ts';
 import type { DeadLetterQueues, Queues } from './queues.ts';
 import type { CompleteSettings } from './settings.ts';
+import { SLOW_WORKERS_MAX } from './sizes.ts';
 import type { Tables } from './tables.ts';
-import { SLOW_WORKERS_MAX } from './workers.ts';
 
 /** What Lambdas are told the names of, and get rights to. */
 export interface Parts {

@@ -4,7 +4,7 @@ import { USER_INDEX } from '../shared/data/tables.ts';
 import type { Variable } from '../shared/lambda/variables.ts';
 import { keepsLastValues } from './namespaces.ts';
 import { type Access, allow } from './service.ts';
-import { DELIVERY_BATCH_MAX, INGEST_BATCH_MAX } from './sizes.ts';
+import { DELIVERY_BATCH_MAX, INGEST_BATCH_MAX, SLOW_BATCH_MAX, SLOW_WORKERS_MAX } from './sizes.ts';
 import type { Parts } from './variables.ts';
 
 /** A queue that a Lambda takes work from. */
@@ -23,14 +23,6 @@ export interface QueueWorker extends Access {
 
 /** A worker whose every post hangs ends within this. */
 export const WORKER_TIMEOUT = Duration.seconds(90);
-/**
- * A worker is busy for one `postTimeoutMs`, whatever hangs, so that two with large batches do for ten messages a second
- * to ten connections that hang, in all of their attempts. As many as a worker has posts in flight: if each is for another
- * connection, none waits for a second timeout.
- */
-const SLOW_BATCH_MAX = 200;
-/** The least that Lambda takes. */
-export const SLOW_WORKERS_MAX = 2;
 /** Needed for batches of more than 10. With little traffic Lambda may wait for up to 20 s (guide, "Using Lambda with SQS"). */
 export const SLOW_BATCHING_WINDOW = Duration.seconds(1);
 

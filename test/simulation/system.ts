@@ -1,4 +1,5 @@
 import { completeSettings } from '../../infra/settings.ts';
+import { DELIVERY_BATCH_MAX, SLOW_BATCH_MAX, SLOW_WORKERS_MAX } from '../../infra/sizes.ts';
 import { assemble as assembleConnect } from '../../services/connect/assemble.ts';
 import { connect } from '../../services/connect/connect.ts';
 import { handler as answerUnknown } from '../../services/default/lambda.ts';
@@ -54,9 +55,6 @@ import type { World } from './world.ts';
 /** As in infra/fanwire.ts and infra/workers.ts, which would load the CDK into every thread. */
 const ROUTE_TIMEOUT_MS = 10_000;
 const WORKER_TIMEOUT_MS = 90_000;
-const BATCH_MAX = 10;
-const SLOW_BATCH_MAX = 200;
-const SLOW_WORKERS_MAX = 2;
 const USUAL = completeSettings({});
 /** When a client is asked for its next connection, as a share of the age that it may reach. */
 const ROLLOVER_SHARE = (USUAL.rolloverAfterSeconds * 1_000) / AGE_MAX_MS;
@@ -116,7 +114,7 @@ export class System implements Aws {
     });
     const { badEvents, undelivered } = this;
     const named = (name: string) => ({ name, url: urlOf(name), visibilityMs });
-    const usual = { workersMax, batchMax: BATCH_MAX };
+    const usual = { workersMax, batchMax: DELIVERY_BATCH_MAX };
     const slow = { workersMax: SLOW_WORKERS_MAX, batchMax: SLOW_BATCH_MAX };
     this.ingest = new Queue(world, { ...named('fanout'), ...usual, deadLetters: badEvents }, fanOutWorker);
     this.delivery = new Queue(
