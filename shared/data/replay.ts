@@ -150,7 +150,7 @@ async function readUp(after: number, limit: number, view: View, deps: ReplayDeps
   const at = read[0]?.offset === after ? read[0] : undefined;
   const found = (at ? read.slice(1) : read).slice(0, count);
   const isLast = found.length < count && (await isEnd(read, view, deps));
-  const marks = [at ?? startOf(view, after), ...found, ...(isLast ? [endOf(view)] : [])];
+  const marks = [at ?? (await markBelow(after, view, deps)), ...found, ...(isLast ? [endOf(view)] : [])];
   return { after, count, found, holes: holesBetween(marks, view), isLast };
 }
 
@@ -251,11 +251,15 @@ type Mark = Pick<LogEntry, 'offset' | 'atMs' | 'previousAtMs'>;
 /** An offset that is not there. It was allocated at `atMs` or later. */
 type Hole = Pick<LogEntry, 'offset' | 'atMs'>;
 
-/** The beginning of the log says how old the first offset can be; elsewhere nothing is known. */
-const startOf = ({ head }: View, offset: number): Mark => ({
-  offset,
-  atMs: offset === 0 ? head.createdAtMs : -Infinity,
-});
+/** No offset is older than its log. */
+const startOf = ({ head }: View, offset: number): Mark => ({ offset, atMs: head.createdAtMs });
+
+/** In place of an entry that is not there: nothing above it is older than the newest entry below. */
+async function markBelow(offset: number, view: View, { logs }: ReplayDeps): Promise<Mark> {
+  const [below] = offset > 0 ? await logs.read(view.log, { from: offset, descending: true, limit: 1 }) : [];
+  return below ? { offset, atMs: below.atMs } : startOf(view, offset);
+}
+
 const endOf = ({ head }: View): Mark => ({
   offset: head.offset + 1,
   atMs: head.allocatedAtMs,

@@ -229,6 +229,25 @@ describe('a hole', () => {
     expect(shown(await since(log, 1))).toBe('trimmed');
   });
 
+  it.each([
+    ['log that is', 0],
+    ['entry below that is', 1],
+  ])('is no older than the %s young, though the position was never decided', async (_, below) => {
+    const log = new TopicLog({ seconds: 60 });
+    if (below) {
+      await log.view(); // the log is old
+      log.nowMs += 3 * HOUR_MS;
+      await publish(log, 'young');
+    }
+    await leaveHoles(log, 2);
+    await publish(log, 'a');
+    await leaveHoles(log);
+    const decided = await log.log();
+    // A tombstone, which does not know when the offset below it was allocated.
+    await log.logs().write(decided, { offset: below + 2, atMs: log.nowMs }, 60);
+    expect(shown(await since(log, below + 1))).toEqual(['a', below + 3]);
+  });
+
   it('whose age is not known counts as trimmed: it may have been a message', async () => {
     const log = new TopicLog({ seconds: 60 });
     await publishNumbers(log, 5);
