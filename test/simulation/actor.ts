@@ -1,10 +1,4 @@
-import {
-  type Client,
-  connect,
-  type Message,
-  type Position,
-  type Subscription,
-} from '../../shared/client/index.ts';
+import type { Client, Message, Position, Subscription } from '../../shared/client/index.ts';
 import type { PublishOptions } from '../../shared/client/outbox.ts';
 import { type MessageFrame, type MessagesFrame, messagesIn } from '../../shared/protocol/acks.ts';
 import type { Rewind } from '../../shared/protocol/frames.ts';
@@ -110,7 +104,7 @@ export class Actor implements Tap {
     const { dice } = this.#world;
     this.#world.trace(this.name, 'starts');
     this.#device = new Device(this.#world, this.#system.gateway, this);
-    this.#client = connect({
+    this.#client = this.#system.rollout.clientCode().connectClient({
       ...this.#device.environment(dice.chance(0.5)),
       url: `wss://simulated/prod?userId=${this.name}`,
       bufferMax: dice.pick([2, 1_000, 1_000]),

@@ -51,9 +51,12 @@ export class Audience {
   missingBetween(after: Position, before: number, oldUpTo: number): string | undefined {
     const { epoch } = after;
     for (let offset = after.offset + 1; offset < before; offset++) {
-      const entry = this.#book.entry(this.#pattern, { epoch, offset });
+      // What was never decided is as old as what is decided above it.
+      const decided = this.#book.firstFrom(this.#pattern, { epoch, offset });
+      if (decided && offset <= oldUpTo && !this.isSurelyKept(decided, epoch)) continue;
+      const entry = decided?.offset === offset ? decided : undefined;
       if (!entry) return `offset ${offset} is not decided`;
-      if (!this.isMeantToGet(entry) || (offset <= oldUpTo && !this.isSurelyKept(entry, epoch))) continue;
+      if (!this.isMeantToGet(entry)) continue;
       return `never got ${offset} (after ${after.offset})`;
     }
     return undefined;

@@ -17,12 +17,12 @@ import { completeSettings } from '../../infra/settings.ts';
 import type { Clients as AwsClients } from '../../shared/aws/sdk/clients.ts';
 import type { DeliveryClients } from '../../shared/delivery/deps.ts';
 import { type Post, unanswered } from '../../shared/delivery/post.ts';
-import type { QueueEvent } from '../../shared/lambda/events.ts';
+import type { QueueEvent, QueueResult } from '../../shared/lambda/events.ts';
 import type { MakeRequest, MemoryDynamoDB } from '../memory/dynamodb.ts';
 import type { Bus } from './bus.ts';
 import type { Gateway } from './gateway.ts';
 import type { Environment } from './lambda.ts';
-import type { DeadLetters, Queue } from './queue.ts';
+import type { DeadLetter, DeadLetters, Queue } from './queue.ts';
 import type { World } from './world.ts';
 
 const { postTimeoutMs: POST_TIMEOUT_MS } = completeSettings({});
@@ -37,6 +37,9 @@ export interface Watcher {
   queued(environment: Environment, bodies: readonly string[]): void;
   /** An invocation of a worker begins. */
   began(environment: Environment, event: QueueEvent): void;
+  /** It has ended, and the queue knows what is done. */
+  answered(environment: Environment, result: QueueResult): void;
+  buried(letter: DeadLetter): void;
 }
 
 /** What there is on AWS. */

@@ -1,18 +1,23 @@
 import type { TableName } from '../../shared/data/tables.ts';
-import type { QueueEvent } from '../../shared/lambda/events.ts';
+import type { QueueEvent, QueueRecord, QueueResult } from '../../shared/lambda/events.ts';
 import { keepsHistory, type Namespaces, namespaceOf } from '../../shared/protocol/namespaces.ts';
 import { patternsCovering, type Topic } from '../../shared/protocol/topic.ts';
 import type { Item as TableItem } from '../memory/expression.ts';
 import { SKEW_MS } from './audience.ts';
 import type { Watcher } from './clients.ts';
 import type { Environment } from './lambda.ts';
+import { Letters } from './letters.ts';
 import type { LogBook, LogEntry } from './log-book.ts';
 import { keyOf, type MessageKey, messagesOf, nameOf, type Pair, pairOf, pairsIn } from './messages.ts';
+import type { Promptness } from './promptness.ts';
 import type { DeadLetter } from './queue.ts';
-import type { World } from './world.ts';
+import type { SystemSettings } from './settings.ts';
+import { LATENCY_MAX_MS, type World } from './world.ts';
 
-/** A message that was in time when its frames were packed may be on its way for so long. */
-const LATE_MAX_MS = 60_000;
+/** A message that was in time when it was posted may be on its way for so long. */
+const POST_LATE_MAX_MS = SKEW_MS + LATENCY_MAX_MS;
+/** One that was in time when it was read for a replay comes with the answer, which a route has ten seconds for. */
+const REPLAY_LATE_MAX_MS = SKEW_MS + 10_000;
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -30,16 +35,20 @@ export interface Balance {
 
 /** A message that a connection is to get, because of subscriptions that it had when it came. */
 interface Debt {
+  readonly sinceMs: number;
   readonly expiresAtMs: number;
   readonly patterns: Set<string>;
 }
 
 /** What an invocation has done so far. */
 interface Progress {
-  readonly bodies: readonly string[];
+  readonly sinceMs: number;
+  readonly records: readonly QueueRecord[];
   /** How often, by connection and message. */
   readonly delivered: Map<string, number>;
   readonly gone: Set<string>;
+  /** Connections and messages that it has left to others. */
+  readonly queued: Set<string>;
 }
 
 /** Faults after which a message may be posted to a connection twice. */
@@ -88,11 +97,18 @@ export class Deliveries implements Watcher {
   readonly arrivals = new Map<string, number>();
   readonly #deliveredOnce = new Set<string>();
   readonly #repeatsAllowed: boolean;
+  readonly #letters: Letters;
+  readonly #promptness: Promptness;
+  /** By the name of a message: when it was on the bus first, and by what it is known since. */
+  readonly #arrivedAtMs = new Map<string, number>();
+  readonly #keys = new Map<string, MessageKey>();
 
-  constructor(world: World, namespaces: Namespaces, book: LogBook) {
+  constructor(world: World, settings: SystemSettings, book: LogBook, promptness: Promptness) {
     this.#world = world;
-    this.#namespaces = namespaces;
+    this.#namespaces = settings.namespaces;
     this.#book = book;
+    this.#letters = new Letters(world, settings);
+    this.#promptness = promptness;
     this.#repeatsAllowed = REPEATING.some((fault) => world.faults.likely[fault] !== undefined);
     book.onStored = (topic, epoch, entry) => this.#stored(topic as Topic, epoch, entry);
   }
@@ -139,13 +155,10 @@ export class Deliveries implements Watcher {
     for (const { offset, messageId } of messages) {
       if (messageId === undefined) continue;
       const entry = epoch === undefined ? undefined : this.#book.entry(topic, { epoch, offset });
-      const expiresAtMs = entry?.expiresAtMs ?? this.#expiries.get(nameOf({ topic, messageId })) ?? Infinity;
       if (entry?.except.includes(connectionId)) {
         this.#world.violate(`${connectionId} was sent ${offset} of ${topic}, which leaves it out`);
       }
-      if (expiresAtMs + LATE_MAX_MS < this.#world.now()) {
-        this.#world.violate(`${connectionId} was sent ${messageId} of ${topic}, which is too late`);
-      }
+      this.#expectNotTooLate(connectionId, keyOf(topic, epoch, { offset, messageId }), REPLAY_LATE_MAX_MS);
     }
   }
 
@@ -171,25 +184,62 @@ export class Deliveries implements Watcher {
       const name = nameOf({ topic, messageId });
       this.arrivals.set(name, (this.arrivals.get(name) ?? 0) + 1);
       this.#expiries.set(name, expiresAtMs);
+      getOrSet(this.#arrivedAtMs, name, () => this.#world.scheduler.nowMs);
       if (keepsHistory(namespaceOf(topic, this.#namespaces))) continue;
-      this.#owe(topic, keyOf(topic, undefined, { messageId }), expiresAtMs, except);
+      this.#keys.set(name, name);
+      this.#owe(topic, name, expiresAtMs, except);
       if (expiresAtMs === Infinity) this.onDue(topic, messageId, except);
     }
   }
 
   began(environment: Environment, { Records }: QueueEvent): void {
     this.#progress.set(environment, {
-      bodies: Records.map(({ body }) => body),
+      sinceMs: this.#world.scheduler.nowMs,
+      records: Records,
       delivered: new Map(),
       gone: new Set(),
+      queued: new Set(),
     });
   }
 
+  /** A record that is done leaves nothing behind: everybody it is for was posted to, or is in a job or a dead letter. */
+  answered(environment: Environment, { batchItemFailures }: QueueResult): void {
+    const failed = new Set(batchItemFailures.map(({ itemIdentifier }) => itemIdentifier));
+    const progress = this.#progress.get(environment);
+    for (const { body } of progress?.records.filter(({ messageId }) => !failed.has(messageId)) ?? []) {
+      for (const { connectionId, key } of this.#pairsFor(body, Number(progress?.sinceMs))) {
+        const debt = this.#owed.get(connectionId)?.get(key);
+        const pair = pairOf(connectionId, key);
+        if (!debt || progress?.queued.has(pair) || this.#letters.pairs.has(pair)) continue;
+        if (debt.expiresAtMs <= this.#world.now() + SKEW_MS || !this.#isSubscribed(connectionId, debt))
+          continue;
+        this.#world.violate(`the record that had ${key} for ${connectionId} is done, and nobody has it`);
+      }
+    }
+  }
+
+  /** A dead letter was written. */
+  buried(letter: DeadLetter): void {
+    this.#letters.add(letter);
+    const names = pairsIn(letter.body).map(({ key }) => this.#nameOf(key));
+    const messages = messagesOf(letter.body, this.#namespaces) ?? [];
+    for (const name of new Set([...names, ...messages.map(nameOf)])) {
+      if (!this.#promptness.isRecovered(this.#arrivedAtMs.get(name) ?? -Infinity)) continue;
+      this.#world.violate(`${name} is a dead letter (${letter.reason}), and nothing went wrong`);
+    }
+  }
+
   posted(environment: Environment, connectionId: string, text: string, outcome: string): void {
+    const entries = this.#entriesIn(text);
+    for (const { key, isMessage } of entries) {
+      if (isMessage) this.#expectNotTooLate(connectionId, key, POST_LATE_MAX_MS);
+      if (outcome !== 'delivered') this.#letters.failed(pairOf(connectionId, key));
+    }
     if (outcome !== 'delivered' && outcome !== 'gone') return;
     const progress = this.#progress.get(environment);
     if (outcome === 'gone') progress?.gone.add(connectionId);
-    for (const { key, isOnce } of this.#entriesIn(text)) {
+    for (const { key, isOnce } of entries) {
+      this.#expectInTime(connectionId, key);
       if (this.#settle(connectionId, key)) this.balance[outcome] += 1;
       if (outcome !== 'delivered') continue;
       const pair = pairOf(connectionId, key);
@@ -206,21 +256,17 @@ export class Deliveries implements Watcher {
     const progress = this.#progress.get(environment);
     if (!progress) return;
     for (const { connectionId, key } of bodies.flatMap(pairsIn)) {
+      progress.queued.add(pairOf(connectionId, key));
       const delivered = progress.delivered.get(pairOf(connectionId, key)) ?? 0;
       if (delivered === 0 || progress.gone.has(connectionId)) continue;
       // A batch can have the same twice, and one of the two can be missing.
-      if (delivered < this.#timesIn(progress.bodies, connectionId, key)) continue;
+      if (delivered < this.#timesIn(progress.records, connectionId, key)) continue;
       this.#world.violate(`a job names ${key} for ${connectionId}, who has got it`);
     }
   }
 
   /** Nothing is pending any more: what is still owed is lost, unless it is in a dead letter. */
-  expectSettled(badEvents: readonly DeadLetter[], undelivered: readonly DeadLetter[]): void {
-    const dead = new Set(
-      undelivered.flatMap(({ body }) =>
-        pairsIn(body).map(({ connectionId, key }) => pairOf(connectionId, key)),
-      ),
-    );
+  expectSettled(badEvents: readonly DeadLetter[]): void {
     for (const event of this.#badEvents) {
       if (badEvents.some(({ body }) => body === event)) continue;
       this.#world.violate(`a bad event is no dead letter: ${event}`);
@@ -229,11 +275,10 @@ export class Deliveries implements Watcher {
       badEvents.flatMap(({ body }) => (messagesOf(body, this.#namespaces) ?? []).map(nameOf)),
     );
     for (const [connectionId, owed] of this.#owed) {
-      for (const [key, { expiresAtMs, patterns }] of owed) {
-        const hasRow = [...patterns].some((pattern) => this.#hasLiveRow(pattern, connectionId));
-        const isOver = expiresAtMs <= this.#world.now() || !hasRow;
+      for (const [key, debt] of owed) {
+        const isOver = debt.expiresAtMs <= this.#world.now() || !this.#isSubscribed(connectionId, debt);
         if (isOver) this.balance.lapsed += 1;
-        else if (dead.has(pairOf(connectionId, key)) || deadMessages.has(this.#nameOf(key)))
+        else if (this.#letters.pairs.has(pairOf(connectionId, key)) || deadMessages.has(this.#nameOf(key)))
           this.balance.deadLettered += 1;
         else if (!this.arrivals.has(this.#nameOf(key))) this.balance.unsent += 1;
         else this.#world.violate(`${connectionId} has a subscription and never got ${key}`);
@@ -247,7 +292,11 @@ export class Deliveries implements Watcher {
 
   /** Whoever is left out gets a note in its place. */
   #stored(topic: Topic, epoch: string, entry: LogEntry): void {
-    this.#owe(topic, keyOf(topic, epoch, entry), entry.expiresAtMs);
+    const key = keyOf(topic, epoch, entry);
+    const name = this.#nameOf(key);
+    this.#keys.set(name, key);
+    this.#promptness.expectInTime(`${name} was stored`, this.#arrivedAtMs.get(name) ?? Infinity);
+    this.#owe(topic, key, entry.expiresAtMs);
     const { message, expiresAtMs, except } = entry;
     if (message && expiresAtMs === Infinity) this.onDue(topic, message.messageId, except);
   }
@@ -258,7 +307,12 @@ export class Deliveries implements Watcher {
         if (except.includes(connectionId) || !this.#hasLiveRow(pattern, connectionId)) continue;
         const owed = getOrSet(this.#owed, connectionId, () => new Map<MessageKey, Debt>());
         if (!owed.has(key)) this.balance.matched += 1;
-        getOrSet(owed, key, () => ({ expiresAtMs, patterns: new Set() })).patterns.add(pattern);
+        const make = () => ({
+          sinceMs: this.#world.scheduler.nowMs,
+          expiresAtMs,
+          patterns: new Set<string>(),
+        });
+        getOrSet(owed, key, make).patterns.add(pattern);
         getOrSet(this.#matched, key, () => new Set()).add(connectionId);
       }
     }
@@ -266,6 +320,37 @@ export class Deliveries implements Watcher {
 
   #settle(connectionId: string, key: MessageKey): boolean {
     return this.#owed.get(connectionId)?.delete(key) ?? false;
+  }
+
+  #isSubscribed(connectionId: string, { patterns }: Debt): boolean {
+    return [...patterns].some((pattern) => this.#hasLiveRow(pattern, connectionId));
+  }
+
+  #expectInTime(connectionId: string, key: MessageKey): void {
+    const debt = this.#owed.get(connectionId)?.get(key);
+    if (debt) this.#promptness.expectInTime(`${connectionId} was posted ${key}`, debt.sinceMs);
+  }
+
+  #expectNotTooLate(connectionId: string, key: MessageKey, lateMaxMs: number): void {
+    const [topic = '', offset = '', epoch] = key.split(' ');
+    const entry =
+      epoch === undefined ? undefined : this.#book.entry(topic, { epoch, offset: Number(offset) });
+    const expiresAtMs = entry?.expiresAtMs ?? this.#expiries.get(key) ?? Infinity;
+    const lateMs = this.#world.now() - expiresAtMs;
+    if (lateMs > lateMaxMs) this.#world.violate(`${connectionId} was sent ${key} ${lateMs} ms too late`);
+  }
+
+  /** What is owed of what a record has, but for what another one may have brought since. */
+  #pairsFor(body: string, sinceMs: number): Pair[] {
+    const isOwedSince = ({ connectionId, key }: Pair) =>
+      Number(this.#owed.get(connectionId)?.get(key)?.sinceMs) <= sinceMs;
+    if ('connectionIds' in JSON.parse(body)) return pairsIn(body).filter(isOwedSince);
+    return (messagesOf(body, this.#namespaces) ?? []).flatMap((message) => {
+      const name = nameOf(message);
+      const key = this.arrivals.get(name) === 1 ? this.#keys.get(name) : undefined;
+      const connectionIds = key === undefined ? [] : [...(this.#matched.get(key) ?? [])];
+      return connectionIds.map((connectionId) => ({ connectionId, key: String(key) }));
+    });
   }
 
   /** Whoever had no other subscription to it when a message came is owed it no longer. */
@@ -278,10 +363,10 @@ export class Deliveries implements Watcher {
   }
 
   /** How often a batch of jobs, or of events, has a message for a connection. */
-  #timesIn(bodies: readonly string[], connectionId: string, key: MessageKey): number {
+  #timesIn(records: readonly QueueRecord[], connectionId: string, key: MessageKey): number {
     const isIt = (pair: Pair) => pair.connectionId === connectionId && pair.key === key;
     const isNamed = (message: { topic: string; messageId: string }) => nameOf(message) === this.#nameOf(key);
-    const times = bodies.map((body) =>
+    const times = records.map(({ body }) =>
       'connectionIds' in JSON.parse(body)
         ? pairsIn(body).filter(isIt).length
         : (messagesOf(body, this.#namespaces) ?? []).filter(isNamed).length,
@@ -303,11 +388,13 @@ export class Deliveries implements Watcher {
     return rows?.values().some((expiresAtMs) => expiresAtMs > this.#world.now() + SKEW_MS) ?? false;
   }
 
-  #entriesIn(text: string): { key: MessageKey; isOnce: boolean }[] {
+  /** What a frame has of a topic: messages, and notes in the place of those that are for others. */
+  #entriesIn(text: string): { key: MessageKey; isMessage: boolean; isOnce: boolean }[] {
     const { type, topic, epoch, messages, ...single } = JSON.parse(text);
     if (topic === undefined || !['message', 'messages'].includes(type)) return [];
     return (messages ?? [single]).map((entry: { readonly offset?: number; readonly messageId?: string }) => ({
       key: keyOf(topic, epoch, entry),
+      isMessage: entry.messageId !== undefined,
       isOnce: entry.offset !== undefined || this.arrivals.get(`${topic} ${entry.messageId}`) === 1,
     }));
   }

@@ -31,6 +31,18 @@ export class Dice {
     return items[this.integer(0, items.length - 1)] as T; // it has so many
   }
 
+  /** One of them, each as likely as it says; none, if they do not add up to 1. */
+  weighted<K extends string>(likely: Readonly<Record<K, number>>): K | undefined {
+    const entries = Object.entries(likely) as [K, number][]; // they are its own
+    const sum = entries.reduce((all, [, each]) => all + each, 0);
+    let roll = this.next() * Math.max(1, sum);
+    for (const [name, each] of entries) {
+      roll -= each;
+      if (roll < 0) return name;
+    }
+    return undefined;
+  }
+
   shuffled<T>(items: readonly T[]): T[] {
     return items
       .map((item) => ({ item, place: this.next() }))

@@ -1,4 +1,5 @@
 import type { Dice } from './dice.ts';
+import type { Mode } from './modes.ts';
 
 /** What goes wrong on AWS, and how likely it is at each occasion at most. */
 const FAULTS = {
@@ -80,16 +81,35 @@ const CALM_SHARE = 0.1;
 /** Seeds in which connections do not last, and nothing else happens. */
 const SHORT_LIVED_SHARE = 0.06;
 const ON_SHARE = 0.3;
+/** In a swarm a fault may be that much more likely than it usually is at most. */
+const SWARM_FACTOR = 4;
+/** In a swarm some faults come in bouts, with time to recover in between. */
+const BOUT_MS = [1_000, 3 * 60_000] as const;
+
+interface Bouts {
+  readonly everyMs: number;
+  /** Of the time. */
+  readonly share: number;
+}
 
 /** Which faults a world has, and how often they came. */
 export class Faults {
   readonly counts: Partial<Record<Fault, number>> = {};
   readonly #dice: Dice;
   readonly #likely: Partial<Record<Fault, number>> = {};
+  readonly #bouts = new Map<Fault, Bouts>();
+  readonly #nowMs: () => number;
   #isOn = true;
 
-  constructor(dice: Dice) {
+  constructor(dice: Dice, nowMs: () => number, mode: Mode) {
     this.#dice = dice;
+    this.#nowMs = nowMs;
+    if (mode === 'swarm' || mode === 'liveness') this.#rollSwarm();
+    else this.#rollUsual();
+  }
+
+  #rollUsual(): void {
+    const dice = this.#dice;
     if (dice.chance(CALM_SHARE)) {
       if (dice.chance(0.5)) for (const name of HARMLESS) this.#likely[name] = FAULTS[name];
       return;
@@ -101,6 +121,19 @@ export class Faults {
     const share = dice.pick([ON_SHARE / 3, ON_SHARE, ON_SHARE, 2 * ON_SHARE]);
     for (const name of FAULT_NAMES) {
       if (dice.chance(share)) this.#likely[name] = dice.scale(FAULTS[name] / 20, FAULTS[name]);
+    }
+  }
+
+  /** Any faults together, because many bugs need some to be there and others not to be in their way. */
+  #rollSwarm(): void {
+    const dice = this.#dice;
+    const share = dice.next();
+    for (const name of FAULT_NAMES) {
+      if (!dice.chance(share)) continue;
+      this.#likely[name] = dice.scale(FAULTS[name] / 20, Math.min(1, SWARM_FACTOR * FAULTS[name]));
+      if (dice.chance(0.5)) {
+        this.#bouts.set(name, { everyMs: dice.scale(...BOUT_MS), share: dice.between(0.1, 0.9) });
+      }
     }
   }
 
@@ -127,9 +160,15 @@ export class Faults {
   /** Whether it happens now. */
   hits(fault: Fault): boolean {
     const probability = this.#likely[fault];
-    if (!this.#isOn || probability === undefined || !this.#dice.chance(probability)) return false;
+    if (!this.#isOn || probability === undefined || this.#isBetweenBouts(fault)) return false;
+    if (!this.#dice.chance(probability)) return false;
     this.count(fault);
     return true;
+  }
+
+  #isBetweenBouts(fault: Fault): boolean {
+    const bouts = this.#bouts.get(fault);
+    return bouts !== undefined && (this.#nowMs() / bouts.everyMs) % 1 > bouts.share;
   }
 
   count(fault: Fault): void {

@@ -1,4 +1,5 @@
 import type { Context, Handler } from '../../shared/lambda/stack.ts';
+import type { Code } from './code.ts';
 import type { Cancel } from './scheduler.ts';
 import type { World } from './world.ts';
 
@@ -142,14 +143,20 @@ function settleWith<T>(result: Attempt<T>, resolve: (value: T) => void, reject: 
 interface FunctionOptions<E, R> {
   readonly name: string;
   readonly timeoutMs: number;
+  /** The code that a new environment gets. */
+  readonly deployed: () => Code;
+  /** Whether environments with this code get invocations. */
+  readonly isDeployed: (code: Code) => boolean;
   /** Loads the code: what it keeps in memory lives as long as the environment. */
-  readonly load: (environment: Environment) => Handler<E, R>;
-  /** Told when an invocation begins. */
+  readonly load: (environment: Environment, code: Code) => Handler<E, R>;
+  /** Told when an invocation begins, and when its answer is out. */
   readonly onStart?: (environment: Environment, event: E) => void;
+  readonly onAnswer?: (environment: Environment, answer: R) => void;
 }
 
 interface Warm<E, R> {
   readonly environment: Environment;
+  readonly code: Code;
   readonly handler: Handler<E, R>;
 }
 
@@ -157,7 +164,7 @@ interface Warm<E, R> {
 export class LambdaFunction<E, R> {
   readonly #world: World;
   readonly #options: FunctionOptions<E, R>;
-  readonly #idle: Warm<E, R>[] = [];
+  #idle: Warm<E, R>[] = [];
   readonly #all: Environment[] = [];
 
   constructor(world: World, options: FunctionOptions<E, R>) {
@@ -181,12 +188,15 @@ export class LambdaFunction<E, R> {
   }
 
   #take(): { warm: Warm<E, R>; startMs: number } {
-    if (this.#world.faults.hits('environmentReplaced')) this.#idle.length = 0;
+    const { deployed, isDeployed, load } = this.#options;
+    if (this.#world.faults.hits('environmentReplaced')) this.#idle = [];
+    this.#idle = this.#idle.filter(({ code }) => isDeployed(code));
     const warm = this.#idle.pop();
     if (warm) return { warm, startMs: WARM_START_MS };
     const environment = new Environment(this.#world);
     this.#all.push(environment);
-    return { warm: { environment, handler: this.#options.load(environment) }, startMs: COLD_START_MS };
+    const code = deployed();
+    return { warm: { environment, code, handler: load(environment, code) }, startMs: COLD_START_MS };
   }
 
   #run(warm: Warm<E, R>, event: E, resolve: (outcome: Outcome<R>) => void): void {
@@ -222,6 +232,7 @@ export class LambdaFunction<E, R> {
         return environment.kill();
       }
       world.trace('done', options.name, outcome.status);
+      if (outcome.status === 'answered') options.onAnswer?.(environment, outcome.answer);
       this.#idle.push(warm);
       over(outcome);
     };

@@ -71,6 +71,16 @@ export class LogBook {
     return this.#log(topic, epoch).entries.get(offset);
   }
 
+  /** The first that is decided at an offset or above it. */
+  firstFrom(topic: string, { epoch, offset }: Position): LogEntry | undefined {
+    const { entries, head } = this.#log(topic, epoch);
+    for (let at = offset; at <= head; at++) {
+      const entry = entries.get(at);
+      if (entry) return entry;
+    }
+    return undefined;
+  }
+
   /** Of one of the topic's logs, in order. */
   entries(topic: string, epoch: string): LogEntry[] {
     return [...this.#log(topic, epoch).entries.values()].sort((a, b) => a.offset - b.offset);

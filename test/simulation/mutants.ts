@@ -8,14 +8,19 @@ import { keepsHistory, namespaceOf } from '../../shared/protocol/namespaces.ts';
 import { isTopic, type Topic } from '../../shared/protocol/topic.ts';
 import type { DeliveryJob } from '../../shared/queues/job.ts';
 import type { Environment } from './lambda.ts';
+import type { Mode } from './modes.ts';
+import type { Plant } from './sources.ts';
 import type { Bend, Bends } from './system.ts';
 
 /** Where an application believes that it is: what the SDK says, or, bent, the newest that its socket has brought. */
 export type PositionOf = (subscription: Subscription, newest: Position | undefined) => Position | undefined;
 export const realPosition: PositionOf = ({ position }) => position;
 
-/** A bug, planted from outside, that the simulation has to find. */
+/** A bug, planted from outside or in the source, that the simulation has to find. */
 export interface Mutant extends Bends {
+  /** In which it is found, if it is not in the usual one. */
+  readonly mode?: Mode;
+  readonly plant?: Plant;
   readonly positionOf?: PositionOf;
 }
 

@@ -2,6 +2,7 @@ import type { Published, PublishOptions, Stored } from '../../shared/client/outb
 import { keepsHistory, type Namespaces, namespaceOf } from '../../shared/protocol/namespaces.ts';
 import type { Topic } from '../../shared/protocol/topic.ts';
 import type { LogBook, LogEntry } from './log-book.ts';
+import { Order } from './order.ts';
 import type { DeadLetter } from './queue.ts';
 import type { World } from './world.ts';
 
@@ -25,6 +26,7 @@ export class Publications {
   readonly #book: LogBook;
   readonly #namespaces: Namespaces;
   readonly #all: Publication[] = [];
+  readonly #order: Order;
   #next = 1;
   /** How many each publisher waits for. */
   readonly #unsettled = new Map<object, number>();
@@ -35,6 +37,7 @@ export class Publications {
     this.#world = world;
     this.#book = book;
     this.#namespaces = namespaces;
+    this.#order = new Order(world);
   }
 
   get count(): number {
@@ -56,7 +59,13 @@ export class Publications {
 
   /** By a back end: what is on the bus is accepted. */
   put(topic: Topic, content: Content): void {
+    this.#order.published(content.n);
     this.#all.push({ topic, content, isAccepted: true });
+  }
+
+  /** These are of one event, or one frame, and have not been published before. */
+  together(contents: readonly Content[]): void {
+    this.#order.together(contents.map(({ n }) => n));
   }
 
   /** Nobody is there any more to be told. */
@@ -73,11 +82,13 @@ export class Publications {
     result: Promise<Published | Stored>,
   ): Promise<void> {
     const publication: Publication = { topic, content, isAccepted: false };
+    this.#order.published(content.n);
     this.#all.push(publication);
     this.#unsettled.set(publisher, (this.#unsettled.get(publisher) ?? 0) + 1);
     const settled = result.then(
       (answer) => {
         publication.isAccepted = true;
+        this.#order.acknowledged(content.n);
         this.#world.trace('accepted', topic, content.n, answer.messageId);
         this.#acceptedIds.push({ topic, messageId: answer.messageId });
         if (options.stored) this.#expectStored(topic, content, answer as Stored);
@@ -112,6 +123,7 @@ export class Publications {
       }
     }
     for (const { topic, entries } of this.#book.logs) this.#expectVersionsRise(topic, entries);
+    this.#order.expectKept(this.#book);
   }
 
   #expectStored(topic: Topic, content: Content, answer: Stored): void {

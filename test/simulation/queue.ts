@@ -27,9 +27,16 @@ export interface DeadLetter {
 /** A queue that only people read. */
 export class DeadLetters {
   readonly letters: DeadLetter[] = [];
+  readonly #onLetter: (letter: DeadLetter) => void;
+
+  constructor(onLetter: (letter: DeadLetter) => void) {
+    this.#onLetter = onLetter;
+  }
 
   add(body: string, reason: string): void {
-    this.letters.push({ body, reason });
+    const letter = { body, reason };
+    this.letters.push(letter);
+    this.#onLetter(letter);
   }
 }
 

@@ -1,3 +1,5 @@
+import { completeSettings } from '../../infra/settings.ts';
+import { SLOW_WORKERS_MAX } from '../../infra/sizes.ts';
 import type { Namespaces } from '../../shared/protocol/namespaces.ts';
 import { AGE_MAX_MS } from './gateway.ts';
 import type { World } from './world.ts';
@@ -8,6 +10,7 @@ const PAGE_ITEMS_MAX = [2, 5, 1_000];
 /** More than anybody has. */
 export const SUBSCRIPTIONS_MAX = 100;
 const SHARD_SUBSCRIBERS_MAX = 5_000;
+const USUAL = completeSettings({});
 
 export interface SystemSettings {
   readonly namespaces: Namespaces;
@@ -57,3 +60,26 @@ export function rollSettings({ dice, faults }: World): SystemSettings {
     pageItemsMax: dice.pick(PAGE_ITEMS_MAX),
   };
 }
+
+/** Queues are called as their workers are. */
+export const urlOf = (name: string): string => `https://simulated/000000000000/${name}`;
+
+/** What the environment variables of all functions say. */
+export const configOf = (settings: SystemSettings) => ({
+  ...settings,
+  connectionsTable: 'connections',
+  subscriptionsTable: 'subscriptions',
+  topicsTable: 'topics',
+  messagesTable: 'messages',
+  eventBusName: 'bus',
+  deliveryQueueUrl: urlOf('deliver'),
+  slowQueueUrl: urlOf('slow'),
+  deadLettersUrl: 'undelivered',
+  badEventsUrl: 'badEvents',
+  endpoint: 'https://simulated',
+  requestsPerSecondMax: settings.requestsPerSecondMax ?? USUAL.requestsPerSecondMax,
+  environmentsMax: USUAL.fanOutWorkersMax + USUAL.deliveryWorkersMax + SLOW_WORKERS_MAX,
+  postTimeoutMs: USUAL.postTimeoutMs,
+  rolloverAfterSeconds: USUAL.rolloverAfterSeconds,
+});
+export type SystemConfig = ReturnType<typeof configOf>;

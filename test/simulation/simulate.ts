@@ -1,10 +1,13 @@
-import { logger } from '../../shared/lambda/logger.ts';
 import { Actor } from './actor.ts';
+import * as current from './code.ts';
 import { type Balance, Deliveries } from './deliveries.ts';
 import type { Fault } from './faults.ts';
 import { LogBook } from './log-book.ts';
+import type { Mode } from './modes.ts';
 import { type Mutant, realPosition } from './mutants.ts';
+import { Promptness } from './promptness.ts';
 import { Publications } from './publications.ts';
+import { type Codes, Rollout } from './rollout.ts';
 import { rollSettings } from './settings.ts';
 import { System } from './system.ts';
 import { Workload } from './workload.ts';
@@ -22,7 +25,9 @@ const TASKS_MAX = 500_000;
 const INTERMISSION_SHARE = 0.04;
 
 interface SimulationOptions {
+  readonly mode?: Mode;
   readonly mutant?: Mutant | undefined;
+  readonly codes?: Codes;
   readonly print?: (line: string) => void;
 }
 
@@ -45,11 +50,11 @@ export interface Report {
 /** Runs one world from its beginning to its end. */
 export async function simulate(
   seed: number,
-  { mutant = {}, print }: SimulationOptions = {},
+  { mode = 'usual', mutant = {}, codes = { current }, print }: SimulationOptions = {},
 ): Promise<Report> {
-  logger.setLogLevel('SILENT');
-  const world = new World(seed, print);
-  const run = new Run(world, mutant);
+  for (const code of Object.values(codes)) code.silence();
+  const world = new World(seed, { mode, print });
+  const run = new Run(world, mutant, codes);
   const startMs = world.scheduler.nowMs;
   try {
     await run.everything();
@@ -85,17 +90,27 @@ class Run {
   readonly #system: System;
   readonly #book: LogBook;
   readonly #workload: Workload;
+  readonly #promptness: Promptness;
+  readonly #rollout: Rollout;
 
-  constructor(world: World, { positionOf = realPosition, ...bends }: Mutant) {
+  constructor(world: World, { positionOf = realPosition, ...bends }: Mutant, codes: Codes) {
     const { dice } = world;
     this.#world = world;
     const settings = rollSettings(world);
     this.#book = new LogBook(world);
-    this.deliveries = new Deliveries(world, settings.namespaces, this.#book);
-    this.#system = new System(world, settings, this.deliveries, bends, (table, before, after) => {
-      this.#book.written(table, before, after);
-      this.deliveries.written(table, before, after);
-      if (table === 'connections' && !after) this.#expectClosed(String(before?.connectionId?.S));
+    this.#promptness = new Promptness(world, settings.visibilityMs);
+    this.#rollout = new Rollout(world, codes);
+    this.deliveries = new Deliveries(world, settings, this.#book, this.#promptness);
+    this.#system = new System(world, {
+      settings,
+      watcher: this.deliveries,
+      rollout: this.#rollout,
+      bends,
+      onWrite: (table, before, after) => {
+        this.#book.written(table, before, after);
+        this.deliveries.written(table, before, after);
+        if (table === 'connections' && !after) this.#expectClosed(String(before?.connectionId?.S));
+      },
     });
     this.#system.gateway.onReceive = (id, text) => this.deliveries.received(id, text);
     this.#system.gateway.onSend = (id, text) => this.deliveries.sent(id, text);
@@ -121,18 +136,23 @@ class Run {
   async everything(): Promise<void> {
     const { dice } = this.#world;
     const publishes = Math.round(dice.scale(10, 60));
+    const { activeMs } = this.#workload;
     this.#workload.plan(publishes);
-    if (await this.#runFor(this.#workload.activeMs)) return;
+    this.#rollout.plan(activeMs);
+    const wellAfterMs = this.#world.mode === 'liveness' ? activeMs * dice.between(0.05, 0.95) : activeMs;
+    if (await this.#runFor(wellAfterMs)) return;
+    if (wellAfterMs < activeMs) this.#allIsWell();
+    if (await this.#runFor(activeMs - wellAfterMs)) return;
     if (dice.chance(INTERMISSION_SHARE)) {
       if (await this.#intermit()) return;
       this.#workload.plan(Math.ceil(publishes / 2));
-      if (await this.#runFor(this.#workload.activeMs)) return;
+      if (await this.#runFor(activeMs)) return;
     }
     if (await this.#calmDown()) return;
     for (const actor of this.actors) actor.expectCaughtUp();
     for (const actor of this.actors) actor.expectRows(this.deliveries.subscriptions);
-    const { badEvents, undelivered } = this.#system;
-    this.deliveries.expectSettled(badEvents.letters, undelivered.letters);
+    const { badEvents } = this.#system;
+    this.deliveries.expectSettled(badEvents.letters);
     this.publications.expectInLogs(badEvents.letters, this.deliveries.arrivals);
     if (this.#world.violation !== undefined) return;
     await this.#everybodyLeaves();
@@ -167,25 +187,35 @@ class Run {
     return false;
   }
 
-  /** No more faults, everybody is there, and everything comes to an end. */
+  /** No more faults, and who is there is there for good. */
+  #allIsWell(): void {
+    this.#world.trace('all is well');
+    this.#world.faults.stop();
+    for (const actor of this.actors) actor.setOnline(true);
+    this.#promptness.begin();
+  }
+
+  /** Everybody is there, and everything comes to an end. */
   async #calmDown(): Promise<boolean> {
-    const { faults, dice } = this.#world;
+    const { dice, mode, scheduler } = this.#world;
+    if (mode !== 'liveness') this.#allIsWell();
     this.#world.trace('calm');
-    faults.stop();
     for (const actor of this.actors) {
-      actor.setOnline(true);
       if (!actor.isUp && dice.chance(0.7)) this.#workload.arrive(actor);
     }
     const isQuiet = () =>
       this.#system.isQuiet &&
       this.publications.isSettled &&
       this.actors.every(({ isUp, isConnected }) => !isUp || isConnected);
-    let quietSinceMs = this.#world.scheduler.nowMs;
+    let quietSinceMs = scheduler.nowMs;
     const isSettled = () => {
-      if (!isQuiet()) quietSinceMs = this.#world.scheduler.nowMs;
-      return this.#world.scheduler.nowMs - quietSinceMs > SETTLE_MS;
+      if (!isQuiet()) quietSinceMs = scheduler.nowMs;
+      return scheduler.nowMs - quietSinceMs > SETTLE_MS;
     };
-    if (await this.#runFor(QUIET_WITHIN_MS, isSettled)) return true;
+    // Who has just come needs a while, too.
+    const drainedWithinMs = this.#promptness.drainedByMs - scheduler.nowMs + SETTLE_MS;
+    const withinMs = mode === 'liveness' ? drainedWithinMs + SETTLE_MS : QUIET_WITHIN_MS;
+    if (await this.#runFor(withinMs, isSettled)) return true;
     if (!isSettled()) this.#world.violate('there was no end to it');
     return this.#world.violation !== undefined;
   }

@@ -1,9 +1,13 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { MUTANTS } from './mutants.ts';
 import { simulate } from './simulate.ts';
+import { load } from './sources.ts';
+import type { ThreadData } from './threads.ts';
 
 /** Runs the seeds that it is told to. Nothing in here has another clock or other dice than its world's. */
-const mutant = MUTANTS.get(workerData.mutant);
+const { mode, mutant: name, sources }: ThreadData = workerData;
+const mutant = MUTANTS.get(name ?? '');
+const codes = await load(sources);
 const forbidden = (what: string) => () => {
   throw new Error(`expected nobody in a simulated world to use ${what}`);
 };
@@ -16,6 +20,6 @@ globalThis.setInterval = forbidden('setInterval') as unknown as typeof setInterv
 Error.stackTraceLimit = 0;
 
 parentPort?.on('message', async (seed: number) => {
-  parentPort?.postMessage(await simulate(seed, { mutant }));
+  parentPort?.postMessage(await simulate(seed, { mode, mutant, codes }));
 });
 parentPort?.postMessage('ready');

@@ -1,7 +1,9 @@
 import { Worker } from 'node:worker_threads';
 import type { Balance } from './deliveries.ts';
 import { FAULT_NAMES, type Fault } from './faults.ts';
+import type { Mode } from './modes.ts';
 import type { Report } from './simulate.ts';
+import type { Sources } from './sources.ts';
 
 /** Worlds leave little behind; what they leave is collected sooner with less room. */
 const HEAP_MB_MAX = 400;
@@ -44,11 +46,16 @@ function addTo(totals: Totals, report: Report): void {
     totals.faults[name] = (totals.faults[name] ?? 0) + (report.faults[name] ?? 0);
 }
 
-interface Work {
+/** What every thread of some work is told. */
+export interface ThreadData {
+  readonly mode: Mode;
+  readonly mutant?: string | undefined;
+  readonly sources: Sources;
+}
+interface Work extends ThreadData {
   readonly seed: number;
   readonly seeds: number;
   readonly threads: number;
-  readonly mutant?: string | undefined;
   readonly onFailure: (report: Report) => void;
   /** No more than one is wanted. */
   readonly stopsAtFailure?: boolean;
@@ -59,15 +66,15 @@ export async function simulateAll({
   seed,
   seeds,
   threads,
-  mutant,
   onFailure,
   stopsAtFailure,
+  ...workerData
 }: Work): Promise<Totals> {
   const totals = noTotals();
   let next = seed;
   const work = async (): Promise<void> => {
     const thread = new Worker(new URL('thread.ts', import.meta.url), {
-      workerData: { mutant },
+      workerData,
       resourceLimits: { maxOldGenerationSizeMb: HEAP_MB_MAX },
     });
     await new Promise<void>((resolve, reject) => {

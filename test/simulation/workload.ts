@@ -1,16 +1,24 @@
 import type { PublishOptions } from '../../shared/client/outbox.ts';
 import type { Rewind } from '../../shared/protocol/frames.ts';
 import { keepsHistory, namespaceOf } from '../../shared/protocol/namespaces.ts';
-import { type Pattern, parsePattern, parseTopic, type Topic } from '../../shared/protocol/topic.ts';
+import {
+  type Pattern,
+  parsePattern,
+  parseTopic,
+  patternsCovering,
+  type Topic,
+} from '../../shared/protocol/topic.ts';
 import type { Actor } from './actor.ts';
+import { type Habits, rollHabits } from './habits.ts';
 import type { Publications } from './publications.ts';
 import type { System } from './system.ts';
 import type { World } from './world.ts';
 
-const TOPICS = ['log/a', 'log/b', 'short/a', 'short/b', 'last/a', 'plain/a', 'plain/b', 'closed/a'].map(
-  parseTopic,
-);
-const PATTERNS = ['log/*', 'short/*', 'plain/*', 'last/*'].map(parsePattern);
+/** One begins as another ends: a wildcard below the first does not cover it. */
+const TOPICS = 'log/a log/b short/a short/b last/a plain/a plain/ab plain/b closed/a'
+  .split(' ')
+  .map(parseTopic);
+const PATTERNS = 'log/* short/* plain/* plain/a/* last/*'.split(' ').map(parsePattern);
 const SECOND_MS = 1_000;
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
@@ -30,8 +38,9 @@ export class Workload {
   readonly #tickMs: number;
   /** Of messages. */
   readonly #fatShare: number;
-  /** Of what people do. */
-  readonly #leavingShare: number;
+  readonly #habits: Habits;
+  /** Whoever stays does not leave by chance. */
+  readonly #leavingFactor: number;
   readonly #versions = new Map<Topic, number>();
   #endMs = 0;
 
@@ -42,9 +51,8 @@ export class Workload {
     this.#actors = actors;
     this.#publications = publications;
     this.topics = dice.shuffled(TOPICS).slice(0, dice.integer(2, 5));
-    const isOfSome = (pattern: Pattern) =>
-      this.topics.some((topic) => pattern.startsWith(`${topic.split('/')[0]}/`));
-    const wildcards = PATTERNS.filter((pattern) => isOfSome(pattern) && dice.chance(0.3));
+    const covering = new Set(this.topics.flatMap(patternsCovering));
+    const wildcards = PATTERNS.filter((pattern) => covering.has(pattern) && dice.chance(0.3));
     this.#patterns = [...(this.topics as readonly string[] as Pattern[]), ...wildcards];
     // Longer than a connection can last, now and then.
     const isLong = dice.chance(0.02);
@@ -55,7 +63,8 @@ export class Workload {
     this.#tickMs = Math.max(TICK_MS, this.activeMs / 60);
     this.#fatShare = dice.chance(0.08) ? dice.between(0.3, 0.9) : 0;
     // A connection lasts until it is replaced only with somebody who stays.
-    this.#leavingShare = connectionsLastMs > 0 ? 0.003 : 0.05;
+    this.#leavingFactor = connectionsLastMs > 0 ? 0.06 : 1;
+    this.#habits = rollHabits(dice, world.mode);
   }
 
   /** Plans one time of activity, from now on. */
@@ -83,6 +92,7 @@ export class Workload {
       this.#publications.newContent(undefined),
     );
     for (const topic of topics) for (const content of contents) this.#publications.put(topic, content);
+    this.#publications.together(contents);
     const messages = contents.map((data) => ({ data }));
     this.#system.bus.put('my.shop', JSON.stringify({ topics, messages }));
   }
@@ -148,17 +158,22 @@ export class Workload {
   #act(actor: Actor): void {
     const { dice } = this.#world;
     const pattern = dice.pick(this.#patterns);
-    const roll = dice.next();
-    if (roll < 0.12) this.#subscribe(actor, pattern);
-    else if (roll < 0.2) actor.unsubscribe(pattern);
-    else if (roll < 0.35) actor.save(pattern);
-    else if (roll < 0.35 + this.#leavingShare) actor.stop(dice.chance(0.5));
-    else if (roll < 0.45) actor.send(dice.pick(this.#actors));
-    else if (roll < 0.5 && this.#hasLog(pattern)) void actor.readHistory(pattern as string as Topic);
-    else if (roll < 0.52) void actor.askWhoAmI();
-    else if (roll < 0.53) actor.subscribe(parsePattern('closed/*'));
-    else if (roll < 0.55 && !this.#hasLog(pattern)) actor.subscribeAnyway(pattern);
-    else if (roll < 0.6) actor.resume(pattern);
+    const { actions } = this.#habits;
+    const likely = { ...actions, stop: actions.stop * this.#leavingFactor };
+    const perform: Readonly<Record<keyof typeof likely, () => void>> = {
+      subscribe: () => this.#subscribe(actor, pattern),
+      unsubscribe: () => actor.unsubscribe(pattern),
+      save: () => actor.save(pattern),
+      stop: () => actor.stop(dice.chance(0.5)),
+      send: () => actor.send(dice.pick(this.#actors)),
+      readHistory: () => this.#hasLog(pattern) && actor.readHistory(pattern as string as Topic),
+      askWhoAmI: () => actor.askWhoAmI(),
+      subscribeForbidden: () => actor.subscribe(parsePattern('closed/*')),
+      subscribeAnyway: () => this.#hasLog(pattern) || actor.subscribeAnyway(pattern),
+      resume: () => actor.resume(pattern),
+    };
+    const action = dice.weighted(likely);
+    if (action) perform[action]();
   }
 
   #planPublishes(count: number): void {
@@ -173,20 +188,19 @@ export class Workload {
   }
 
   #publish(): void {
-    const { dice } = this.#world;
-    const roll = dice.next();
-    if (roll < 0.06) this.#putMany();
-    else if (roll < 0.08) this.#putApart();
-    else this.#publishOne();
+    const kind = this.#world.dice.weighted(this.#habits.publishes);
+    if (kind === 'putMany') this.#putMany();
+    else if (kind === 'putApart') this.#putApart();
+    else this.#publishOne(kind === 'put');
   }
 
-  #publishOne(): void {
+  #publishOne(isPut: boolean): void {
     const { dice } = this.#world;
     const topic = dice.pick(this.topics);
     const { clientPublish, history } = namespaceOf(topic, this.#system.settings.namespaces);
     const options = this.#rollOptions(topic, history !== undefined);
     const publishers = this.#actors.filter(({ isUp }) => isUp);
-    if (!clientPublish || publishers.length === 0 || dice.chance(0.3)) {
+    if (!clientPublish || publishers.length === 0 || isPut) {
       const { stored: _, except: __, ...fields } = options;
       this.put(topic, fields, this.#padding());
       return;
@@ -208,13 +222,14 @@ export class Workload {
 
   #rollOptions(topic: Topic, hasHistory: boolean): PublishOptions {
     const { dice } = this.#world;
-    const version = hasHistory && dice.chance(0.2) ? this.#nextVersion(topic) : undefined;
+    const { options } = this.#habits;
+    const version = hasHistory && dice.chance(options.version) ? this.#nextVersion(topic) : undefined;
     return {
-      ...(dice.chance(0.3) && { key: `key${dice.integer(0, 1e9)}` }),
-      ...(dice.chance(0.1) && { maxAge: dice.pick([1, 10, 100]) }),
-      ...(dice.chance(0.15) && { except: 'self' as const }),
+      ...(dice.chance(options.key) && { key: `key${dice.integer(0, 1e9)}` }),
+      ...(dice.chance(options.maxAge) && { maxAge: dice.pick([1, 10, 100]) }),
+      ...(dice.chance(options.except) && { except: 'self' as const }),
       ...(version !== undefined && { version }),
-      ...(hasHistory && dice.chance(0.2) && { stored: true }),
+      ...(hasHistory && dice.chance(options.stored) && { stored: true }),
     };
   }
 

@@ -1,16 +1,24 @@
 import { Dice } from './dice.ts';
 import { Faults } from './faults.ts';
+import type { Mode } from './modes.ts';
 import { type Cancel, Scheduler } from './scheduler.ts';
 
 const START_MS = Date.UTC(2026, 10, 20);
 /** With everything else that can hold up a command, it is still answered within the 30 s that the SDK waits. */
-const LATENCY_MAX_MS = 2_000;
+export const LATENCY_MAX_MS = 2_000;
 const TRACE_TAIL = 60;
 const LINE_LENGTH_MAX = 400;
+
+interface WorldOptions {
+  readonly mode?: Mode;
+  /** Gets every line of the trace. */
+  readonly print?: ((line: string) => void) | undefined;
+}
 
 /** What every part of a simulated system has in common: time, chance, faults, and a trace of what happened. */
 export class World {
   readonly seed: number;
+  readonly mode: Mode;
   readonly scheduler: Scheduler;
   readonly faults: Faults;
   readonly dice: Dice;
@@ -22,12 +30,13 @@ export class World {
   readonly #print: ((line: string) => void) | undefined;
   readonly #slow: number;
 
-  constructor(seed: number, print?: (line: string) => void) {
+  constructor(seed: number, { mode = 'usual', print }: WorldOptions = {}) {
     this.seed = seed;
+    this.mode = mode;
     this.#print = print;
     const dice = new Dice(seed);
     this.scheduler = new Scheduler(START_MS + dice.integer(0, 999_999));
-    this.faults = new Faults(dice.fork());
+    this.faults = new Faults(dice.fork(), () => this.scheduler.nowMs, mode);
     this.dice = dice.fork();
     if (this.faults.has('clocksDiffer')) this.faults.count('clocksDiffer');
     this.#slow = !this.faults.isGentle && dice.chance(0.3) ? dice.scale(0.002, 0.1) : 0;

@@ -1,0 +1,101 @@
+import { assemble as assembleConnect } from '../../services/connect/assemble.ts';
+import { connect } from '../../services/connect/connect.ts';
+import { handler as answerUnknown } from '../../services/default/lambda.ts';
+import { assemble as assembleDeliver } from '../../services/deliver/assemble.ts';
+import { deliverJobs } from '../../services/deliver/deliver-jobs.ts';
+import { assemble as assembleDisconnect } from '../../services/disconnect/assemble.ts';
+import { disconnect } from '../../services/disconnect/disconnect.ts';
+import { assemble as assembleFanOut } from '../../services/fanout/assemble.ts';
+import { fanOut } from '../../services/fanout/fan-out.ts';
+import { assemble as assembleHistory } from '../../services/history/assemble.ts';
+import { history } from '../../services/history/history.ts';
+import { assemble as assemblePing } from '../../services/ping/assemble.ts';
+import { ping } from '../../services/ping/ping.ts';
+import { assemble as assemblePublish } from '../../services/publish/assemble.ts';
+import { publish } from '../../services/publish/publish.ts';
+import { assemble as assembleSend } from '../../services/send/assemble.ts';
+import { send } from '../../services/send/send.ts';
+import { assemble as assembleSubscribe } from '../../services/subscribe/assemble.ts';
+import { subscribe } from '../../services/subscribe/subscribe.ts';
+import { assemble as assembleSweep } from '../../services/sweep/assemble.ts';
+import { sweep } from '../../services/sweep/sweep.ts';
+import { assemble as assembleUnsubscribe } from '../../services/unsubscribe/assemble.ts';
+import { unsubscribe } from '../../services/unsubscribe/unsubscribe.ts';
+import { assemble as assembleWhoami } from '../../services/whoami/assemble.ts';
+import { whoami } from '../../services/whoami/whoami.ts';
+// Loaded here: a delivery loads it late, and to wait for a file is not for virtual time.
+import '../../shared/delivery/stores.ts';
+import type { ConnectEvent, DisconnectEvent } from '../../shared/lambda/events.ts';
+import { lifecycle } from '../../shared/lambda/lifecycle.ts';
+import { logger } from '../../shared/lambda/logger.ts';
+import { route } from '../../shared/lambda/route.ts';
+import type { Handler } from '../../shared/lambda/stack.ts';
+import { worker } from '../../shared/lambda/worker.ts';
+import { Action } from '../../shared/protocol/frames.ts';
+import {
+  parseBare,
+  parseHistory,
+  parsePing,
+  parsePublish,
+  parseSend,
+  parseSubscribe,
+  parseSubscription,
+} from '../../shared/protocol/parse.ts';
+import type { Clients } from './clients.ts';
+import type { Environment } from './lambda.ts';
+import type { SystemConfig } from './settings.ts';
+
+/**
+ * What a simulated world runs of Fanwire: its functions, assembled as their entries assemble them, and its client. A
+ * copy of this file beside other sources, older ones or with a bug planted in them, makes the same of those.
+ */
+export { connect as connectClient } from '../../shared/client/index.ts';
+
+/** Makes the handler of one environment; `change` may put something else in place of what it was assembled of. */
+export type Load<E, R> = (
+  config: SystemConfig,
+  clients: Clients,
+  environment: Environment,
+  change: <D>(deps: D) => D,
+) => Handler<E, R>;
+
+const of =
+  <D, E, R>(
+    assemble: (config: SystemConfig, clients: Clients, clock: Environment) => D,
+    toHandler: (deps: D) => Handler<E, R>,
+  ): Load<E, R> =>
+  (config, clients, environment, change) =>
+    toHandler(change(assemble(config, clients, environment)));
+
+export const functions = {
+  connect: of(assembleConnect, (deps) => lifecycle((event: ConnectEvent) => connect(event, deps))),
+  disconnect: of(assembleDisconnect, (deps) =>
+    lifecycle((event: DisconnectEvent) => disconnect(event, deps)),
+  ),
+  subscribe: of(assembleSubscribe, (deps) => route(parseSubscribe, (input) => subscribe(input, deps))),
+  unsubscribe: of(assembleUnsubscribe, (deps) =>
+    route(parseSubscription(Action.unsubscribe), (input) => unsubscribe(input, deps)),
+  ),
+  publish: of(assemblePublish, (deps) => route(parsePublish, (input) => publish(input, deps))),
+  send: of(assembleSend, (deps) => route(parseSend, (input) => send(input, deps))),
+  history: of(assembleHistory, (deps) => route(parseHistory, (input) => history(input, deps))),
+  ping: of(assemblePing, (deps) => route(parsePing, (input) => ping(input, deps))),
+  whoami: of(assembleWhoami, (deps) => route(parseBare(Action.whoami), (input) => whoami(input, deps))),
+  $default: () => answerUnknown,
+  fanout: of(assembleFanOut, (deps) => worker((records, stopAtMs) => fanOut(records, deps, stopAtMs), deps)),
+  deliver: of(assembleDeliver, (deps) =>
+    worker((records, stopAtMs) => deliverJobs(records, deps, stopAtMs), deps),
+  ),
+  sweep: of(
+    assembleSweep,
+    (deps): Handler<object, void> =>
+      async () =>
+        void (await sweep(deps)),
+  ),
+};
+
+/** What this file makes, of whatever sources. */
+export type Code = typeof import('./code.ts');
+
+/** Nobody reads what the functions log. */
+export const silence = (): void => void logger.setLogLevel('SILENT');
