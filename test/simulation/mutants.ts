@@ -9,6 +9,7 @@ import { isTopic, type Topic } from '../../shared/protocol/topic.ts';
 import type { DeliveryJob } from '../../shared/queues/job.ts';
 import type { Environment } from './lambda.ts';
 import type { Mode } from './modes.ts';
+import { PLANTED } from './planted.ts';
 import type { Plant } from './sources.ts';
 import type { Bend, Bends } from './system.ts';
 
@@ -238,6 +239,31 @@ const expiryInMs: Mutant = {
   })),
 };
 
+/** What is tried again knows no end of its time. */
+const retryForgetsAge: Mutant = {
+  bend: (name, deps) => {
+    if (name !== 'fanout' && name !== 'deliver') return deps;
+    const { deliveryQueue } = deps as Pick<RunDeps, 'deliveryQueue'>;
+    const ageless = (job: DeliveryJob): DeliveryJob => ({
+      ...job,
+      messages: job.messages.map(({ json }) => ({ json })),
+    });
+    const enqueue: typeof deliveryQueue.enqueue = (jobs, delaySeconds) =>
+      deliveryQueue.enqueue(jobs.map(ageless), delaySeconds);
+    return { ...deps, deliveryQueue: { enqueue } };
+  },
+};
+
+/** What failed is tried again, when everybody has forgotten it. */
+const retryAfterAges: Mutant = {
+  mode: 'liveness',
+  bend: (name, deps) => {
+    if (name !== 'fanout' && name !== 'deliver') return deps;
+    const { deliveryQueue } = deps as Pick<RunDeps, 'deliveryQueue'>;
+    return { ...deps, deliveryQueue: { enqueue: (jobs: DeliveryJob[]) => deliveryQueue.enqueue(jobs, 900) } };
+  },
+};
+
 export const MUTANTS: ReadonlyMap<string, Mutant> = new Map(
   Object.entries({
     logAfterRead,
@@ -254,5 +280,8 @@ export const MUTANTS: ReadonlyMap<string, Mutant> = new Map(
     emptyPageEndsUser,
     anyErrorIsGone,
     expiryInMs,
+    retryForgetsAge,
+    retryAfterAges,
+    ...PLANTED,
   }),
 );

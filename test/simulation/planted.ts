@@ -1,0 +1,76 @@
+import type { Mutant } from './mutants.ts';
+
+/** Bugs that are planted in the source. */
+
+const inFile = (file: string, find: string, replace: string): Mutant => ({ plant: { file, find, replace } });
+
+export const PLANTED: Readonly<Record<string, Mutant>> = {
+  /** What has a maxAge is not posted in its last minute. */
+  ageCutShort: inFile(
+    'shared/delivery/frames.ts',
+    'if (expiresAtMs <= nowMs) {',
+    'if (expiresAtMs - 60_000 <= nowMs) {',
+  ),
+
+  /** In the client a wildcard covers topics of which it is only the beginning of a segment. */
+  wildcardOfPrefix: inFile(
+    'shared/client/client.ts',
+    'return patternsCovering(topic).flatMap((pattern) => [...(this.#feeds.get(pattern) ?? [])]);',
+    `return [...this.#feeds].flatMap(([pattern, feeds]) =>
+      pattern === topic || (pattern.endsWith('/*') && topic.startsWith(pattern.slice(0, -2))) ? [...feeds] : []);`,
+  ),
+
+  /** The first failure is the last. */
+  buriedAtOnce: inFile(
+    'shared/delivery/leftovers.ts',
+    'if (attempt >= deps.attemptsMax)',
+    'if (attempt >= 1)',
+  ),
+
+  /** Claims have another key than in the version before. */
+  claimsElsewhere: {
+    mode: 'upgrade',
+    ...inFile('shared/data/tables.ts', '#$' + '{messageId}', '#claim#$' + '{messageId}'),
+  },
+
+  /** A rewind stops at a page of the log that is short. */
+  shortRewind: inFile(
+    'shared/data/replay.ts',
+    'if (entries.length === 0) break;',
+    'if (entries.length < READ_MAX) break;',
+  ),
+
+  /** A connection without a row goes on as if nothing were amiss. */
+  unknownPinged: inFile('services/ping/ping.ts', 'if (!isKnown) throw givenUp();', ''),
+
+  /** The next connection does not take the subscriptions over. */
+  nextUnjoined: inFile(
+    'shared/client/client.ts',
+    'onRollover: (next) => this.#join(next),',
+    'onRollover: () => {},',
+  ),
+
+  /** Nobody asks whether a quiet topic has gone on. */
+  quietUnasked: inFile(
+    'shared/client/client.ts',
+    'quietPositions: () => this.#quietPositions(),',
+    'quietPositions: () => [],',
+  ),
+
+  /** Frames are sent past one that failed. */
+  pastFailed: {
+    mode: 'swarm',
+    ...inFile(
+      'shared/delivery/post-job.ts',
+      'if (!this.#note(result, { connectionId, from }, now() - postedAtMs)) return;',
+      'this.#note(result, { connectionId, from }, now() - postedAtMs);',
+    ),
+  },
+
+  /** A last value is replayed that comes live, too. */
+  lastTwice: inFile(
+    'services/subscribe/catch-up.ts',
+    'json !== undefined && offset <= page.offset',
+    'json !== undefined',
+  ),
+};
