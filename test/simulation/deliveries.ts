@@ -10,7 +10,7 @@ import { Letters } from './letters.ts';
 import type { LogBook, LogEntry } from './log-book.ts';
 import { keyOf, type MessageKey, messagesOf, nameOf, type Pair, pairOf, pairsIn } from './messages.ts';
 import type { Promptness } from './promptness.ts';
-import type { DeadLetter } from './queue.ts';
+import { type DeadLetter, RECEIVED_TOO_OFTEN } from './queue.ts';
 import type { SystemSettings } from './settings.ts';
 import { LATENCY_MAX_MS, type World } from './world.ts';
 
@@ -75,6 +75,8 @@ const REPEATING = [
 export class Deliveries implements Watcher {
   /** Told when a message is there for everybody who is subscribed. */
   onDue: (topic: Topic, messageId: string, except: readonly string[]) => void = () => {};
+  /** Whether a worker may be older than what it gets. */
+  mayMisread: () => boolean = () => false;
   readonly balance: Balance = { matched: 0, delivered: 0, gone: 0, deadLettered: 0, lapsed: 0, unsent: 0 };
   readonly #world: World;
   readonly #namespaces: Namespaces;
@@ -102,6 +104,11 @@ export class Deliveries implements Watcher {
   /** By the name of a message: when it was on the bus first, and by what it is known since. */
   readonly #arrivedAtMs = new Map<string, number>();
   readonly #keys = new Map<string, MessageKey>();
+  /**
+   * Names of messages that a newer publish route has logged, and perhaps died before they were on the bus; then an older
+   * one published them again with their key, as if that had not been.
+   */
+  readonly #loggedBefore = new Set<string>();
 
   constructor(world: World, settings: SystemSettings, book: LogBook, promptness: Promptness) {
     this.#world = world;
@@ -109,7 +116,9 @@ export class Deliveries implements Watcher {
     this.#book = book;
     this.#letters = new Letters(world, settings);
     this.#promptness = promptness;
-    this.#repeatsAllowed = REPEATING.some((fault) => world.faults.likely[fault] !== undefined);
+    const isRepeating = REPEATING.some((fault) => world.faults.likely[fault] !== undefined);
+    // Whether a key was delivered already is noted in another place by older code.
+    this.#repeatsAllowed = isRepeating || world.mode === 'upgrade';
     book.onStored = (topic, epoch, entry) => this.#stored(topic as Topic, epoch, entry);
   }
 
@@ -180,8 +189,9 @@ export class Deliveries implements Watcher {
   arrived(event: string): void {
     const messages = messagesOf(event, this.#namespaces);
     if (!messages) this.#badEvents.add(event);
-    for (const { topic, messageId, expiresAtMs, except } of messages ?? []) {
+    for (const { topic, messageId, expiresAtMs, except, isLogged } of messages ?? []) {
       const name = nameOf({ topic, messageId });
+      if (this.#world.mode === 'upgrade' && !isLogged && this.#keys.has(name)) this.#loggedBefore.add(name);
       this.arrivals.set(name, (this.arrivals.get(name) ?? 0) + 1);
       this.#expiries.set(name, expiresAtMs);
       getOrSet(this.#arrivedAtMs, name, () => this.#world.scheduler.nowMs);
@@ -206,7 +216,8 @@ export class Deliveries implements Watcher {
   answered(environment: Environment, { batchItemFailures }: QueueResult): void {
     const failed = new Set(batchItemFailures.map(({ itemIdentifier }) => itemIdentifier));
     const progress = this.#progress.get(environment);
-    for (const { body } of progress?.records.filter(({ messageId }) => !failed.has(messageId)) ?? []) {
+    const isDone = ({ messageId, body }: QueueRecord) => !failed.has(messageId) && !this.#letters.has(body);
+    for (const { body } of progress?.records.filter(isDone) ?? []) {
       for (const { connectionId, key } of this.#pairsFor(body, Number(progress?.sinceMs))) {
         const debt = this.#owed.get(connectionId)?.get(key);
         const pair = pairOf(connectionId, key);
@@ -223,6 +234,9 @@ export class Deliveries implements Watcher {
     this.#letters.add(letter);
     const names = pairsIn(letter.body).map(({ key }) => this.#nameOf(key));
     const messages = messagesOf(letter.body, this.#namespaces) ?? [];
+    if (messages.length > 0 && letter.reason !== RECEIVED_TOO_OFTEN && !this.mayMisread()) {
+      this.#world.violate(`an event that can be read is a dead letter: ${letter.reason}`);
+    }
     for (const name of new Set([...names, ...messages.map(nameOf)])) {
       if (!this.#promptness.isRecovered(this.#arrivedAtMs.get(name) ?? -Infinity)) continue;
       this.#world.violate(`${name} is a dead letter (${letter.reason}), and nothing went wrong`);
@@ -280,7 +294,7 @@ export class Deliveries implements Watcher {
         if (isOver) this.balance.lapsed += 1;
         else if (this.#letters.pairs.has(pairOf(connectionId, key)) || deadMessages.has(this.#nameOf(key)))
           this.balance.deadLettered += 1;
-        else if (!this.arrivals.has(this.#nameOf(key))) this.balance.unsent += 1;
+        else if (this.#isUnsent(this.#nameOf(key))) this.balance.unsent += 1;
         else this.#world.violate(`${connectionId} has a subscription and never got ${key}`);
       }
     }
@@ -288,6 +302,10 @@ export class Deliveries implements Watcher {
     if (matched !== delivered + gone + deadLettered + lapsed + unsent) {
       this.#world.violate(`the books do not balance: ${JSON.stringify(this.balance)}`);
     }
+  }
+
+  #isUnsent(name: string): boolean {
+    return !this.arrivals.has(name) || this.#loggedBefore.has(name);
   }
 
   /** Whoever is left out gets a note in its place. */
@@ -347,7 +365,8 @@ export class Deliveries implements Watcher {
     if ('connectionIds' in JSON.parse(body)) return pairsIn(body).filter(isOwedSince);
     return (messagesOf(body, this.#namespaces) ?? []).flatMap((message) => {
       const name = nameOf(message);
-      const key = this.arrivals.get(name) === 1 ? this.#keys.get(name) : undefined;
+      const isOnce = this.arrivals.get(name) === 1 && !this.#loggedBefore.has(name);
+      const key = isOnce ? this.#keys.get(name) : undefined;
       const connectionIds = key === undefined ? [] : [...(this.#matched.get(key) ?? [])];
       return connectionIds.map((connectionId) => ({ connectionId, key: String(key) }));
     });

@@ -12,6 +12,7 @@ export class Letters {
   readonly #attemptsMax: number;
   /** How many posts of a message to a connection were no success. */
   readonly #failures = new Map<string, number>();
+  readonly #bodies = new Set<string>();
   /** Connections and messages in dead letters. */
   readonly pairs = new Set<string>();
 
@@ -24,11 +25,17 @@ export class Letters {
     this.#attemptsMax = isPaced && mayFail ? 1 : attemptsMax;
   }
 
+  /** Whether what a record had is a dead letter as a whole. */
+  has(body: string): boolean {
+    return this.#bodies.has(body);
+  }
+
   failed(pair: string): void {
     this.#failures.set(pair, (this.#failures.get(pair) ?? 0) + 1);
   }
 
   add({ body, reason }: DeadLetter): void {
+    this.#bodies.add(body);
     const pairs = pairsIn(body).map(({ connectionId, key }) => ({
       connectionId,
       pair: pairOf(connectionId, key),

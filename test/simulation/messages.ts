@@ -37,13 +37,15 @@ interface EventMessage {
   readonly messageId: string;
   readonly expiresAtMs: number;
   readonly except: readonly string[];
+  /** Its publish route has written it to the log. */
+  readonly isLogged: boolean;
 }
 
 /** What an event publishes to topics; undefined if nobody can make sense of it. */
 export function messagesOf(event: string, namespaces: Namespaces): EventMessage[] | undefined {
   const publication = publicationIn(event, namespaces);
   if (!publication) return undefined;
-  const { maxAge, publishedAt, except = [] } = publication;
+  const { maxAge, publishedAt, except = [], logged } = publication;
   const expiresAtMs = maxAge === undefined ? Infinity : Date.parse(publishedAt) + maxAge * 1_000;
   return publication.targets.flatMap((target) => {
     if (!('topic' in target)) return [];
@@ -53,6 +55,7 @@ export function messagesOf(event: string, namespaces: Namespaces): EventMessage[
       messageId,
       expiresAtMs,
       except,
+      isLogged: logged !== undefined,
     }));
   });
 }

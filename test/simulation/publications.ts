@@ -1,4 +1,5 @@
 import type { Published, PublishOptions, Stored } from '../../shared/client/outbox.ts';
+import type { Position } from '../../shared/protocol/frames.ts';
 import { keepsHistory, type Namespaces, namespaceOf } from '../../shared/protocol/namespaces.ts';
 import type { Topic } from '../../shared/protocol/topic.ts';
 import type { LogBook, LogEntry } from './log-book.ts';
@@ -14,6 +15,13 @@ interface Content {
   readonly padding?: string;
 }
 
+/** A message in a frame of a client. */
+interface Sent {
+  readonly topic: Topic;
+  readonly data: Content;
+}
+type Place = Position | { readonly dropped: 'stale' };
+
 interface Publication {
   readonly topic: Topic;
   readonly content: Content;
@@ -28,6 +36,9 @@ export class Publications {
   readonly #all: Publication[] = [];
   readonly #order: Order;
   #next = 1;
+  /** What publish frames had, by connection and id, and the numbers of all. */
+  readonly #frames = new Map<string, readonly Sent[]>();
+  readonly #sent = new Set<number>();
   /** How many each publisher waits for. */
   readonly #unsettled = new Map<object, number>();
   /** Ids of the messages that were accepted, with their topics. */
@@ -66,6 +77,39 @@ export class Publications {
   /** These are of one event, or one frame, and have not been published before. */
   together(contents: readonly Content[]): void {
     this.#order.together(contents.map(({ n }) => n));
+  }
+
+  /** A frame from a connection has reached the gateway. */
+  received(connectionId: string, text: string): void {
+    const { action, id, messages, ...single } = JSON.parse(text);
+    if (action !== 'publish') return;
+    const sent: readonly Sent[] = messages ?? [single];
+    this.#frames.set(`${connectionId} ${id}`, sent);
+    // One that is published again stays where it is.
+    const fresh = sent.map(({ data }) => data).filter(({ n }) => !this.#sent.has(n));
+    this.together(fresh);
+    for (const { n } of fresh) this.#sent.add(n);
+  }
+
+  /** A frame goes to a connection: what it says of publishes is so already. */
+  answered(connectionId: string, text: string): void {
+    const { type, action, id, messageId, messageIds = [messageId], ...rest } = JSON.parse(text);
+    if (type !== 'ack' || action !== 'publish') return;
+    const places: readonly (Place | null)[] = rest.places ?? [
+      rest.epoch === undefined && rest.dropped === undefined ? null : rest,
+    ];
+    for (const [index, sent] of (this.#frames.get(`${connectionId} ${id}`) ?? []).entries()) {
+      this.#expectPlace(sent, messageIds[index], places[index] ?? undefined);
+    }
+  }
+
+  #expectPlace({ topic, data }: Sent, messageId: string, place: Place | undefined): void {
+    const isKept = keepsHistory(namespaceOf(topic, this.#namespaces));
+    // Older code does not say it.
+    if (place === undefined && this.#world.mode === 'upgrade') return;
+    if (isKept !== (place !== undefined)) {
+      this.#world.violate(`message ${data.n} to ${topic} has the place ${JSON.stringify(place)}`);
+    } else if (place) this.#expectStored(topic, data, { messageId, ...place });
   }
 
   /** Nobody is there any more to be told. */

@@ -8,6 +8,9 @@ const RECEIVES_MAX = 15;
 const POLL_MS = 5;
 const LATE_MS = [1_000, 60_000] as const;
 
+/** Why the queue itself gives a record up. */
+export const RECEIVED_TOO_OFTEN = 'received too often';
+
 interface Item {
   readonly id: string;
   readonly body: string;
@@ -108,7 +111,7 @@ export class Queue {
       if (item.receives >= RECEIVES_MAX) {
         this.#world.trace(this.#options.name, 'gives up', item.id);
         this.#finish(item);
-        this.#options.deadLetters.add(item.body, 'received too often');
+        this.#options.deadLetters.add(item.body, RECEIVED_TOO_OFTEN);
         return;
       }
       item.isVisible = true;

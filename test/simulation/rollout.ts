@@ -21,20 +21,30 @@ interface Switch {
   readonly bothUntilMs: number;
 }
 
-/** Brings the code of now into a world that runs older code, function by function, in any order, and back perhaps. */
+/** Who reads what others write is updated before them, and taken back after them: see `infra/fanwire.ts`. */
+const GROUPS = ['deliver', 'fanout'];
+/** When each group begins, and when the last ends, which is that of all others. */
+const GROUPS_TIMES = GROUPS.length + 2;
+
+/** Brings the code of now into a world that runs older code, function by function, and back perhaps. */
 export class Rollout {
   readonly #world: World;
   readonly #codes: Codes;
   readonly #dice: Dice;
   /** By function: when it gets the other code. */
   readonly #switches = new Map<string, readonly Switch[]>();
-  /** Between these, functions change over. */
-  #steps: readonly number[] = [];
+  /** From one of these to the next, a group of functions changes over; each step has all groups. */
+  #times: readonly number[] = [];
 
   constructor(world: World, codes: Codes) {
     this.#world = world;
     this.#codes = codes;
     this.#dice = codes.old ? world.dice.fork() : world.dice;
+  }
+
+  /** It brings old code back while there is something new underway, which that may not understand. */
+  get goesBack(): boolean {
+    return this.#times.length > GROUPS_TIMES;
   }
 
   isOld(code: Code): boolean {
@@ -47,9 +57,8 @@ export class Rollout {
     if (!this.#codes.old) return;
     const count = dice.chance(BACK_SHARE) ? (dice.chance(GIVEN_UP_SHARE) ? 2 : 3) : 1;
     const { nowMs } = this.#world.scheduler;
-    // Each step is over before the next one begins.
-    const times = Array.from({ length: 2 * count }, () => nowMs + dice.between(0, withinMs));
-    this.#steps = times.sort((a, b) => a - b);
+    const times = Array.from({ length: GROUPS_TIMES * count }, () => nowMs + dice.between(0, withinMs));
+    this.#times = times.sort((a, b) => a - b);
   }
 
   /** What an environment of the function loads that starts now. */
@@ -82,10 +91,13 @@ export class Rollout {
   #switchesOf(functionName: string): readonly Switch[] {
     const found = this.#switches.get(functionName);
     if (found) return found;
-    const steps = this.#steps;
-    const made = Array.from({ length: steps.length / 2 }, (_, step): Switch => {
-      const atMs = this.#dice.between(steps[2 * step] ?? 0, steps[2 * step + 1] ?? 0);
-      return { atMs, bothUntilMs: atMs + this.#dice.scale(...BOTH_MS) };
+    const groups = GROUPS.indexOf(functionName);
+    const made = Array.from({ length: this.#times.length / GROUPS_TIMES }, (_, step): Switch => {
+      const place = groups < 0 ? GROUPS.length : groups;
+      const group = step % 2 === 0 ? place : GROUPS.length - place;
+      const [startMs = 0, endMs = 0] = this.#times.slice(GROUPS_TIMES * step + group);
+      const atMs = this.#dice.between(startMs, endMs);
+      return { atMs, bothUntilMs: Math.min(endMs, atMs + this.#dice.scale(...BOTH_MS)) };
     });
     this.#switches.set(functionName, made);
     return made;

@@ -101,6 +101,7 @@ class Run {
     this.#promptness = new Promptness(world, settings.visibilityMs);
     this.#rollout = new Rollout(world, codes);
     this.deliveries = new Deliveries(world, settings, this.#book, this.#promptness);
+    this.deliveries.mayMisread = () => this.#rollout.goesBack;
     this.#system = new System(world, {
       settings,
       watcher: this.deliveries,
@@ -112,9 +113,15 @@ class Run {
         if (table === 'connections' && !after) this.#expectClosed(String(before?.connectionId?.S));
       },
     });
-    this.#system.gateway.onReceive = (id, text) => this.deliveries.received(id, text);
-    this.#system.gateway.onSend = (id, text) => this.deliveries.sent(id, text);
     this.publications = new Publications(world, this.#book, settings.namespaces);
+    this.#system.gateway.onReceive = (id, text) => {
+      this.deliveries.received(id, text);
+      this.publications.received(id, text);
+    };
+    this.#system.gateway.onSend = (id, text) => {
+      this.deliveries.sent(id, text);
+      this.publications.answered(id, text);
+    };
     this.actors = Array.from(
       { length: dice.integer(2, 6) },
       (_, n) => new Actor(`actor${n}`, world, this.#system, this.#book, this.publications, positionOf),
