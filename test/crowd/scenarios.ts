@@ -5,6 +5,7 @@ import { PRICES } from '../../infra/model/prices.ts';
 import { DELIVERY_STAGES } from '../../infra/model/stages.ts';
 import { subscribe } from '../../services/subscribe/subscribe.ts';
 import { mapLimit } from '../../shared/async.ts';
+import { POSTS_KEY, type PostsItem } from '../../shared/data/tables.ts';
 import { parsePattern } from '../../shared/protocol/topic.ts';
 import { decodeJob } from '../../shared/queues/job.ts';
 import { percentile } from '../bench/bench.ts';
@@ -213,19 +214,37 @@ export const countOf = (connections: number, conduct: Conduct, answer: string): 
     (each) => each === answer,
   ).length;
 
+interface Paced extends Report {
+  /** From publishing to where the schedule ends that all workers share. */
+  readonly bookedMs: number;
+}
+
 /** One message to many, at a budget of so many requests a second. */
-export const paced = (connections: number, requestsPerSecond: number): Promise<Report> =>
+export const paced = (
+  connections: number,
+  requestsPerSecond: number,
+  env: Record<string, string> = {},
+): Promise<Paced> =>
   inCrowd(
-    { connections, env: { REQUESTS_PER_SECOND_MAX: String(requestsPerSecond), ENVIRONMENTS_MAX: '10' } },
+    {
+      connections,
+      env: { REQUESTS_PER_SECOND_MAX: String(requestsPerSecond), ENVIRONMENTS_MAX: '10', ...env },
+    },
     async (crowd) => {
       await crowd.seed('warm-up', 0, Math.min(1_000, requestsPerSecond));
       await crowd.publish('warm-up', 0);
       await crowd.settled();
       await crowd.reset();
       await crowd.seed(TOPIC, 0, connections);
+      const publishedAtMs = Date.now();
       await crowd.publish(TOPIC, 1);
       await crowd.settled();
-      return crowd.report({ 1: connections });
+      const [schedule] = await crowd.backEnd.rows('topics', {
+        FilterExpression: 'topic = :posts',
+        ExpressionAttributeValues: { ':posts': POSTS_KEY.topic },
+      });
+      const { N: freeAt } = (schedule as Partial<PostsItem> | undefined)?.freeAt ?? {}; // the one with that key
+      return { ...(await crowd.report({ 1: connections })), bookedMs: Number(freeAt) - publishedAtMs };
     },
   );
 
