@@ -33,6 +33,13 @@ export const PLANTED: Readonly<Record<string, Mutant>> = {
     ...inFile('shared/data/tables.ts', '#$' + '{messageId}', '#claim#$' + '{messageId}'),
   },
 
+  /** A publish is acknowledged before its message has an offset. */
+  offsetAfterAck: inFile(
+    'services/publish/publish.ts',
+    'const publications = await logAll(given, deps);',
+    'const publications = given;',
+  ),
+
   /** A rewind stops at a page of the log that is short. */
   shortRewind: inFile(
     'shared/data/replay.ts',

@@ -36,9 +36,8 @@ export class Publications {
   readonly #all: Publication[] = [];
   readonly #order: Order;
   #next = 1;
-  /** What publish frames had, by connection and id, and the numbers of all. */
+  /** What publish frames had, by connection and id. */
   readonly #frames = new Map<string, readonly Sent[]>();
-  readonly #sent = new Set<number>();
   /** How many each publisher waits for. */
   readonly #unsettled = new Map<object, number>();
   /** Ids of the messages that were accepted, with their topics. */
@@ -74,7 +73,7 @@ export class Publications {
     this.#all.push({ topic, content, isAccepted: true });
   }
 
-  /** These are of one event, or one frame, and have not been published before. */
+  /** These are of one event, or one frame. */
   together(contents: readonly Content[]): void {
     this.#order.together(contents.map(({ n }) => n));
   }
@@ -85,10 +84,7 @@ export class Publications {
     if (action !== 'publish') return;
     const sent: readonly Sent[] = messages ?? [single];
     this.#frames.set(`${connectionId} ${id}`, sent);
-    // One that is published again stays where it is.
-    const fresh = sent.map(({ data }) => data).filter(({ n }) => !this.#sent.has(n));
-    this.together(fresh);
-    for (const { n } of fresh) this.#sent.add(n);
+    this.together(sent.map(({ data }) => data));
   }
 
   /** A frame goes to a connection: what it says of publishes is so already. */

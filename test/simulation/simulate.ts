@@ -19,6 +19,8 @@ const DAY_MS = 24 * 60 * MINUTE_MS;
 const SETTLE_MS = 2.5 * MINUTE_MS;
 /** Fifteen receives of a record that its worker dies of, and as long for what comes of the last one. */
 const QUIET_WITHIN_MS = 270 * MINUTE_MS;
+/** Patterns that cover one topic: `plain/a`, `plain/*` and `plain/a/*`. */
+const COVERING_MAX = 3;
 /** Ten times what the busiest world takes. */
 const TASKS_MAX = 500_000;
 /** Of worlds in which everybody is away for long. */
@@ -235,7 +237,7 @@ class Run {
     // A connection that nobody closes is idle for 10 minutes.
     if (await this.#runFor(11 * MINUTE_MS)) return;
     // Rows that no list has are found by the next message, and those of several patterns one after the other.
-    for (let round = 0; round < 2; round++) {
+    for (let round = 0; round < COVERING_MAX; round++) {
       for (const topic of this.#workload.topics) this.#workload.put(topic);
       if (await this.#runFor(MINUTE_MS)) return;
     }
