@@ -72,11 +72,19 @@ export class Fanwire extends Construct {
       ...mapValues(queueWorkersOf(parts), (worker, name) => this.#addQueueWorker(name, worker)),
       sweep: this.#addSweep(sweepOf(parts)),
     };
+    this.#updateReadersFirst();
   }
 
   /** Lets a back end publish: `events:PutEvents` on the bus, and nothing else. */
   grantPublish(grantee: IGrantable): Grant {
     return this.eventBus.grantPutEventsTo(grantee);
+  }
+
+  /** A version may write jobs and events that the one before cannot read: whoever reads them is to be there already. */
+  #updateReadersFirst(): void {
+    const { deliver, fanout, publish, send } = this.functions;
+    fanout.node.addDependency(deliver);
+    for (const writer of [publish, send]) writer.node.addDependency(fanout);
   }
 
   #sendPublicationsToIngest(): void {

@@ -17,6 +17,9 @@ import { redeliveryDelaySeconds } from '../../shared/queues/redelivery.ts';
 type Json = any;
 type Ref = { Ref: string } | { 'Fn::GetAtt': [string, string] };
 
+/** `Fanout` from the id of its function. */
+const nameIn = (id: string): string => id.replace(/^Fanwire|Function.*/g, '');
+
 const logicalId = (ref: Ref): string => ('Ref' in ref ? ref.Ref : ref['Fn::GetAtt'][0]);
 
 const newApp = () => new App({ outdir: mkdtempSync(join(tmpdir(), 'fanwire-stack-')) });
@@ -341,6 +344,14 @@ describe('the functions', () => {
       ['Deliver', 'Slow'],
       ['Fanout', 'Ingest'],
     ]);
+  });
+
+  it('are updated after those that read what they write', () => {
+    const after = Object.entries(template.findResources('AWS::Lambda::Function')).flatMap(
+      ([id, { DependsOn = [] }]) => [DependsOn].flat().map((other) => `${nameIn(id)} after ${nameIn(other)}`),
+    );
+    const expected = ['Fanout after Deliver', 'Publish after Fanout', 'Send after Fanout'];
+    expect(after).toEqual(expect.arrayContaining(expected));
   });
 
   it('have no right to everything of a service, and none to every resource', () => {
