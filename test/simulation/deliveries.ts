@@ -14,8 +14,8 @@ import { type DeadLetter, RECEIVED_TOO_OFTEN } from './queue.ts';
 import type { SystemSettings } from './settings.ts';
 import { LATENCY_MAX_MS, type World } from './world.ts';
 
-/** A message that was in time when it was posted may be on its way for so long. */
-const POST_LATE_MAX_MS = SKEW_MS + LATENCY_MAX_MS;
+/** A message that was in time when it was packed may be on its way for so long, in a second frame after the first. */
+const POST_LATE_MAX_MS = SKEW_MS + 2 * LATENCY_MAX_MS;
 /** One that was in time when it was read for a replay comes with the answer, which a route has ten seconds for. */
 const REPLAY_LATE_MAX_MS = SKEW_MS + 10_000;
 
@@ -360,8 +360,10 @@ export class Deliveries implements Watcher {
 
   /** What is owed of what a record has, but for what another one may have brought since. */
   #pairsFor(body: string, sinceMs: number): Pair[] {
+    // One that was published again may be too late in the one job and in time in the other.
     const isOwedSince = ({ connectionId, key }: Pair) =>
-      Number(this.#owed.get(connectionId)?.get(key)?.sinceMs) <= sinceMs;
+      Number(this.#owed.get(connectionId)?.get(key)?.sinceMs) <= sinceMs &&
+      Number(this.arrivals.get(this.#nameOf(key)) ?? 1) === 1;
     if ('connectionIds' in JSON.parse(body)) return pairsIn(body).filter(isOwedSince);
     return (messagesOf(body, this.#namespaces) ?? []).flatMap((message) => {
       const name = nameOf(message);

@@ -1,5 +1,10 @@
 import type { Namespaces } from '../../shared/protocol/namespaces.ts';
-import { expectAllowed, type Publication, parsePublication } from '../../shared/protocol/publication.ts';
+import {
+  expectAllowed,
+  expiryOf,
+  type Publication,
+  parsePublication,
+} from '../../shared/protocol/publication.ts';
 import type { Topic } from '../../shared/protocol/topic.ts';
 import { decodeJob } from '../../shared/queues/job.ts';
 import { messagesTo } from '../../shared/queues/messages.ts';
@@ -45,8 +50,8 @@ interface EventMessage {
 export function messagesOf(event: string, namespaces: Namespaces): EventMessage[] | undefined {
   const publication = publicationIn(event, namespaces);
   if (!publication) return undefined;
-  const { maxAge, publishedAt, except = [], logged } = publication;
-  const expiresAtMs = maxAge === undefined ? Infinity : Date.parse(publishedAt) + maxAge * 1_000;
+  const { except = [], logged } = publication;
+  const expiresAtMs = expiryOf(publication, JSON.parse(event)) ?? Infinity;
   return publication.targets.flatMap((target) => {
     if (!('topic' in target)) return [];
     const { topic } = target;

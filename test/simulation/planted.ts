@@ -40,6 +40,16 @@ export const PLANTED: Readonly<Record<string, Mutant>> = {
     'const publications = given;',
   ),
 
+  /** What a worker could not do stays hidden until its visibility timeout ends. */
+  failedStaysHidden: {
+    mode: 'liveness',
+    ...inFile(
+      'shared/lambda/worker.ts',
+      'if (records.length === 0) return;',
+      'if (records.length >= 0) return;',
+    ),
+  },
+
   /** A rewind stops at a page of the log that is short. */
   shortRewind: inFile(
     'shared/data/replay.ts',

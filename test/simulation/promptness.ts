@@ -8,15 +8,23 @@ const RECOVERED_MS = MINUTE_MS;
 /** A cold start and every step with the longest latency. */
 const USUAL_MS = 20_000;
 
+/** A worker has what it could not do come again after so long at most; see `shared/lambda/worker.ts`. */
+const HIDDEN_MAX_MS = 20_000;
+/** Unless it dies, or the queue does not take that: then it comes when its visibility timeout ends. */
+const STAYS_HIDDEN = ['invocationKilled', 'invocationRefused', 'queueFails', 'queueRefuses'] as const;
+
 /** Once nothing goes wrong any more, nothing is late: what was on its way gets so long, what comes later much less. */
 export class Promptness {
   readonly #world: World;
-  readonly #visibilityMs: number;
+  /** How long a record that was not done may stay hidden. */
+  readonly #hiddenMs: number;
   #wellSinceMs = Infinity;
 
   constructor(world: World, visibilityMs: number) {
     this.#world = world;
-    this.#visibilityMs = visibilityMs;
+    const isHastened =
+      world.mode !== 'upgrade' && STAYS_HIDDEN.every((fault) => !(fault in world.faults.likely));
+    this.#hiddenMs = isHastened ? HIDDEN_MAX_MS : visibilityMs;
   }
 
   /** No more faults from now on. */
@@ -40,9 +48,8 @@ export class Promptness {
     return sinceMs >= this.#wellSinceMs + RECOVERED_MS;
   }
 
-  /** A record that a worker failed to do is seen again when its time is over. */
   #deadlineOf(sinceMs: number): number {
     if (this.isRecovered(sinceMs)) return sinceMs + USUAL_MS;
-    return Math.max(sinceMs, this.#wellSinceMs) + this.#visibilityMs + UNDERWAY_MS;
+    return Math.max(sinceMs, this.#wellSinceMs) + this.#hiddenMs + UNDERWAY_MS;
   }
 }

@@ -2,8 +2,9 @@ import { describe, expect, it } from 'vitest';
 import { FAULT_NAMES } from './faults.ts';
 import { Environment } from './lambda.ts';
 import { MODE_NAMES, type Mode } from './modes.ts';
+import { MUTANTS } from './mutants.ts';
 import { simulate } from './simulate.ts';
-import { OLD_COMMIT, oldSources } from './sources.ts';
+import { OLD_COMMIT, oldSources, withPlant } from './sources.ts';
 import { simulateAll } from './threads.ts';
 import { World } from './world.ts';
 
@@ -58,6 +59,10 @@ describe('a simulated world', () => {
     expect(await hashes()).toEqual(first);
     expect(new Set(first).size).toBe(first.length);
   });
+});
+
+it('can still have every bug planted', () => {
+  for (const { plant } of MUTANTS.values()) if (plant) expect(withPlant(plant)).toContain(plant.replace);
 });
 
 describe('a simulated environment', () => {

@@ -42,20 +42,22 @@ export function oldSources(): string | undefined {
   return folder;
 }
 
+/** The source with the bug. */
+export function withPlant({ file, find, replace }: Plant): string {
+  const source = readFileSync(join(ROOT, file), 'utf8');
+  const places = source.split(find).length - 1;
+  if (places !== 1) throw new Error(`expected ${file} to have the text to change once, got ${places} times`);
+  return source.replace(find, () => replace);
+}
+
 /** Answers with the folder of a copy of the sources that has the bug. */
-export function plantedSources({ file, find, replace }: Plant): string {
+export function plantedSources(plant: Plant): string {
+  const source = withPlant(plant);
   mkdirSync(FOLDER, { recursive: true });
   const folder = mkdtempSync(join(FOLDER, 'planted-'));
   for (const name of SOURCES) cpSync(join(ROOT, name), join(folder, name), { recursive: true });
   place(CODE, folder);
-  const path = join(folder, file);
-  const source = readFileSync(path, 'utf8');
-  const places = source.split(find).length - 1;
-  if (places !== 1) throw new Error(`expected ${file} to have the text to change once, got ${places} times`);
-  writeFileSync(
-    path,
-    source.replace(find, () => replace),
-  );
+  writeFileSync(join(folder, plant.file), source);
   return folder;
 }
 
