@@ -166,7 +166,8 @@ function postFor(environment: Environment, { gateway, watcher }: Aws): Post {
     const text = decoder.decode(frame);
     const answer = await environment.call('post', () => {
       const answer = gateway.post(connectionId, text);
-      watcher.posted(environment, connectionId, text, answer === 'hang' ? 'failed' : answer.outcome);
+      const unansweredIn = timeoutMs < POST_TIMEOUT_MS ? 'slow' : 'unanswered';
+      watcher.posted(environment, connectionId, text, answer === 'hang' ? unansweredIn : answer.outcome);
       return answer;
     });
     if (answer !== 'hang') return answer;

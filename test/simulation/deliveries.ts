@@ -247,8 +247,9 @@ export class Deliveries implements Watcher {
     const entries = this.#entriesIn(text);
     for (const { key, isMessage } of entries) {
       if (isMessage) this.#expectNotTooLate(connectionId, key, POST_LATE_MAX_MS);
-      if (outcome !== 'delivered') this.#letters.failed(pairOf(connectionId, key));
     }
+    const pairs = entries.map(({ key }) => pairOf(connectionId, key));
+    if (outcome !== 'delivered') this.#letters.failed(connectionId, pairs, outcome);
     if (outcome !== 'delivered' && outcome !== 'gone') return;
     const progress = this.#progress.get(environment);
     if (outcome === 'gone') progress?.gone.add(connectionId);

@@ -27,6 +27,13 @@ export const PLANTED: Readonly<Record<string, Mutant>> = {
     'if (attempt >= 1)',
   ),
 
+  /** A connection that is throttled once is given up. */
+  throttledBuried: inFile(
+    'shared/delivery/leftovers.ts',
+    'if (throttledMs >= THROTTLED_MINUTES_MAX * 60_000)',
+    'if (throttledMs >= 0)',
+  ),
+
   /** Claims have another key than in the version before. */
   claimsElsewhere: {
     mode: 'upgrade',
