@@ -25,6 +25,11 @@ const CODE = 'test/simulation/code.ts';
 /** How the functions of `OLD_COMMIT` are made, whose history has no `CODE` yet. */
 const OLD_CODE = 'test/simulation/old-code.ts';
 
+/** Where the code of `OLD_COMMIT` waits in real time. Here that takes none: the same seed would not be the same world. */
+const WAITING = ['shared/data/dynamo.ts', 'shared/queues/bus.ts', 'shared/queues/queues.ts'];
+const WAIT = "import { setTimeout as delay } from 'node:timers/promises';";
+const NO_WAIT = 'const delay = async (_ms: number): Promise<void> => {};';
+
 /** A text that stands in a source file once, and what is put in its place. */
 export interface Plant {
   readonly file: string;
@@ -39,6 +44,10 @@ export function oldSources(): string | undefined {
   if (!existsSync(folder)) checkOut(folder);
   // Always anew: it is of this commit, not of the old one.
   place(OLD_CODE, folder);
+  for (const file of WAITING) {
+    const path = join(folder, file);
+    writeFileSync(path, readFileSync(path, 'utf8').replace(WAIT, NO_WAIT));
+  }
   return folder;
 }
 
