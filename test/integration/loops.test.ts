@@ -97,7 +97,7 @@ describe('a delivery job that no worker has time for', () => {
   }, 120_000);
 
   it('would end as a dead letter where Lambda ends loops', async () => {
-    const { client, backEnd, invocations } = await startBusy(2, (resources) => {
+    const { client, backEnd, invocations } = await startBusy(1, (resources) => {
       terminateLoops(resources);
       propertiesOf(resources, /^FanwireDelivery[0-9A-F]{8}$/).RedrivePolicy.maxReceiveCount = 1;
     });
