@@ -28,6 +28,8 @@ interface PatienceOptions {
 
 /** API Gateway answers in 5 to 30 ms, and sometimes in 300: what takes longer than this does not answer soon. */
 const GRACE_MIN_MS = 500;
+/** Of `postTimeoutMs`, if that is more: where posts are given more time, answers are expected later. */
+const GRACE_MIN_SHARE = 0.1;
 /** For a connection that has exceeded the grace lately: should it hang, that is soon known again. */
 const GRACE_AGAIN_MIN_MS = 100;
 /**
@@ -52,10 +54,11 @@ export function createPatience({ postTimeoutMs, now }: PatienceOptions): Patienc
   const excesses = new Memory<Excess>(now, CONNECTIONS_MAX);
   const unanswered = new Memory<string>(now, CONNECTIONS_MAX);
   const grace = createGrace(now, (connectionId) => excesses.forget(connectionId));
+  const graceMinMs = Math.max(GRACE_MIN_MS, GRACE_MIN_SHARE * postTimeoutMs);
   return {
     postTimeoutMs,
     graceMs(connectionId) {
-      const minMs = excesses.recall(connectionId) === undefined ? GRACE_MIN_MS : GRACE_AGAIN_MIN_MS;
+      const minMs = excesses.recall(connectionId) === undefined ? graceMinMs : GRACE_AGAIN_MIN_MS;
       return Math.min(grace.ms(minMs), postTimeoutMs);
     },
     hangs(connectionId) {

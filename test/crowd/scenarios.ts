@@ -65,14 +65,18 @@ interface Everybody {
 }
 
 /** Messages one after the other to so many subscribers of one topic. */
-export const everybody = (connections: number, messages: number, fields: object = {}): Promise<Everybody> =>
-  inCrowd({ connections }, async (crowd) => {
+export const everybody = (
+  connections: number,
+  messages: number,
+  env: Record<string, string> = {},
+): Promise<Everybody> =>
+  inCrowd({ connections, env }, async (crowd) => {
     await crowd.seed(TOPIC, 0, connections);
     await warmUp(crowd);
     const startedAt = performance.now();
     const reports: Report[] = [];
     for (let message = 1; message <= messages; message++) {
-      await crowd.publish(TOPIC, message, fields);
+      await crowd.publish(TOPIC, message);
       await crowd.settled();
       reports.push(await crowd.report({ [message]: connections }));
     }

@@ -4,19 +4,21 @@ import { burst, countOf, everybody, growth, misconduct, paced } from '../crowd/s
 // Each test boots a system of its own, for which other files have a hook's time.
 vi.setConfig({ testTimeout: 60_000 });
 
+/** A post that is answered later than its grace is made again, which is a tenth of this: a busy machine is slow. */
+const PATIENT = { POST_TIMEOUT_MS: '60000' };
+
 it('brings a message to 2,000 subscribers of one topic, to each exactly once', async () => {
-  const { reports, longestShare, heapMb, steadyDollarsPerMillion } = await everybody(2_000, 2);
+  const { reports, longestShare, heapMb, steadyDollarsPerMillion } = await everybody(2_000, 2, PATIENT);
   for (const [index, { reached, missed, twice }] of reports.entries()) {
     expect([reached[index + 1], missed[index + 1], twice]).toEqual([2_000, 0, 0]);
   }
   expect(longestShare).toBeLessThan(0.5);
   expect(heapMb).toBeLessThan(256);
-  // On a busy machine some posts are not answered within their grace, and are made again. The benchmark wants 1.05.
-  expect(steadyDollarsPerMillion).toBeLessThan(1.2);
+  expect(steadyDollarsPerMillion).toBeLessThan(1.05);
 });
 
 it('misses nobody, and serves nobody twice, while a topic grows from one shard to many', async () => {
-  const { missed, twice, shards } = await growth(800, 50, { SHARD_SUBSCRIBERS_MAX: '50' });
+  const { missed, twice, shards } = await growth(800, 50, { ...PATIENT, SHARD_SUBSCRIBERS_MAX: '50' });
   expect([missed, twice]).toEqual([0, 0]);
   expect(shards).toBeGreaterThan(10);
 });

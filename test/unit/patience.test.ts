@@ -18,6 +18,10 @@ describe('the grace', () => {
     expect(patient(200).patience.graceMs('a')).toBe(200);
   });
 
+  it('is longer where posts are given more time', () => {
+    expect(patient(60_000).patience.graceMs('a')).toBe(6_000);
+  });
+
   it('follows the answers of the endpoint, and is never shorter than half a second', () => {
     const { patience } = patient();
     for (let n = 0; n < 100; n++) patience.noteAnswer(10);
