@@ -8,7 +8,7 @@ export interface RetryClock {
 }
 
 /** How long to go on, and how long to wait in between. */
-export interface Patience {
+export interface RetryLimits {
   /** The longest that the first wait can be; each may be twice as long as the one before it. */
   readonly firstWaitMs: number;
   readonly waitMaxMs: number;
@@ -20,14 +20,14 @@ export interface Patience {
 export const jittered = (most: number, random: () => number): number => most * (0.5 + random() / 2);
 
 /**
- * Has a batch call take all of `items`. What it refuses is sent again, in its order, until it is taken or the patience
- * is at its end; what it has taken is not. `send` answers with what it was given and was refused, and throws for what
+ * Has a batch call take all of `items`. What it refuses is sent again, in its order, until it is taken or the time
+ * is over; what it has taken is not. `send` answers with what it was given and was refused, and throws for what
  * no later try can cure. Answers with what is refused still: nothing, if all went well.
  */
 export async function untilTaken<T>(
   items: readonly T[],
   send: (rest: readonly T[]) => Promise<readonly T[]>,
-  { firstWaitMs, waitMaxMs, totalMs }: Patience,
+  { firstWaitMs, waitMaxMs, totalMs }: RetryLimits,
   { now, wait, random }: RetryClock,
 ): Promise<readonly T[]> {
   const endMs = now() + totalMs;

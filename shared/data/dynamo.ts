@@ -7,7 +7,7 @@ import {
   type WriteRequest,
 } from '@aws-sdk/client-dynamodb';
 import { chunks } from '../async.ts';
-import { type Patience, RefusedError, type RetryClock, untilTaken } from '../retry.ts';
+import { RefusedError, type RetryClock, type RetryLimits, untilTaken } from '../retry.ts';
 
 /** A DynamoDB item or key, as the low-level client takes it: no marshalling on the hot path. */
 export type Item = Record<string, AttributeValue>;
@@ -16,7 +16,7 @@ export type Item = Record<string, AttributeValue>;
 const BATCH_WRITE_MAX = 25;
 const BATCH_GET_MAX = 100;
 /** For what a batch leaves undone. A route has 10 s for all of its calls; a call that is refused whole the SDK repeats. */
-const PATIENCE: Patience = { firstWaitMs: 50, waitMaxMs: 1_000, totalMs: 4_000 };
+const RETRY_LIMITS: RetryLimits = { firstWaitMs: 50, waitMaxMs: 1_000, totalMs: 4_000 };
 
 /** Deletes items by key. Deleting what is not there is no error. */
 export async function deleteAll(
@@ -33,7 +33,7 @@ export async function deleteAll(
       );
       return UnprocessedItems?.[table] ?? [];
     };
-    expectNone(await untilTaken(deletes, send, PATIENCE, clock));
+    expectNone(await untilTaken(deletes, send, RETRY_LIMITS, clock));
   }
 }
 
@@ -53,7 +53,7 @@ export async function getAll(
       items.push(...(Responses?.[table] ?? []));
       return UnprocessedKeys?.[table]?.Keys ?? [];
     };
-    expectNone(await untilTaken(chunk, send, PATIENCE, clock));
+    expectNone(await untilTaken(chunk, send, RETRY_LIMITS, clock));
   }
   return items;
 }

@@ -6,14 +6,14 @@ import {
 } from '@aws-sdk/client-eventbridge';
 import { ClientError, ErrorCode } from '../protocol/errors.ts';
 import { encodePublication, PUBLISH_DETAIL_TYPE, type Publication } from '../protocol/publication.ts';
-import { isThrottle, type Patience, type RetryClock, untilTaken } from '../retry.ts';
+import { isThrottle, type RetryClock, type RetryLimits, untilTaken } from '../retry.ts';
 
 const SOURCE = 'fanwire';
 /**
  * A bus that throttles for a second or two costs its publishers no more than that. A last call may take the SDK's own
  * retries another 3 s, and a route has 10 s.
  */
-const PATIENCE: Patience = { firstWaitMs: 50, waitMaxMs: 1_000, totalMs: 5_000 };
+const RETRY_LIMITS: RetryLimits = { firstWaitMs: 50, waitMaxMs: 1_000, totalMs: 5_000 };
 /** The only codes that a later try can cure (EventBridge API reference, PutEventsResultEntry). */
 const RETRYABLE = new Set(['InternalFailure', 'InternalException', 'ThrottlingException']);
 
@@ -43,7 +43,7 @@ export function createBus(
         code = refused[0]?.ErrorCode;
         return rest.filter((_, index) => results[index]?.ErrorCode !== undefined);
       };
-      const left = await untilTaken(entries, send, PATIENCE, clock);
+      const left = await untilTaken(entries, send, RETRY_LIMITS, clock);
       if (left.length > 0) throw unavailable(left.length, code);
     },
   };

@@ -1,5 +1,5 @@
 import type { BatchResultErrorEntry } from '@aws-sdk/client-sqs';
-import { isThrottle, type Patience, RefusedError, type RetryClock, untilTaken } from '../retry.ts';
+import { isThrottle, RefusedError, type RetryClock, type RetryLimits, untilTaken } from '../retry.ts';
 
 /** Entries in one batch call (SQS API reference). */
 export const BATCH_ENTRIES_MAX = 10;
@@ -17,7 +17,7 @@ type SendBatch<E> = (
 export async function sendEntries<E extends Entry>(
   entries: readonly E[],
   send: SendBatch<E>,
-  patience: Patience,
+  limits: RetryLimits,
   clock: RetryClock,
 ): Promise<void> {
   let reason = '';
@@ -30,7 +30,7 @@ export async function sendEntries<E extends Entry>(
     const ids = new Set(failed.map(({ Id }) => Id));
     return rest.filter(({ Id }) => ids.has(Id));
   };
-  const left = await untilTaken(entries, refusedOf, patience, clock);
+  const left = await untilTaken(entries, refusedOf, limits, clock);
   if (left.length > 0) throw new RefusedError(reason);
 }
 

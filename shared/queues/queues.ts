@@ -5,7 +5,7 @@ import {
   type SQSClient,
 } from '@aws-sdk/client-sqs';
 import { mapAll } from '../async.ts';
-import type { Patience, RetryClock } from '../retry.ts';
+import type { RetryClock, RetryLimits } from '../retry.ts';
 import { BATCH_ENTRIES_MAX, sendEntries } from './entries.ts';
 import { type DeliveryJob, encodeJob } from './job.ts';
 
@@ -14,7 +14,7 @@ const BATCH_BYTES_MAX = 1_048_576;
 /** The jobs of a million subscribers are 200 batches. */
 const BATCHES_IN_FLIGHT_MAX = 8;
 /** What a worker cannot hand on it does again from the start, so it waits long for that: it has 90 s in all. */
-const PATIENCE: Patience = { firstWaitMs: 50, waitMaxMs: 2_000, totalMs: 10_000 };
+const RETRY_LIMITS: RetryLimits = { firstWaitMs: 50, waitMaxMs: 2_000, totalMs: 10_000 };
 /** A person reads it, so that the beginning is enough. */
 const REASON_LENGTH_MAX = 1_000;
 
@@ -48,7 +48,7 @@ export function createDeliveryQueue(
         sendEntries(
           batch,
           (rest) => client.send(new SendMessageBatchCommand({ QueueUrl: url, Entries: rest })),
-          PATIENCE,
+          RETRY_LIMITS,
           clock,
         ),
       );

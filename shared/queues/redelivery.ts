@@ -1,6 +1,6 @@
 import { ChangeMessageVisibilityBatchCommand, type SQSClient } from '@aws-sdk/client-sqs';
 import { chunks, mapAll } from '../async.ts';
-import { jittered, type Patience, type RetryClock } from '../retry.ts';
+import { jittered, type RetryClock, type RetryLimits } from '../retry.ts';
 import { BATCH_ENTRIES_MAX, sendEntries } from './entries.ts';
 
 /** What is read of a record that a queue has handed out. */
@@ -19,7 +19,7 @@ export type Redeliver = (records: readonly HandedOut[]) => Promise<void>;
 /** As often as a record can fail in a minute or so of throttled tables: see RECEIVE_COUNT_MAX in infra/queues.ts. */
 const DELAY_MAX_SECONDS = 15;
 /** The records are lost to nobody meanwhile, so that a few tries will do. */
-const PATIENCE: Patience = { firstWaitMs: 50, waitMaxMs: 1_000, totalMs: 3_000 };
+const RETRY_LIMITS: RetryLimits = { firstWaitMs: 50, waitMaxMs: 1_000, totalMs: 3_000 };
 const BATCHES_IN_FLIGHT_MAX = 4;
 
 /** About 1, 2, 4, 8, and from then on 15 s after it has been handed out so often; at least half of that. */
@@ -44,7 +44,7 @@ export const createRedelivery =
         sendEntries(
           batch,
           (rest) => client.send(new ChangeMessageVisibilityBatchCommand({ QueueUrl: url, Entries: rest })),
-          PATIENCE,
+          RETRY_LIMITS,
           clock,
         ),
       );

@@ -69,6 +69,14 @@ function mayImport(file: string): string[] {
 const importsOf = (source: string): string[] =>
   [...source.matchAll(/(?:\bfrom |^import |\bimport\()'([^']+)'/gm)].map(([, specifier = '']) => specifier);
 
+const exportsOf = (source: string): string[] => [
+  ...new Set(
+    [...source.matchAll(/^export (?:async )?(?:const|function\*?|class|interface|type) (\w+)/gm)].map(
+      ([, name = '']) => name,
+    ),
+  ),
+];
+
 function violationsIn(file: string, source: string): string[] {
   const { own = [], packages = [] } = Object.groupBy(importsOf(source), (specifier) =>
     specifier.startsWith('.') ? 'own' : 'packages',
@@ -85,6 +93,14 @@ const sources = globSync('{services,shared,infra}/**/*.ts', { cwd: root });
 it('keeps every layer to what it may import', () => {
   expect(sources.length).toBeGreaterThan(250);
   expect(sources.flatMap((file) => violationsIn(file, readFileSync(join(root, file), 'utf8')))).toEqual([]);
+});
+
+it('exports no name from two files of shared', () => {
+  const names = sources
+    .filter((file) => file.startsWith('shared/'))
+    .flatMap((file) => exportsOf(readFileSync(join(root, file), 'utf8')));
+  expect(names.length).toBeGreaterThan(300);
+  expect(names.filter((name, index) => names.indexOf(name) !== index)).toEqual([]);
 });
 
 it('gives what runs locally its rooms', () => {

@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import type { HmacKey } from '../sign/hmac-key.ts';
+import { perSecond } from '../sign/per-second.ts';
 import {
   ALGORITHM,
   type Credentials,
@@ -34,8 +35,6 @@ export interface Particulars {
 }
 /** What is the same in every request of one second. */
 interface Second {
-  readonly ms: number;
-  readonly credentials: Credentials;
   /** The head up to the signature. */
   readonly head: string;
   /** The canonical request up to the hash of the body, and the string to sign up to the hash of that. */
@@ -59,7 +58,7 @@ export class PreparedRequest {
   readonly #region: string;
   readonly #service: string;
   readonly #keyOf: KeyOf;
-  #second: Second | undefined;
+  readonly #secondOf = perSecond((credentials, ms) => this.#newSecond(credentials, ms));
 
   private constructor(
     request: Request,
@@ -105,14 +104,6 @@ export class PreparedRequest {
     return bytes;
   }
 
-  #secondOf(credentials: Credentials, nowMs: number): Second {
-    const ms = nowMs - (nowMs % 1_000);
-    const known = this.#second;
-    if (known?.ms === ms && known.credentials === credentials) return known;
-    this.#second = this.#newSecond(credentials, ms);
-    return this.#second;
-  }
-
   #newSecond(credentials: Credentials, ms: number): Second {
     const { accessKeyId, sessionToken } = credentials;
     const date = timestamp(ms);
@@ -123,8 +114,6 @@ export class PreparedRequest {
     const signed = names.map((name) => `${name}:${canonicalValue(headers.get(name) ?? '')}\n`);
     const fields = [...headers].map(([name, value]) => fieldOf(name, value));
     return {
-      ms,
-      credentials,
       head:
         `${this.#start}${fields.join('')}authorization: ${ALGORITHM} ` +
         `Credential=${accessKeyId}/${scope}, SignedHeaders=${names.join(';')}, Signature=`,

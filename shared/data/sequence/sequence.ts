@@ -4,7 +4,7 @@ import type { Topic } from '../../protocol/topic.ts';
 import type { Claim, Log, LogEntry, Logs } from '../log.ts';
 import { type Draft, firstOfEach, idOf, isSameMessage, publishedAtMs } from './draft.ts';
 import { allocateAll } from './places.ts';
-import { beginSettling, isClaimOf, type SettleDeps, type Settled, type State, settle } from './settle.ts';
+import { beginSettling, isClaimOf, type SettleDeps, type Settled, type Settling, settle } from './settle.ts';
 
 /** What sequencing needs. */
 export interface SequenceDeps {
@@ -117,7 +117,7 @@ async function settleAll(
     beginSettling(draft, claims.get(idOf(draft)), places.get(draft), deps),
   );
   const bySource = Map.groupBy(
-    drafts.map((draft, index) => ({ draft, state: begun[index] as State })), // one for each
+    drafts.map((draft, index) => ({ draft, state: begun[index] as Settling })), // one for each
     ({ draft }) => draft.source,
   );
   const results = await mapAll([...bySource.values()], WRITES_IN_FLIGHT_MAX, (ofSource) =>
@@ -136,7 +136,7 @@ async function settleAll(
  * then none of those after it has been written yet, and they take later ones, too.
  */
 async function settleInOrder(
-  begun: readonly { readonly draft: Draft; readonly state: State }[],
+  begun: readonly { readonly draft: Draft; readonly state: Settling }[],
   deps: SettleDeps,
 ): Promise<Map<string, Settled> | 'replaced'> {
   const settled = new Map<string, Settled>();

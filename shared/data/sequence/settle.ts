@@ -42,7 +42,7 @@ export type Settled =
  *
  * It also ends when the log turns out to have been replaced: then all of this is done again in the new one.
  */
-export type State = Unclaimed | Claimed | Ended;
+export type Settling = Unclaimed | Claimed | Ended;
 
 interface Unclaimed {
   readonly is: 'unclaimed';
@@ -72,7 +72,7 @@ export async function beginSettling(
   known: Claim | undefined,
   allocated: Allocated | undefined,
   deps: SettleDeps,
-): Promise<State> {
+): Promise<Settling> {
   const state = stateAfter(draft, known, allocated);
   return state.is === 'unclaimed' ? claimOffset(draft, state, 0, deps) : state;
 }
@@ -80,7 +80,7 @@ export async function beginSettling(
 /** Brings a message to its offset, which is above `above` unless the message has one already. */
 export async function settle(
   draft: Draft,
-  begun: State,
+  begun: Settling,
   above: number,
   deps: SettleDeps,
 ): Promise<Settled | 'replaced'> {
@@ -115,7 +115,7 @@ async function claimOffset(
   { replaces, unused }: Unclaimed,
   above: number,
   deps: SettleDeps,
-): Promise<State> {
+): Promise<Settling> {
   const { log, logs, now } = deps;
   const isTooLow = unused !== undefined && unused !== 'stale' && unused.offset <= above;
   if (isTooLow) await giveUp(unused, deps);

@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import type { HmacKey } from '../../aws/sign/hmac-key.ts';
+import { perSecond } from '../../aws/sign/per-second.ts';
 import {
   ALGORITHM,
   type Credentials,
@@ -38,8 +39,6 @@ const REAL_ID = /^[\w-]+=$/;
 
 /** Cached for one second and one pair of credentials: key, headers and prefixes. */
 interface Second extends Stamp {
-  readonly ms: number;
-  readonly credentials: Credentials;
   readonly key: HmacKey;
   /** The string to sign, up to the hash of the canonical request. */
   readonly stringPrefix: string;
@@ -59,7 +58,7 @@ export class Signer {
   readonly #path: string;
   readonly #canonicalPath: string;
   readonly #payloadHashes = new WeakMap<Uint8Array, string>();
-  #second: Second | undefined;
+  readonly #secondOf = perSecond((credentials, ms) => this.#newSecond(credentials, ms));
   #keyName = '';
   #key: HmacKey | undefined;
 
@@ -105,14 +104,6 @@ export class Signer {
     return made;
   }
 
-  #secondOf(credentials: Credentials, nowMs: number): Second {
-    const ms = nowMs - (nowMs % 1_000);
-    const known = this.#second;
-    if (known?.ms === ms && known.credentials === credentials) return known;
-    this.#second = this.#newSecond(credentials, ms);
-    return this.#second;
-  }
-
   #newSecond(credentials: Credentials, ms: number): Second {
     const { accessKeyId, sessionToken } = credentials;
     const date = timestamp(ms);
@@ -121,8 +112,6 @@ export class Signer {
     const token = sessionToken ? `x-amz-security-token:${canonicalValue(sessionToken)}\n` : '';
     const headers = `content-type:${CONTENT_TYPE}\nhost:${this.#host}\nx-amz-date:${date}\n${token}`;
     return {
-      ms,
-      credentials,
       date,
       sessionToken,
       authorization: `${ALGORITHM} Credential=${accessKeyId}/${scope}, SignedHeaders=${names}, Signature=`,
