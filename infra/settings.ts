@@ -47,7 +47,7 @@ export type CompleteSettings = Required<Omit<FanwireSettings, 'namespaces'>> & {
  * Posts to this many take an eighth of a second of the budget. With more a worker would be busy for long; with fewer
  * the way through another queue and another worker would take longer, and cost more, than it can save.
  */
-export const INLINE_SUBSCRIBERS_MAX = 1_000;
+const INLINE_SUBSCRIBERS_MAX = 1_000;
 
 /** What holds where a user sets nothing. */
 export const DEFAULTS: Required<Omit<FanwireSettings, 'namespaces'>> = {

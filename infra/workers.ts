@@ -8,7 +8,7 @@ import { DELIVERY_BATCH_MAX, INGEST_BATCH_MAX, SLOW_BATCH_MAX, SLOW_WORKERS_MAX 
 import type { Parts } from './variables.ts';
 
 /** A queue that a Lambda takes work from. */
-export interface WorkSource {
+interface WorkSource {
   readonly queue: Queue;
   readonly batchSize: number;
   /** How many run at the same time. */

@@ -156,7 +156,7 @@ export interface MessagesFrame extends Source {
   readonly messages: readonly (WireMessage | Skipped)[];
 }
 /** To the publisher of a message that asked for it: where the message is stored, or that it was too old to be. */
-export type ReceiptFrame = Command & { readonly type: 'receipt' } & Receipt;
+type ReceiptFrame = Command & { readonly type: 'receipt' } & Receipt;
 
 /** From API Gateway itself, which could not run a command and does not say which one. */
 interface GatewayFrame {

@@ -40,14 +40,14 @@ export interface ReceiptTo {
 
 /** Where a message is in the log of its topic. */
 export type LoggedPlace = LoggedPosition | Dropped;
-export interface LoggedPosition extends Position {
+interface LoggedPosition extends Position {
   /** An earlier publication with its key has brought it there. */
   readonly again?: true;
   /** An offset that was allocated for it in vain, and has no message. */
   readonly unused?: number;
 }
 /** That the publish route has written messages to their logs. */
-export interface Logged {
+interface Logged {
   /** The table that the logs are in. In an event that was forwarded from another deployment it is not this one's. */
   readonly table: string;
   /** By target, and then by payload; null for a target that keeps no history. */

@@ -4,7 +4,7 @@ import { jittered, type RetryClock, type RetryLimits } from '../retry.ts';
 import { BATCH_ENTRIES_MAX, sendEntries } from './entries.ts';
 
 /** What is read of a record that a queue has handed out. */
-export interface HandedOut {
+interface HandedOut {
   readonly receiptHandle: string;
   readonly eventSourceARN: string;
   readonly attributes: { readonly ApproximateReceiveCount: string };
@@ -14,7 +14,7 @@ export interface HandedOut {
  * Has a queue hand out again soon what has failed: left alone, it comes back when its visibility timeout ends, which is
  * six times as long as a worker may run. Rejects if the queue did not agree: then it comes back at that time.
  */
-export type Redeliver = (records: readonly HandedOut[]) => Promise<void>;
+type Redeliver = (records: readonly HandedOut[]) => Promise<void>;
 
 /** As often as a record can fail in a minute or so of throttled tables: see RECEIVE_COUNT_MAX in infra/queues.ts. */
 const DELAY_MAX_SECONDS = 15;

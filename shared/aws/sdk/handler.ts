@@ -20,7 +20,7 @@ export interface CallOptions {
 }
 
 /** Where a request goes. */
-export type Destination = Pick<Request, 'protocol' | 'hostname' | 'port'>;
+type Destination = Pick<Request, 'protocol' | 'hostname' | 'port'>;
 
 /** An answer of these services takes milliseconds: after so long another try is better than waiting. */
 const TIMEOUT_MS = 10_000;

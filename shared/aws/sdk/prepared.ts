@@ -26,7 +26,7 @@ const OWN = new Set(
 const SCOPE = /Credential=[^/]+\/\d{8}\/([^/]+)\/([^/]+)\/aws4_request,/;
 
 /** What one request says of itself. */
-export interface Particulars {
+interface Particulars {
   readonly body: string;
   readonly credentials: Credentials;
   readonly nowMs: number;

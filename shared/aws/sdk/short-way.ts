@@ -15,7 +15,7 @@ export interface CallConfig {
   /** In milliseconds. Once an answer tells that this machine's clock is wrong, the SDK keeps by how much here. */
   readonly systemClockOffset: number;
 }
-export interface ShortWayDeps {
+interface ShortWayDeps {
   readonly config: CallConfig;
   readonly handler: SocketHandler;
   readonly signer: RequestSigner;
