@@ -514,6 +514,19 @@ describe('a message to a topic that keeps history', () => {
     }
   });
 
+  it('and was logged in another epoch than the next has its own epoch', async () => {
+    const { deps, frames } = historyHouse(['a']);
+    const records = ['old', 'new'].map((epoch) => {
+      const logged = { table: 'messages', places: [[{ epoch, offset: 1 }]] };
+      return record({ topic: 'chat/lobby', data: epoch, logged });
+    });
+    expect(await run(records, deps)).toEqual([]);
+    expect(frames.a?.map(({ epoch, offset, data }) => [epoch, offset, data])).toEqual([
+      ['old', 1, 'old'],
+      ['new', 1, 'new'],
+    ]);
+  });
+
   it('and was logged in another deployment gets its offset here', async () => {
     const { deps, frames, log } = historyHouse(['a']);
     await loggedByRoute(log, { offset: 1, data: 'here' });
