@@ -115,7 +115,8 @@ const variablesOf = ({ properties }: Resource, endpoint: string): NodeJS.Process
 });
 
 async function startCold({ service, directory, variables }: Lambda, looksOn: boolean): Promise<ColdStart> {
-  const child = fork(join(DIRECTORY, 'call.ts'), { env: variables, execArgv: [], silent: true });
+  const env = { ...variables, LAMBDA_TASK_ROOT: directory };
+  const child = fork(join(DIRECTORY, 'call.ts'), { env, execArgv: [], silent: true });
   const printed = outputOf(child);
   const file = pathToFileURL(join(directory, 'index.mjs')).href;
   child.send({ file, event: eventOf(service), looksOn });

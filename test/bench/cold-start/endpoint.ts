@@ -4,8 +4,15 @@ import { createServer } from 'node:http';
 const ID = 'L0SM9cOFvHcCIhw=';
 const ANSWERS: Readonly<Record<string, unknown>> = {
   GetItem: { Item: { connectionId: { S: ID } } },
+  // A log's head and a connection in one: each repository reads its own attributes.
   UpdateItem: {
-    Attributes: { epoch: { S: 'e' }, offset: { N: '0' }, createdAt: { N: '0' }, allocatedAt: { N: '0' } },
+    Attributes: {
+      epoch: { S: 'e' },
+      offset: { N: '0' },
+      createdAt: { N: '0' },
+      allocatedAt: { N: '0' },
+      subscriptions: { M: { 'a/b': { N: '0' } } },
+    },
   },
   PutEvents: { FailedEntryCount: 0, Entries: [{ EventId: 'e' }] },
   BatchGetItem: { Responses: {}, UnprocessedKeys: {} },
