@@ -41,6 +41,16 @@ export interface Question {
   /** By message: so many connections, from 0 on, must have got it. */
   readonly due: Readonly<Record<number, number>>;
 }
+/** Messages, from one number to another. */
+export interface Span {
+  readonly from: number;
+  readonly to: number;
+}
+/** From publishing to taking, over all that took one of the messages. */
+export interface Latency {
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+}
 export interface Report {
   /** Requests that came in, whatever was answered. */
   readonly posts: number;

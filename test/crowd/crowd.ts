@@ -19,8 +19,10 @@ import {
   clockMs,
   connectionIdOf,
   GOOD_CONDUCT,
+  type Latency,
   type Question,
   type Report,
+  type Span,
 } from './conduct.ts';
 
 const HOUR_SECONDS = 3_600;
@@ -122,6 +124,12 @@ export class Crowd {
     this.#endpoint.postMessage({ due } satisfies Question);
     const [report] = await once(this.#endpoint, 'message');
     return report;
+  }
+
+  async latency(messages: Span): Promise<Latency> {
+    this.#endpoint.postMessage(messages);
+    const [latency] = await once(this.#endpoint, 'message');
+    return latency;
   }
 
   /** Forgets what came so far. */

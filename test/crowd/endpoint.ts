@@ -9,8 +9,10 @@ import {
   clockMs,
   conductOf,
   connectionOf,
+  type Latency,
   type Question,
   type Report,
+  type Span,
 } from './conduct.ts';
 
 /** An `@connections` endpoint in a thread of its own, with as many connections as are posted to. */
@@ -73,6 +75,11 @@ function report({ due }: Question): Report {
   };
 }
 
+function latency({ from, to }: Span): Latency {
+  const lateMs = [...taken].flatMap(([message, of]) => (message >= from && message <= to ? of.lateMs : []));
+  return { p50Ms: percentile(lateMs, 0.5), p99Ms: percentile(lateMs, 0.99) };
+}
+
 function missed(message: number, upTo: number): number {
   const times = taken.get(message)?.times;
   let count = 0;
@@ -106,8 +113,10 @@ const server = createServer((request, response) => {
 });
 server.keepAliveTimeout = 60_000;
 server.listen(0, '127.0.0.1', () => parentPort?.postMessage((server.address() as AddressInfo).port));
-parentPort?.on('message', (question: Question | 'reset') => {
-  if (question !== 'reset') return void parentPort?.postMessage(report(question));
+parentPort?.on('message', (question: Question | Span | 'reset') => {
+  if (question !== 'reset') {
+    return void parentPort?.postMessage('due' in question ? report(question) : latency(question));
+  }
   taken = new Map();
   arrivals = [];
   parentPort?.postMessage('reset');

@@ -337,7 +337,7 @@ export const burst = (
 
 export interface Stream {
   readonly hanging: number;
-  /** Of the subscribers that answer, on the topic that some hang on, and on another: message by message. */
+  /** Of all deliveries to subscribers that answer, on the topic that some hang on, and on another. */
   readonly sameP50Ms: number;
   readonly sameP99Ms: number;
   readonly otherP50Ms: number;
@@ -382,18 +382,19 @@ export const stream = (connections: number, hanging: number, messages: number): 
       }
       await crowd.settled();
       const report = await crowd.report();
-      return { hanging, ...timesOf(report), ...(await balanceOf(crowd, report, { connections, messages })) };
+      const balance = await balanceOf(crowd, report, { connections, messages });
+      return { hanging, ...(await latenciesOf(crowd, messages)), ...balance };
     },
   );
 
-function timesOf({ p50Ms, p99Ms }: Report) {
-  const of = (times: Report['p50Ms'], isOther: boolean) =>
-    Object.entries(times).flatMap(([n, ms]) => (Number(n) > OTHER.firstMessage === isOther ? ms : []));
+async function latenciesOf(crowd: Crowd, messages: number) {
+  const same = await crowd.latency({ from: 1, to: messages });
+  const other = await crowd.latency({ from: OTHER.firstMessage, to: OTHER.firstMessage + messages });
   return {
-    sameP50Ms: percentile(of(p50Ms, false), 0.5),
-    sameP99Ms: percentile(of(p99Ms, false), 0.99),
-    otherP50Ms: percentile(of(p50Ms, true), 0.5),
-    otherP99Ms: percentile(of(p99Ms, true), 0.99),
+    sameP50Ms: same.p50Ms,
+    sameP99Ms: same.p99Ms,
+    otherP50Ms: other.p50Ms,
+    otherP99Ms: other.p99Ms,
   };
 }
 
