@@ -1,6 +1,6 @@
 import { PutItemCommand } from '@aws-sdk/client-dynamodb';
 import { SendMessageCommand } from '@aws-sdk/client-sqs';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, it, type TestContext } from 'vitest';
 import { CHAIN_MAX } from '../../infra/local/lambda/lineage.ts';
 import type { Usage } from '../../infra/local/meter/meter.ts';
 import { POSTS_KEY } from '../../shared/data/tables.ts';
@@ -15,7 +15,9 @@ function terminateLoops(resources: TemplateResources): void {
   for (const { Properties } of Object.values(resources)) delete Properties?.RecursiveLoop;
 }
 
-async function start(options: LocalOptions) {
+type Finishing = Pick<TestContext, 'onTestFinished'>;
+
+async function start({ onTestFinished }: Finishing, options: LocalOptions) {
   const local = await bootLocal(options);
   onTestFinished(() => local.stop());
   const backEnd = new BackEnd(local.ready);
@@ -28,18 +30,22 @@ async function start(options: LocalOptions) {
   return { local, backEnd, send, invocations };
 }
 
-describe('a function that sends itself messages', () => {
+// Side by side: most of their time they wait for the next hop.
+describe.concurrent('a function that sends itself messages', () => {
   const app = 'test/apps/loop.ts';
 
-  it('is invoked as often as it likes where its template allows it', async () => {
-    const { backEnd, send } = await start({ app });
+  it('is invoked as often as it likes where its template allows it', async ({ expect, ...test }) => {
+    const { backEnd, send } = await start(test, { app });
     await send('numbers', '1');
     await until(async () => (await backEnd.depth('done')) > 0);
     expect((await backEnd.drain('done')).map(({ Body }) => Body)).toEqual(['41']);
   });
 
-  it('is else not invoked again after 16 times, and the message becomes a dead letter', async () => {
-    const { backEnd, send, invocations } = await start({ app, edit: terminateLoops });
+  it('is else not invoked again after 16 times, and the message becomes a dead letter', async ({
+    expect,
+    ...test
+  }) => {
+    const { backEnd, send, invocations } = await start(test, { app, edit: terminateLoops });
     await send('numbers', '1');
     await until(async () => (await backEnd.depth('dead')) > 0);
     expect((await backEnd.drain('dead')).map(({ Body }) => Body)).toEqual([String(CHAIN_MAX + 1)]);
@@ -51,7 +57,7 @@ describe('a function that sends itself messages', () => {
 const propertiesOf = (resources: TemplateResources, id: RegExp) =>
   resources[Object.keys(resources).find((each) => id.test(each)) ?? '']?.Properties;
 
-describe('a delivery job that no worker has time for', () => {
+describe.concurrent('a delivery job that no worker has time for', () => {
   /** Nobody has a turn to post before the schedule of posts is free again. */
   const freeAt = async ({ backEnd, local }: Awaited<ReturnType<typeof start>>, ms: number) =>
     backEnd.dynamodb.send(
@@ -62,10 +68,10 @@ describe('a delivery job that no worker has time for', () => {
     );
 
   /** A worker waits for a turn during half of the time that it may run. */
-  async function startBusy(timeoutSeconds: number, edit: (resources: TemplateResources) => void) {
-    const system = await start({
+  async function startBusy(test: Finishing, edit: (resources: TemplateResources) => void) {
+    const system = await start(test, {
       edit: (resources) => {
-        propertiesOf(resources, /^FanwireDeliverFunction/).Timeout = timeoutSeconds;
+        propertiesOf(resources, /^FanwireDeliverFunction/).Timeout = 1; // second
         // Longer than a cold start. A worker that has had too little time fails, and the job comes again.
         const queue = propertiesOf(resources, /^FanwireDelivery[0-9A-F]{8}$/);
         queue.VisibilityTimeout = 5;
@@ -88,16 +94,16 @@ describe('a delivery job that no worker has time for', () => {
     return { ...system, client, free: () => freeAt(system, 0) };
   }
 
-  it('goes on forty times, and is delivered', async () => {
-    const { client, free, invocations } = await startBusy(1, () => {});
+  it('goes on forty times, and is delivered', async (test) => {
+    const { client, free, invocations } = await startBusy(test, () => {});
     await until(async () => (await invocations('deliver')) >= 40);
     await free();
     await client.message('at last');
     await client.close();
   }, 120_000);
 
-  it('would end as a dead letter where Lambda ends loops', async () => {
-    const { client, backEnd, invocations } = await startBusy(1, (resources) => {
+  it('would end as a dead letter where Lambda ends loops', async ({ expect, ...test }) => {
+    const { client, backEnd, invocations } = await startBusy(test, (resources) => {
       terminateLoops(resources);
       propertiesOf(resources, /^FanwireDelivery[0-9A-F]{8}$/).RedrivePolicy.maxReceiveCount = 1;
     });
