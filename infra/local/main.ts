@@ -2,9 +2,9 @@ import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { stop as stopCompiler } from 'esbuild';
 import { loadPage } from '../web/files.ts';
 import { UNLIMITED } from './apigateway/throttle.ts';
-import { workerCode } from './lambda/worker-code.ts';
 import type { LatencyOptions } from './latency/latencies.ts';
 import { isProfileName, PROFILES } from './latency/profiles.ts';
 import { toTerminalLine } from './log.ts';
@@ -73,11 +73,8 @@ async function run(): Promise<void> {
   // The template is made afresh each time, so it is no state; functions load their code from it while they run.
   const assemblyDir = mkdtempSync(join(tmpdir(), 'fanwire-'));
   process.once('exit', () => rmSync(assemblyDir, { recursive: true, force: true }));
-  const [assembly, files] = await Promise.all([
-    synthesise(resolve(options.app), assemblyDir),
-    loadPage(),
-    workerCode(), // else the first invocation would wait for it
-  ]);
+  const [assembly, files] = await Promise.all([synthesise(resolve(options.app), assemblyDir), loadPage()]);
+  await stopCompiler(); // its process would stay
   const runtime = await boot({
     assembly,
     files,

@@ -7,7 +7,10 @@ import type { Ready } from '../../infra/local/ready.ts';
 import type { Assembly } from '../../infra/local/stack/synth.ts';
 import { assemblyOf } from './assemblies.ts';
 
-const MAIN = join(import.meta.dirname, '../../infra/local/main.ts');
+const ROOT = join(import.meta.dirname, '../..');
+const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+/** What `npm start` runs: Node's options and a file. */
+const [, ...START] = String(scripts.start).split(' ');
 const SYNTHESISED = join(import.meta.dirname, '../apps/synthesised.ts');
 
 export interface SystemOptions {
@@ -37,7 +40,8 @@ export interface System {
 
 /** Runs `npm start`, with an app that has been synthesised if there is one. */
 export const spawnMain = (args: readonly string[], assembly?: Assembly) =>
-  spawn(process.execPath, [MAIN, ...args, ...(assembly ? ['--app', SYNTHESISED] : [])], {
+  spawn(process.execPath, [...START, ...args, ...(assembly ? ['--app', SYNTHESISED] : [])], {
+    cwd: ROOT,
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, ...(assembly && { FANWIRE_TEST_ASSEMBLY: assembly.directory }) },
   });

@@ -1,3 +1,4 @@
+import './memory.ts';
 import { createRequire } from 'node:module';
 import { Readable } from 'node:stream';
 import type { Account } from '../account.ts';

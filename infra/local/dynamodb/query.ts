@@ -1,3 +1,4 @@
+import './memory.ts';
 import { createRequire } from 'node:module';
 
 /**

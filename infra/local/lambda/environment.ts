@@ -59,7 +59,7 @@ const INIT_TIMEOUT_MS = 10_000;
 /** Of a process that the kernel ends with SIGKILL. */
 const KILLED = 137;
 
-const YOUNG_GENERATION_MB = 16;
+const YOUNG_GENERATION_MB = 3;
 
 /** One execution environment: a worker thread that handles one event at a time. */
 export class Environment {
@@ -201,7 +201,7 @@ function startWorker(
     calls,
     ...(loopback && { loopback }),
   };
-  const worker = new Worker(workerCode(), {
+  const worker = new Worker(workerCode, {
     eval: true,
     name: settings.name,
     workerData,
