@@ -51,8 +51,8 @@ interface Task {
 
 /**
  * Messages published to a large topic soon after each other become jobs for the same connections: jobs that differ in
- * nothing but their messages, and since when they wait, run as one, so that their messages share frames. So do those of
- * connections that are throttled, since the first of them was: they would become ever more.
+ * nothing but their messages, and since when they wait or are throttled, run as one, so that their messages share
+ * frames. Together they have waited since the first of them did: else traffic would put off the end for ever.
  */
 function mergeAlike(tasks: readonly Task[]): Task[] {
   const alike = Map.groupBy(
@@ -62,14 +62,19 @@ function mergeAlike(tasks: readonly Task[]): Task[] {
   return [...alike.values()].flatMap((group) => {
     const [first] = group;
     if (!first) return [];
-    const since = group.flatMap(({ job }) => job.throttledSinceMs ?? []);
     return {
       records: group.flatMap(({ records }) => records),
       job: {
         ...first.job,
         messages: group.flatMap(({ job }) => job.messages),
-        ...(since.length > 0 && { throttledSinceMs: Math.min(...since) }),
+        ...earliest('waitsSinceMs', group),
+        ...earliest('throttledSinceMs', group),
       },
     };
   });
+}
+
+function earliest<K extends 'waitsSinceMs' | 'throttledSinceMs'>(name: K, tasks: readonly Task[]) {
+  const since = tasks.flatMap(({ job }) => job[name] ?? []);
+  return since.length > 0 ? { [name]: Math.min(...since) } : {};
 }

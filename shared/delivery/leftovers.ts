@@ -80,8 +80,24 @@ export async function enqueueUnreached(
   await enqueueMissing({ ...job, ...urgency, waitsSinceMs }, unreached, 0, deps);
 }
 
-/** A 429 is tried again as the same attempt, until it has been nothing else for too long. */
+/**
+ * A 429 is tried again as the same attempt, until it has been nothing else for too long. Who takes one frame in the
+ * meantime, takes the others later.
+ */
 export async function retryThrottled(
+  job: DeliveryJob,
+  throttled: readonly Failure[],
+  deps: LeftoverDeps,
+): Promise<void> {
+  const { moving = [], stuck = [] } = Object.groupBy(throttled, ({ from }) =>
+    from > 0 ? 'moving' : 'stuck',
+  );
+  const { throttledSinceMs: _, ...afresh } = job;
+  await waitForReaders(job, stuck, deps);
+  await waitForReaders(afresh, moving, deps);
+}
+
+async function waitForReaders(
   job: DeliveryJob,
   throttled: readonly Failure[],
   deps: LeftoverDeps,

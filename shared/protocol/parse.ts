@@ -204,6 +204,8 @@ export function parseKey(value: unknown): string | undefined {
   if (typeof value !== 'string' || value.length < 1 || value.length > ID_LENGTH_MAX) {
     throw badRequest(`key to be a string of 1 to ${ID_LENGTH_MAX} characters`, value);
   }
+  // All halves of a pair look alike in UTF-8, so that keys which differ in one would be the same key.
+  if (!value.isWellFormed()) throw badRequest('key to be well-formed Unicode, without half a pair', value);
   return value;
 }
 
@@ -326,7 +328,7 @@ export function parseExcept(value: unknown): { readonly except?: readonly string
   const except = parseList('except', value, EXCEPT_MAX, (connectionId) =>
     parseName('except', connectionId, CONNECTION_ID),
   );
-  return { except };
+  return { except: [...new Set(except)] }; // a set, which DynamoDB takes without repetitions only
 }
 
 export function parseList<T>(

@@ -321,6 +321,23 @@ describe('a batch of jobs', () => {
     ]);
   });
 
+  it('waits with it for a worker since the first of it did, in whatever order it comes', async () => {
+    for (const since of [
+      [7, 5],
+      [5, 7],
+      [5, undefined],
+    ]) {
+      const pace = { ...freePace(), takeTurn: turnsFor(0) };
+      const { deps, retries } = workshop(() => delivered, { pace, now: () => 9 });
+      const jobs = since.map((waitsSinceMs, index) => ({
+        ...small(['a'], String(index)),
+        ...(waitsSinceMs !== undefined && { waitsSinceMs }),
+      }));
+      await deliverJobs(jobs.map(record), deps, FOREVER);
+      expect(retries.flatMap((each) => each.jobs).map(({ waitsSinceMs }) => waitsSinceMs)).toEqual([5]);
+    }
+  });
+
   it('says which log messages are of, and mixes no two', async () => {
     const frames: string[] = [];
     const { deps } = workshop(() => delivered, {

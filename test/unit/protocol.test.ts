@@ -54,6 +54,11 @@ describe('a publish', () => {
     });
   });
 
+  it('for all but some connections, each named once', () => {
+    const frame = { action: 'publish', topic: 'a', data: 1, except: ['x', 'y', 'x'] };
+    expect(parsePublish(frame).messages).toEqual([{ topics: ['a'], data: 1, except: ['x', 'y'] }]);
+  });
+
   it('with a version, and a receipt wanted', () => {
     const one = { topic: 'a', data: 1, version: 7, receipt: true };
     expect(parsePublish({ action: 'publish', ...one }).messages).toEqual([
@@ -92,6 +97,7 @@ describe('a publish', () => {
     [{ topic: 'a', data: 1, except: 'me' }, 'expected except to be an array, got "me"'],
     [{ topic: 'a', data: 1, except: Array(11).fill('a') }, 'expected 1 to 10 except, got 11'],
     [{ topic: 'a', data: 1, key: '' }, 'expected key to be a string of 1 to 128 characters, got ""'],
+    [{ topic: 'a', data: 1, key: 'k\ud83d' }, 'expected key to be well-formed Unicode'],
     [
       { topic: 'a', data: 1, version: 0 },
       'expected version to be a whole number from 1 to 9007199254740991, got 0',

@@ -237,6 +237,21 @@ describe('a connection that is throttled', () => {
     expect(retries.flatMap(({ jobs }) => jobs)).toEqual([job(['a'], ['1'], 2)]);
   });
 
+  it('begins anew once it took a frame, however slowly it reads', async () => {
+    const { now, pass } = clock();
+    const { deps, retries, dead } = workshop(
+      (id, name) => (id === 'a' && name === '1' ? delivered : throttled),
+      {
+        now,
+      },
+    );
+    const since = { ...job(['a', 'b'], ['1', '2']), throttledSinceMs: now() };
+    pass(15 * MINUTE_MS);
+    await runJob(since, deps, FOREVER);
+    expect(retries.flatMap(({ jobs }) => jobs)).toEqual([{ ...job(['a'], ['2']), throttledSinceMs: now() }]);
+    expect(dead).toEqual([{ job: job(['b'], ['1', '2']), reason: 'HTTP 429 for 15 minutes' }]);
+  });
+
   it('gets what has piled up in one job', async () => {
     const { now } = clock();
     const { deps, retries } = workshop(() => throttled, { now });
