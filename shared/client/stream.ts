@@ -63,16 +63,23 @@ export class Stream<M extends Placed> {
     return this.#drain();
   }
 
-  /** The server said: these are all that there are after `from`, or from where a replay began, up to `to`. */
+  /**
+   * The server said: these are all that there are after `from`, or from where a replay began, up to `to`. What came
+   * live belongs to them even if the server has it no more: it may have been in time then, and too late by now.
+   */
   cover(from: Position | undefined, to: Position, entries: readonly (M | Skip)[]): M[] {
     if (this.#position && !isUpTo(from, this.#position)) {
       // Nothing says that they follow on the position, so they are no better than live ones.
       this.saw(to);
       return entries.flatMap((entry) => this.add(entry));
     }
-    const fresh = entries.flatMap((entry) => (this.#isBeyond(entry) && !entry.skipped ? entry : []));
+    // Before there is a position, `to` is where the stream begins: what came before the answer may have holes.
+    const live = this.#position ? this.#heldUpTo(to) : [];
+    const covered = new Map(live.map((entry) => [keyOf(entry), entry]));
+    for (const entry of entries) if (this.#isBeyond(entry)) covered.set(keyOf(entry), entry);
     this.#moveTo(this.#isBeyond(to) ? to : (this.#position ?? to));
-    return [...fresh, ...this.#drain()];
+    const inOrder = [...covered.values()].toSorted((a, b) => a.offset - b.offset);
+    return [...inOrder.flatMap((entry) => (entry.skipped ? [] : entry)), ...this.#drain()];
   }
 
   /**
@@ -95,6 +102,10 @@ export class Stream<M extends Placed> {
   #isBeyond({ epoch, offset }: Position): boolean {
     if (epoch === this.#past) return false;
     return this.#position?.epoch !== epoch || offset > this.#position.offset;
+  }
+
+  #heldUpTo({ epoch, offset }: Position): (M | Skip)[] {
+    return [...this.#held.values()].filter((entry) => entry.epoch === epoch && entry.offset <= offset);
   }
 
   /** On the server's word, which settles what is to be thought of other epochs, too. */

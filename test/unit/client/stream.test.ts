@@ -95,6 +95,19 @@ describe('what the server says', () => {
     expect(stream.position).toEqual(at(7));
   });
 
+  it('gives out what came live and is too late for the page, in its place', () => {
+    const stream = streamAt(4);
+    for (const offset of [6, 8, 10]) stream.add(at(offset));
+    expect(offsetsOf(stream.cover(at(4), at(9), [at(7), at(8)]))).toEqual([6, 7, 8, 10]);
+    expect(stream.gap).toBe(false);
+  });
+
+  it('gives nothing out of what it holds if the server says that it is skipped', () => {
+    const stream = streamAt(4);
+    stream.add(at(6));
+    expect(stream.cover(at(4), at(6), [{ ...at(6), skipped: true }])).toEqual([]);
+  });
+
   it('does not take a replay that begins elsewhere for the whole of what it missed', () => {
     const stream = streamAt(4);
     expect(stream.cover(undefined, at(60), [at(59), at(60)])).toEqual([]);
