@@ -1,94 +1,153 @@
 import { isRecord } from '../../../shared/protocol/json.ts';
-import { compileOperator, invalid, isScalar, type JsonObject, only } from './operators.ts';
+import { invalid } from './invalid.ts';
+import { type Field, matchesAll } from './match.ts';
+import {
+  checkWildcards,
+  compileOperator,
+  isScalar,
+  type JsonObject,
+  only,
+  type Predicate,
+} from './operators.ts';
 
 /** Decides whether an event (the parsed envelope) matches. */
 export type Pattern = (event: unknown) => boolean;
 
 /** EventBridge user guide, "Comparison operators": `$or` may span at most this many combinations. */
 const OR_COMBINATIONS_MAX = 1_000;
+/** EventBridge API reference, PutRule. The quota of an account is half of it unless it has been raised. */
+const CHARACTERS_MAX = 4_096;
 
-type ObjectTest = (object: JsonObject) => boolean;
-/** `leaves` are the scalars of one field: one, none if the field is absent, several if it is an array. */
-type FieldTest = (leaves: readonly unknown[]) => boolean;
+/** Names of fields that AWS does not take inside `$or`: it has operators of these names, or means to have them. */
+const RESERVED_IN_OR: ReadonlySet<string> = new Set([
+  ...[
+    'exactly',
+    'prefix',
+    'suffix',
+    'equals-ignore-case',
+    'wildcard',
+    'anything-but',
+    'exists',
+    'numeric',
+    'cidr',
+  ],
+  ...['=', '<', '<=', '>', '>=', 'regex', 'not-wildcard', 'not-equals-ignore-case'],
+  ...['date-after', 'date-on-or-after', 'date-before', 'date-on-or-before', 'in-date-range'],
+  ...['ip-address-in-range', 'ip-address-not-in-range'],
+]);
+
+/** What one alternative asks of an event: its fields by their path. */
+type Alternative = ReadonlyMap<string, FieldTest>;
+type FieldTest = Omit<Field, 'path'>;
+
+interface Surroundings {
+  readonly path: readonly string[];
+  readonly isInOr: boolean;
+  /** Whether `$or` has its meaning, and is not a name like any other. */
+  readonly knowsOr: boolean;
+}
 
 /**
- * Compiles an event pattern (EventBridge user guide, "Event patterns"): keys are joined by AND, the values of a
- * key by OR. The reasons in the errors are AWS's own where they are known.
+ * Compiles an event pattern (EventBridge user guide, "Event patterns"): keys are joined by AND, the values of a key by
+ * OR. It is read as AWS's own engine (aws/event-ruler) reads it: as fields by their path, in which a dot within a name
+ * is like one between names, and of which a later one replaces an earlier one of the same path, within `$or` too.
  *
- * Known differences: AWS also takes `"a.b"` and `{"a":{"b":…}}` for the same key, and refuses some patterns with many
- * wildcards as too complex.
+ * Known differences: AWS compares numbers of more than 15 digits as text, sees each of several members of one name, and
+ * knows an address in each of its spellings.
  */
 export function compilePattern(pattern: unknown): Pattern {
   if (!isRecord(pattern)) throw invalid('Filter is not an object');
-  const combinations = countCombinations(pattern);
-  if (combinations > OR_COMBINATIONS_MAX) {
-    throw invalid(`expected at most ${OR_COMBINATIONS_MAX} combinations of $or, got ${combinations}`);
-  }
-  return compileObject(pattern);
+  const { length } = JSON.stringify(pattern);
+  if (length > CHARACTERS_MAX) throw invalid(`expected at most ${CHARACTERS_MAX} characters, got ${length}`);
+  const alternatives = alternativesOf(pattern).map(fieldsOf);
+  return (event) => alternatives.some((fields) => matchesAll(fields, event));
 }
 
-function compileObject(pattern: JsonObject): Pattern {
-  const fields = Object.entries(pattern).map(([key, value]) =>
-    key === '$or' ? compileOr(value) : compileField(key, value),
+function alternativesOf(pattern: JsonObject): Alternative[] {
+  const start: Alternative[] = [new Map()];
+  try {
+    return addFields(start, pattern, { path: [], isInOr: false, knowsOr: true });
+  } catch (error) {
+    try {
+      return addFields(start, pattern, { path: [], isInOr: false, knowsOr: false });
+    } catch {
+      throw error; // not the fault of `$or`, or not of it alone
+    }
+  }
+}
+
+const fieldsOf = (alternative: Alternative): Field[] =>
+  [...alternative]
+    // Which of two fields is looked at first can matter: see match.ts.
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([path, test]) => ({ ...test, path: path.split('.') }));
+
+function addFields(
+  alternatives: readonly Alternative[],
+  pattern: JsonObject,
+  surroundings: Surroundings,
+): Alternative[] {
+  const entries = Object.entries(pattern);
+  if (entries.length === 0) throw invalid('Empty objects are not allowed');
+  return entries.reduce<Alternative[]>(
+    (all, [key, value]) => addField(all, key, value, surroundings),
+    [...alternatives],
   );
-  if (fields.length === 0) throw invalid('Empty objects are not allowed');
-  const matches = (value: unknown): boolean => {
-    // One element of an array has to match as a whole, not each field in another element.
-    if (Array.isArray(value) && value.length > 0) return value.some(matches);
-    // What is absent or scalar has no fields: nothing but `exists: false` matches in it.
-    const object = isRecord(value) ? value : {};
-    return fields.every((test) => test(object));
-  };
-  return matches;
 }
 
-function compileOr(alternatives: unknown): ObjectTest {
-  if (!Array.isArray(alternatives) || alternatives.length < 2 || !alternatives.every(isRecord)) {
-    throw invalid('expected $or to be an array of two or more objects');
+function addField(
+  alternatives: readonly Alternative[],
+  key: string,
+  value: unknown,
+  surroundings: Surroundings,
+): Alternative[] {
+  const { path, isInOr, knowsOr } = surroundings;
+  if (key === '$or' && knowsOr) return branch(alternatives, value, surroundings);
+  if (isInOr && RESERVED_IN_OR.has(key)) {
+    throw invalid(`${key} is Ruler reserved fieldName which cannot be used inside $or.`);
   }
-  const patterns = alternatives.map(compileObject);
-  return (object) => patterns.some((matches) => matches(object));
-}
-
-function compileField(key: string, value: unknown): ObjectTest {
-  const get = (object: JsonObject): unknown => (Object.hasOwn(object, key) ? object[key] : undefined);
-  if (isRecord(value)) {
-    const matches = compileObject(value);
-    return (object) => matches(get(object));
-  }
+  if (isRecord(value)) return addFields(alternatives, value, { ...surroundings, path: [...path, key] });
   if (!Array.isArray(value)) throw invalid(`"${key}" must be an object or an array`);
   const test = compileValues(value);
-  return (object) => test(leavesOf(get(object)));
+  const name = [...path, key].join('.');
+  return alternatives.map((alternative) => new Map(alternative).set(name, test));
+}
+
+/** As many alternatives as there were, for each object of `$or`. */
+function branch(
+  alternatives: readonly Alternative[],
+  objects: unknown,
+  surroundings: Surroundings,
+): Alternative[] {
+  if (!Array.isArray(objects)) throw invalid('It must be an Array followed with $or.');
+  const branches: Alternative[] = [];
+  for (const object of objects) {
+    if (!isRecord(object)) throw invalid('Only JSON object is allowed in array of $or relationship.');
+    branches.push(...addFields(alternatives, object, { ...surroundings, isInOr: true }));
+    if (branches.length > OR_COMBINATIONS_MAX) {
+      throw invalid(`expected at most ${OR_COMBINATIONS_MAX} combinations of $or, got more`);
+    }
+  }
+  if (objects.length < 2) throw invalid('There must have at least 2 Objects in $or relationship.');
+  return branches;
 }
 
 function compileValues(values: readonly unknown[]): FieldTest {
   if (values.length === 0) throw invalid('Empty arrays are not allowed');
   const exact = new Set(values.filter(isScalar));
   const tests = values.filter((value) => !isScalar(value)).map(compileTest);
-  return (leaves) => leaves.some((leaf) => exact.has(leaf)) || tests.some((test) => test(leaves));
+  checkWildcards(values);
+  const predicates = tests.filter((test) => test !== 'absent');
+  return {
+    takes: (leaf) => exact.has(leaf) || predicates.some((predicate) => predicate(leaf)),
+    takesAbsence: tests.includes('absent'),
+  };
 }
 
-function compileTest(expression: unknown): FieldTest {
-  if (!isRecord(expression)) throw invalid('expected a value or an operator, got an array');
-  const [operator, argument] = only(expression, 'match expression');
-  if (operator === 'exists') return exists(argument);
-  const predicate = compileOperator(operator, argument);
-  return (leaves) => leaves.some(predicate);
-}
-
-/** Looks at leaves only: an object in this place counts as absent. */
-function exists(argument: unknown): FieldTest {
+function compileTest(expression: unknown): Predicate | 'absent' {
+  if (!isRecord(expression)) throw invalid('Match value must be String, number, true, false, or null');
+  const [operator, argument] = only(expression, 'match expression', 'Match expression name not found');
+  if (operator !== 'exists') return compileOperator(operator, argument);
   if (typeof argument !== 'boolean') throw invalid('exists match pattern must be either true or false.');
-  return (leaves) => leaves.length > 0 === argument;
-}
-
-const leavesOf = (value: unknown): unknown[] =>
-  Array.isArray(value) ? value.flat(Infinity).filter(isScalar) : isScalar(value) ? [value] : [];
-
-function countCombinations(pattern: JsonObject): number {
-  return Object.entries(pattern).reduce((product, [key, value]) => {
-    if (key !== '$or') return product * (isRecord(value) ? countCombinations(value) : 1);
-    const alternatives = Array.isArray(value) ? value.filter(isRecord) : [];
-    return product * alternatives.reduce((sum, alternative) => sum + countCombinations(alternative), 0);
-  }, 1);
+  return argument ? () => true : 'absent';
 }
