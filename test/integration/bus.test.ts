@@ -315,9 +315,36 @@ describe('rules', () => {
       'expected InputPath to be',
     ],
     [{ targets: [{ Id: 'a', Arn: queueArn('orders'), Input: '{' }] }, 'expected Input to be JSON, got {'],
+    [
+      { targets: [{ Id: 'a', Arn: queueArn('orders'), Input: '{}', InputPath: '$' }] },
+      'Only one of Input, InputPath, or InputTransformer must be provided for target a.',
+    ],
+    [{ targets: [{ Id: 'a/b', Arn: queueArn('orders') }] }, 'expected a target Id of 1 to 64 letters'],
+    [
+      { targets: Array.from({ length: 6 }, (_, n) => ({ Id: `${n}`, Arn: queueArn('orders') })) },
+      'expected at most 5 targets, got 6',
+    ],
+    [
+      { targets: [{ Id: 'a', Arn: queueArn('orders'), RetryPolicy: { MaximumRetryAttempts: 186 } }] },
+      'expected MaximumRetryAttempts from 0 to 185, got 186',
+    ],
+    [
+      { targets: [{ Id: 'a', Arn: queueArn('orders'), RetryPolicy: { MaximumEventAgeInSeconds: 59 } }] },
+      'expected MaximumEventAgeInSeconds from 60 to 86400, got 59',
+    ],
+    [{ eventPattern: undefined }, 'Parameter(s) EventPattern or ScheduleExpression must be specified.'],
   ])('are refused with their name when they are wrong: %j', (change, reason) => {
     expect(() => rule({ ...change, state: 'DISABLED' })).toThrow(`rule orders: ${reason}`);
   });
+});
+
+it('a rule whose pattern is longer than the quota of an account runs, with a word about it', () => {
+  rule({ eventPattern: { source: ['web', 'x'.repeat(2_048)] } });
+  expect(lines).toEqual([
+    'rule orders: its pattern has 2069 characters; an account takes 2048 unless its quota is raised',
+  ]);
+  buses.putEvents([entry]);
+  expect(queues.depth(queueArn('orders')).visible).toBe(1);
 });
 
 /** The attributes of the only dead letter. */
@@ -419,10 +446,11 @@ describe('a function', () => {
 
   it.each([
     [{ MaximumRetryAttempts: 0 }, 'MaximumRetryAttempts'],
-    [{ MaximumEventAgeInSeconds: 59 }, 'MaximumEventAgeInSeconds'],
+    [{ MaximumEventAgeInSeconds: 60 }, 'MaximumEventAgeInSeconds'],
   ])('is retried within the retry policy %j', async (RetryPolicy, condition) => {
     rule({ targets: [{ ...target, RetryPolicy }] });
     buses.putEvents([entry]);
+    clock.advance(1_000); // it fails after a second
     (await call(1)).end(BROKEN);
     expect(await deadLetter()).toMatchObject({ RETRY_ATTEMPTS: '0', EXHAUSTED_RETRY_CONDITION: condition });
   });

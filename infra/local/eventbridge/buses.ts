@@ -15,7 +15,7 @@ import { checkRequest, type Entry, parseEntries, type Refusal, sizeOf, toEvent }
 import type { BusFaults } from './faults.ts';
 import type { BusMeter } from './meter.ts';
 import { compilePattern, type Pattern } from './pattern.ts';
-import { DEFAULT_BUS } from './resources.ts';
+import { busNameOf, DEFAULT_BUS } from './resources.ts';
 import { parseTarget, type Target, type TargetProperties } from './target.ts';
 
 export interface BusesOptions extends Account, DeliveryDeps {
@@ -46,6 +46,10 @@ interface Rule {
 
 const IN_TIME: readonly number[] = [0];
 
+/** Targets of one rule, a quota that cannot be raised, and characters of its pattern, one that can (EventBridge quotas). */
+const TARGETS_MAX = 5;
+const PATTERN_CHARACTERS_QUOTA = 2_048;
+
 /** EventBridge: event buses, their rules, and PutEvents. */
 export class Buses implements HttpEngine {
   readonly #options: BusesOptions;
@@ -68,11 +72,12 @@ export class Buses implements HttpEngine {
   /** A disabled rule is checked like any other and then left out. */
   addRule({ name, arn, busName, eventPattern, state, targets }: RuleDefinition): void {
     try {
+      this.#check(name, eventPattern, targets.length);
       const rule = {
         matches: compilePattern(eventPattern),
         targets: targets.map((target) => parseTarget(target, arn)),
       };
-      const rules = this.#rules.get(nameOf(busName));
+      const rules = this.#rules.get(busNameOf(busName));
       if (!rules) throw new Error(`expected an event bus, got ${busName}, which does not exist`);
       if (state === 'ENABLED') rules.push(rule);
     } catch (error) {
@@ -101,6 +106,20 @@ export class Buses implements HttpEngine {
     return this.#deliveries.close();
   }
 
+  /** Throws, or warns, of what AWS refuses in a rule apart from what its pattern and its targets say. */
+  #check(name: string, eventPattern: unknown, targetCount: number): void {
+    if (eventPattern === undefined) {
+      throw new Error('Parameter(s) EventPattern or ScheduleExpression must be specified.');
+    }
+    if (targetCount > TARGETS_MAX)
+      throw new Error(`expected at most ${TARGETS_MAX} targets, got ${targetCount}`);
+    const { length } = JSON.stringify(eventPattern);
+    if (length <= PATTERN_CHARACTERS_QUOTA) return;
+    this.#options.log(
+      `rule ${name}: its pattern has ${length} characters; an account takes ${PATTERN_CHARACTERS_QUOTA} unless its quota is raised`,
+    );
+  }
+
   async #late(output: PutEventsOutput): Promise<PutEventsOutput> {
     const lateMs = this.#options.faults?.answerMs?.() ?? 0;
     if (lateMs > 0) await this.#delays.wait(lateMs);
@@ -110,7 +129,7 @@ export class Buses implements HttpEngine {
   #put(entry: Entry): PutEventsOutput['Entries'][number] {
     const { region, accountId, clock, log, faults, meter } = this.#options;
     const { EventBusName = DEFAULT_BUS, DetailType = '' } = entry;
-    const busName = nameOf(EventBusName);
+    const busName = busNameOf(EventBusName);
     const code = faults?.refusal?.(busName, DetailType);
     if (code) return { ErrorCode: code, ErrorMessage: 'refused by a fault that is in force' };
     const event = toEvent(entry, { id: randomUUID(), nowMs: clock.now(), region, accountId });
@@ -129,6 +148,3 @@ export class Buses implements HttpEngine {
     return { EventId: event.id };
   }
 }
-
-/** `orders` from `arn:aws:events:eu-west-1:000000000000:event-bus/orders`. */
-const nameOf = (nameOrArn: string): string => nameOrArn.replace(/^arn:.*:event-bus\//, '');

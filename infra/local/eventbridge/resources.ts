@@ -54,9 +54,12 @@ export const eventBridgeTypes: ResourceTypes = {
   },
 };
 
-/** A rule of the default bus goes by its name alone. A bus may be given by its name or ARN. */
+/** `orders` from `arn:aws:events:eu-west-1:000000000000:event-bus/orders`: a bus goes by either. */
+export const busNameOf = (nameOrArn: string): string => nameOrArn.replace(/^arn:.*:event-bus\//, '');
+
+/** A rule of the default bus goes by its name alone. */
 function rulePath({ name, properties }: Facts, separator: string): string {
-  const bus = textOf(properties, 'EventBusName', DEFAULT_BUS).replace(/^.*:event-bus\//, '');
+  const bus = busNameOf(textOf(properties, 'EventBusName', DEFAULT_BUS));
   return bus === DEFAULT_BUS ? name : `${bus}${separator}${name}`;
 }
 
@@ -82,13 +85,28 @@ export const ruleDefinition = (stack: Stack, { logicalId, properties }: Resource
   };
 };
 
-/** Rules with a pattern, or with a schedule: these are schedules of the older kind. */
-export const rulesWith = (stack: Stack, property: 'EventPattern' | 'ScheduleExpression'): Resource[] =>
-  stack.ofType('AWS::Events::Rule').filter(({ properties }) => properties[property] !== undefined);
+/** The rules of a stack with a schedule: these are schedules of the older kind. They may have a pattern besides. */
+export function scheduledRules(stack: Stack): Resource[] {
+  const rules = stack
+    .ofType('AWS::Events::Rule')
+    .filter(({ properties }) => properties.ScheduleExpression !== undefined);
+  for (const rule of rules) {
+    const { name, busName } = ruleDefinition(stack, rule);
+    if (busNameOf(busName) === DEFAULT_BUS) continue;
+    throw new Error(`rule ${name}: ScheduleExpression is supported only on the default event bus.`);
+  }
+  return rules;
+}
 
 /** The rules of a stack that wait for events. */
 export const ruleDefinitions = (stack: Stack): RuleDefinition[] =>
-  rulesWith(stack, 'EventPattern').map((rule) => ruleDefinition(stack, rule));
+  stack
+    .ofType('AWS::Events::Rule')
+    .filter(
+      ({ properties }) =>
+        properties.EventPattern !== undefined || properties.ScheduleExpression === undefined,
+    )
+    .map((rule) => ruleDefinition(stack, rule));
 
 /** The policies that buses have as a property of their own: a whole document or a single statement. */
 export function* busGrants(stack: Stack): Generator<Grant> {

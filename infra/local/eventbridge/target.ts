@@ -1,9 +1,10 @@
 import { isRecord } from '../../../shared/protocol/json.ts';
 import type { BusEvent } from './event.ts';
 
-/** EventBridge retries for a day, up to 185 times (EventBridge guide, "Retrying event delivery"). */
+/** EventBridge retries for a day, up to 185 times: the most there is (EventBridge guide, "Retrying event delivery"). */
 const RETRIES_DEFAULT = 185;
 const EVENT_AGE_DEFAULT_SECONDS = 24 * 60 * 60;
+const EVENT_AGE_MIN_SECONDS = 60;
 
 /** One of `Targets` of an AWS::Events::Rule. */
 export interface TargetProperties {
@@ -48,6 +49,7 @@ export function parseTarget(properties: TargetProperties, ruleArn: string): Targ
   const unsupported = Object.keys(properties).filter((key) => !SUPPORTED.has(key));
   if (unsupported.length > 0)
     throw new Error(`target property ${unsupported.join(', ')} is not supported locally`);
+  checkTarget(properties);
   const { Arn, RoleArn, SqsParameters, DeadLetterConfig, RetryPolicy = {} } = properties;
   const service = Arn.split(':')[2];
   if (service !== 'sqs' && service !== 'lambda') {
@@ -64,6 +66,26 @@ export function parseTarget(properties: TargetProperties, ruleArn: string): Targ
     retriesMax: RetryPolicy.MaximumRetryAttempts ?? RETRIES_DEFAULT,
     eventAgeMaxMs: (RetryPolicy.MaximumEventAgeInSeconds ?? EVENT_AGE_DEFAULT_SECONDS) * 1000,
   };
+}
+
+/** Throws where AWS does when it is given a target (EventBridge API reference, Target, RetryPolicy). */
+function checkTarget({ Id, Input, InputPath, RetryPolicy = {} }: TargetProperties): void {
+  if (!/^[\w.-]{1,64}$/.test(Id)) {
+    throw new Error(`expected a target Id of 1 to 64 letters, digits and "_.-", got ${Id}`);
+  }
+  if (Input !== undefined && InputPath !== undefined) {
+    throw new Error(`Only one of Input, InputPath, or InputTransformer must be provided for target ${Id}.`);
+  }
+  const { MaximumRetryAttempts: retries = 0, MaximumEventAgeInSeconds: age = EVENT_AGE_MIN_SECONDS } =
+    RetryPolicy;
+  if (retries < 0 || retries > RETRIES_DEFAULT) {
+    throw new Error(`expected MaximumRetryAttempts from 0 to ${RETRIES_DEFAULT}, got ${retries}`);
+  }
+  if (age < EVENT_AGE_MIN_SECONDS || age > EVENT_AGE_DEFAULT_SECONDS) {
+    throw new Error(
+      `expected MaximumEventAgeInSeconds from ${EVENT_AGE_MIN_SECONDS} to ${EVENT_AGE_DEFAULT_SECONDS}, got ${age}`,
+    );
+  }
 }
 
 /** The envelope itself keeps its own text, in which nothing has been rounded. */

@@ -1,4 +1,4 @@
-import { ruleDefinition, rulesWith } from '../eventbridge/resources.ts';
+import { ruleDefinition, scheduledRules } from '../eventbridge/resources.ts';
 import { arnOf, named, textOf } from '../stack/naming.ts';
 import type { ResourceTypes } from '../stack/resource-types.ts';
 import { encryption, honoured, ignored, label, matching, only } from '../stack/rules.ts';
@@ -41,7 +41,7 @@ export function scheduleSettings(stack: Stack): ScheduleSettings[] {
     };
     return toSchedule(stack, logicalId, ScheduleExpression, State, Target);
   });
-  const rules = rulesWith(stack, 'ScheduleExpression').flatMap((rule) =>
+  const rules = scheduledRules(stack).flatMap((rule) =>
     ruleDefinition(stack, rule).targets.map((target) =>
       toSchedule(
         stack,
