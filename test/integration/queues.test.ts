@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
   ChangeMessageVisibilityCommand,
+  DeleteMessageBatchCommand,
   DeleteMessageCommand,
   GetQueueAttributesCommand,
   GetQueueUrlCommand,
@@ -286,6 +287,74 @@ describe('over HTTP', () => {
     const Entries = Array.from({ length: 11 }, (_, index) => ({ Id: String(index), MessageBody: 'x' }));
     const tooMany = sqs.send(new SendMessageBatchCommand({ QueueUrl, Entries }));
     await expect(tooMany).rejects.toMatchObject({ name: 'TooManyEntriesInBatchRequest' });
+  });
+
+  it.each([
+    [
+      new ReceiveMessageCommand({ QueueUrl, MaxNumberOfMessages: 0 }),
+      'InvalidParameterValue',
+      'Value 0 for parameter MaxNumberOfMessages is invalid. Reason: Must be between 1 and 10, if provided.',
+    ],
+    [new SendMessageCommand({ QueueUrl, MessageBody: '' }), 'MissingParameter', 'parameter MessageBody.'],
+    [
+      new SendMessageCommand({ QueueUrl, MessageBody: 'x', MessageGroupId: 'chat lobby' }),
+      'InvalidParameterValue',
+      'Value chat lobby for parameter MessageGroupId is invalid.',
+    ],
+    [
+      new SendMessageCommand({ QueueUrl, MessageBody: 'x', MessageDeduplicationId: 'é' }),
+      'InvalidParameterValue',
+      'Value é for parameter MessageDeduplicationId is invalid.',
+    ],
+    [
+      new SendMessageCommand({
+        QueueUrl,
+        MessageBody: 'x',
+        MessageAttributes: { size: { DataType: 'Number.int', StringValue: '' } },
+      }),
+      'InvalidParameterValue',
+      "Message (user) attribute 'size' must contain a non-empty value of type 'Number'.",
+    ],
+    [
+      new DeleteMessageBatchCommand({
+        QueueUrl,
+        Entries: Array.from({ length: 12 }, (_, index) => ({ Id: `${index}`, ReceiptHandle: 'x' })),
+      }),
+      'TooManyEntriesInBatchRequest',
+      'Maximum number of entries per request are 10. You have sent 12.',
+    ],
+    [
+      new SendMessageBatchCommand({
+        QueueUrl,
+        Entries: ['a', 'b'].map((Id) => ({ Id, MessageBody: Id.repeat(600_000) })),
+      }),
+      'BatchRequestTooLong',
+      'Batch requests cannot be longer than 1048576 bytes. You have sent 1200000 bytes.',
+    ],
+  ])('refuses what SQS refuses, in its words: %#', async (command, name, message) => {
+    const sqs = await client();
+    const request = sqs.send(command as SendMessageCommand);
+    await expect(request).rejects.toMatchObject({
+      name: expect.stringMatching(new RegExp(`^(AWS.SimpleQueueService.)?${name}$`)),
+      message: expect.stringContaining(message),
+    });
+  });
+
+  it('refuses a message of a batch alone if it is too long for its queue', async () => {
+    const sqs = await client();
+    queues.create(queue('orders', { MaximumMessageSize: 1_024 }));
+    const Entries = [1_025, 1_024].map((length) => ({ Id: `${length}`, MessageBody: 'x'.repeat(length) }));
+    expect(await sqs.send(new SendMessageBatchCommand({ QueueUrl, Entries }))).toMatchObject({
+      Successful: [{ Id: '1024' }],
+      Failed: [
+        {
+          Id: '1025',
+          Code: 'InvalidParameterValue',
+          Message:
+            'One or more parameters cannot be validated. Reason: Message must be shorter than 1024 bytes.',
+        },
+      ],
+    });
   });
 
   it('keeps the MessageGroupId on a standard queue, of one message and of a batch', async () => {

@@ -101,8 +101,8 @@ export type Action = (
 /** The caller's fault, as actions throw it. */
 interface SqsError extends Error {
   readonly statusCode: number;
-  readonly queryErrorHeader: string;
-  toJSON(): { readonly __type: string };
+  /** In the older protocol of SQS, without the name of the service. */
+  readonly queryCode: string;
 }
 
 /** SendMessage and SendMessageBatch in one. */
@@ -166,6 +166,10 @@ export const KNOWN_ATTRIBUTES: ReadonlySet<string> = new Set([
   'DeduplicationScope',
   'FifoThroughputLimit',
 ]);
+
+/** In bytes, its attributes included. */
+export const sizeOfMessage = (body: string, attributes: Readonly<Record<string, MessageAttribute>>): number =>
+  sqsTypes.calculateMessageSize(body, attributes);
 
 export const checkAttributes = (attributes: Readonly<Record<string, string>>): void =>
   sqsTypes.validateQueueAttributes(attributes, errors.SqsError);

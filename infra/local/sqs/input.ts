@@ -1,5 +1,6 @@
 import { isRecord } from '../../../shared/protocol/json.ts';
 import { RequestError } from '../http/engine.ts';
+import { refusal } from './limits.ts';
 
 /**
  * Types of the members of SQS requests (service model of SQS). fauxqs takes them for granted, and fails in the middle
@@ -83,18 +84,19 @@ export function checkSqsInput(operation: string, input: Readonly<Record<string, 
     );
   }
   const missing = (has: object, names: readonly string[] = []) =>
-    names.find((name) => (has as Record<string, unknown>)[name] === undefined);
+    names.find((name) => isMissing(name, (has as Record<string, unknown>)[name]));
   const lacks =
     missing(input, required[operation]) ??
     (Array.isArray(input.Entries) ? input.Entries : [])
       .map((entry: object) => missing(entry, requiredOfEntry[operation]))
       .find((name) => name !== undefined);
   if (lacks === undefined) return;
-  throw new RequestError(
-    'com.amazonaws.sqs#MissingParameter',
-    `The request must contain the parameter ${lacks}.`,
-  );
+  throw refusal('MissingParameter', `The request must contain the parameter ${lacks}.`);
 }
+
+/** To SQS a message without text is one without a body. */
+const isMissing = (name: string, value: unknown): boolean =>
+  value === undefined || value === null || (name === 'MessageBody' && value === '');
 
 function hasTypes(value: object, types: Readonly<Record<string, Check>>): boolean {
   return Object.entries(value).every(([name, each]) => each === undefined || (types[name]?.(each) ?? true));

@@ -23,6 +23,7 @@ import {
   type Store,
 } from './fauxqs.ts';
 import { checkSqsInput } from './input.ts';
+import { checkLimits, refusal, reworded } from './limits.ts';
 import { payloadOf, type QueueMeter } from './meter.ts';
 
 /** What one call to SQS may take from a queue, and delete in it. */
@@ -128,6 +129,7 @@ export class Queues implements HttpEngine {
     return answer(response, '1.0', () => {
       const input = parseInput(body);
       checkSqsInput(operation, input);
+      checkLimits(operation, input);
       return operation === 'ReceiveMessage'
         ? this.#poll(input, request)
         : this.#runFaulty(operation, input, request);
@@ -227,7 +229,7 @@ export class Queues implements HttpEngine {
     try {
       const output = atomically(this.#store, () => action(input, this.#store, request));
       this.#count(operation, input);
-      return output;
+      return operation === 'SendMessageBatch' ? reworded(output) : output;
     } catch (error) {
       throw asRequestError(error);
     }
@@ -356,29 +358,9 @@ function queueAttributes(name: string, given: Readonly<Record<string, unknown>>)
   return attributes;
 }
 
-/** In the service model these alone have the name of the service before them; fauxqs gives it to all. */
-const CODES_OF_SERVICE = new Set([
-  'BatchEntryIdsNotDistinct',
-  'BatchRequestTooLong',
-  'EmptyBatchRequest',
-  'InvalidBatchEntryId',
-  'MessageNotInflight',
-  'NonExistentQueue',
-  'PurgeQueueInProgress',
-  'QueueDeletedRecently',
-  'TooManyEntriesInBatchRequest',
-  'UnsupportedOperation',
-]);
-
-const queryError = (header: string): string =>
-  header.replace(/^AWS\.SimpleQueueService\.(\w+)/, (whole, code) =>
-    CODES_OF_SERVICE.has(code) ? whole : code,
-  );
-
-const asRequestError = (error: unknown): unknown =>
-  isSqsError(error)
-    ? new RequestError(error.toJSON().__type, error.message, error.statusCode, {
-        // What the SDK turns into the error's name.
-        'x-amzn-query-error': queryError(error.queryErrorHeader),
-      })
-    : error;
+/** The error as SQS words it; what is not the caller's fault stays what it is. */
+function asRequestError(error: unknown): unknown {
+  if (!isSqsError(error)) return error;
+  const code = error.queryCode === 'QueueNameExists' ? 'QueueAlreadyExists' : error.queryCode; // the older protocol's
+  return refusal(code, error.message, error.statusCode);
+}
