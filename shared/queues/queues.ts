@@ -5,6 +5,7 @@ import {
   type SQSClient,
 } from '@aws-sdk/client-sqs';
 import { mapAll } from '../async.ts';
+import { toQueueText } from '../protocol/json.ts';
 import type { RetryClock, RetryLimits } from '../retry.ts';
 import { BATCH_ENTRIES_MAX, sendEntries } from './entries.ts';
 import { type DeliveryJob, encodeJob } from './job.ts';
@@ -64,7 +65,7 @@ export function createDeadLetters(client: Pick<SQSClient, 'send'>, url: string):
           QueueUrl: url,
           MessageBody: body,
           MessageAttributes: {
-            reason: { DataType: 'String', StringValue: reason.slice(0, REASON_LENGTH_MAX) },
+            reason: { DataType: 'String', StringValue: toQueueText(reason.slice(0, REASON_LENGTH_MAX)) },
           },
         }),
       );

@@ -6,14 +6,18 @@ import {
   type DynamoDBClient,
 } from '@aws-sdk/client-dynamodb';
 import type { PutEventsCommandInput, PutEventsResultEntry } from '@aws-sdk/client-eventbridge';
-import type { BatchResultErrorEntry, SendMessageBatchCommandInput } from '@aws-sdk/client-sqs';
+import type {
+  BatchResultErrorEntry,
+  SendMessageBatchCommandInput,
+  SendMessageCommandInput,
+} from '@aws-sdk/client-sqs';
 import { describe, expect, it } from 'vitest';
 import { deleteAll, getAll } from '../../shared/data/dynamo.ts';
 import type { Publication } from '../../shared/protocol/publication.ts';
 import { parseTopic } from '../../shared/protocol/topic.ts';
 import { createBus } from '../../shared/queues/bus.ts';
 import type { DeliveryJob } from '../../shared/queues/job.ts';
-import { createDeliveryQueue } from '../../shared/queues/queues.ts';
+import { createDeadLetters, createDeliveryQueue } from '../../shared/queues/queues.ts';
 import { waitingClock } from '../support/waits.ts';
 
 /** Batch calls that AWS does not take whole: each rule says of a call which of its entries are refused, and how. */
@@ -246,5 +250,21 @@ describe('a table', () => {
         message,
       });
     }
+  });
+});
+
+describe('dead letters', () => {
+  it('have reasons that SQS takes, whatever a bad event had in it', async () => {
+    const { inputs, client } = first(
+      0,
+      () => ({}),
+      (_: SendMessageCommandInput) => ({}),
+    );
+    const letters = createDeadLetters(client, 'https://queue');
+    await letters.bury('{}', 'expected a topic, got "\uFFFF\u0000\u001F\uD83D😀é"');
+    await letters.bury('{}', `${'x'.repeat(2_000)}`);
+    expect(
+      inputs.map(({ MessageAttributes }) => MessageAttributes?.reason?.StringValue?.slice(0, 40)),
+    ).toEqual(['expected a topic, got "\uFFFD\uFFFD\uFFFD\uFFFD😀é"', 'x'.repeat(40)]);
   });
 });
