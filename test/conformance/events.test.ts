@@ -48,7 +48,7 @@ describe('events', { timeout: TIMEOUT_MS }, () => {
     raw.socket.destroy();
 
     const single: Record<string, unknown> = {
-      Host: new URL(stages.main.url).host,
+      Host: event.requestContext.domainName,
       Origin: 'https://app.example',
       'User-Agent': 'conformance',
       'x-MIXED-case': '1',

@@ -64,7 +64,7 @@ describe('the event of an authorizer', () => {
     const headers = {
       Connection: 'upgrade',
       'content-length': '0',
-      Host: `127.0.0.1:${gateway.port}`,
+      Host: 'abcd123456.execute-api.eu-west-1.amazonaws.com',
       'Sec-WebSocket-Version': '13',
       'Sec-WebSocket-Key': expect.any(String),
       'Sec-WebSocket-Extensions': expect.any(String),

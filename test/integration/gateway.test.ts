@@ -95,15 +95,19 @@ describe('handshake', () => {
     );
   });
 
-  it.each([201, 204, 299])('is accepted with a %i too', async (statusCode) => {
-    const gateway = await startGateway({ handlers: { $connect: () => ({ statusCode }) } });
-    expect((await gateway.connect()).socket.readyState).toBe(WebSocket.OPEN);
-  });
+  it.each([{ statusCode: 201 }, { statusCode: 204 }, { statusCode: 299 }, {}, { body: 'x' }])(
+    'is accepted with %j too',
+    async (response) => {
+      const gateway = await startGateway({ handlers: { $connect: () => response } });
+      expect((await gateway.connect()).socket.readyState).toBe(WebSocket.OPEN);
+    },
+  );
 
   it.each([
     ['throws', throwing],
     ['returns nothing', () => undefined],
-    ['returns no status code', () => ({ body: 'x' })],
+    ['returns null', () => null],
+    ['returns a text', () => 'x'],
     ['returns a key that is not of a response', () => ({ statusCode: 200, ConnectionId: 'x' })],
     [
       'chooses a subprotocol that would break the response',
@@ -303,7 +307,7 @@ describe('the CONNECT event', () => {
     await gateway.connect({ headers: { 'x-Own': '1', 'User-Agent': 'test', Origin: 'https://app.example' } });
     const { headers, multiValueHeaders } = await gateway.invoked('$connect');
     expect(headers).toEqual({
-      Host: `127.0.0.1:${gateway.port}`,
+      Host: 'abcd123456.execute-api.eu-west-1.amazonaws.com',
       Origin: 'https://app.example',
       'User-Agent': 'test',
       'x-Own': '1',
@@ -573,7 +577,6 @@ describe('replies', () => {
   it.each([
     ['throws', throwing],
     ['returns nothing', () => undefined],
-    ['returns no status code', () => ({ body: 'x' })],
     ['returns a body that is no text', () => ({ statusCode: 200, body: { a: 1 } })],
     ['returns more than a client may be sent', () => ({ statusCode: 200, body: 'x'.repeat(128 * KIB + 1) })],
   ])('are Internal server error when the handler %s', async (_name, handler) => {
@@ -623,6 +626,16 @@ describe('replies', () => {
     const client = await gateway.connect();
     client.send('grüße');
     expect(await client.next()).toBe('grüße');
+  });
+
+  it('are the body without a status code, too', async () => {
+    const gateway = await startGateway({
+      handlers: { $connect: () => ({}), $default: ({ body }) => ({ body }) },
+      replies: ['$default'],
+    });
+    const client = await gateway.connect();
+    client.send('hello');
+    expect(await client.next()).toBe('hello');
   });
 
   it('are nothing without a route response, and nothing without a body', async () => {

@@ -80,15 +80,20 @@ const NOT_FORWARDED = new Set([
   'x-forwarded-proto',
 ]);
 
-/** The headers of the CONNECT event: the client's own in their own case, then those that AWS adds. */
+/**
+ * The headers of the CONNECT event: the client's own in their own case, then those that AWS adds. `Host` is the API's, as
+ * in `domainName`: no client of the real gateway could have dialled another.
+ */
 export function forwardedHeaders(
   { rawHeaders, headers }: IncomingMessage,
-  { connection, request }: EventOrigin,
+  { source, connection, request }: EventOrigin,
   randomBytes: RandomBytes,
 ): Pairs {
   const hops = [headers['x-forwarded-for'] ?? [], connection.identity.sourceIp].flat();
   return [
-    ...pairUp(rawHeaders).filter(([name]) => !NOT_FORWARDED.has(name.toLowerCase())),
+    ...pairUp(rawHeaders)
+      .filter(([name]) => !NOT_FORWARDED.has(name.toLowerCase()))
+      .map(([name, value]) => [name, name.toLowerCase() === 'host' ? source.domainName : value] as const),
     ['X-Amzn-Trace-Id', traceId(request.receivedAt, randomBytes)],
     ['X-Forwarded-For', hops.join(', ')],
     // Clients of the real gateway always come through TLS, so handlers see these two whatever serves them here.

@@ -54,12 +54,13 @@ const RESPONSE_KEYS = new Set(['statusCode', 'headers', 'multiValueHeaders', 'bo
 
 /**
  * As strict as AWS, or stricter: a handler that passes here must not fail there. One unknown key makes the
- * client get `Internal server error` (captured: middyjs/middy#1219). That a missing `statusCode` does too is
- * [inference]; REST APIs were seen to default it (aws-sam-cli#1154).
+ * client get `Internal server error` (captured: middyjs/middy#1219). An object without a `statusCode` means 200, as
+ * REST APIs were seen to default it (aws-sam-cli#1154), and no object at all is an error, as there; that WebSocket
+ * APIs take after them is [inference].
  */
 export function parseProxyResponse(payload: unknown): ProxyResponse | undefined {
   if (!isRecord(payload) || !Object.keys(payload).every((key) => RESPONSE_KEYS.has(key))) return undefined;
-  const { statusCode } = payload;
+  const statusCode = payload.statusCode ?? 200;
   const headers = payload.headers ?? {};
   const body = payload.body ?? '';
   if (!isFinalStatus(statusCode) || !isRecord(headers) || typeof body !== 'string') return undefined;

@@ -50,6 +50,7 @@ function respond({ requestContext, body }, wishes) {
   const { routeKey, eventType, connectionId } = requestContext;
   if (wishes.return === 'nothing') return undefined;
   if (wishes.return === 'no status') return { body: 'x' };
+  if (wishes.return === 'an empty object') return {};
   const statusCode = Number(wishes.status ?? 200);
   if (eventType !== 'MESSAGE') {
     const protocol = wishes.protocol && { 'Sec-WebSocket-Protocol': wishes.protocol };

@@ -29,6 +29,9 @@ it('writes the request time as AWS does', () => {
 
 describe('a proxy response', () => {
   it.each([
+    [{}, { statusCode: 200, headers: {}, body: '' }],
+    [{ body: 'x' }, { statusCode: 200, headers: {}, body: 'x' }],
+    [{ statusCode: null }, { statusCode: 200, headers: {}, body: '' }],
     [{ statusCode: 200 }, { statusCode: 200, headers: {}, body: '' }],
     [
       { statusCode: 200, body: null, headers: null },
@@ -47,8 +50,7 @@ describe('a proxy response', () => {
     null,
     'text',
     [],
-    {},
-    { body: 'x' },
+    { message: 'x' },
     { statusCode: '200' },
     { statusCode: 200.5 },
     { statusCode: 101 },
