@@ -102,7 +102,13 @@ async function start(options: RuntimeOptions, running: AsyncDisposableStack): Pr
   const { guard, callers } = iam;
 
   const meter = createMeter(stack, names, clock);
-  const tables = await openTables(stack, { clock, dataDir, faults: ports?.tables, meter });
+  const tables = await openTables(stack, {
+    clock,
+    dataDir,
+    faults: ports?.tables,
+    meter,
+    log: (line) => log('tables', line),
+  });
   running.defer(() => tables.close());
   const queues = openQueues(stack, { dataDir, faults: ports?.queues, meter });
   running.defer(() => queues.close());
@@ -168,6 +174,7 @@ async function start(options: RuntimeOptions, running: AsyncDisposableStack): Pr
       whenFree: functions.whenFree,
       scale,
       clock,
+      log: (line: string) => log('mapping', line),
     };
     running.defer(inTime(startMapping(mapping, deps).stop));
   }

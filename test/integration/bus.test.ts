@@ -27,13 +27,13 @@ let clock: ManualClock;
 let queues: Queues;
 let buses: Buses;
 let lines: string[];
-let invoked: { arn: string; event: unknown; end(invocation: Invocation): void }[];
+let invoked: { arn: string; event: unknown; end(invocation: Invocation): void; break(): void }[];
 const closing: (() => Promise<unknown>)[] = [];
 
 function openBuses(): void {
   const invoke = (arn: string, event: unknown): Promise<Invocation> => {
-    const { promise, resolve } = Promise.withResolvers<Invocation>();
-    invoked.push({ arn, event, end: resolve });
+    const { promise, resolve, reject } = Promise.withResolvers<Invocation>();
+    invoked.push({ arn, event, end: resolve, break: () => reject(new Error('no engine')) });
     return promise;
   };
   buses = new Buses({
@@ -432,6 +432,17 @@ describe('a function', () => {
       RETRY_ATTEMPTS: '2',
       EXHAUSTED_RETRY_CONDITION: 'MaximumRetryAttempts',
     });
+  });
+
+  it('that cannot even be invoked loses its event, which the log says, and the others go on', async () => {
+    rule({ targets: [target] });
+    buses.putEvents([entry, entry]);
+    (await call(1)).break();
+    (await call(2)).end(OK);
+    await buses.close();
+    expect(lines).toEqual([
+      expect.stringMatching(/^event [0-9a-f-]{36} of .* did not reach .*: Error: no engine/),
+    ]);
   });
 
   it('is not invoked again once it has succeeded', async () => {

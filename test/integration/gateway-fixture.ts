@@ -64,6 +64,8 @@ interface GatewayOptions extends Partial<Omit<GatewaySettings, 'routes'>> {
   readonly identitySources?: readonly string[];
   readonly limits?: Partial<AccountLimits>;
   readonly faults?: GatewayDeps['faults'];
+  /** Functions whose invocation itself fails, as it never should. */
+  readonly broken?: readonly string[];
 }
 
 export const AUTHORIZER = 'authorizer';
@@ -73,7 +75,7 @@ const TIMEOUT_MS = 29_000;
 /** A gateway behind a real HTTP server, with functions and a clock that belong to the test. */
 export async function startGateway(options: GatewayOptions = {}): Promise<TestGateway> {
   const { handlers = HANDLERS, replies = [], timeoutMs = TIMEOUT_MS, faults, ...rest } = options;
-  const { authorize, identitySources = [], limits, ...settings } = rest;
+  const { authorize, identitySources = [], limits, broken = [], ...settings } = rest;
   const clock = new ManualClock();
   const log: string[] = [];
   const calls = new Calls({ ...handlers, ...(authorize && { [AUTHORIZER]: authorize }) });
@@ -94,7 +96,10 @@ export async function startGateway(options: GatewayOptions = {}): Promise<TestGa
       ...settings,
     },
     {
-      invoke: (arn, event) => calls.invoke(arn, event as GatewayEvent),
+      invoke: async (arn, event) => {
+        if (broken.includes(arn)) throw new Error(`${arn} is broken`);
+        return calls.invoke(arn, event as GatewayEvent);
+      },
       prepare: (arn) => calls.prepared.push(arn),
       clock,
       randomBytes,

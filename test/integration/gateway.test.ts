@@ -13,7 +13,17 @@ import {
 import { describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { clientFrame } from '../support/web-socket-frames.ts';
-import { echo, HANDSHAKE, held, ok, refusal, startGateway, TestClient } from './gateway-fixture.ts';
+import {
+  AUTHORIZER,
+  echo,
+  HANDSHAKE,
+  type Handler,
+  held,
+  ok,
+  refusal,
+  startGateway,
+  TestClient,
+} from './gateway-fixture.ts';
 
 const ID = /^[A-Za-z0-9_-]{15}=$/;
 const UNKNOWN_ID = 'L0SM9cOFvHcCIhw=';
@@ -25,6 +35,14 @@ const post = (id: string, data: string | Uint8Array) =>
   new PostToConnectionCommand({ ConnectionId: id, Data: data });
 const describeConnection = (id: string) => new GetConnectionCommand({ ConnectionId: id });
 const remove = (id: string) => new DeleteConnectionCommand({ ConnectionId: id });
+
+const allow: Handler = ({ methodArn }) => ({
+  principalId: 'anybody',
+  policyDocument: {
+    Version: '2012-10-17',
+    Statement: [{ Action: 'execute-api:Invoke', Effect: 'Allow', Resource: methodArn }],
+  },
+});
 
 const throwing = () => {
   throw new Error('a secret of the handler');
@@ -201,6 +219,15 @@ describe('handshake', () => {
     expect(await rawUpgrade(gateway.port, lines)).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
     expect(gateway.invokedRoutes).toEqual([]);
   });
+
+  it.each(['$connect', AUTHORIZER])(
+    'is refused with 500 where %s cannot even be asked, and the log says it',
+    async (broken) => {
+      const gateway = await startGateway({ authorize: allow, broken: [broken] });
+      expect((await refusal(new WebSocket(gateway.url))).status).toBe(500);
+      expect(gateway.log).toEqual([`a handshake failed: Error: ${broken} is broken`]);
+    },
+  );
 
   it('that the client gives up leaves no connection and no $disconnect', async () => {
     const connect = held();
@@ -511,6 +538,15 @@ describe('the DISCONNECT event', () => {
     expect(await second.next()).toBe('still here');
   });
 
+  it('may not even be invoked, which the log says', async () => {
+    const gateway = await startGateway({ broken: ['$disconnect'] });
+    const { client, id } = await gateway.connectWithId();
+    client.socket.close();
+    await client.closed;
+    await gateway.gateway.close();
+    expect(gateway.log).toEqual([`$disconnect of ${id} failed: Error: $disconnect is broken`]);
+  });
+
   it('may have no route', async () => {
     const gateway = await startGateway({ handlers: { $connect: ok } });
     const { client, id } = await gateway.connectWithId();
@@ -589,6 +625,15 @@ describe('replies', () => {
     const frame = await client.next();
     expect(frame).toMatch(errorFrame('Internal server error', id));
     expect(JSON.parse(frame).requestId).toBe((await gateway.invoked('$default')).requestContext.requestId);
+  });
+
+  it('are Internal server error where the function cannot even be asked, and the log says it', async () => {
+    const gateway = await startGateway({ broken: ['$default'] });
+    const { client, id } = await gateway.connectWithId();
+    client.send('hello');
+    expect(await client.next()).toMatch(errorFrame('Internal server error', id));
+    expect(gateway.log).toEqual([`a message of ${id} failed: Error: $default is broken`]);
+    expect(client.socket.readyState).toBe(WebSocket.OPEN);
   });
 
   it('are errors on one-way routes too', async () => {

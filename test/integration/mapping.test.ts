@@ -64,6 +64,7 @@ let queues: Queues;
 let clock: ManualClock;
 let worker: Worker;
 let mapping: Mapping | undefined;
+let log: string[];
 
 const url = (name: string): string => `http://127.0.0.1/000000000000/${name}`;
 
@@ -72,6 +73,7 @@ beforeEach(() => {
   queues.create({ name: 'jobs', arn: JOBS, url: url('jobs'), attributes: { VisibilityTimeout: 30 } });
   clock = new ManualClock();
   worker = new Worker();
+  log = [];
 });
 afterEach(async () => {
   worker.finish();
@@ -80,7 +82,10 @@ afterEach(async () => {
   await queues.close();
 });
 
-function start(settings: Partial<MappingSettings> = {}): void {
+function start(
+  settings: Partial<MappingSettings> = {},
+  from: Pick<Queues, 'receive' | 'remove'> = queues,
+): void {
   mapping = startMapping(
     {
       queueArn: JOBS,
@@ -90,7 +95,13 @@ function start(settings: Partial<MappingSettings> = {}): void {
       reportBatchItemFailures: true,
       ...settings,
     },
-    { queues, invoke: worker.invoke, whenFree: worker.whenFree, clock },
+    {
+      queues: from,
+      invoke: worker.invoke,
+      whenFree: worker.whenFree,
+      clock,
+      log: (line) => log.push(line),
+    },
   );
 }
 
@@ -344,5 +355,60 @@ describe('stopping', () => {
     (await worker.call(1)).end(succeed());
     await stopping;
     expect(queues.depth(JOBS)).toEqual({ visible: 0, inFlight: 0, delayed: 0 });
+  });
+});
+
+describe('a queue that fails, as on a full disk', () => {
+  const FULL = 'disk I/O error';
+  /** The queue, which fails so often before it works again. */
+  const failing = (operation: 'receive' | 'remove', times: number): Pick<Queues, 'receive' | 'remove'> => {
+    let left = times;
+    const fail = (): void => {
+      if (left-- > 0) throw new Error(FULL);
+    };
+    return {
+      async receive(...args) {
+        if (operation === 'receive') fail();
+        return queues.receive(...args);
+      },
+      remove(...args) {
+        if (operation === 'remove') fail();
+        queues.remove(...args);
+      },
+    };
+  };
+
+  it('is asked again until it works, and the log says it once', async () => {
+    send(1);
+    start({}, failing('receive', 3));
+    for (let second = 0; second < 3; second++) {
+      await vi.waitFor(() => expect(clock.waiting).toBe(1), { interval: 1 });
+      clock.advance(1_000);
+    }
+    const call = await worker.call(1);
+    expect(bodiesOf(call)).toEqual(['0']);
+    expect(log).toEqual([`nothing can be taken from ${JOBS}: Error: ${FULL}`]);
+    call.end(succeed());
+    await inFlight(0);
+  });
+
+  it('hands out again what it could not remove, and the mapping goes on', async () => {
+    send(1);
+    start({ batchSize: 1 }, failing('remove', 1));
+    (await worker.call(1)).end(succeed());
+    await vi.waitFor(() => expect(log).toEqual([`what ${WORKER} has done comes again: Error: ${FULL}`]), {
+      interval: 1,
+    });
+    expect(queues.depth(JOBS).inFlight).toBe(1);
+    send(1);
+    (await worker.call(2)).end(succeed());
+    await inFlight(1);
+  });
+
+  it('does not hold up a stop', async () => {
+    start({}, failing('receive', Number.POSITIVE_INFINITY));
+    await vi.waitFor(() => expect(log).toHaveLength(1), { interval: 1 });
+    await mapping?.stop();
+    expect(clock.waiting).toBe(0);
   });
 });

@@ -6,6 +6,7 @@ import {
   BatchGetItemCommand,
   BatchWriteItemCommand,
   DeleteItemCommand,
+  DeleteTableCommand,
   DescribeTableCommand,
   DynamoDBClient,
   GetItemCommand,
@@ -57,6 +58,7 @@ const shards: TableDefinition = {
 };
 
 let clock: ManualClock;
+let log: string[];
 let dynamo: DynamoDBClient;
 const closing: (() => Promise<unknown>)[] = [];
 
@@ -67,7 +69,13 @@ async function temporaryDir(): Promise<string> {
 }
 
 const open = (dataDir?: string): Promise<Tables> =>
-  Tables.open({ ...(dataDir && { dataDir }), region: 'eu-west-1', accountId: '000000000000', clock });
+  Tables.open({
+    ...(dataDir && { dataDir }),
+    region: 'eu-west-1',
+    accountId: '000000000000',
+    clock,
+    log: (line) => log.push(line),
+  });
 
 async function clientOf(tables: Tables): Promise<DynamoDBClient> {
   const served = await serve(tables);
@@ -86,6 +94,7 @@ async function tablesWith(...definitions: TableDefinition[]): Promise<void> {
 
 beforeEach(() => {
   clock = new ManualClock();
+  log = [];
 });
 afterEach(async () => {
   for (const close of closing.splice(0).reverse()) await close();
@@ -107,6 +116,30 @@ describe('tables', () => {
       BillingModeSummary: { BillingMode: 'PAY_PER_REQUEST' },
     });
     expect(await put({ connectionId: { S: 'a' } })).toMatchObject({ $metadata: { httpStatusCode: 200 } });
+  });
+
+  it.each([101, 4_400, 100_000])('refuse an item of %i levels, and go on', async (levels) => {
+    const tables = await open();
+    closing.push(() => tables.close());
+    await tables.create(definition);
+    const served = await serve(tables);
+    closing.push(served.close);
+    const value = `${'{"L":['.repeat(levels / 2)}{"S":"x"}${']}'.repeat(levels / 2)}`;
+    const response = await fetch(served.client.endpoint, {
+      method: 'POST',
+      headers: { 'x-amz-target': 'DynamoDB_20120810.PutItem' },
+      body: `{"TableName":"${TableName}","Item":{"connectionId":{"S":"a"},"deep":${value}}}`,
+    });
+    expect({ status: response.status, body: await response.json() }).toEqual({
+      status: 400,
+      body: {
+        __type: 'com.amazon.coral.service#SerializationException',
+        message: 'expected JSON of at most 100 levels as body',
+      },
+    });
+    dynamo = await clientOf(tables);
+    await put({ connectionId: { S: 'a' } });
+    expect(await get('a')).toBeDefined();
   });
 
   it('give the SDK its named errors', async () => {
@@ -484,6 +517,15 @@ describe('time to live', () => {
     expect(await get(last?.connectionId?.S ?? '')).toBeDefined();
     clock.advance(SWEEP_INTERVAL_MS);
     await vi.waitFor(async () => expect(await get(last?.connectionId?.S ?? '')).toBeUndefined());
+  });
+
+  it('goes on when somebody deletes a table that has it', async () => {
+    await tablesWith({ ...definition, TableName: 'aaa' }, definition);
+    await put({ connectionId: { S: 'past' }, expiresAt: inSeconds(-1) });
+    await dynamo.send(new DeleteTableCommand({ TableName: 'aaa' }));
+    for (let sweeps = 0; sweeps < 2; sweeps++) clock.advance(SWEEP_INTERVAL_MS);
+    await untilLeft();
+    expect(log).toEqual([]);
   });
 
   it('is not for a table without it', async () => {

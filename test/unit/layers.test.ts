@@ -6,7 +6,7 @@ const root = join(import.meta.dirname, '../..');
 
 /** What every local service may know: time, HTTP, CloudFormation and the language of policies. */
 const LOCAL_GROUND = [
-  ...['http/', 'policy/', 'stack/', 'account.ts', 'clock.ts', 'delays.ts', 'last.ts'].map(
+  ...['http/', 'policy/', 'stack/', 'account.ts', 'clock.ts', 'delays.ts', 'last.ts', 'owned.ts'].map(
     (name) => `infra/local/${name}`,
   ),
   'shared/',
@@ -39,7 +39,13 @@ const MAY_IMPORT: Record<string, string[]> = {
   'shared/client/': ['shared/protocol/'],
   'infra/': ['infra/', 'shared/'],
   'infra/local/': ['infra/local/', 'infra/web/', 'shared/'],
-  'infra/local/http/': ['infra/local/policy/', 'infra/local/account.ts', 'infra/local/last.ts', 'shared/'],
+  'infra/local/http/': [
+    'infra/local/policy/',
+    'infra/local/account.ts',
+    'infra/local/last.ts',
+    'infra/local/owned.ts',
+    'shared/',
+  ],
   'infra/local/stack/': ['infra/local/account.ts', 'shared/'],
   'infra/local/policy/': ['infra/local/stack/', 'shared/'],
   'infra/local/dynamodb/': LOCAL_GROUND,

@@ -202,6 +202,16 @@ describe('a schedule', () => {
     expect(events).toHaveLength(4);
   });
 
+  it('goes on after a run that could not even be invoked, and the log says it', async () => {
+    const clock = new ManualClock(0);
+    const log: string[] = [];
+    const invoke = () => Promise.reject(new Error('broken'));
+    const schedule = startSchedule(settings(), { invoke, clock, log: (line) => log.push(line) });
+    clock.advance(10 * MINUTE_MS);
+    await schedule.stop();
+    expect(log).toEqual(['schedule sweep: Error: broken', 'schedule sweep: Error: broken']);
+  });
+
   it('counts its runs', () => {
     const clock = new ManualClock(0);
     const ran: string[] = [];

@@ -7,6 +7,7 @@ import { Delays } from '../delays.ts';
 import type { HttpRequest, HttpResponse } from '../http/engine.ts';
 import type { Admit } from '../http/rights.ts';
 import type { Invoke } from '../lambda/invoke.ts';
+import { owned } from '../owned.ts';
 import type { AccessRequest } from '../policy/policy.ts';
 import { type Authorize, type AuthorizerSettings, admitEverybody, createAuthorizer } from './authorizer.ts';
 import { type Closing, Connection, GOING_AWAY } from './connection.ts';
@@ -141,8 +142,18 @@ export class Gateway {
     // A client may reset before `ws` listens; an error without a listener would end the process.
     socket.on('error', () => socket.destroy());
     const fault = this.#upgradeFault(request);
-    if (fault === undefined) void this.#shakeHands(request, socket, head);
-    else refuse(socket, fault);
+    if (fault !== undefined) {
+      refuse(socket, fault);
+      return;
+    }
+    void owned(
+      () => this.#shakeHands(request, socket, head),
+      (error) => {
+        this.#say('a handshake failed', error);
+        if (this.#pending.delete(socket)) refuse(socket, 500);
+        else socket.destroy(); // it may have been told that it is accepted
+      },
+    );
   }
 
   /** Answers a plain HTTP request, its body already read; false if its path is none of this stage's. */
@@ -278,9 +289,12 @@ export class Gateway {
   #open(accepted: EventConnection, webSocket: WebSocket, stream: Duplex): void {
     const connection: Connection = new Connection(accepted, webSocket, stream, {
       clock: this.#deps.clock,
-      onMessage: (text) => void this.#receive(connection, text),
+      onMessage: (text) => void this.#attend(connection, text),
     });
-    const life = this.#live(connection).finally(() => this.#lives.delete(life));
+    const life = owned(
+      () => this.#live(connection),
+      (error) => this.#say(`$disconnect of ${connection.id} failed`, error),
+    ).finally(() => this.#lives.delete(life));
     this.#lives.add(life);
   }
 
@@ -301,6 +315,16 @@ export class Gateway {
     if (fault === 'never') return;
     if (fault !== undefined) await this.#delays.wait(fault);
     await integrate(route, disconnectEvent(this.#originOf(connection), closing), this.#deps);
+  }
+
+  #attend(connection: Connection, body: string): Promise<void> {
+    return owned(
+      () => this.#receive(connection, body),
+      (error) => {
+        this.#say(`a message of ${connection.id} failed`, error);
+        connection.send(Buffer.from(errorText(GatewayError.internal, this.#originOf(connection))));
+      },
+    );
   }
 
   /** Every message is its own invocation and waits for no other, so replies may overtake each other. */
@@ -328,6 +352,10 @@ export class Gateway {
   #originOf(connection: EventConnection): EventOrigin {
     const request: EventRequest = { id: this.#newId(), receivedAt: this.#deps.clock.now() };
     return { source: this.#source, connection, request };
+  }
+
+  #say(what: string, error: unknown): void {
+    this.#deps.log?.(`${what}: ${error}`);
   }
 
   #newId(): string {

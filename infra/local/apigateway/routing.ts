@@ -1,6 +1,11 @@
+import { isDeeperThan } from '../../../shared/protocol/parse.ts';
+
 export const CONNECT_ROUTE = '$connect';
 export const DISCONNECT_ROUTE = '$disconnect';
 export const DEFAULT_ROUTE = '$default';
+
+/** What is nested deeper is the key of no route: that has at most 128 characters (API Gateway API reference, Route). */
+const KEY_NESTING_MAX = 128;
 
 /** Text to copy, or the path of a value in the message. */
 type Part = string | readonly string[];
@@ -17,9 +22,10 @@ export function compileRouteSelection(expression: string): (message: string) => 
   return (message) => {
     const body = parseJson(message);
     if (body === undefined) return DEFAULT_ROUTE;
-    const key = parts
-      .map((part) => (typeof part === 'string' ? part : stringify(valueAt(body, part))))
-      .join('');
+    const values = parts.map((part) => (typeof part === 'string' ? part : valueAt(body, part)));
+    // JSON.parse takes what is nested thousands deep, JSON.stringify overflows the stack at it.
+    if (values.some((value) => isDeeperThan(KEY_NESTING_MAX, value))) return DEFAULT_ROUTE;
+    const key = values.map(stringify).join('');
     // `$` is reserved for the predefined routes. What AWS does with {"action":"$connect"} is unknown; no client
     // may run a lifecycle handler here: [inference].
     return key.startsWith('$') ? DEFAULT_ROUTE : key;

@@ -12,6 +12,7 @@ import {
   parseInput,
   RequestError,
 } from '../http/engine.ts';
+import { owned } from '../owned.ts';
 import { Dynalite, type IndexDescription, type TableDescription } from './dynalite.ts';
 import { runFaulty, type TableFaults } from './faults.ts';
 import { meterIndexes, runMetered, type TableMeter } from './meter.ts';
@@ -35,6 +36,8 @@ export interface TablesOptions extends Account {
   readonly clock: Clock;
   readonly faults?: TableFaults | undefined;
   readonly meter?: TableMeter;
+  /** Told of what fails and has no caller. */
+  readonly log?: (line: string) => void;
 }
 
 type Item = Record<string, unknown>;
@@ -151,8 +154,19 @@ export class Tables implements HttpEngine {
 
   async #sweep(): Promise<void> {
     for (const [table, expiry] of this.#expiries) {
-      expiry.lastKey = await this.#deleteExpired(table, expiry);
+      await owned(
+        async () => {
+          expiry.lastKey = await this.#deleteExpired(table, expiry);
+        },
+        (error) => this.#onSweepError(table, error),
+      );
     }
+  }
+
+  #onSweepError(table: string, error: unknown): void {
+    // Somebody has deleted the table, and what was in it.
+    if (isError(error, 'ResourceNotFoundException')) this.#expiries.delete(table);
+    else this.#options.log?.(`what has expired in ${table} stays until the next sweep: ${error}`);
   }
 
   /** Looks at the items after `lastKey`; answers with the last one seen, or with nothing at the table's end. */

@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.ts';
 import { RequestError } from '../http/engine.ts';
 import type { Invoke } from '../lambda/invoke.ts';
+import { owned } from '../owned.ts';
 import type { MessageAttribute } from '../sqs/fauxqs.ts';
 import { NO_SUCH_QUEUE, type Queues } from '../sqs/queues.ts';
 import type { BusEvent } from './event.ts';
@@ -105,7 +106,11 @@ export class Deliveries {
     if (this.#running.size >= INVOCATIONS_MAX) return;
     const delivery = this.#waiting.shift();
     if (!delivery) return;
-    const run = this.#invoke(delivery).finally(() => {
+    const { event, target } = delivery;
+    const run = owned(
+      () => this.#invoke(delivery),
+      (error) => this.#deps.log(`${lossOf(event, target)}: ${error}; it is lost`),
+    ).finally(() => {
       this.#running.delete(run);
       this.#invokeNext();
     });
@@ -142,7 +147,7 @@ export class Deliveries {
   /** To the dead-letter queue, with the attributes that EventBridge gives (guide, "Using dead-letter queues"). */
   #bury({ event, target, retries }: Delivery, failure: Failure): void {
     const { ruleArn, arn, deadLetterArn } = target;
-    const loss = `event ${event.id} of ${ruleArn} did not reach ${arn}: ${failure.code} ${failure.message}`;
+    const loss = `${lossOf(event, target)}: ${failure.code} ${failure.message}`;
     if (deadLetterArn === undefined) {
       this.#deps.log(`${loss}; there is no dead-letter queue, it is lost`);
       return;
@@ -168,6 +173,9 @@ export class Deliveries {
     }
   }
 }
+
+const lossOf = ({ id }: BusEvent, { ruleArn, arn }: Target): string =>
+  `event ${id} of ${ruleArn} did not reach ${arn}`;
 
 const stringAttributes = (values: Readonly<Record<string, string>>): Record<string, MessageAttribute> =>
   Object.fromEntries(

@@ -1,5 +1,6 @@
 import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { isDeeperThan } from '../../../shared/protocol/parse.ts';
 
 /** What a request is known by, once its body has been read. */
 export type HttpRequest = Pick<IncomingMessage, 'method' | 'url' | 'headers'>;
@@ -67,15 +68,30 @@ export const unknownOperation = (operation: string): RequestError =>
     `expected an operation that Fanwire serves locally, got ${operation}`,
   );
 
+/** An item has at most 32 levels (DynamoDB guide, "Quotas"), each of them two in JSON, and they are the deepest here. */
+const NESTING_MAX = 100;
+
 export function parseInput(body: Buffer): Record<string, unknown> {
-  try {
-    const input: unknown = JSON.parse(body.toString());
-    if (typeof input === 'object' && input !== null) return input as Record<string, unknown>;
-  } catch {
-    // Not JSON: told below, like JSON that is no object.
+  const input = parseJson(body);
+  if (typeof input !== 'object' || input === null) throw unreadable('a JSON object as body');
+  // Thousands of levels can be parsed, but overflow the stack of what comes after it, wherever that runs.
+  if (body.length > NESTING_MAX && isDeeperThan(NESTING_MAX, input)) {
+    throw unreadable(`JSON of at most ${NESTING_MAX} levels as body`);
   }
-  throw new RequestError('com.amazon.coral.service#SerializationException', 'expected a JSON object as body');
+  return input as Record<string, unknown>;
 }
+
+/** Nothing if it is none. */
+function parseJson(body: Buffer): unknown {
+  try {
+    return JSON.parse(body.toString());
+  } catch {
+    return undefined;
+  }
+}
+
+const unreadable = (expectation: string): RequestError =>
+  new RequestError('com.amazon.coral.service#SerializationException', `expected ${expectation}`);
 
 /** Answers with the result of `work`, or with the caller's fault. What is neither is the server's to answer. */
 export async function answer(

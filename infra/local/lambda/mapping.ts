@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts';
+import { owned } from '../owned.ts';
 import type { MessageAttribute } from '../sqs/fauxqs.ts';
 import type { Message, Queues } from '../sqs/queues.ts';
 import type { Invocation, Invoke } from './invoke.ts';
@@ -7,6 +8,8 @@ import { BUSY, type Scale } from './scale.ts';
 
 /** What a synchronous invocation may carry (model lambda, Invoke). */
 const PAYLOAD_BYTES_MAX = 6 * 1024 * 1024;
+/** How long a mapping leaves a queue alone from which it could not take. */
+const TAKE_AGAIN_MS = 1_000;
 
 export interface MappingSettings {
   readonly queueArn: string;
@@ -29,6 +32,8 @@ interface MappingDeps {
   readonly whenFree: (functionArn: string) => Promise<void>;
   readonly scale?: Scale | undefined;
   readonly clock: Clock;
+  /** Told of what a queue refused to do: all of it comes again. */
+  readonly log: (line: string) => void;
 }
 
 export interface Mapping {
@@ -66,17 +71,56 @@ async function poll(settings: MappingSettings, deps: MappingDeps, signal: AbortS
   const { queueArn, functionArn, maximumConcurrency = Infinity } = settings;
   const concurrency = Math.min(maximumConcurrency, (deps.scale ?? BUSY).environmentsMax);
   const running = new Set<Promise<void>>();
+  const take = patiently(settings, deps, signal);
   while (!signal.aborted) {
     await deps.whenFree(functionArn);
-    const messages = await gather(settings, deps, signal);
+    const messages = await take();
     for (const batch of batchesOf(messages.map((message) => toRecord(message, queueArn)))) {
-      const run = deliver(batch, settings, deps).finally(() => running.delete(run));
+      const run = owned(
+        () => deliver(batch, settings, deps),
+        (error) => deps.log(`what ${functionArn} has done comes again: ${error}`),
+      ).finally(() => running.delete(run));
       running.add(run);
       // A batch is taken only when an invocation is free for it: in the meantime its visibility timeout would run.
       if (running.size >= concurrency) await Promise.race(running);
     }
   }
   await Promise.all(running);
+}
+
+/** `gather`, and a queue that fails, as on a full disk, is asked again later: what it has is still in it. */
+function patiently(
+  settings: MappingSettings,
+  deps: MappingDeps,
+  signal: AbortSignal,
+): () => Promise<Message[]> {
+  let said: string | undefined;
+  return async () => {
+    try {
+      const messages = await gather(settings, deps, signal);
+      said = undefined;
+      return messages;
+    } catch (error) {
+      const line = `nothing can be taken from ${settings.queueArn}: ${error}`;
+      if (line !== said) deps.log(line);
+      said = line;
+      await pause(TAKE_AGAIN_MS, deps.clock, signal);
+      return [];
+    }
+  };
+}
+
+/** Not beyond the end of the mapping. */
+function pause(ms: number, clock: Clock, signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const end = (): void => {
+    cancel();
+    signal.removeEventListener('abort', end);
+    resolve();
+  };
+  const cancel = clock.after(ms, end);
+  signal.addEventListener('abort', end);
+  return promise;
 }
 
 /** Takes what is there; with a batching window also what comes until it closes or the batch is full. */
@@ -88,11 +132,14 @@ async function gather(settings: MappingSettings, deps: MappingDeps, signal: Abor
   const close = (): void => window.abort();
   const cancel = deps.clock.after(batchingWindowSeconds * 1000, close);
   signal.addEventListener('abort', close);
-  while (messages.length < batchSize && !window.signal.aborted) {
-    messages.push(...(await deps.queues.receive(queueArn, batchSize - messages.length, window.signal)));
+  try {
+    while (messages.length < batchSize && !window.signal.aborted) {
+      messages.push(...(await deps.queues.receive(queueArn, batchSize - messages.length, window.signal)));
+    }
+  } finally {
+    signal.removeEventListener('abort', close);
+    cancel();
   }
-  signal.removeEventListener('abort', close);
-  cancel();
   return messages;
 }
 

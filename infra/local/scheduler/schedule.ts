@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Clock } from '../clock.ts';
 import type { Invoke } from '../lambda/invoke.ts';
+import { owned } from '../owned.ts';
 import type { ScheduleMeter } from './meter.ts';
 import { nextRun, parseTiming, type Timing } from './timing.ts';
 
@@ -49,7 +50,10 @@ export function startSchedule(settings: ScheduleSettings, deps: ScheduleDeps): S
     cancel = clock.after(Math.min(Math.max(leftMs, 0), WAIT_MS_MAX), () => {
       if (leftMs > WAIT_MS_MAX) return wait(atMs);
       // A run that takes longer than its period does not hold up the next.
-      const going = run(atMs).finally(() => running.delete(going));
+      const going = owned(
+        () => run(atMs),
+        (error) => log(`schedule ${name}: ${error}`),
+      ).finally(() => running.delete(going));
       running.add(going);
       waitForNext(Math.max(atMs, clock.now()));
     });

@@ -30,6 +30,11 @@ describe('the value of $request.body.action', () => {
     expect(byAction(JSON.stringify({ action }))).toBe('$default');
   });
 
+  it.each([127, 129, 4_400, 60_000])('of an array nested %i deep is no error', (levels) => {
+    const action = `${'['.repeat(levels)}${']'.repeat(levels)}`;
+    expect(byAction(`{"action":${action}}`)).toBe(levels < 128 ? action : '$default');
+  });
+
   it('is only ever a value that the message has itself', () => {
     const byLength = compileRouteSelection('$request.body.length');
     expect(byLength('"four"')).toBe('');
