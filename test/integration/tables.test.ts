@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
 import {
   BatchGetItemCommand,
   BatchWriteItemCommand,
@@ -116,6 +117,29 @@ describe('tables', () => {
       BillingModeSummary: { BillingMode: 'PAY_PER_REQUEST' },
     });
     expect(await put({ connectionId: { S: 'a' } })).toMatchObject({ $metadata: { httpStatusCode: 200 } });
+  });
+
+  it('answer with a checksum of the answer, as SDKs compare it, of errors too', async () => {
+    const tables = await open();
+    closing.push(() => tables.close());
+    await tables.create(definition);
+    const served = await serve(tables);
+    closing.push(served.close);
+    for (const [operation, input, status] of [
+      ['DescribeTable', { TableName }, 200],
+      ['GetItem', { TableName, Key: { connectionId: { S: 'ä' } } }, 200],
+      ['GetItem', { TableName: 'ä' }, 400],
+      ['Nothing', {}, 400],
+    ] as const) {
+      const response = await fetch(served.client.endpoint, {
+        method: 'POST',
+        headers: { 'x-amz-target': `DynamoDB_20120810.${operation}` },
+        body: JSON.stringify(input),
+      });
+      expect(response.status).toBe(status);
+      const body = Buffer.from(await response.arrayBuffer());
+      expect(response.headers.get('x-amz-crc32')).toBe(String(crc32(body)));
+    }
   });
 
   it.each([101, 4_400, 100_000])('refuse an item of %i levels, and go on', async (levels) => {

@@ -1,6 +1,7 @@
 import { isRecord } from '../../../shared/protocol/json.ts';
 import type { Account } from '../account.ts';
 import { CORAL, distinct, recordsIn, type TargetService, writeRefusal } from '../http/rights.ts';
+import { checksum } from './checksum.ts';
 
 /** Each part of a transaction needs the right for itself. */
 const TRANSACTION_ACTIONS: Readonly<Record<string, string>> = {
@@ -45,6 +46,7 @@ export const dynamodb: TargetService = {
       refusal,
       { __type: `${CORAL}${refusal.kind}Exception` },
       'application/x-amz-json-1.0',
+      checksum,
     ),
 };
 

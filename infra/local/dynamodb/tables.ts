@@ -13,6 +13,7 @@ import {
   RequestError,
 } from '../http/engine.ts';
 import { owned } from '../owned.ts';
+import { checksum } from './checksum.ts';
 import { Dynalite, type IndexDescription, type TableDescription } from './dynalite.ts';
 import { runFaulty, type TableFaults } from './faults.ts';
 import { meterIndexes, runMetered, type TableMeter } from './meter.ts';
@@ -100,7 +101,7 @@ export class Tables implements HttpEngine {
   }
 
   handle(request: HttpRequest, body: Buffer, response: HttpResponse): Promise<void> {
-    return answer(response, '1.0', () => this.#run(operationOf(request), parseInput(body)));
+    return answer(response, '1.0', () => this.#run(operationOf(request), parseInput(body)), checksum);
   }
 
   async close(): Promise<void> {

@@ -31,6 +31,9 @@ export const writeJson = (response: HttpResponse, status: number, value: unknown
     .writeHead(status, { 'content-type': 'application/json' })
     .end(`${JSON.stringify(value, undefined, 2)}\n`);
 
+/** Headers that depend on the body. */
+export type HeadersOf = (body: string) => OutgoingHttpHeaders;
+
 /** AWS's JSON protocols differ in their content type and in nothing else that matters here. */
 type JsonVersion = '1.0' | '1.1';
 
@@ -93,29 +96,36 @@ function parseJson(body: Buffer): unknown {
 const unreadable = (expectation: string): RequestError =>
   new RequestError('com.amazon.coral.service#SerializationException', `expected ${expectation}`);
 
-/** Answers with the result of `work`, or with the caller's fault. What is neither is the server's to answer. */
+/**
+ * Answers with the result of `work`, or with the caller's fault. What is neither is the server's to answer. `headersOf`
+ * gives what headers a service has that depend on the body.
+ */
 export async function answer(
   response: HttpResponse,
   version: JsonVersion,
   work: () => unknown,
+  headersOf: HeadersOf = () => ({}),
 ): Promise<void> {
+  const reply = (status: number, headers: OutgoingHttpHeaders, result: unknown): void => {
+    const body = JSON.stringify(result);
+    writeJsonOf(response, version, status, { ...headers, ...headersOf(body) }, body);
+  };
   try {
-    reply(response, version, 200, {}, await work());
+    reply(200, {}, await work());
   } catch (error) {
     if (!(error instanceof RequestError)) throw error;
     const { type, message, status, headers, members } = error;
-    reply(response, version, status, headers, { __type: type, message, ...members });
+    reply(status, headers, { __type: type, message, ...members });
   }
 }
 
-function reply(
+function writeJsonOf(
   response: HttpResponse,
   version: JsonVersion,
   status: number,
   headers: OutgoingHttpHeaders,
-  result: unknown,
+  body: string,
 ): void {
-  const body = JSON.stringify(result);
   response.writeHead(status, {
     ...headers,
     'content-type': `application/x-amz-json-${version}`,

@@ -2,7 +2,7 @@ import { isRecord } from '../../../shared/protocol/json.ts';
 import type { Account } from '../account.ts';
 import type { Denial } from '../policy/denial.ts';
 import type { AccessRequest } from '../policy/policy.ts';
-import type { HttpRequest, HttpResponse } from './engine.ts';
+import type { HeadersOf, HttpRequest, HttpResponse } from './engine.ts';
 
 /** Why a request goes no further; the names are those of AWS's common errors. */
 export type RefusalKind =
@@ -84,8 +84,10 @@ export function writeRefusal(
   { message, denial }: Refusal,
   members: object = {},
   contentType = 'application/json',
+  headersOf: HeadersOf = () => ({}),
 ): void {
   const text = JSON.stringify({ ...members, [denial ? 'Message' : 'message']: message });
-  response.writeHead(status, { 'content-type': contentType, 'content-length': Buffer.byteLength(text) });
+  const length = Buffer.byteLength(text);
+  response.writeHead(status, { 'content-type': contentType, 'content-length': length, ...headersOf(text) });
   response.end(text);
 }
