@@ -18,7 +18,8 @@ import { FAULTS_PATH, FaultControl } from './faults/control.ts';
 import type { FaultSet } from './faults/fault.ts';
 import { Faults } from './faults/faults.ts';
 import type { HttpEngine } from './http/engine.ts';
-import { type File, LocalServer } from './http/server.ts';
+import type { File } from './http/files.ts';
+import { LocalServer } from './http/server.ts';
 import type { AccessHooks } from './iam/access.ts';
 import { Iam } from './iam/iam.ts';
 import type { NearServer } from './lambda/environment.ts';
@@ -156,6 +157,7 @@ async function start(options: RuntimeOptions, running: AsyncDisposableStack): Pr
   server.serve({
     gateways,
     engines: new Map(Object.entries(engines)),
+    serviceNames: guardedServices.map(({ name }) => name),
     files: options.files,
     health,
     controls: new Map<string, HttpEngine>([

@@ -15,6 +15,7 @@ import type {
 } from '../../infra/local/apigateway/events.ts';
 import { Gateway, type GatewayDeps, type GatewaySettings } from '../../infra/local/apigateway/gateway.ts';
 import { type AccountLimits, Throttle } from '../../infra/local/apigateway/throttle.ts';
+import { isWebSocketUpgrade } from '../../infra/local/http/upgrade.ts';
 import type { Invocation } from '../../infra/local/lambda/invoke.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { type FrameParts, takeServerFrame } from '../support/web-socket-frames.ts';
@@ -119,8 +120,9 @@ export async function startGateway(options: GatewayOptions = {}): Promise<TestGa
 }
 
 async function serve(gateway: Gateway): Promise<Server> {
-  const server = createServer(async (request, response) => {
-    if (!gateway.manage(request, await buffer(request), response)) response.writeHead(404).end();
+  const server = createServer({ shouldUpgradeCallback: isWebSocketUpgrade }, async (request, response) => {
+    if (gateway.takes(request)) gateway.handle(request, await buffer(request), response);
+    else response.writeHead(404).end();
   });
   server.on('upgrade', (request, socket, head) => gateway.upgrade(request, socket, head));
   server.listen(0); // every address, so that IPv4 clients may come as IPv6: their address must not show it

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { get, request as httpRequest } from 'node:http';
 import { connect as connectTcp } from 'node:net';
-import { buffer, text } from 'node:stream/consumers';
+import { text } from 'node:stream/consumers';
 import {
   DeleteConnectionCommand,
   GetConnectionCommand,
@@ -60,7 +60,9 @@ async function call(url: string, method = 'GET') {
 async function rawUpgrade(port: number, lines: readonly string[]): Promise<string> {
   const socket = connectTcp({ port, host: '127.0.0.1' });
   socket.write(`${[...lines, 'Host: localhost', 'Connection: Upgrade'].join('\r\n')}\r\n\r\n`);
-  return (await buffer(socket)).toString();
+  const [head] = await once(socket, 'data');
+  socket.destroy();
+  return String(head);
 }
 
 describe('handshake', () => {
@@ -184,15 +186,34 @@ describe('handshake', () => {
     expect((await gateway.invoked('$connect')).queryStringParameters).toEqual({ a: 'b' });
   });
 
-  it('is asked for with 426 when a plain GET comes', async () => {
-    const gateway = await startGateway();
-    const { status, headers } = await call(gateway.endpoint);
-    expect(status).toBe(426);
-    expect(headers.upgrade).toBe('websocket');
-  });
+  it.each(['', '/', '?a=b', '/more', '/more/of/it'])(
+    'is asked for with 426 when a plain GET comes to the stage%s',
+    async (rest) => {
+      const gateway = await startGateway();
+      const { status, headers } = await call(`${gateway.endpoint}${rest}`);
+      expect(status).toBe(426);
+      expect(headers.upgrade).toBe('websocket');
+    },
+  );
+
+  it.each(['websocket', 'WebSocket', 'h2c, websocket', 'websocket,h2c', 'foo/1 ,\twebSOCKET , bar'])(
+    'may ask for %j',
+    async (upgrade) => {
+      const gateway = await startGateway();
+      const answer = await rawUpgrade(gateway.port, [
+        'GET /prod HTTP/1.1',
+        `Upgrade: ${upgrade}`,
+        'Sec-WebSocket-Version: 13',
+        'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
+      ]);
+      expect(answer).toMatch(/^HTTP\/1.1 101 /);
+      expect((await gateway.invoked('$connect')).headers).not.toHaveProperty('Upgrade');
+    },
+  );
 
   it.each([
     ['another protocol', 426, ['GET /prod HTTP/1.1', 'Upgrade: h2c']],
+    ['a protocol of nearly that name', 426, ['GET /prod HTTP/1.1', 'Upgrade: websocket2, xwebsocket']],
     [
       'another version',
       400,
@@ -206,7 +227,7 @@ describe('handshake', () => {
     ['no key', 400, ['GET /prod HTTP/1.1', 'Upgrade: websocket', 'Sec-WebSocket-Version: 13']],
     [
       'a method other than GET',
-      400,
+      426,
       [
         'POST /prod HTTP/1.1',
         'Upgrade: websocket',

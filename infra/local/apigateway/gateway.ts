@@ -34,7 +34,7 @@ import {
 } from './handshake.ts';
 import { createId, type RandomBytes } from './ids.ts';
 import { integrate } from './integration.ts';
-import { CLOSE_HANDSHAKE_MS_MAX, MESSAGE_BYTES_MAX } from './limits.ts';
+import { CLOSE_HANDSHAKE_MS_MAX, MANAGEMENT_BYTES_MAX, MESSAGE_BYTES_MAX } from './limits.ts';
 import {
   type Answer,
   type ConnectionPath,
@@ -156,14 +156,27 @@ export class Gateway {
     );
   }
 
-  /** Answers a plain HTTP request, its body already read; false if its path is none of this stage's. */
-  manage(request: HttpRequest, body: Buffer, response: HttpResponse): boolean {
+  /** Below the stage, and @connections of any other: there it is forbidden. */
+  takes(request: HttpRequest): boolean {
     const path = pathOf(request);
-    const target = parseConnectionPath(path);
-    if (target === undefined) return this.#answerPlain(path, response);
+    return this.#isBelowStage(path) || parseConnectionPath(path) !== undefined;
+  }
+
+  /** What is not signed goes no further, whatever is in it. */
+  bodyBytesMax({ headers }: HttpRequest): number {
+    return this.#deps.admit && headers.authorization === undefined ? 0 : MANAGEMENT_BYTES_MAX;
+  }
+
+  /** Answers a plain HTTP request: a call to @connections, or one that should have been a handshake. */
+  handle(request: HttpRequest, body: Buffer, response: HttpResponse): void {
+    const target = parseConnectionPath(pathOf(request));
+    if (target === undefined) {
+      askForUpgrade(response);
+      return;
+    }
     const { clock, faults, admit = ADMIT_ALL } = this.#deps;
     const accesses = () => [this.#accessOf(target, request)];
-    if (!admit(request, body, response, accesses)) return true;
+    if (!admit(request, body, response, accesses)) return;
     const fault = faults?.management?.(request.method ?? '', target.connectionId);
     if (fault) {
       const perform = () => this.#manageConnection(request, target, body);
@@ -172,7 +185,6 @@ export class Gateway {
     } else {
       write(response, this.#manageConnection(request, target, body));
     }
-    return true;
   }
 
   /** Closes every socket and waits until the last `$disconnect` has ended. */
@@ -203,16 +215,13 @@ export class Gateway {
     return path === this.#stagePath || path === `${this.#stagePath}/`;
   }
 
+  #isBelowStage(path: string): boolean {
+    return path === this.#stagePath || path.startsWith(`${this.#stagePath}/`);
+  }
+
   #upgradeFault(request: IncomingMessage): number | undefined {
     if (this.#isClosed) return 503;
     return this.#isStage(pathOf(request)) ? handshakeFault(request) : 403;
-  }
-
-  #answerPlain(path: string, response: HttpResponse): boolean {
-    if (!this.#isStage(path)) return false;
-    response.setHeader('Upgrade', 'websocket');
-    write(response, failure(426, 'Upgrade Required'));
-    return true;
   }
 
   #accessOf(path: ConnectionPath, { method = '' }: HttpRequest): AccessRequest {
@@ -244,6 +253,7 @@ export class Gateway {
     const { connection, subprotocol } = admission;
     if (subprotocol !== undefined) this.#subprotocols.set(request, subprotocol);
     // Never calls back if the client gave up meanwhile, or the gateway closed: then there was no connection.
+    request.headers.upgrade = 'websocket'; // `ws` knows no list of protocols
     this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
       this.#open(connection, webSocket, socket);
     });
@@ -361,6 +371,11 @@ export class Gateway {
   #newId(): string {
     return createId(this.#deps.randomBytes);
   }
+}
+
+function askForUpgrade(response: HttpResponse): void {
+  response.setHeader('Upgrade', 'websocket');
+  write(response, failure(426, 'Upgrade Required'));
 }
 
 const pathOf = ({ url = '' }: Pick<IncomingMessage, 'url'>): string => {

@@ -43,13 +43,10 @@ const isToken = (value: unknown): value is string => typeof value === 'string' &
 
 const statusText = (status: number): string => STATUS_CODES[status] ?? 'Unknown';
 
-/** The status that says what an upgrade request lacks to be a handshake (RFC 6455 §4.2.1), if anything. */
-export function handshakeFault({ method, headers }: IncomingMessage): number | undefined {
-  if (headers.upgrade?.toLowerCase() !== 'websocket') return 426;
+/** The status that says what a WebSocket upgrade lacks to be a handshake (RFC 6455 §4.2.1), if anything. */
+export function handshakeFault({ headers }: IncomingMessage): number | undefined {
   const isHandshake =
-    method === 'GET' &&
-    headers['sec-websocket-version'] === '13' &&
-    KEY_PATTERN.test(headers['sec-websocket-key'] ?? '');
+    headers['sec-websocket-version'] === '13' && KEY_PATTERN.test(headers['sec-websocket-key'] ?? '');
   return isHandshake ? undefined : 400;
 }
 

@@ -9,6 +9,9 @@ export const FRAME_BYTES_MAX = 32 * 1024;
 /** A longer message closes with 1009, from a client; a longer one for a client is refused with 413. */
 export const MESSAGE_BYTES_MAX = 128 * 1024;
 
+/** A longer body of a call to @connections is refused before its signature is looked at. The number is ours. */
+export const MANAGEMENT_BYTES_MAX = 1024 * 1024;
+
 export const IDLE_MS_MAX = 10 * 60 * 1000;
 
 export const CONNECTION_MS_MAX = 2 * 60 * 60 * 1000;

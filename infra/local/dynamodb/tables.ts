@@ -25,6 +25,9 @@ const SWEEP_ITEMS_MAX = 1_000;
 /** What expired longer ago is taken for a mistake and kept (DynamoDB guide, "Time to Live"). */
 const EXPIRED_AGO_MAX_SECONDS = 5 * 365 * 24 * 60 * 60;
 
+/** A BatchWriteItem has up to 16 MB of items (DynamoDB guide, "Quotas"), and something around them. */
+const BODY_BYTES_MAX = 17 * 1024 * 1024;
+
 const EXPIRED = '#expiry BETWEEN :oldest AND :now';
 
 /** The properties of an AWS::DynamoDB::Table or GlobalTable that make a difference here. Capacity does not. */
@@ -98,6 +101,10 @@ export class Tables implements HttpEngine {
       const keys = definition.KeySchema.map(({ AttributeName }) => AttributeName);
       this.#expiries.set(TableName, { keys, attribute: ttl.AttributeName });
     }
+  }
+
+  bodyBytesMax(): number {
+    return BODY_BYTES_MAX;
   }
 
   handle(request: HttpRequest, body: Buffer, response: HttpResponse): Promise<void> {

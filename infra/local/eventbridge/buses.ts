@@ -44,6 +44,9 @@ interface Rule {
   readonly targets: readonly Target[];
 }
 
+/** A request has up to 1 MB of events, and JSON may write a character of them with six. */
+const BODY_BYTES_MAX = 7 * 1024 * 1024;
+
 const IN_TIME: readonly number[] = [0];
 
 /** Targets of one rule, a quota that cannot be raised, and characters of its pattern, one that can (EventBridge quotas). */
@@ -83,6 +86,10 @@ export class Buses implements HttpEngine {
     } catch (error) {
       throw new Error(`rule ${name}: ${error instanceof Error ? error.message : error}`, { cause: error });
     }
+  }
+
+  bodyBytesMax(): number {
+    return BODY_BYTES_MAX;
   }
 
   handle(request: HttpRequest, body: Buffer, response: HttpResponse): Promise<void> {

@@ -15,21 +15,43 @@ export interface HttpResponse {
 
 /** An AWS service as the one server of the local runtime sees it: the request's body has been read. */
 export interface HttpEngine {
+  /**
+   * How many bytes of a body are of any use with this request, by its head. A larger one is not held but refused; with 0
+   * none is waited for. Without this: 1 MB.
+   */
+  bodyBytesMax?(request: HttpRequest): number;
   handle(request: HttpRequest, body: Buffer, response: HttpResponse): void | Promise<void>;
 }
 
 /** A stage of a WebSocket API, as that server sees it. */
-export interface StageEngine {
+export interface StageEngine extends HttpEngine {
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
-  /** Answers a plain request, or says false: its path is none of this stage's. */
-  manage(request: HttpRequest, body: Buffer, response: HttpResponse): boolean;
+  /** Whether the path of a plain request is one for `handle`. */
+  takes(request: HttpRequest): boolean;
 }
+
+/** More than any request here has but those of services that say so. */
+const BODY_BYTES_USUAL_MAX = 1024 * 1024;
+
+export const bodyBytesMaxOf = (engine: HttpEngine, request: HttpRequest): number =>
+  engine.bodyBytesMax?.(request) ?? BODY_BYTES_USUAL_MAX;
 
 /** Answers with JSON that people read, too. */
 export const writeJson = (response: HttpResponse, status: number, value: unknown): void =>
   void response
     .writeHead(status, { 'content-type': 'application/json' })
     .end(`${JSON.stringify(value, undefined, 2)}\n`);
+
+/** Answers with an error of the server itself; SDKs of all JSON protocols read it, from the header or from the body. */
+export function writeError(response: HttpResponse, status: number, type: string, message: string): void {
+  const text = JSON.stringify({ __type: type, message });
+  response.setHeader('x-amzn-ErrorType', type);
+  response.writeHead(status, {
+    'content-type': 'application/json',
+    'content-length': Buffer.byteLength(text),
+  });
+  response.end(text);
+}
 
 /** Headers that depend on the body. */
 export type HeadersOf = (body: string) => OutgoingHttpHeaders;

@@ -1,27 +1,28 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { MessagePort } from 'node:worker_threads';
+import { owned } from '../owned.ts';
+import { Bodies } from './bodies.ts';
 import {
+  bodyBytesMaxOf,
   type HttpEngine,
   type HttpRequest,
   type HttpResponse,
   type StageEngine,
+  writeError,
   writeJson,
 } from './engine.ts';
 import type { CallerDeath, CallerFaults } from './faults.ts';
+import { type File, fileEngine } from './files.ts';
 import { plugIn } from './loopback/plug.ts';
 import { readWhole, WholeResponse } from './loopback/whole.ts';
+import { type Served, unserved } from './unserved.ts';
+import { isWebSocketUpgrade } from './upgrade.ts';
 
-/** The largest request that an AWS service here takes is a BatchWriteItem of 16 MB. */
-const BODY_BYTES_MAX = 17 * 1024 * 1024;
 const KEEP_ALIVE_MS = 60_000;
 /** Only this machine can reach it. */
 const HOST = '127.0.0.1';
-
-export interface File {
-  readonly contentType: string;
-  readonly body: string;
-}
+const NO_BODY = Buffer.alloc(0);
 
 /** What the one port serves. */
 interface Services {
@@ -29,6 +30,8 @@ interface Services {
   readonly gateways: ReadonlyMap<string, StageEngine>;
   /** By what `X-Amz-Target` says before its dot. */
   readonly engines: ReadonlyMap<string, HttpEngine>;
+  /** All that run, as requests are signed for them. */
+  readonly serviceNames: readonly string[];
   /** By path. */
   readonly files: ReadonlyMap<string, File>;
   /** What `GET /_fanwire/health` answers. */
@@ -40,15 +43,30 @@ interface Services {
 
 const HEALTH_PATH = '/_fanwire/health';
 
+const STARTING: HttpEngine = {
+  bodyBytesMax: () => 0,
+  handle: (_request, _body, response) => plain(response, 503, 'starting'),
+};
+const NOT_FOUND: HttpEngine = {
+  bodyBytesMax: () => 0,
+  handle: (_request, _body, response) => plain(response, 404, 'not found'),
+};
+
 /** One port for everything: WebSockets, @connections, every AWS service, the page. Until `serve` it answers 503. */
 export class LocalServer {
   readonly #server: Server;
   readonly #report: (error: unknown) => void;
+  readonly #bodies = new Bodies();
   #services: Services | undefined;
+  #served: Served = { services: [], stages: [] };
+  /** Of files, of what controls the system, and of its health. */
+  #engineOfPath: ReadonlyMap<string, HttpEngine> = new Map();
 
   constructor(report: (error: unknown) => void) {
     this.#report = report;
-    this.#server = createServer((request, response) => this.#handle(request, response));
+    this.#server = createServer({ shouldUpgradeCallback: isWebSocketUpgrade }, (request, response) =>
+      this.#receive(request, response),
+    );
     // A frozen Lambda leaves its sockets idle for long; Node's five seconds would close them under it all the time.
     this.#server.keepAliveTimeout = KEEP_ALIVE_MS;
     this.#server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head));
@@ -60,11 +78,20 @@ export class LocalServer {
     this.#server.once('error', listening.reject);
     this.#server.listen(port, HOST, listening.resolve);
     await listening.promise;
+    this.#server.off('error', listening.reject);
+    this.#server.on('error', this.#report); // too many sockets for this process: those that are there go on
     const address = this.#server.address();
     return typeof address === 'object' && address !== null ? address.port : port;
   }
 
   serve(services: Services): void {
+    const { files, controls = new Map<string, HttpEngine>(), health } = services;
+    this.#engineOfPath = new Map<string, HttpEngine>([
+      ...[...files].map(([path, file]) => [path, fileEngine(file)] as const),
+      ...controls,
+      [HEALTH_PATH, { handle: (_request, _body, response) => writeJson(response, 200, health) }],
+    ]);
+    this.#served = { services: services.serviceNames, stages: [...services.gateways.keys()] };
     this.#services = services;
   }
 
@@ -86,79 +113,95 @@ export class LocalServer {
   /** Without the detour of a stream. */
   #answerWhole(bytes: Buffer, reply: (response: Uint8Array | undefined) => void): boolean {
     const request = readWhole(bytes);
-    if (!request || request.body.length > BODY_BYTES_MAX) return false;
+    if (!request) return false;
+    const engine = this.#engineOf(request);
+    if (request.body.length > bodyBytesMaxOf(engine, request)) return false;
     const response = new WholeResponse(reply);
     const cut = (): void => reply(undefined);
-    this.#perform(request, request.body, response, cut).catch((error: unknown) => {
+    this.#perform(engine, request, request.body, response, cut).catch((error: unknown) => {
       this.#report(error);
-      plain(response, 500, 'InternalFailure');
+      writeFailure(response);
     });
     return true;
   }
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const gateway = this.#services && gatewayOf(this.#services, request);
-    if (gateway) gateway.upgrade(request, socket, head);
-    else socket.end('HTTP/1.1 503 Service Unavailable\r\n\r\n');
+    if (gateway) {
+      gateway.upgrade(request, socket, head);
+    } else {
+      socket.on('error', () => socket.destroy()); // a client may reset, and nobody else listens
+      socket.end('HTTP/1.1 503 Service Unavailable\r\n\r\n');
+    }
   }
 
-  #handle(request: IncomingMessage, response: ServerResponse): void {
-    const chunks: Buffer[] = [];
-    let bytes = 0;
-    request.on('data', (chunk: Buffer) => {
-      bytes += chunk.length;
-      if (bytes <= BODY_BYTES_MAX) chunks.push(chunk);
+  #receive(request: IncomingMessage, response: ServerResponse): void {
+    response.on('error', this.#report);
+    const engine = this.#engineOf(request);
+    const bytesMax = bodyBytesMaxOf(engine, request);
+    if (bytesMax === 0) return void this.#answer(engine, request, NO_BODY, response);
+    this.#bodies.read(request, response, bytesMax, (body) => {
+      if (body === 'too large') {
+        writeError(response, 413, 'PayloadTooLargeException', `expected at most ${bytesMax} bytes`);
+      } else if (body === 'no room') {
+        writeError(response, 503, 'ServiceUnavailable', 'expected less at once; try again');
+      } else {
+        void this.#answer(engine, request, body, response);
+      }
     });
-    request.on('end', () => {
-      if (bytes > BODY_BYTES_MAX) return plain(response, 413, `expected at most ${BODY_BYTES_MAX} bytes`);
-      const body = chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks);
-      const cut = (): void => void response.destroy();
-      this.#perform(request, body, response, cut).catch((error: unknown) => {
+  }
+
+  #answer(engine: HttpEngine, request: HttpRequest, body: Buffer, response: ServerResponse): Promise<void> {
+    const cut = (): void => void response.destroy();
+    return owned(
+      () => this.#perform(engine, request, body, response, cut),
+      (error) => {
         this.#report(error);
         if (response.headersSent) response.destroy();
-        else plain(response, 500, 'InternalFailure');
-      });
-    });
+        else writeFailure(response);
+      },
+    );
   }
 
   /** Answers the request, unless its caller dies at it: then `cut` ends the connection. */
-  #perform(request: HttpRequest, body: Buffer, response: HttpResponse, cut: () => void): Promise<void> {
+  async #perform(
+    engine: HttpEngine,
+    request: HttpRequest,
+    body: Buffer,
+    response: HttpResponse,
+    cut: () => void,
+  ): Promise<void> {
     const death = this.#services?.faults?.deathAt?.(request);
-    return death ? this.#letDie(death, request, body, cut) : this.#dispatch(request, body, response);
-  }
-
-  async #letDie(death: CallerDeath, request: HttpRequest, body: Buffer, cut: () => void): Promise<void> {
+    if (!death) return engine.handle(request, body, response);
     const unheard = new WholeResponse(() => {});
-    try {
-      if (death.isPerformed) await this.#dispatch(request, body, unheard);
-    } finally {
-      death.kill();
-      cut();
-    }
+    await letDie(death, () => engine.handle(request, body, unheard), cut);
   }
 
-  async #dispatch(request: HttpRequest, body: Buffer, response: HttpResponse): Promise<void> {
+  /** What answers a request, by its head. */
+  #engineOf(request: HttpRequest): HttpEngine {
     const services = this.#services;
-    if (!services) return plain(response, 503, 'starting');
+    if (!services) return STARTING;
     const target = request.headers['x-amz-target'];
     if (typeof target === 'string') {
-      const service = target.slice(0, target.indexOf('.'));
-      const engine = services.engines.get(service);
-      if (engine) return engine.handle(request, body, response);
-      return plain(
-        response,
-        400,
-        `expected one of ${[...services.engines.keys()].join(', ')}, got ${service}`,
-      );
+      const engine = services.engines.get(target.slice(0, target.indexOf('.')));
+      return engine ?? unserved(request, this.#served) ?? NOT_FOUND;
     }
-    if (gatewayOf(services, request)?.manage(request, body, response)) return;
+    const gateway = gatewayOf(services, request);
+    if (gateway?.takes(request)) return gateway;
     const [path = '/'] = (request.url ?? '/').split('?', 1);
-    if (path === HEALTH_PATH) return writeJson(response, 200, services.health);
-    const control = services.controls?.get(path);
-    if (control) return control.handle(request, body, response);
-    const file = services.files.get(path);
-    if (!file) return plain(response, 404, 'not found');
-    response.writeHead(200, { 'content-type': file.contentType, 'cache-control': 'no-cache' }).end(file.body);
+    const engine = this.#engineOfPath.get(path);
+    if (engine && path !== '/') return engine;
+    // Requests to AWS services go to `/`, too, where the page is.
+    return unserved(request, this.#served) ?? engine ?? NOT_FOUND;
+  }
+}
+
+async function letDie(death: CallerDeath, perform: () => unknown, cut: () => void): Promise<void> {
+  try {
+    if (death.isPerformed) await perform();
+  } finally {
+    death.kill();
+    cut();
   }
 }
 
@@ -169,6 +212,9 @@ function gatewayOf(
   const [, stage = ''] = url.split(/[/?]/, 2);
   return gateways.get(stage) ?? gateways.values().next().value;
 }
+
+const writeFailure = (response: HttpResponse): void =>
+  writeError(response, 500, 'InternalFailure', 'something went wrong here; the log says what');
 
 function plain(response: HttpResponse, status: number, text: string): void {
   response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8' });

@@ -1,6 +1,13 @@
 import type { Account } from '../account.ts';
 import type { Clock } from '../clock.ts';
-import { type HttpEngine, type HttpRequest, operationOf, parseInput, RequestError } from '../http/engine.ts';
+import {
+  bodyBytesMaxOf,
+  type HttpEngine,
+  type HttpRequest,
+  operationOf,
+  parseInput,
+  RequestError,
+} from '../http/engine.ts';
 import {
   type Admit,
   accessesOf,
@@ -38,6 +45,9 @@ export class Guard {
   before(service: TargetService, engine: HttpEngine): HttpEngine {
     const admit = this.of(service);
     return {
+      // What is not signed goes no further, whatever is in it.
+      bodyBytesMax: (request) =>
+        request.headers.authorization === undefined ? 0 : bodyBytesMaxOf(engine, request),
       handle: (request, body, response) => {
         const accesses = () => this.#accessesOf(service, request, body);
         if (admit(request, body, response, accesses)) return engine.handle(request, body, response);

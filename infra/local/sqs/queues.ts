@@ -35,6 +35,9 @@ const DELETE_MAX = 10;
  */
 const LOOK_AGAIN_MS = 1_000;
 
+/** A batch has up to 1 MB of text, and JSON may write a character of it with six. */
+const BODY_BYTES_MAX = 7 * 1024 * 1024;
+
 /** Who sent a message: on AWS the id of the role. */
 const SENDER_ID = '000000000000';
 export const NO_SUCH_QUEUE = 'com.amazonaws.sqs#QueueDoesNotExist';
@@ -122,6 +125,10 @@ export class Queues implements HttpEngine {
     this.#store.queues.set(url, queue);
     queue.attributes = { ...DEFAULT_ATTRIBUTES, ...wanted };
     queue.persistence?.updateQueueAttributes(name, queue.attributes, queue.lastModifiedTimestamp);
+  }
+
+  bodyBytesMax(): number {
+    return BODY_BYTES_MAX;
   }
 
   handle(request: HttpRequest, body: Buffer, response: HttpResponse): Promise<void> {
