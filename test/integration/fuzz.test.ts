@@ -67,6 +67,28 @@ const commands = fc.oneof(
   command('publish', outgoing),
   command('publish', { messages: fc.array(fc.record(outgoing, { requiredKeys: ['topic', 'data'] })) }),
 );
+/**
+ * JSON of thousands of levels, in places where something may look at it, and short enough for one frame. Arbitrary JSON
+ * never gets there, and could not be written with JSON.stringify, which is what makes it dangerous.
+ */
+const deep = fc.oneof(
+  fc.integer({ min: 100, max: 15_000 }).map((levels) => `${'['.repeat(levels)}${']'.repeat(levels)}`),
+  fc.integer({ min: 100, max: 5_000 }).map((levels) => `${'{"a":'.repeat(levels)}1${'}'.repeat(levels)}`),
+);
+const deepText = fc
+  .tuple(
+    fc.constantFrom(
+      '$',
+      '{"action":$}',
+      '{"action":{"action":$}}',
+      '{"action":"publish","topic":"a","data":$}',
+      '{"action":"publish","messages":$}',
+      '{"action":"subscribe","topic":$}',
+      '{"action":"ping","id":$}',
+    ),
+    deep,
+  )
+  .map(([frame, value]) => frame.replace('$', value));
 const text = fc.oneof(
   commands.map((frame) => JSON.stringify(frame)),
   fc.json().filter((json) => !json.includes('everyone')),
@@ -136,6 +158,8 @@ const httpRequest = fc.oneof(
         fc.oneof(
           fc.constantFrom(
             'websocket',
+            'h2c',
+            'h2c, websocket',
             'Upgrade',
             '13',
             '5',
@@ -173,33 +197,36 @@ const awsCall = fc.record({
     ),
     ['events', 'AWSEvents.PutEvents'] as const,
   ),
-  input: fc.oneof(
-    fc.jsonValue(),
-    fc.record(
-      {
-        TableName: nearly('T'),
-        QueueUrl: nearly('Q'),
-        Key: nearly({ connectionId: { S: 'x' } }, { topic: { S: 'x' } }),
-        Item: nearly({ connectionId: { S: 'x' }, expiresAt: { N: 'NaN' } }),
-        KeyConditionExpression: nearly('connectionId = :a', 'topicShard = :a AND connectionId > :a'),
-        FilterExpression: nearly('expiresAt > :a', 'size(:a) > :a', 'a.b[0].#c = :a'),
-        UpdateExpression: nearly('SET a = :a', 'REMOVE a.b[9]', 'ADD a :a'),
-        ExpressionAttributeValues: nearly({ ':a': { S: 'x' } }, { ':a': { N: '1' } }, { ':a': { M: {} } }),
-        ExclusiveStartKey: nearly({ connectionId: { S: 'x' } }),
-        RequestItems: nearly(
-          { T: { Keys: [{ connectionId: { S: 'x' } }] } },
-          { T: [{ DeleteRequest: { Key: {} } }] },
-        ),
-        Limit: nearly(1, 0),
-        Entries: nearly(
-          [{ Source: 'a', DetailType: 'fanwire.publish', Detail: '{}' }],
-          [{ Id: 'a', MessageBody: 'x' }],
-        ),
-        MessageBody: nearly('x'),
-        MaxNumberOfMessages: nearly(10),
-      },
-      { requiredKeys: [] },
-    ),
+  body: fc.oneof(
+    deepText,
+    fc.json(),
+    fc
+      .record(
+        {
+          TableName: nearly('T'),
+          QueueUrl: nearly('Q'),
+          Key: nearly({ connectionId: { S: 'x' } }, { topic: { S: 'x' } }),
+          Item: nearly({ connectionId: { S: 'x' }, expiresAt: { N: 'NaN' } }),
+          KeyConditionExpression: nearly('connectionId = :a', 'topicShard = :a AND connectionId > :a'),
+          FilterExpression: nearly('expiresAt > :a', 'size(:a) > :a', 'a.b[0].#c = :a'),
+          UpdateExpression: nearly('SET a = :a', 'REMOVE a.b[9]', 'ADD a :a'),
+          ExpressionAttributeValues: nearly({ ':a': { S: 'x' } }, { ':a': { N: '1' } }, { ':a': { M: {} } }),
+          ExclusiveStartKey: nearly({ connectionId: { S: 'x' } }),
+          RequestItems: nearly(
+            { T: { Keys: [{ connectionId: { S: 'x' } }] } },
+            { T: [{ DeleteRequest: { Key: {} } }] },
+          ),
+          Limit: nearly(1, 0),
+          Entries: nearly(
+            [{ Source: 'a', DetailType: 'fanwire.publish', Detail: '{}' }],
+            [{ Id: 'a', MessageBody: 'x' }],
+          ),
+          MessageBody: nearly('x'),
+          MaxNumberOfMessages: nearly(10),
+        },
+        { requiredKeys: [] },
+      )
+      .map((input) => JSON.stringify(input)),
   ),
 });
 
@@ -220,11 +247,11 @@ class Sha256 {
 /** Signed by the root user, so that it gets past the door. Answers with what should not have happened. */
 async function callAws({
   target: [service, target],
-  input,
+  body: text,
 }: typeof awsCall extends fc.Arbitrary<infer T> ? T : never) {
   const { accessKeyId, secretAccessKey, region, tables, queues } = system.ready;
   const names = { T: String(tables.connections), Q: String(queues.delivery) };
-  const body = JSON.stringify(input).replace(/"(T|Q)"/g, (_, name: 'T' | 'Q') => JSON.stringify(names[name]));
+  const body = text.replace(/"(T|Q)"/g, (_, name: 'T' | 'Q') => JSON.stringify(names[name]));
   const signer = new SignatureV4({
     service,
     region,
@@ -313,6 +340,7 @@ async function all<T>(inputs: readonly T[], task: (input: T) => Promise<unknown>
 
 it(`survives 10,000 random and mutated frames and requests (seed ${SEED})`, async () => {
   const texts = sample(text, 4_000);
+  const deepTexts = sample(deepText, 200);
   const frames = sample(fc.array(rawFrame, { minLength: 3, maxLength: 3 }), 1_000);
   const requests = sample(httpRequest, 2_000);
   const calls = sample(awsCall, 1_000);
@@ -320,7 +348,7 @@ it(`survives 10,000 random and mutated frames and requests (seed ${SEED})`, asyn
   for (let round = 0; round < ROUNDS; round++) {
     const part = <T>(inputs: readonly T[]) =>
       inputs.slice((round * inputs.length) / ROUNDS, ((round + 1) * inputs.length) / ROUNDS);
-    await all([...chunks(part(texts), TEXTS_A_CONNECTION)], sayTexts);
+    await all([...chunks([...part(texts), ...part(deepTexts)], TEXTS_A_CONNECTION)], sayTexts);
     await all(part(frames), throwFrames);
     await all(part(requests), (request) => sendRaw(request));
     expect((await all(part(calls), callAws)).filter((failure) => failure !== undefined)).toEqual([]);
