@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { deliverJobs } from '../../services/deliver/deliver-jobs.ts';
 import { createLimit } from '../../shared/async.ts';
-import type { PostOutcome } from '../../shared/delivery/post.ts';
+import type { Pace } from '../../shared/delivery/pace.ts';
+import { type PostOutcome, unanswered } from '../../shared/delivery/post.ts';
 import { postJob } from '../../shared/delivery/post-job.ts';
 import { runJob } from '../../shared/delivery/run.ts';
 import { createSdkPost } from '../../shared/delivery/sdk-post.ts';
@@ -17,7 +18,16 @@ import {
 } from '../../shared/queues/job.ts';
 import { freePace } from '../support/free-pace.ts';
 import { queueRecord } from '../support/records.ts';
-import { delivered, failed, gone, job, message, postsThat, workshop } from '../support/workshop.ts';
+import {
+  delivered,
+  failed,
+  gone,
+  job,
+  message,
+  postsThat,
+  throttled,
+  workshop,
+} from '../support/workshop.ts';
 
 const decoder = new TextDecoder();
 const FOREVER = Number.POSITIVE_INFINITY;
@@ -128,6 +138,25 @@ describe('postJob', () => {
       ['b', 'c'].map((connectionId) => ({ connectionId, from: 0, reason: 'Error: table is away' })),
     );
   });
+
+  it.each([
+    ['comes in time', async () => false],
+    ['can be asked for', () => Promise.reject(new Error('table is away'))],
+  ])('takes back what it has announced once no turn %s', async (_, noTurn) => {
+    let announced = 0;
+    let turns = 0;
+    const pace: Pace = {
+      ...freePace(),
+      announce: (_, posts) => {
+        announced += posts;
+      },
+      takeTurn: () => (++turns <= 2 ? true : noTurn()),
+    };
+    const { got: _got, ...deps } = postsThat(() => delivered);
+    await postJob(job(['a', 'b', 'c', 'd'], ['1', '2']), { ...deps, pace }, FOREVER);
+    // That many turns were had, which the pace takes off by itself.
+    expect(announced).toBe(2);
+  });
 });
 
 describe('runJob', () => {
@@ -201,6 +230,24 @@ describe('runJob', () => {
       },
     ]);
   });
+
+  it.each<[string, PostOutcome, boolean]>([
+    ['failed', failed, true],
+    ['was throttled', throttled, true],
+    ['got no answer within the grace', unanswered(500), true],
+    ['had no turn', delivered, false],
+  ])(
+    'leaves the messages of what %s as they were, with the times that they expire',
+    async (_, answer, turn) => {
+      const pace = { ...freePace(), takeTurn: () => turn };
+      const { deps, retries, slow } = workshop(() => answer, { pace });
+      const messages = [message('1', 10), message('2')];
+      await runJob({ ...job(['a']), messages }, deps, FOREVER);
+      expect([...retries, ...slow].flatMap(({ jobs }) => jobs.map((left) => left.messages))).toEqual([
+        messages,
+      ]);
+    },
+  );
 
   it('lets what is left of a broadcast run ahead of nothing, however few they are', async () => {
     const urgencies: string[] = [];

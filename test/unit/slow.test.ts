@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { deliverJobs } from '../../services/deliver/deliver-jobs.ts';
+import type { Pace } from '../../shared/delivery/pace.ts';
 import { type PostOutcome, unanswered } from '../../shared/delivery/post.ts';
 import { runJob, runSlowJobs } from '../../shared/delivery/run.ts';
 import type { DeliveryJob } from '../../shared/queues/job.ts';
@@ -170,6 +171,41 @@ describe('slow jobs', () => {
     expect(retries).toEqual([]);
   });
 
+  it.each([
+    ['comes in time', async () => false],
+    ['can be asked for', () => Promise.reject(new Error('table is away'))],
+  ])(
+    'give back what they hold when no turn %s: their places in flight, and what was announced',
+    async (_, takeTurn) => {
+      let announced = 0;
+      const { fate } = posts();
+      const { deps } = workshop(fate);
+      const pace: Pace = {
+        ...deps.pace,
+        announce: (_, count) => {
+          announced += count;
+        },
+        takeTurn,
+      };
+      await runSlowJobs([slow('1', 1, ['a', 'b'])], { ...deps, pace }, FOREVER);
+      expect([deps.inFlight.enter(), deps.inFlight.enter()]).toEqual([undefined, undefined]);
+      expect(announced).toBe(0);
+    },
+  );
+
+  it('say nothing of how long others take to answer', async () => {
+    const { now, pass } = clock();
+    const answerLate: Fate = () => {
+      pass(4_000);
+      return delivered;
+    };
+    const { deps } = workshop(answerLate, { now });
+    await runSlowJobs([slow('1', 1, ['a'])], deps, FOREVER);
+    expect(deps.patience.graceMs('b')).toBe(500);
+    await runJob(job(['a']), deps, FOREVER);
+    expect(deps.patience.graceMs('b')).toBe(POST_TIMEOUT_MS);
+  });
+
   it('are told from others by the worker', async () => {
     const { fate, made } = posts();
     const { deps } = workshop(fate);
@@ -216,6 +252,16 @@ describe('a connection that is throttled', () => {
     expect(next).toEqual({ ...job(['a'], ['1'], 3), throttledSinceMs: sinceMs });
     expect(pauses).toEqual([1, 1, 2, 4, 8, 10, 10, 10]);
     expect(dead).toEqual([]);
+  });
+
+  it('uses up no attempt, though a post to another one fails', async () => {
+    const { now } = clock();
+    const { deps, retries } = workshop((id) => (id === 'a' ? failed : throttled), { now });
+    await runJob(job(['a', 'b']), deps, FOREVER);
+    expect(retries.flatMap(({ jobs }) => jobs)).toEqual([
+      { ...job(['b']), throttledSinceMs: now() },
+      job(['a'], ['1'], 2),
+    ]);
   });
 
   it('is given up when it has been throttled for a quarter of an hour, and no sooner', async () => {
