@@ -28,7 +28,10 @@ interface PatienceOptions {
 
 /** API Gateway answers in 5 to 30 ms, and sometimes in 300: what takes longer than this does not answer soon. */
 const GRACE_MIN_MS = 500;
-/** Of `postTimeoutMs`, if that is more: where posts are given more time, answers are expected later. */
+/**
+ * Of `postTimeoutMs`, if that is more: where posts are given more time, answers are expected later. The construct allows
+ * 5 s, of which it is the same; tests on busy machines give their functions more.
+ */
 const GRACE_MIN_SHARE = 0.1;
 /** For a connection that has exceeded the grace lately: should it hang, that is soon known again. */
 const GRACE_AGAIN_MIN_MS = 100;

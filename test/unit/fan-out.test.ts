@@ -215,6 +215,16 @@ describe('a published message', () => {
     expect(jobs).toMatchObject([{ connectionIds: ['a'], attempt: 1 }]);
   });
 
+  it('waits for its turn for two seconds, and no longer than its worker may', async () => {
+    const stops: number[] = [];
+    const takeTurn = (_: string, stopAtMs: number) => stops.push(stopAtMs) > 0;
+    const { deps } = houseOf({ news: ['a'] }, { pace: { ...freePace(), takeTurn } });
+    for (const stopAtMs of [FOREVER, NOW_MS + 1_999]) {
+      await fanOut([record({ topic: 'news', data: 1 })], deps, stopAtMs);
+    }
+    expect(stops).toEqual([NOW_MS + 2_000, NOW_MS + 1_999]);
+  });
+
   it('to a topic without subscribers is done', async () => {
     const { deps, got, jobs } = houseOf({});
     expect(await run([record({ topic: 'news', data: 1 })], deps)).toEqual([]);

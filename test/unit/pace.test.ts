@@ -173,6 +173,27 @@ describe('the pace', () => {
     expect(spans).toEqual([10, 30]);
   });
 
+  it.each([
+    [0, [100, 200, 400, 400]],
+    [1, [200, 400, 800, 800]],
+  ])(
+    'asks a full schedule again after pauses that double, of which chance takes up to half: %d',
+    async (chance, expected) => {
+      let nowMs = 0;
+      const pauses: number[] = [];
+      const take = async () => (pauses.length < expected.length ? undefined : nowMs);
+      const wait = async (ms: number) => {
+        pauses.push(ms);
+        nowMs += ms;
+      };
+      const deps = { intervalMs: () => 10, now: () => nowMs, random: () => chance, wait, take };
+      const turns = new Turns({ ...deps, aheadMs: 0, lateMs: 10, leaseMs: 50, busyMsMax: 800 });
+      turns.announce(1);
+      expect(await turns.takeTurn(FOREVER)).toBe(true);
+      expect(pauses).toEqual(expected);
+    },
+  );
+
   it('goes on once the schedule can be asked again', async () => {
     const { clock, run } = workersAt(100);
     let away = true;

@@ -60,6 +60,22 @@ describe('the grace', () => {
     // What a second was like is known when the next begins.
     expect(graces).toEqual([500, 1_000, 2_000, 4_000, 2_000, 1_000, 500]);
   });
+
+  it.each([
+    [10, 40, 500],
+    [11, 40, 1_000],
+    [9, 0, 500],
+  ])(
+    'where %d connections exceed it and %d posts are answered in a second is %d ms in the next',
+    (slow, fast, ms) => {
+      const { patience, pass } = patient();
+      for (let n = 0; n < slow; n++) patience.noteExcess(`${n}`);
+      for (let n = 0; n < fast; n++) patience.noteAnswer(10);
+      pass(1_000);
+      patience.noteAnswer(10);
+      expect(patience.graceMs('a')).toBe(ms);
+    },
+  );
 });
 
 describe('connections that exceed the grace', () => {
@@ -76,10 +92,18 @@ describe('connections that exceed the grace', () => {
     expect(hangs()).toBe(true);
     pass(1);
     expect(hangs()).toBe(false);
-    pass(120_000);
+  });
+
+  it.each([
+    [119_999, true],
+    [120_000, false],
+  ])('and do so again after %d ms count as doing so for the second time: %s', (laterMs, isSecond) => {
+    const { patience, pass } = patient();
+    patience.noteExcess('a');
+    pass(laterMs);
     patience.noteExcess('a');
     pass(2_000);
-    expect(hangs()).toBe(false);
+    expect(patience.hangs('a')).toBe(isSecond);
   });
 
   it('have less time when they are tried again', () => {
@@ -88,7 +112,9 @@ describe('connections that exceed the grace', () => {
     patience.noteExcess('a');
     pass(2_000);
     expect([patience.graceMs('a'), patience.graceMs('b')]).toEqual([100, 500]);
-    pass(118_000);
+    pass(117_999);
+    expect(patience.graceMs('a')).toBe(100);
+    pass(1);
     expect(patience.graceMs('a')).toBe(500);
   });
 
