@@ -4,7 +4,7 @@ import { parsePublish } from '../../shared/protocol/parse.ts';
 import type { Publication } from '../../shared/protocol/publication.ts';
 import { messagesTo } from '../../shared/queues/messages.ts';
 import { namespacesOf } from '../support/namespaces.ts';
-import { TopicLog } from '../support/topic-log.ts';
+import { once, TopicLog } from '../support/topic-log.ts';
 
 const NOW = '2026-11-20T05:00:00.123Z';
 
@@ -123,6 +123,27 @@ describe('a publish', () => {
     const epoch = expect.any(String);
     expect(again.publications[0]?.logged?.places).toEqual([[{ epoch, offset: 1, again: true, ...more }]]);
     expect((await log.contents()).slice(2)).toEqual('unused' in more ? [null] : []);
+  });
+
+  it('of several with keys that were published before says so of each', async () => {
+    const log = new TopicLog();
+    const messages = ['k', 'l'].map((key) => ({ topic: 'chat/lobby', data: key, key }));
+    await run({ messages }, log);
+    const { publications } = await run({ messages }, log, 9);
+    const places = [1, 2].map((offset) => ({ epoch: expect.any(String), offset, again: true }));
+    expect(publications.map(({ logged }) => logged?.places)).toEqual([[places]]);
+  });
+
+  it('of several keeps their order though a reader does not wait for the first', async () => {
+    const log = new TopicLog();
+    const tombstone = async () => log.logs().write(await log.log(), { offset: 1, atMs: log.nowMs }, 60);
+    const deps = depsOn(log, { publish: async () => {} });
+    const messages = [1, 2].map((data) => ({ topic: 'chat/lobby', data }));
+    await publish(
+      { connectionId: 'me', connectedAtMs: 0, frame: parsePublish({ messages }) },
+      { ...deps, logs: log.logs(once('before write', tombstone)) },
+    );
+    expect(await log.contents()).toEqual([null, null, 'id-1', 'id-2']);
   });
 
   it('is in the log before it is on the bus, and on the bus before it is answered', async () => {

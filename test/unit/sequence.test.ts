@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { HEAD_TTL_SECONDS } from '../../shared/data/heads.ts';
 import { readAfter } from '../../shared/data/replay.ts';
+import type { Draft } from '../../shared/data/sequence/draft.ts';
 import { KEY_WINDOW_MS } from '../../shared/protocol/frames.ts';
 import { type AtStep, dies, once, outcomes, redelivered, type Step, TopicLog } from '../support/topic-log.ts';
 
@@ -230,6 +231,18 @@ describe('messages of one source', () => {
     await log.logs().write({ topic: log.topic, epoch }, { offset: 1, atMs: log.nowMs }, 60);
     expect(outcomes(await log.publish(...drafts.map(redelivered)))).toEqual(['stored 3', 'stored 4']);
     expect(await log.contents()).toEqual([null, null, 'a', 'b']);
+  });
+
+  it('leave no hole where one of them has to go above an offset that it has not claimed yet', async () => {
+    const log = new TopicLog();
+    await killed(log, 'after claim', log.keyed('k', 'dead'));
+    const tombstone = async () => log.logs().write(await log.log(), { offset: 2, atMs: log.nowMs }, 60);
+    const [a] = together(log, 'a');
+    // The claim of the dead worker is found only once an offset is allocated for the message.
+    const k = log.keyed('k', 'alive', { mayBeRepeated: false, source: a?.source ?? {} });
+    const sequenced = await log.worker(once('before write', tombstone))(a as Draft, k);
+    expect(outcomes(sequenced)).toEqual(['stored 4', 'stored 5']);
+    expect(await log.contents()).toEqual([null, null, null, 'a', 'k']);
   });
 
   it('are not held up by a message of another one', async () => {
@@ -555,6 +568,14 @@ describe('a last value', () => {
     await slow(log.draft('c'));
     expect(await log.contents()).toEqual(['a', 'b', 'c', 'd']);
     expect(await lastOf(log)).toBe('d');
+  });
+
+  it('is the newest of a batch, whatever order its messages got their offsets in', async () => {
+    const log = new TopicLog({ lastValue: true });
+    const tombstone = async () => log.logs().write(await log.log(), { offset: 1, atMs: log.nowMs }, 60);
+    await log.worker(once('before write', tombstone))(log.draft('a'), log.draft('b'));
+    expect(await log.contents()).toEqual([null, 'b', 'a']);
+    expect(await lastOf(log)).toBe('a');
   });
 
   it('comes with the message when that comes again', async () => {
