@@ -162,6 +162,17 @@ describe('a queue', () => {
     expect(idsIn(inputs)).toEqual(['c0 c1 c2', 'c0 c2', 'c0 c2']);
   });
 
+  it('gets as much in each batch as fits into it', async () => {
+    const large = [{ json: 'x'.repeat(400_000) }];
+    const { inputs, client } = first<SendMessageBatchCommandInput, Answer>(0, allWell, allWell);
+    await enqueue(
+      client,
+      undefined,
+      jobs.slice(0, 6).map((each) => ({ ...each, messages: large })),
+    );
+    expect(idsIn(inputs)).toEqual(['c0 c1', 'c2 c3', 'c4 c5']);
+  });
+
   it('gets every batch again by itself', async () => {
     const refused = new Set<string>();
     const answer = ({ Entries = [] }: SendMessageBatchCommandInput): Answer => ({

@@ -83,11 +83,26 @@ describe('the waits', () => {
   });
 });
 
-it('tells what is too much for now from what is wrong', () => {
+describe('what a service calls too much for now', () => {
   const named = (name: string) => Object.assign(new Error(), { name });
-  expect(isThrottle(named('ThrottlingException'))).toBe(true);
-  expect(isThrottle(named('ProvisionedThroughputExceededException'))).toBe(true);
-  expect(isThrottle(new RefusedError('left over'))).toBe(true);
-  expect(isThrottle(named('AccessDeniedException'))).toBe(false);
-  expect(isThrottle({ name: 'ThrottlingException' })).toBe(false);
+
+  it.each([
+    'ProvisionedThroughputExceededException',
+    'RequestLimitExceeded',
+    'RequestThrottled',
+    'ThrottlingException',
+    'Throttling',
+    'TooManyRequestsException',
+  ])('is an error with the name %s', (name) => {
+    expect(isThrottle(named(name))).toBe(true);
+    expect(isThrottle({ name })).toBe(false);
+  });
+
+  it('is the rest of a batch that it did not take', () => {
+    expect(isThrottle(new RefusedError('left over'))).toBe(true);
+  });
+
+  it('is nothing that is wrong', () => {
+    expect(isThrottle(named('AccessDeniedException'))).toBe(false);
+  });
 });
