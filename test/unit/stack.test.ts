@@ -8,10 +8,17 @@ import { Code, Function as LambdaFunction, Runtime } from 'aws-cdk-lib/aws-lambd
 import { describe, expect, it } from 'vitest';
 import { Fanwire } from '../../infra/fanwire.ts';
 import { stageOfFunction, stageOfQueue, stageOfTable } from '../../infra/model/stages.ts';
+import { HANDSHAKE_MAX_MS } from '../../shared/data/connections.ts';
 import { postSettings } from '../../shared/delivery/create-post.ts';
 import { text, transport } from '../../shared/lambda/config.ts';
 import { VARIABLES } from '../../shared/lambda/variables.ts';
-import { redeliveryDelaySeconds } from '../../shared/queues/redelivery.ts';
+import { parseTopic } from '../../shared/protocol/topic.ts';
+import { createBus } from '../../shared/queues/bus.ts';
+import { createDeliveryQueue } from '../../shared/queues/queues.ts';
+import { createRedelivery, redeliveryDelaySeconds } from '../../shared/queues/redelivery.ts';
+import type { RetryClock } from '../../shared/retry.ts';
+import { queueRecord } from '../support/records.ts';
+import { waitingClock } from '../support/waits.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: a template is plain JSON
 type Json = any;
@@ -21,6 +28,7 @@ type Ref = { Ref: string } | { 'Fn::GetAtt': [string, string] };
 const nameIn = (id: string): string => id.replace(/^Fanwire|Function.*/g, '');
 
 const logicalId = (ref: Ref): string => ('Ref' in ref ? ref.Ref : ref['Fn::GetAtt'][0]);
+const queueName = (ref: Ref): string => logicalId(ref).replace(/^Fanwire|[0-9A-F]{8}$/g, '');
 
 const newApp = () => new App({ outdir: mkdtempSync(join(tmpdir(), 'fanwire-stack-')) });
 const app = newApp();
@@ -143,6 +151,18 @@ describe('the queues', () => {
     }
   });
 
+  it('that hold jobs have the dead letters of posts, and that of events its own', () => {
+    const letters = mappings.map(({ EventSourceArn }) => {
+      const { RedrivePolicy } = properties(EventSourceArn);
+      return [EventSourceArn, RedrivePolicy.deadLetterTargetArn].map(queueName);
+    });
+    expect(letters.sort()).toEqual([
+      ['Delivery', 'DeliveryDeadLetters'],
+      ['Ingest', 'IngestDeadLetters'],
+      ['Slow', 'DeliveryDeadLetters'],
+    ]);
+  });
+
   it('are encrypted, and refuse plain HTTP', () => {
     expect(queues).toHaveLength(5);
     for (const { id, SqsManagedSseEnabled } of queues) {
@@ -160,6 +180,66 @@ it('sends an event that the ingest queue does not take to a dead-letter queue', 
   for (const { DeadLetterConfig } of targets) {
     expect(properties(DeadLetterConfig.Arn).RedrivePolicy).toBeUndefined();
   }
+});
+
+it('sweeps once a minute; a run that fails is not repeated, for the next makes up for it', () => {
+  const [schedule, ...others] = resources('AWS::Scheduler::Schedule');
+  expect(others).toEqual([]);
+  expect(schedule.ScheduleExpression).toBe('rate(1 minute)');
+  expect(schedule.Target.RetryPolicy.MaximumRetryAttempts).toBe(0);
+});
+
+/** What a function waits for has limits of its own, which have to end before its time does. */
+describe('the timeout', () => {
+  /** The SDK tries three times before it says that a call was too much. */
+  const SDK_TRIES_MS = 3_000;
+  const throttled = Object.assign(new Error('Rate exceeded'), { name: 'ThrottlingException' });
+  const QUEUE_URL = 'https://sqs.eu-west-1.amazonaws.com/000000000000/Queue';
+  const client = { send: () => Promise.reject(throttled) } as never; // nothing else of it is called
+  /** How long it goes on with a service that refuses everything, the SDK's last tries included. */
+  async function givesUpAfterMs(run: (clock: RetryClock) => Promise<unknown>): Promise<number> {
+    const clock = waitingClock();
+    const startMs = clock.now();
+    await expect(run(clock)).rejects.toThrow();
+    return clock.now() - startMs + SDK_TRIES_MS;
+  }
+  const timeoutMs = (service: string) => 1_000 * functionOf(service).Timeout;
+  const workers = ['fanout', 'deliver', 'sweep'];
+  const routes = readdirSync(join(import.meta.dirname, '../../services')).filter(
+    (service) => !workers.includes(service),
+  );
+
+  it('of a route leaves it time to say that the bus takes nothing, while API Gateway still listens', async () => {
+    const publication = {
+      targets: [{ topic: parseTopic('news') }],
+      payloads: [{ data: 1, messageId: 'm' }],
+      publishedAt: new Date(0).toISOString(),
+      publisher: {},
+    };
+    const busMs = await givesUpAfterMs((clock) => createBus(client, 'bus', clock).publish([publication]));
+    for (const route of routes) {
+      expect([route, timeoutMs(route) > busMs]).toEqual([route, true]);
+      expect([route, timeoutMs(route) < 29_000]).toEqual([route, true]);
+    }
+  });
+
+  it('of a worker leaves it half for its last posts, and for what it hands on to queues', async () => {
+    const job = { group: 'g', messages: [], connectionIds: ['c'], shards: [], attempt: 1 };
+    const queueMs = await givesUpAfterMs((clock) =>
+      createDeliveryQueue(client, QUEUE_URL, clock).enqueue([job], 0),
+    );
+    const redeliveryMs = await givesUpAfterMs((clock) =>
+      createRedelivery(client, QUEUE_URL, clock)([queueRecord({ messageId: 'm' })]),
+    );
+    for (const service of ['fanout', 'deliver']) {
+      const postMs = Number(functionOf(service).Environment.Variables.POST_TIMEOUT_MS);
+      expect(timeoutMs(service) / 2).toBeGreaterThan(postMs + queueMs + redeliveryMs);
+    }
+  });
+
+  it('of the sweep leaves it as long again as it waits for handshakes', () => {
+    expect(timeoutMs('sweep')).toBeGreaterThan(2 * HANDSHAKE_MAX_MS);
+  });
 });
 
 describe('the tables', () => {
@@ -337,7 +417,7 @@ describe('the functions', () => {
   it('take their work from the queue that is theirs', () => {
     const pairs = mappings.map(({ EventSourceArn, FunctionName }) => [
       logicalId(FunctionName).replace(/^Fanwire|Function.*/g, ''),
-      logicalId(EventSourceArn).replace(/^Fanwire|[0-9A-F]{8}$/g, ''),
+      queueName(EventSourceArn),
     ]);
     expect(pairs.sort()).toEqual([
       ['Deliver', 'Delivery'],
