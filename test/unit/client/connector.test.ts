@@ -394,13 +394,14 @@ describe('commands', () => {
     expect(states.length).toBe(1);
   });
 
-  it('are tried again for a subscription, as long as the error is temporary', async () => {
+  it('are tried again for a subscription, ever less often, as long as the error is temporary', async () => {
     const { client, clock, server } = await connected();
-    let tries = 0;
-    server.onCommand = () => (++tries < 4 ? { error: 'internal' } : undefined);
+    const triedAt: number[] = [];
+    server.onCommand = () => (triedAt.push(clock.now()) < 5 ? { error: 'internal' } : undefined);
     const { sub } = listen(client, 'log/a');
-    await clock.advance(10_000);
-    expect(tries).toBe(4);
+    await clock.advance(20_000);
+    const waits = triedAt.slice(1).map((at, index) => at - (triedAt[index] ?? 0) - 20);
+    expect(waits).toEqual([750, 1_250, 2_250, 4_250]);
     expect(sub.state).toBe('subscribed');
   });
 
