@@ -17,7 +17,9 @@ it('goes with a trace header', () => {
 });
 
 it('takes the longest of a batch for each function', () => {
-  expect(timesOf(headerOf(ONE, OTHER, OTHER), undefined, headerOf(ONE, ONE))).toEqual([2, 2]);
+  const headers = [headerOf(ONE, OTHER, OTHER), undefined, headerOf(ONE, ONE, OTHER)];
+  expect(timesOf(...headers)).toEqual([2, 2]);
+  expect(timesOf(...headers.toReversed())).toEqual([2, 2]);
 });
 
 it.each([undefined, '', 'Root=1-0-0;Parent=0;Sampled=1', 'Lineage=', 'Lineage=x', 'BadLineage=a87bd80c:7'])(

@@ -57,19 +57,28 @@ describe('latencies', () => {
     expect(some(7)).not.toEqual(some(8));
   });
 
+  it('are drawn for each copy of an event', () => {
+    const { buses } = withLatencies(AWS, { buses: { copies: () => [0, 0, 0] } });
+    expect(new Set(buses.copies?.('bus', 'fanwire.publish')).size).toBe(3);
+  });
+
   it('are added to what faults delay, and keep what faults do else', () => {
     const { tables, queues, buses, gateway } = withLatencies(AWS, {
       tables: { throttle: () => 'ThrottlingException', delayMs: () => 1_000 },
       queues: { next: () => 3, fate: () => 'twice' },
-      buses: { copies: () => [0, 5_000] },
-      gateway: { management: () => ({ outcome: 429 }), disconnect: () => 'never' },
+      buses: { copies: () => [0, 5_000], answerMs: () => 1_000 },
+      gateway: { management: () => ({ outcome: 429, delayMs: 1_000 }), disconnect: () => 'never' },
     });
     expect(tables.throttle?.('topics', 'Query')).toBe('ThrottlingException');
     expect(tables.delayMs?.('topics', 'Query')).toBeGreaterThan(1_000);
     expect([queues.next?.('ingest', 5), queues.fate?.('ingest')]).toEqual([3, 'twice']);
     const [first = 0, second = 0] = buses.copies?.('bus', 'fanwire.publish') ?? [];
     expect([first > 0, first < 5_000, second > 5_000]).toEqual([true, true, true]);
-    expect(gateway.management?.('POST', 'id')).toEqual({ outcome: 429, delayMs: expect.any(Number) });
+    expect(buses.answerMs?.()).toBeGreaterThan(1_000);
+    const late = withLatencies(AWS, { queues: { fate: () => 1_000 } });
+    expect(late.queues.fate?.('ingest')).toBeGreaterThan(1_000);
+    const answer = gateway.management?.('POST', 'id');
+    expect([answer?.outcome, Number(answer?.delayMs) > 1_000]).toEqual([429, true]);
     expect(gateway.disconnect?.('id')).toBe('never');
   });
 });
