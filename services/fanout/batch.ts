@@ -37,7 +37,8 @@ export function batchesByTarget(parsed: readonly ParsedRecord[]): TargetBatch[] 
 const batchKey = ({ target, place }: TargetDraft): string =>
   JSON.stringify([target, place && ('epoch' in place ? place.epoch : place.dropped)]);
 
-function draftsFor(target: Target, { record, publication, expiresAtMs }: ParsedRecord): TargetDraft[] {
+function draftsFor(target: Target, parsed: ParsedRecord): TargetDraft[] {
+  const { record, publication, acceptedAtMs, expiresAtMs } = parsed;
   const { targets, payloads, except, receipt, logged } = publication;
   const places = logged?.places[targets.indexOf(target)];
   const isRedelivered = Number(record.attributes.ApproximateReceiveCount) > 1;
@@ -49,6 +50,7 @@ function draftsFor(target: Target, { record, publication, expiresAtMs }: ParsedR
       record,
       source: record,
       message,
+      acceptedAtMs,
       origin: messageId,
       mayBeRepeated: key !== undefined || isRedelivered,
       needsClaim: true,

@@ -1,6 +1,6 @@
 import { mapAll } from '../../shared/async.ts';
 import { entryJson, type LogEntry, type Logs } from '../../shared/data/log.ts';
-import { idOf, publishedAtMs } from '../../shared/data/sequence/draft.ts';
+import { idOf } from '../../shared/data/sequence/draft.ts';
 import type { Sequenced } from '../../shared/data/sequence/sequence.ts';
 import type { Position } from '../../shared/protocol/frames.ts';
 import type { LoggedPlace } from '../../shared/protocol/publication.ts';
@@ -44,11 +44,11 @@ export const takeLogged = (
 
 /** What the publish route wrote. */
 const entryOf = (draft: TargetDraft, { offset }: Position): LogEntry => {
-  const { message, expiresAtMs, except } = draft;
+  const { message, acceptedAtMs, expiresAtMs, except } = draft;
   return {
     offset,
     json: entryJson(message, offset),
-    atMs: publishedAtMs(draft),
+    atMs: acceptedAtMs,
     ...(expiresAtMs !== undefined && { expiresAtMs }),
     ...(except && { except }),
   };

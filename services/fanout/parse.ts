@@ -25,6 +25,8 @@ export interface ParseDeps {
 export interface ParsedRecord {
   readonly record: QueueRecord;
   readonly publication: Publication;
+  /** See `Draft`. */
+  readonly acceptedAtMs: number;
   readonly expiresAtMs: number | undefined;
 }
 
@@ -57,12 +59,24 @@ function parseRecord(
     const { logged, ...rest } = parsePublication(detail, envelope);
     const publication = logged?.table === logTable ? { ...rest, logged } : rest;
     expectAllowed(publication, namespaces);
-    return { record, publication, expiresAtMs: expiryOf(publication, envelope) };
+    return {
+      record,
+      publication,
+      acceptedAtMs: acceptedAtMs(envelope, record),
+      expiresAtMs: expiryOf(publication, envelope),
+    };
   } catch (error) {
     if (error instanceof ClientError) return error;
     throw error;
   }
 }
+
+/**
+ * The event's own time, which stays the same however late and often the event comes. EventBridge writes it, but an entry
+ * of PutEvents may bring its own: the queue had the event by the time that it says, so none is later than that.
+ */
+const acceptedAtMs = ({ time }: Envelope, { attributes }: QueueRecord): number =>
+  Math.min(Date.parse(time), Number(attributes.SentTimestamp));
 
 /** EventBridge writes the envelope, but a back end writes the detail, and anything may be sent to the queue itself. */
 function parseEvent(body: string): Envelope & { readonly detail: unknown } {

@@ -69,6 +69,7 @@ function draftsOf(
         target,
         source,
         message,
+        acceptedAtMs: Date.parse(publication.publishedAt), // which this route has written
         origin: messageId,
         mayBeRepeated: key !== undefined && !RANDOM_KEY.test(key),
         // API Gateway invokes a route once: without a key nothing can bring the same message again.

@@ -43,7 +43,7 @@ export interface Heads {
   allocateVersion(
     log: Log,
     version: number,
-    message: { readonly messageId: string; readonly publishedAtMs: number },
+    message: { readonly messageId: string; readonly acceptedAtMs: number },
   ): Promise<Allocation | 'stale' | undefined>;
 }
 
@@ -123,7 +123,7 @@ export function createHeads(client: DynamoDBClient, table: string, clock: RetryC
       return item && toAllocation(item, count);
     },
 
-    async allocateVersion({ topic, epoch }, version, { messageId, publishedAtMs }) {
+    async allocateVersion({ topic, epoch }, version, { messageId, acceptedAtMs }) {
       const isSame = 'version = :version AND versionOf = :id AND versionAt >= :same';
       const item = await updateHead(topic, {
         assign: {
@@ -131,15 +131,15 @@ export function createHeads(client: DynamoDBClient, table: string, clock: RetryC
           allocatedFrom: '#offset + :one',
           version: ':version',
           versionOf: ':id',
-          versionAt: ':publishedAt',
+          versionAt: ':acceptedAt',
         },
         condition: `epoch = :epoch AND expiresAt > :now AND (attribute_not_exists(version) OR version < :version OR (${isSame}))`,
         values: {
           ':one': { N: '1' },
           ':version': { N: String(version) },
           ':id': { S: messageId },
-          ':publishedAt': { N: String(publishedAtMs) },
-          ':same': { N: String(publishedAtMs - KEY_WINDOW_MS) },
+          ':acceptedAt': { N: String(acceptedAtMs) },
+          ':same': { N: String(acceptedAtMs - KEY_WINDOW_MS) },
           ':epoch': { S: epoch },
         },
       });

@@ -47,7 +47,8 @@ export interface Claim {
   readonly offset: number | 'stale';
   /** Which publication it came with: a redelivered one is the same, a publisher's retry with the same key another. */
   readonly origin: string;
-  readonly publishedAtMs: number;
+  /** See `Draft`. */
+  readonly acceptedAtMs: number;
   /** The entry's `atMs`. */
   readonly atMs: number;
 }
@@ -108,7 +109,7 @@ export function createLogs(
       return new Map(items.filter((item) => isLive(item, now())).map(toClaim));
     },
 
-    async claim(log, messageId, { offset, origin, publishedAtMs, atMs }, instead) {
+    async claim(log, messageId, { offset, origin, acceptedAtMs, atMs }, instead) {
       const put = await ifConditionHolds(
         client.send(
           new PutItemCommand({
@@ -118,7 +119,7 @@ export function createLogs(
               messageId: { S: messageId },
               claimed: fromClaimed(offset),
               origin: { S: origin },
-              publishedAt: { N: String(publishedAtMs) },
+              publishedAt: { N: String(acceptedAtMs) },
               at: { N: String(atMs) },
               expiresAt: expiryAfter(CLAIM_TTL_SECONDS, now()),
             } satisfies ClaimItem,
@@ -232,7 +233,7 @@ const toClaim = ({ messageId, claimed, origin, publishedAt, at }: Partial<ClaimI
   {
     offset: claimed?.N === STALE ? 'stale' : Number(claimed?.N),
     origin: String(origin?.S),
-    publishedAtMs: Number(publishedAt?.N),
+    acceptedAtMs: Number(publishedAt?.N),
     atMs: Number(at?.N),
   },
 ];

@@ -82,7 +82,7 @@ export type HeadItem = {
   readonly version?: N;
   /** The id of the message with that version. */
   readonly versionOf?: S;
-  /** When that message was published. */
+  /** When that message was accepted. */
   readonly versionAt?: N;
   readonly expiresAt: N;
 };
@@ -121,6 +121,7 @@ export type ClaimItem = {
   readonly claimed: N;
   /** The publication that brought the message. */
   readonly origin: S;
+  /** When the message was accepted. Older code writes here what its publisher says. */
   readonly publishedAt: N;
   /** As in the entry. */
   readonly at: N;

@@ -41,6 +41,8 @@ export interface QueueRecord {
   readonly attributes: {
     /** A number. */
     readonly ApproximateReceiveCount: string;
+    /** When the queue took it, in epoch milliseconds: the same each time that it is handed out. */
+    readonly SentTimestamp: string;
   };
 }
 export interface QueueEvent {

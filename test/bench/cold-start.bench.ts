@@ -58,7 +58,7 @@ const batch = (bodies: readonly string[]): object => ({
   Records: bodies.map((body, index) => ({
     messageId: String(index),
     body,
-    attributes: {},
+    attributes: { ApproximateReceiveCount: '1', SentTimestamp: String(Date.now()) },
     messageAttributes: {},
   })),
 });

@@ -413,7 +413,7 @@ describe.each(places)('tables %s', (_, open_) => {
     });
 
     const allocateVersion = (log: Log, version: number, messageId: string) =>
-      logs.allocateVersion(log, version, { messageId, publishedAtMs: nowMs });
+      logs.allocateVersion(log, version, { messageId, acceptedAtMs: nowMs });
 
     it('take a version once and none that is older', async () => {
       const log = await openLog();
@@ -440,7 +440,7 @@ describe.each(places)('tables %s', (_, open_) => {
 
     it('let the first one claim an offset for a message, and replace only a claim that is there', async () => {
       const log = await openLog();
-      const claim = { offset: 1, origin: 'event', publishedAtMs: nowMs, atMs: nowMs };
+      const claim = { offset: 1, origin: 'event', acceptedAtMs: nowMs, atMs: nowMs };
       expect(await logs.claim(log, 'm', claim)).toBe(true);
       expect(await logs.claim(log, 'm', { ...claim, offset: 2 })).toBe(false);
       expect(await logs.claim(log, 'm', { ...claim, offset: 3 }, 2)).toBe(false);

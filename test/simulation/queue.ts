@@ -14,6 +14,7 @@ export const RECEIVED_TOO_OFTEN = 'received too often';
 interface Item {
   readonly id: string;
   readonly body: string;
+  readonly sentAtMs: number;
   receives: number;
   /** Names the last time that it was handed out. */
   receipt: string;
@@ -88,6 +89,7 @@ export class Queue {
     const item: Item = {
       id,
       body,
+      sentAtMs: this.#world.scheduler.nowMs,
       receives: 0,
       receipt: '',
       stay: () => {},
@@ -159,10 +161,10 @@ export class Queue {
 const arnOf = (url: string): string =>
   `arn:aws:sqs:eu-central-1:${new URL(url).pathname.slice(1).replace('/', ':')}`;
 
-const recordOf = ({ id, body, receives, receipt }: Item, arn: string): QueueRecord => ({
+const recordOf = ({ id, body, sentAtMs, receives, receipt }: Item, arn: string): QueueRecord => ({
   messageId: id,
   body,
   receiptHandle: receipt,
   eventSourceARN: arn,
-  attributes: { ApproximateReceiveCount: String(receives) },
+  attributes: { ApproximateReceiveCount: String(receives), SentTimestamp: String(Math.floor(sentAtMs)) },
 });

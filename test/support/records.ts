@@ -7,6 +7,8 @@ interface Received {
   readonly body?: string;
   /** How often it has been handed out. */
   readonly receives?: number;
+  /** When the queue took it. */
+  readonly sentAtMs?: number;
   readonly queueArn?: string;
 }
 
@@ -15,11 +17,12 @@ export const queueRecord = ({
   messageId,
   body = '',
   receives = 1,
+  sentAtMs = Date.UTC(2026, 10, 20, 5),
   queueArn = QUEUE_ARN,
 }: Received): QueueRecord => ({
   messageId,
   body,
   receiptHandle: `${messageId}/${receives}`,
   eventSourceARN: queueArn,
-  attributes: { ApproximateReceiveCount: String(receives) },
+  attributes: { ApproximateReceiveCount: String(receives), SentTimestamp: String(sentAtMs) },
 });

@@ -104,6 +104,7 @@ export class TopicLog {
     const publishedAt = new Date(this.nowMs).toISOString();
     return {
       message: { messageId, publishedAt, publisher: {}, data: messageId },
+      acceptedAtMs: this.nowMs,
       origin: messageId,
       source: {},
       mayBeRepeated: false,

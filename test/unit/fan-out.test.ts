@@ -103,11 +103,14 @@ interface LoggedMessageOptions {
 }
 
 let count = 0;
-const record = (detail: unknown): QueueRecord =>
+/** Of an event that the bus takes at `atMs`, and the queue at once; its `time` is that, unless its publisher has written one. */
+const record = (detail: unknown, atMs = NOW_MS, timeMs = atMs): QueueRecord =>
   queueRecord({
     messageId: `record-${++count}`,
-    body: JSON.stringify({ id: `event-${count}`, time: '2026-11-20T05:00:00Z', detail }),
+    body: JSON.stringify({ id: `event-${count}`, time: inSeconds(timeMs), detail }),
+    sentAtMs: atMs,
   });
+const inSeconds = (ms: number): string => new Date(ms).toISOString().replace('.000', '');
 
 /** The records that a fan-out hands out again. */
 const run = async (records: QueueRecord[], deps: FanOutDeps) => (await fanOut(records, deps, FOREVER)).failed;
@@ -414,7 +417,70 @@ describe('a message to a topic that keeps history', () => {
   const toLobby = (data: unknown, more: object = {}) => record({ topic: 'chat/lobby', data, ...more });
   const again = (record: QueueRecord): QueueRecord => ({
     ...record,
-    attributes: { ApproximateReceiveCount: '2' },
+    attributes: { ...record.attributes, ApproximateReceiveCount: '2' },
+  });
+
+  describe('from a back end, with a key', () => {
+    const MINUTE_MS = 60_000;
+    const HOUR_MS = 60 * MINUTE_MS;
+    /** What an event says of its own time, so many milliseconds beside the bus's. */
+    type Written = (atMs: number, data: string, offMs: number) => QueueRecord;
+    const publishedAt: Written = (atMs, data, offMs) =>
+      record(
+        { topic: 'chat/lobby', data, key: 'k', publishedAt: new Date(atMs + offMs).toISOString() },
+        atMs,
+      );
+    const unkeyed: Written = (atMs, data, offMs) =>
+      record(
+        { topic: 'chat/lobby', data, messageId: 'm', publishedAt: new Date(atMs + offMs).toISOString() },
+        atMs,
+      );
+    const entryTime: Written = (atMs, data, offMs) =>
+      record({ topic: 'chat/lobby', data, key: 'k' }, atMs, atMs + offMs);
+
+    const cases: readonly [string, Written, number, number][] = [
+      ['one hour fast', publishedAt, HOUR_MS, 0],
+      ['one hour fast the second time', publishedAt, 0, HOUR_MS],
+      ['ten minutes slow', publishedAt, -10 * MINUTE_MS, 0],
+      ['ten minutes slow the second time', publishedAt, 0, -10 * MINUTE_MS],
+      ['in another age', publishedAt, Date.UTC(9999, 0) - NOW_MS, -NOW_MS - HOUR_MS],
+      ['an hour fast, under its own id', unkeyed, HOUR_MS, 0],
+      ['ten minutes slow, under its own id', unkeyed, -10 * MINUTE_MS, 0],
+      ['one hour fast in the entry', entryTime, HOUR_MS, 0],
+      ['thousands of years fast in the entry', entryTime, Date.UTC(9999, 0) - NOW_MS, 0],
+    ];
+    it.each(cases)(
+      'is the same for 5 minutes, and then another: a clock %s',
+      async (_, at, first, second) => {
+        const { deps, frames, log } = historyHouse(['a']);
+        const from = NOW_MS;
+        await run([at(from, 'one', first)], deps);
+        log.nowMs = from + 5 * MINUTE_MS;
+        await run([at(log.nowMs, 'again', second)], deps);
+        log.nowMs = from + 6 * MINUTE_MS;
+        await run([at(log.nowMs, 'two', second)], deps);
+        // An event that is handed over twice under its own id may be delivered twice, at its one offset.
+        const byOffset = new Map(frames.a?.map(({ offset, data }) => [offset, data]));
+        expect([...byOffset.values()]).toEqual(['one', 'two']);
+      },
+    );
+
+    it('is the same in one batch of records, whatever their publishers’ clocks say', async () => {
+      const { deps, frames } = historyHouse(['a']);
+      const records = [publishedAt(NOW_MS, 'one', 0), publishedAt(NOW_MS + 1_000, 'again', HOUR_MS)];
+      expect(await run(records, deps)).toEqual([]);
+      expect(frames.a).toMatchObject([{ data: 'one', offset: 1 }]);
+    });
+
+    it('is the same when its record comes again much later, whatever its event says of its time', async () => {
+      const { deps, frames, log } = historyHouse(['a']);
+      const one = entryTime(NOW_MS, 'one', HOUR_MS);
+      await run([one], deps);
+      log.nowMs += 9 * MINUTE_MS;
+      await run([again(one)], deps);
+      expect(frames.a).toMatchObject([{ offset: 1 }, { offset: 1 }]);
+      expect((await log.head()).offset).toBe(1);
+    });
   });
 
   it('has its offset, and the epoch of the log', async () => {

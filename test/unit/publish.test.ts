@@ -8,8 +8,8 @@ import { once, TopicLog } from '../support/topic-log.ts';
 
 const NOW = '2026-11-20T05:00:00.123Z';
 
-function depsOn(log: TopicLog, bus: PublishDeps['bus'], ids = 0): PublishDeps {
-  log.nowMs = Date.parse(NOW);
+function depsOn(log: TopicLog, bus: PublishDeps['bus'], ids = 0, at = NOW): PublishDeps {
+  log.nowMs = Date.parse(at);
   return {
     bus,
     logs: log.logs(),
@@ -26,11 +26,11 @@ function depsOn(log: TopicLog, bus: PublishDeps['bus'], ids = 0): PublishDeps {
 }
 
 /** What a publish answers, and what it puts on the bus. */
-async function run(frame: Record<string, unknown>, log = new TopicLog(), ids = 0) {
+async function run(frame: Record<string, unknown>, log = new TopicLog(), ids = 0, at = NOW) {
   const publications: Publication[] = [];
   const bus = { publish: async (all: readonly Publication[]) => void publications.push(...all) };
   const input = { connectionId: 'me', connectedAtMs: 0, frame: parsePublish(frame) };
-  return { reply: await publish(input, depsOn(log, bus, ids)), publications };
+  return { reply: await publish(input, depsOn(log, bus, ids, at)), publications };
 }
 
 describe('a publish', () => {
@@ -144,6 +144,17 @@ describe('a publish', () => {
       { ...deps, logs: log.logs(once('before write', tombstone)) },
     );
     expect(await log.contents()).toEqual([null, null, 'id-1', 'id-2']);
+  });
+
+  it('measures the 5 minutes of a key by the route’s own clock, and takes no time from its publisher', async () => {
+    const log = new TopicLog();
+    const at = async (time: string) =>
+      (await run({ topic: 'chat/lobby', data: 1, key: 'k' }, log, 0, `2026-11-20T${time}Z`)).reply;
+    const first = await at('05:00:00.123');
+    expect(await at('05:05:00.123')).toEqual(first);
+    expect(await at('05:05:00.124')).toEqual({ ...first, offset: 2 });
+    const dated = { topic: 'chat/lobby', data: 1, publishedAt: NOW };
+    await expect(run(dated, log)).rejects.toMatchObject({ code: 'bad_request' });
   });
 
   it('is in the log before it is on the bus, and on the bus before it is answered', async () => {

@@ -178,7 +178,7 @@ describe('a slow worker', () => {
     const worker = log.worker(
       once('before claim', async () => {
         const atMs = log.nowMs;
-        await log.logs().claim(await log.log(), 'a', { offset: 1, origin: 'a', publishedAtMs: atMs, atMs });
+        await log.logs().claim(await log.log(), 'a', { offset: 1, origin: 'a', acceptedAtMs: atMs, atMs });
       }),
     );
     const sequenced = await worker(log.draft('a'));
@@ -476,6 +476,21 @@ describe('a version', () => {
       log.nowMs += 2 * FIVE_MINUTES_MS;
     }
     expect(published).toEqual(['stored 1', 'stale', 'stale', 'stored 2']);
+  });
+
+  it('is the same message’s for 5 minutes since that was accepted, whatever its publisher’s clock says', async () => {
+    const log = new TopicLog();
+    const published: string[] = [];
+    for (const offMs of [HOUR_MS, 0, 3 * HOUR_MS]) {
+      const { message } = log.keyed('k', 'one');
+      const publishedAt = new Date(log.nowMs + offMs).toISOString();
+      const draft = log.keyed('k', `at ${log.nowMs}`, { version: 5, message: { ...message, publishedAt } });
+      // The first takes its offset, and dies.
+      if (offMs === HOUR_MS) await killed(log, 'after allocateVersion', draft);
+      else published.push(...outcomes(await log.publish(draft)));
+      log.nowMs += FIVE_MINUTES_MS;
+    }
+    expect(published).toEqual(['stored 2', 'repeated 2']);
   });
 
   it('that was dropped stays so for all with the same key, within five minutes', async () => {

@@ -3,6 +3,11 @@ import { KEY_WINDOW_MS, type WireMessage } from '../../protocol/frames.ts';
 /** A message that has no offset yet. */
 export interface Draft {
   readonly message: WireMessage;
+  /**
+   * When Fanwire, or the bus for it, took the message: the one clock by which a key is the same for so long. Publishers'
+   * own clocks (`publishedAt`) differ by any amount.
+   */
+  readonly acceptedAtMs: number;
   /** The publication that it came with. Several publications can have the same key. */
   readonly origin: string;
   /** The frame or record that it came in. What came in one keeps its order. */
@@ -17,7 +22,6 @@ export interface Draft {
 }
 
 export const idOf = ({ message }: Draft): string => message.messageId;
-export const publishedAtMs = ({ message }: Draft): number => Date.parse(message.publishedAt);
 
 /** The first draft with each id. */
 export function firstOfEach<D extends Draft>(drafts: readonly D[]): Map<string, D> {
@@ -27,8 +31,8 @@ export function firstOfEach<D extends Draft>(drafts: readonly D[]): Map<string, 
 }
 
 /**
- * Whether a draft is the same message as the first with its id, which was published at `firstMs`: it is as long as the
- * key counts, and if it was published before that one, because then it is only late.
+ * Whether a draft is the same message as the first with its id, which was accepted at `firstMs`: it is as long as the
+ * key counts, and if it was accepted before that one, because then it is only late.
  */
-export const isSameMessage = (draft: Draft, firstMs: number): boolean =>
-  publishedAtMs(draft) <= firstMs + KEY_WINDOW_MS;
+export const isSameMessage = ({ acceptedAtMs }: Draft, firstMs: number): boolean =>
+  acceptedAtMs <= firstMs + KEY_WINDOW_MS;

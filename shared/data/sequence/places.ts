@@ -1,5 +1,5 @@
 import type { Log, Logs } from '../log.ts';
-import { type Draft, publishedAtMs } from './draft.ts';
+import type { Draft } from './draft.ts';
 
 /** What allocating needs. */
 export interface PlaceDeps {
@@ -53,15 +53,12 @@ async function allocateRange<D extends Draft>(
 
 /** A place for one draft, unless the log is not the topic's any more. */
 export async function allocate(draft: Draft, { log, logs, now }: PlaceDeps): Promise<Allocated | 'replaced'> {
-  const { version, message } = draft;
+  const { version, message, acceptedAtMs } = draft;
   const atMs = now();
   const allocation =
     version === undefined
       ? await logs.allocate(log, 1)
-      : await logs.allocateVersion(log, version, {
-          messageId: message.messageId,
-          publishedAtMs: publishedAtMs(draft),
-        });
+      : await logs.allocateVersion(log, version, { messageId: message.messageId, acceptedAtMs });
   if (allocation === 'stale') return allocation;
   return allocation ? { offset: allocation.first, atMs, previousAtMs: allocation.previousAtMs } : 'replaced';
 }

@@ -2,7 +2,7 @@ import { mapAll } from '../../async.ts';
 import type { HistoryNamespace } from '../../protocol/namespaces.ts';
 import type { Topic } from '../../protocol/topic.ts';
 import type { Claim, Log, LogEntry, Logs } from '../log.ts';
-import { type Draft, firstOfEach, idOf, isSameMessage, publishedAtMs } from './draft.ts';
+import { type Draft, firstOfEach, idOf, isSameMessage } from './draft.ts';
 import { allocateAll } from './places.ts';
 import { beginSettling, isClaimOf, type SettleDeps, type Settled, type Settling, settle } from './settle.ts';
 
@@ -65,7 +65,7 @@ function roundsOf(drafts: readonly Draft[]): Draft[][] {
     const firsts = firstOfEach(rest);
     const { round = [], later = [] } = Object.groupBy(rest, (draft) => {
       const first = firsts.get(idOf(draft)) ?? draft;
-      return first === draft || isSameMessage(draft, publishedAtMs(first)) ? 'round' : 'later';
+      return first === draft || isSameMessage(draft, first.acceptedAtMs) ? 'round' : 'later';
     });
     rounds.push(round);
     rest = later;

@@ -1,6 +1,6 @@
 import type { HistoryNamespace } from '../../protocol/namespaces.ts';
 import { type Claim, entryJson, type LogEntry, type Logs } from '../log.ts';
-import { type Draft, idOf, isSameMessage, publishedAtMs } from './draft.ts';
+import { type Draft, idOf, isSameMessage } from './draft.ts';
 import { type Allocated, allocate, type OwnOffset, type PlaceDeps } from './places.ts';
 
 /** What settling needs. */
@@ -95,7 +95,7 @@ export async function settle(
 
 /** Whether a claim with the draft's id is this message's, not that of an older message with the same key. */
 export const isClaimOf = (draft: Draft, claim: Claim | undefined): claim is Claim =>
-  claim !== undefined && isSameMessage(draft, claim.publishedAtMs);
+  claim !== undefined && isSameMessage(draft, claim.acceptedAtMs);
 
 const stateAfter = (
   draft: Draft,
@@ -123,7 +123,7 @@ async function claimOffset(
   if (place === 'replaced') return { is: 'ended', result: place };
   const own: Claim = {
     origin: draft.origin,
-    publishedAtMs: publishedAtMs(draft),
+    acceptedAtMs: draft.acceptedAtMs,
     // Staleness is claimed, too, because another worker may be about to store the message.
     ...(place === 'stale' ? { offset: place, atMs: now() } : { offset: place.offset, atMs: place.atMs }),
   };
