@@ -4,7 +4,7 @@ import { patternsCovering, type Topic } from '../protocol/topic.ts';
 import { Connector, type State, type StateChange } from './connector.ts';
 import { Emitter } from './emitter.ts';
 import { FanwireError } from './errors.ts';
-import { Feed, RECENT_MAX } from './feed.ts';
+import { Feed } from './feed.ts';
 import type { Consumer } from './inbox.ts';
 import { type Message, messagesOf, placedIn } from './message.ts';
 import type { Settings } from './options.ts';
@@ -66,10 +66,11 @@ export class Client {
   /** By topic or pattern. There are no empty sets. */
   readonly #feeds = new Map<string, Set<Feed>>();
   /** During a rollover a message to the user comes on both connections. */
-  readonly #recentDirect = new Recent(RECENT_MAX);
+  readonly #recentDirect: Recent;
 
   constructor(settings: Settings) {
     this.#settings = settings;
+    this.#recentDirect = new Recent(settings.elapsedMs);
     this.#outbox = new Outbox(settings, this.#session);
     this.#requests = new Requests(settings, this.#session);
     this.#connector = new Connector(settings, {
@@ -225,7 +226,7 @@ export class Client {
     for (const message of messagesOf(frame)) {
       if (message.topic !== undefined) {
         for (const feed of this.#feedsCovering(message.topic)) feed.receive(message);
-      } else if (!message.skipped && this.#recentDirect.add(message.messageId)) {
+      } else if (!message.skipped && this.#recentDirect.add(message.messageId, message.publishedAt)) {
         this.#events.emit('message', message);
       }
     }

@@ -2,7 +2,7 @@ import type { LogPage } from '../protocol/acks.ts';
 import { type Position, REPLAY_MAX, type Rewind } from '../protocol/frames.ts';
 import { FanwireError } from './errors.ts';
 import { type Consumer, Inbox, type Recovery } from './inbox.ts';
-import type { LiveMessage, PlacedMessage } from './message.ts';
+import type { LiveMessage, Message, PlacedMessage } from './message.ts';
 import { Reading, type ReadingDeps } from './reading.ts';
 import { Recent } from './recent.ts';
 import type { Session } from './session.ts';
@@ -12,8 +12,6 @@ import { type Ack, writeCommand } from './write.ts';
 
 /** Entries that came before what is missing below them. What finds no room is read from history later. */
 const HELD_MAX = 1000;
-/** Ids by which a message without a position is known when it comes again. */
-export const RECENT_MAX = 500;
 
 export type SubscriptionState = 'subscribing' | 'subscribed' | 'unsubscribed';
 
@@ -39,7 +37,7 @@ export class Feed {
   readonly #hooks: FeedHooks;
   readonly #timers: Timers;
   /** Messages that have no position, or one that means nothing here because the topic is a pattern. */
-  readonly #recent = new Recent(RECENT_MAX);
+  readonly #recent: Recent;
   #stream = new Stream<PlacedMessage>(HELD_MAX);
   #state: SubscriptionState = 'subscribing';
   #error: FanwireError | undefined;
@@ -61,6 +59,7 @@ export class Feed {
     this.#options = options;
     this.#hooks = hooks;
     this.#timers = new Timers(hooks.settings);
+    this.#recent = new Recent(hooks.settings.elapsedMs);
     this.#owesReport = options.position !== undefined;
     this.inbox = new Inbox(options, hooks.settings.bufferMax, {
       onError: hooks.onError,
@@ -114,9 +113,7 @@ export class Feed {
   receive(message: LiveMessage): void {
     if (this.#hasEnded) return;
     if (!hasPosition(message) || this.#isPattern) {
-      // A message to several topics may have one id for all of them.
-      const isNew = this.#recent.add(`${message.topic} ${message.messageId}`);
-      if (isNew && message.messageId !== undefined) this.inbox.offer(message);
+      if (!message.skipped && this.#isNew(message)) this.inbox.offer(message);
       return;
     }
     this.#quietChecks = 0;
@@ -127,6 +124,13 @@ export class Feed {
       this.inbox.push(this.#stream.add(message));
       this.#watchGap();
     }
+  }
+
+  /** A message to several topics may have one id for all of them. */
+  #isNew(message: Message): boolean {
+    const { topic, messageId, publishedAt, epoch, offset } = message;
+    if (epoch !== undefined) return this.#recent.add(`${topic} ${epoch} ${offset}`);
+    return this.#recent.add(`${topic} ${messageId}`, publishedAt);
   }
 
   /** The server says that the log ends there. */

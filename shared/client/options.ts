@@ -21,6 +21,8 @@ export interface NetworkEvents {
 export interface Environment {
   readonly WebSocket: new (url: string) => WebSocketLike;
   readonly now: () => number;
+  /** Since any moment. Unlike `now` it is never set, though it may stand still while the device sleeps. */
+  readonly elapsedMs: () => number;
   readonly random: () => number;
   /** The result goes to `clearTimeout` and nowhere else. */
   readonly setTimeout: (run: () => void, ms: number) => unknown;
@@ -84,6 +86,7 @@ const LIMITS: Limits = {
 const environment = (): Environment => ({
   WebSocket: globalThis.WebSocket,
   now: () => Date.now(),
+  elapsedMs: () => performance.now(),
   random: () => Math.random(),
   setTimeout: (run, ms) => setTimeout(run, ms),
   clearTimeout: (timer) => clearTimeout(timer),

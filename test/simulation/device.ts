@@ -58,6 +58,7 @@ export class Device {
         }
       } as unknown as Environment['WebSocket'],
       now: () => Math.floor(world.scheduler.nowMs + this.#skewMs),
+      elapsedMs: () => world.scheduler.nowMs,
       random: () => world.dice.next(),
       setTimeout: (run, ms) =>
         world.after(ms, () => {

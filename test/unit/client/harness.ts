@@ -57,6 +57,7 @@ export function world(
     url: 'wss://fanwire.test/prod',
     WebSocket: server.WebSocket,
     now: clock.now,
+    elapsedMs: clock.now,
     random: () => 0.5,
     setTimeout: clock.setTimeout,
     clearTimeout: clock.clearTimeout,

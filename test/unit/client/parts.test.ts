@@ -24,7 +24,7 @@ describe('an error', () => {
 
 describe('ids seen of late', () => {
   it('are so many and no more', () => {
-    const recent = new Recent(2);
+    const recent = new Recent(() => 0, 2);
     expect(['a', 'b', 'a', 'c', 'b', 'a'].map((id) => recent.add(id))).toEqual([
       true,
       true,
@@ -33,6 +33,40 @@ describe('ids seen of late', () => {
       false,
       true,
     ]);
+  });
+
+  it('of another publication are new 5 minutes after the first came, and those of the same one never', () => {
+    let nowMs = 0;
+    const recent = new Recent(() => nowMs);
+    const added = [
+      [0, 'first'],
+      [4, 'again'],
+      [5, 'again'],
+      [5.01, 'first'],
+      [5.01, 'second'],
+      [5.02, 'first'],
+      [10.01, 'third'],
+      [10.02, 'third'],
+      [10.02, 'fourth'],
+      [99, 'fourth'],
+    ] as const;
+    const news = added.filter(([minute, publishedAt]) => {
+      nowMs = minute * 60_000;
+      return recent.add('a', publishedAt);
+    });
+    expect(news).toEqual([
+      [0, 'first'],
+      [5.01, 'second'],
+      [10.02, 'fourth'],
+    ]);
+  });
+
+  it('are the same for good if no time is said', () => {
+    let nowMs = 0;
+    const recent = new Recent(() => nowMs);
+    expect(recent.add('a')).toBe(true);
+    nowMs = 1e9;
+    expect([recent.add('a'), recent.add('b')]).toEqual([false, true]);
   });
 });
 

@@ -412,6 +412,52 @@ describe('a topic without history, and a pattern', () => {
     expect([exact.data, wild.data, errors]).toEqual([[], [], []]);
   });
 
+  it('shows what comes with a used key 5 minutes later, however little came in between', async () => {
+    const { client, server, clock, direct } = await connected();
+    const live = listen(client, LIVE);
+    const wild = listen(client, 'log/*');
+    await clock.advance(50);
+    const { epoch } = server.log(LOG);
+    const deliver = (data: string, offset: number) => {
+      const message = { type: 'message', messageId: 'of the key', publishedAt: data, publisher: {}, data };
+      server.socket.deliver({ ...message, topic: LIVE });
+      server.socket.deliver({ ...message, topic: LOG, epoch, offset });
+      server.socket.deliver(message);
+    };
+    deliver('first', 1);
+    await clock.advance(299_000);
+    // By its publisher, who did not know that it had come.
+    for (const message of [{ topic: LIVE }, {}]) {
+      const again = { messageId: 'of the key', publishedAt: 'again', publisher: {}, data: 'first' };
+      server.socket.deliver({ type: 'message', ...again, ...message });
+    }
+    await clock.advance(2_000);
+    deliver('second', 2);
+    await clock.advance(50);
+    // By a queue.
+    deliver('first', 1);
+    deliver('second', 2);
+    await clock.advance(600_000);
+    deliver('second', 2);
+    await clock.advance(50);
+    for (const data of [live.data, wild.data, direct]) expect(data).toEqual(['first', 'second']);
+  });
+
+  it('knows messages of a pattern by their offsets, if they have some', async () => {
+    const { client, server, clock } = await connected();
+    const { data } = listen(client, 'log/*');
+    await clock.advance(50);
+    const { epoch } = server.log(LOG);
+    const deliver = (offset: number) =>
+      server.socket.deliver({
+        ...{ type: 'message', topic: LOG, epoch, offset, messageId: 'of the key' },
+        ...{ publishedAt: '', publisher: {}, data: offset },
+      });
+    for (const offset of [1, 2, 2, 1]) deliver(offset);
+    await clock.advance(50);
+    expect(data).toEqual([1, 2]);
+  });
+
   it('takes one id on two topics for two messages', async () => {
     const { client, server, clock } = await connected();
     const { data } = listen(client, 'live/*');
