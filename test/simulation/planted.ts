@@ -40,6 +40,13 @@ export const PLANTED: Readonly<Record<string, Mutant>> = {
     ...inFile('shared/data/tables.ts', '#$' + '{messageId}', '#claim#$' + '{messageId}'),
   },
 
+  /** A key counts by the clock of its publisher. */
+  keysByPublisher: inFile(
+    'services/fanout/parse.ts',
+    'acceptedAtMs: acceptedAtMs(envelope, record),',
+    'acceptedAtMs: Date.parse(publication.publishedAt),',
+  ),
+
   /** A publish is acknowledged before its message has an offset. */
   offsetAfterAck: inFile(
     'services/publish/publish.ts',

@@ -104,11 +104,32 @@ export class Workload {
     else bus.put('my.shop', JSON.stringify({ topic: 'no good', data: 1 }));
   }
 
-  /** From a back end. */
+  /** From a back end. What it is not sure of it puts again, maybe on another host. */
   put(topic: Topic, { key, maxAge, version }: PublishOptions = {}, padding = 0): void {
     const content = this.#publications.newContent(version, padding);
     this.#publications.put(topic, content);
-    this.#system.bus.put('my.shop', JSON.stringify({ topic, data: content, key, maxAge, version }));
+    const put = () => {
+      const publishedAt = maxAge === undefined ? this.#backEndTime() : undefined;
+      const detail = { topic, data: content, key, maxAge, version, publishedAt };
+      this.#system.bus.put('my.shop', JSON.stringify(detail));
+    };
+    put();
+    this.#again(key, put);
+  }
+
+  /** What a clock of a back end says, if it says anything; older code measures keys with it. */
+  #backEndTime(): string | undefined {
+    const { dice, mode, scheduler } = this.#world;
+    if (mode === 'upgrade' || dice.chance(0.5)) return undefined;
+    return new Date(scheduler.nowMs + dice.between(-HOUR_MS, HOUR_MS)).toISOString();
+  }
+
+  /** Whoever is not sure that it worked does it again. */
+  #again(key: string | undefined, publish: () => void): void {
+    const { dice } = this.#world;
+    for (let again = 0; key !== undefined && again < 3 && dice.chance(0.5); again++) {
+      this.#world.after(dice.scale(1, MINUTE_MS), publish);
+    }
   }
 
   #planActors(): void {
@@ -207,12 +228,7 @@ export class Workload {
     }
     const content = this.#publications.newContent(options.version, this.#padding());
     dice.pick(publishers).publish(topic, options, content);
-    // Whoever is not sure that it worked does it again.
-    for (let again = 0; options.key !== undefined && again < 3 && dice.chance(0.5); again++) {
-      this.#world.after(dice.scale(1, MINUTE_MS), () => {
-        dice.pick(this.#actors).publish(topic, options, content);
-      });
-    }
+    this.#again(options.key, () => dice.pick(this.#actors).publish(topic, options, content));
   }
 
   #padding(): number {
