@@ -74,6 +74,7 @@ function draftsOf(
         mayBeRepeated: key !== undefined && !RANDOM_KEY.test(key),
         // API Gateway invokes a route once: without a key nothing can bring the same message again.
         needsClaim: key !== undefined,
+        isAhead: true,
         ...(version !== undefined && { version }),
         ...(expiresAtMs !== undefined && { expiresAtMs }),
         ...(except && { except }),

@@ -33,6 +33,9 @@ interface S {
   readonly S: string;
 }
 /** A number, written out. */
+interface B {
+  readonly BOOL: boolean;
+}
 interface N {
   readonly N: string;
 }
@@ -125,6 +128,8 @@ export type ClaimItem = {
   readonly publishedAt: N;
   /** As in the entry. */
   readonly at: N;
+  /** Set by the publish route: the publication that brings the message comes after the claim. */
+  readonly ahead?: B;
   readonly expiresAt: N;
 };
 

@@ -546,6 +546,24 @@ describe('a message to a topic that keeps history', () => {
     expect((await log.head()).offset).toBe(0);
   });
 
+  it('and was logged for a client that may have died is brought by whichever event comes first', async () => {
+    for (const order of [
+      [0, 1],
+      [1, 0],
+    ]) {
+      const { deps, frames, log } = historyHouse(['a']);
+      const byRoute = await loggedByRoute(log, { offset: 1, data: 'client', key: 'k' });
+      const origin = JSON.parse(byRoute.body).detail.messageId;
+      const id = messageIdOf({ topic: log.topic }, 0, { messageId: origin, key: 'k' });
+      const claim = { offset: 1, origin, acceptedAtMs: log.nowMs, atMs: log.nowMs, isAhead: true } as const;
+      await log.logs().claim(await log.log(), id, claim);
+      await log.logs().allocate(await log.log(), 1);
+      const events = [byRoute, record({ topic: 'chat/lobby', data: 'back end', key: 'k' }, log.nowMs)];
+      for (const index of order) expect(await run([events[index] as QueueRecord], deps)).toEqual([]);
+      expect(frames.a).toMatchObject([{ offset: 1, data: 'client' }]);
+    }
+  });
+
   it('and was published twice with a key is delivered once, as it was published first', async () => {
     const { deps, frames, log } = historyHouse(['a', 'b', 'c']);
     const first = await loggedByRoute(log, { offset: 1, data: 'first', key: 'k', except: ['b'] });

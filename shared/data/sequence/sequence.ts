@@ -26,6 +26,8 @@ export type Sequenced =
       readonly entry: LogEntry;
       /** See `Settled`. */
       readonly unused?: number;
+      /** See `Claim`. */
+      readonly isAhead?: true;
     }
   | { readonly outcome: 'stale' };
 
@@ -171,11 +173,17 @@ function outcomesOf(
     const id = idOf(draft);
     const where = settled.get(id) as Settled; // its first was settled
     if (where === 'stale') return { outcome: 'stale' };
-    const { origin, entry, unused } = where;
+    const { origin, entry, unused, isAhead } = where;
     const isStored = origin === draft.origin && !stored.has(id);
     if (isStored) stored.add(id);
     const isTold = unused === undefined || seen.has(id);
     seen.add(id);
-    return { outcome: isStored ? 'stored' : 'repeated', epoch, entry, ...(!isTold && { unused }) };
+    return {
+      outcome: isStored ? 'stored' : 'repeated',
+      epoch,
+      entry,
+      ...(!isTold && { unused }),
+      ...(isAhead && { isAhead }),
+    };
   });
 }
