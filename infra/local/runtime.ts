@@ -111,7 +111,10 @@ async function start(options: RuntimeOptions, running: AsyncDisposableStack): Pr
     log: (line) => log('tables', line),
   });
   running.defer(() => tables.close());
-  const queues = openQueues(stack, { dataDir, faults: ports?.queues, meter });
+  const queues = openQueues(stack, {
+    ...{ dataDir, faults: ports?.queues, meter },
+    log: (line) => log('queues', line),
+  });
   running.defer(() => queues.close());
   const near: NearServer = { port, plugIn: (messages) => server.plugIn(messages) };
   const functions = new Functions(

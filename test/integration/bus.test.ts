@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { EventBridgeClient, PutEventsCommand, type PutEventsRequestEntry } from '@aws-sdk/client-eventbridge';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Buses, type RuleDefinition } from '../../infra/local/eventbridge/buses.ts';
+import { RequestError } from '../../infra/local/http/engine.ts';
 import type { Invocation } from '../../infra/local/lambda/invoke.ts';
 import { type Message, Queues } from '../../infra/local/sqs/queues.ts';
 import { ManualClock } from '../support/manual-clock.ts';
@@ -30,7 +31,7 @@ let lines: string[];
 let invoked: { arn: string; event: unknown; end(invocation: Invocation): void; break(): void }[];
 const closing: (() => Promise<unknown>)[] = [];
 
-function openBuses(): void {
+function openBuses(send: Queues['send'] = (...message) => queues.send(...message)): void {
   const invoke = (arn: string, event: unknown): Promise<Invocation> => {
     const { promise, resolve, reject } = Promise.withResolvers<Invocation>();
     invoked.push({ arn, event, end: resolve, break: () => reject(new Error('no engine')) });
@@ -39,7 +40,7 @@ function openBuses(): void {
   buses = new Buses({
     region: 'eu-west-1',
     accountId: '000000000000',
-    queues,
+    queues: { send },
     invoke,
     clock,
     log: (line) => lines.push(line),
@@ -384,6 +385,47 @@ describe('a queue that cannot be reached', () => {
     rule({ targets: [{ Id: 'queue', Arn: queueArn('gone'), ...(config && { DeadLetterConfig: config }) }] });
     buses.putEvents([entry]);
     expect(lines).toEqual([expect.stringMatching(line)]);
+  });
+});
+
+describe('a queue that cannot be written', () => {
+  const UNAVAILABLE = new RequestError('com.amazonaws.sqs#ServiceUnavailable', 'full', 503);
+  let isFull: boolean;
+  beforeEach(() => {
+    isFull = true;
+    openBuses((...message) => {
+      if (isFull) throw UNAVAILABLE;
+      return queues.send(...message);
+    });
+  });
+
+  it('has the entry refused, not lost', async () => {
+    rule();
+    const { FailedEntryCount, Entries } = await put(entry);
+    expect([FailedEntryCount, Entries]).toEqual([
+      1,
+      [{ ErrorCode: 'InternalFailure', ErrorMessage: expect.any(String) }],
+    ]);
+    expect(lines).toEqual([]);
+    isFull = false;
+    await put(entry);
+    expect(await eventsIn('orders')).toHaveLength(1);
+  });
+
+  it('gets a dead letter as soon as it can', async () => {
+    const RetryPolicy = { MaximumRetryAttempts: 0 };
+    rule({
+      targets: [
+        { Id: 'f', Arn: functionArn('ship'), RetryPolicy, DeadLetterConfig: { Arn: queueArn('dead') } },
+      ],
+    });
+    await put(entry);
+    invoked[0]?.end(BROKEN);
+    await vi.waitFor(() => expect(clock.waiting).toBe(1), { interval: 1 });
+    isFull = false;
+    clock.advance(1_000);
+    expect(await takeAll('dead')).toHaveLength(1);
+    expect(lines).toEqual([]);
   });
 });
 

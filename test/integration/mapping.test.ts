@@ -1,5 +1,6 @@
 import { EventEmitter, once } from 'node:events';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { RequestError } from '../../infra/local/http/engine.ts';
 import type { Invocation } from '../../infra/local/lambda/invoke.ts';
 import { type Mapping, type MappingSettings, startMapping } from '../../infra/local/lambda/mapping.ts';
 import { Queues } from '../../infra/local/sqs/queues.ts';
@@ -358,56 +359,59 @@ describe('stopping', () => {
   });
 });
 
-describe('a queue that fails, as on a full disk', () => {
-  const FULL = 'disk I/O error';
-  /** The queue, which fails so often before it works again. */
-  const failing = (operation: 'receive' | 'remove', times: number): Pick<Queues, 'receive' | 'remove'> => {
-    let left = times;
-    const fail = (): void => {
-      if (left-- > 0) throw new Error(FULL);
-    };
+describe('a queue that fails for a while', () => {
+  const UNAVAILABLE = new RequestError('com.amazonaws.sqs#ServiceUnavailable', 'full', 503);
+  /** The queues, except that these calls fail, in turn. */
+  function failing(receives: unknown[], removes: unknown[] = []): Pick<Queues, 'receive' | 'remove'> {
     return {
-      async receive(...args) {
-        if (operation === 'receive') fail();
-        return queues.receive(...args);
+      receive: async (...call) => {
+        if (receives.length > 0) throw receives.shift();
+        return queues.receive(...call);
       },
-      remove(...args) {
-        if (operation === 'remove') fail();
-        queues.remove(...args);
+      remove: (...call) => {
+        if (removes.length > 0) throw removes.shift();
+        queues.remove(...call);
       },
     };
-  };
+  }
+  const untilWaiting = () => vi.waitFor(() => expect(clock.waiting).toBe(1), { interval: 1 });
 
-  it('is asked again until it works, and the log says it once', async () => {
+  it('is asked again every second, and its messages come', async () => {
     send(1);
-    start({}, failing('receive', 3));
-    for (let second = 0; second < 3; second++) {
-      await vi.waitFor(() => expect(clock.waiting).toBe(1), { interval: 1 });
-      clock.advance(1_000);
-    }
-    const call = await worker.call(1);
-    expect(bodiesOf(call)).toEqual(['0']);
-    expect(log).toEqual([`nothing can be taken from ${JOBS}: Error: ${FULL}`]);
-    call.end(succeed());
-    await inFlight(0);
+    start({}, failing([UNAVAILABLE, UNAVAILABLE]));
+    await untilWaiting();
+    clock.advance(1_000);
+    await untilWaiting();
+    clock.advance(1_000);
+    expect(bodiesOf(await worker.call(1))).toEqual(['0']);
+    expect(log).toEqual([]); // the queues say it themselves
   });
 
-  it('hands out again what it could not remove, and the mapping goes on', async () => {
+  it('has what was handled removed in the end', async () => {
     send(1);
-    start({ batchSize: 1 }, failing('remove', 1));
+    start({}, failing([], [UNAVAILABLE]));
     (await worker.call(1)).end(succeed());
-    await vi.waitFor(() => expect(log).toEqual([`what ${WORKER} has done comes again: Error: ${FULL}`]), {
-      interval: 1,
-    });
-    expect(queues.depth(JOBS).inFlight).toBe(1);
-    send(1);
-    (await worker.call(2)).end(succeed());
+    await untilWaiting();
     await inFlight(1);
+    clock.advance(1_000);
+    await inFlight(0);
+    expect(queues.depth(JOBS)).toEqual({ visible: 0, inFlight: 0, delayed: 0 });
   });
 
-  it('does not hold up a stop', async () => {
-    start({}, failing('receive', Number.POSITIVE_INFINITY));
-    await vi.waitFor(() => expect(log).toHaveLength(1), { interval: 1 });
+  it('says once what nobody else says', async () => {
+    send(1);
+    start({}, failing([new TypeError('a bug'), new TypeError('a bug')]));
+    await untilWaiting();
+    clock.advance(1_000);
+    await untilWaiting();
+    clock.advance(1_000);
+    await worker.call(1);
+    expect(log).toEqual([`nothing can be taken from ${JOBS}: TypeError: a bug`]);
+  });
+
+  it('is no reason not to stop', async () => {
+    start({}, failing([UNAVAILABLE]));
+    await untilWaiting();
     await mapping?.stop();
     expect(clock.waiting).toBe(0);
   });

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import {
   ChangeMessageVisibilityCommand,
   DeleteMessageBatchCommand,
@@ -16,6 +17,14 @@ import {
 } from '@aws-sdk/client-sqs';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type HttpEngine, RequestError } from '../../infra/local/http/engine.ts';
+import {
+  type Action,
+  actions,
+  atomically,
+  changesOf,
+  openStore,
+  refresh,
+} from '../../infra/local/sqs/fauxqs.ts';
 import { type QueueDefinition, Queues } from '../../infra/local/sqs/queues.ts';
 import { serve } from '../support/serve.ts';
 
@@ -386,6 +395,95 @@ describe('over HTTP', () => {
     await sqs.send(new ChangeMessageVisibilityCommand({ QueueUrl, ReceiptHandle, VisibilityTimeout: 0 }));
     const [message] = await queues.receive(ORDERS, 1, never);
     expect(message?.attributes.ApproximateReceiveCount).toBe('2');
+  });
+});
+
+describe('a disk that refuses writes', () => {
+  let lines: string[];
+  let other: DatabaseSync;
+  /** Another connection that writes stands for a full disk: SQLite refuses, and the transaction is still there. */
+  const refuse = (): void => other.exec('BEGIN IMMEDIATE');
+  const relent = (): void => other.exec('ROLLBACK');
+
+  beforeEach(async () => {
+    await queues.close();
+    lines = [];
+    queues = Queues.open({ dataDir, region: 'eu-west-1', log: (line) => lines.push(line) });
+    queues.create(queue('orders', { VisibilityTimeout: 600, RedrivePolicy: redrive(1) }));
+    queues.create(queue('dead'));
+    other = new DatabaseSync(join(dataDir, 'fauxqs.db'));
+    closing.push(async () => other.close());
+  });
+
+  const redrive = (maxReceiveCount: number) => ({ deadLetterTargetArn: DEAD, maxReceiveCount });
+
+  it('has every call answered with 503, which the SDK tries again, and says why once', async () => {
+    const sqs = await client();
+    const { url: QueueUrl } = queue('orders');
+    queues.send(ORDERS, 'kept');
+    refuse();
+    await expect(sqs.send(new SendMessageCommand({ QueueUrl, MessageBody: 'no' }))).rejects.toMatchObject({
+      name: 'ServiceUnavailable',
+      $metadata: { httpStatusCode: 503 },
+    });
+    await expect(sqs.send(new ReceiveMessageCommand({ QueueUrl }))).rejects.toMatchObject({
+      $metadata: { httpStatusCode: 503 },
+    });
+    await expect(queues.receive(ORDERS, 1, never)).rejects.toThrow('the queues cannot be written');
+    expect(lines).toEqual([expect.stringMatching(/^the queues in .* cannot be written: database is locked/)]);
+    relent();
+    queues.send(ORDERS, 'after');
+    expect(lines[1]).toMatch(/can be written again$/);
+  });
+
+  it('loses nothing, and keeps nothing that it has refused', async () => {
+    queues.send(ORDERS, 'kept');
+    refuse();
+    expect(() => queues.send(ORDERS, 'no')).toThrow();
+    await expect(queues.receive(ORDERS, 1, never)).rejects.toThrow();
+    relent();
+    const [message, ...others] = await queues.receive(ORDERS, 10, never); // not after the visibility timeout
+    expect([message?.body, others]).toEqual(['kept', []]);
+    refuse();
+    expect(() => queues.remove(ORDERS, [message?.receiptHandle ?? ''])).toThrow();
+    relent();
+    queues.remove(ORDERS, [message?.receiptHandle ?? '']);
+    expect(queues.depth(ORDERS)).toEqual({ visible: 0, inFlight: 0, delayed: 0 });
+  });
+
+  it('has a message that is on its way to a dead-letter queue arrive there later', async () => {
+    queues.send(ORDERS, 'dead');
+    await queues.receive(ORDERS, 1, never);
+    queues.releaseInFlight(ORDERS);
+    refuse();
+    await expect(queues.receive(ORDERS, 1, never)).rejects.toThrow();
+    relent();
+    await queues.receive(ORDERS, 1, AbortSignal.timeout(0));
+    expect(queues.depth(DEAD).visible).toBe(1);
+  });
+
+  it('is no reason to roll back what SQLite has rolled back itself', () => {
+    const store = openStore(join(dataDir, 'full'), 'eu-west-1');
+    const { db } = store.persistence ?? {};
+    const held = store.createQueue('orders', 'http://localhost/000000000000/orders', ORDERS, {});
+    const send = actions.get('SendMessage') as Action;
+    const input = { QueueUrl: held.url, MessageBody: 'x'.repeat(1_000) };
+    const add = () => atomically(store, () => send(input, store, { headers: {} }));
+    db?.exec('PRAGMA max_page_count = 64');
+    expect(() => {
+      while (held.messages.length < 10_000) add();
+    }).toThrow('database or disk is full');
+    expect(db?.isTransaction).toBe(false);
+    const before = changesOf(store);
+    db?.exec('PRAGMA max_page_count = 100000');
+    refresh(store);
+    const kept = held.messages.length;
+    add();
+    expect(changesOf(store)).toBeGreaterThan(before);
+    store.persistence?.close();
+    const again = openStore(join(dataDir, 'full'), 'eu-west-1');
+    expect(again.getQueueByArn(ORDERS)?.messages).toHaveLength(kept + 1);
+    again.persistence?.close();
   });
 });
 

@@ -4,9 +4,19 @@ import { describe, expect, it } from 'vitest';
 
 const root = join(import.meta.dirname, '../..');
 
-/** What every local service may know: time, HTTP, CloudFormation and the language of policies. */
+/** What every local service may know: time, HTTP, CloudFormation, the language of policies and what can befall state. */
 const LOCAL_GROUND = [
-  ...['http/', 'policy/', 'stack/', 'account.ts', 'clock.ts', 'delays.ts', 'last.ts', 'owned.ts'].map(
+  ...[
+    'http/',
+    'policy/',
+    'stack/',
+    'state/',
+    'account.ts',
+    'clock.ts',
+    'delays.ts',
+    'last.ts',
+    'owned.ts',
+  ].map(
     (name) => `infra/local/${name}`,
   ),
   'shared/',
@@ -47,6 +57,7 @@ const MAY_IMPORT: Record<string, string[]> = {
     'shared/',
   ],
   'infra/local/stack/': ['infra/local/account.ts', 'shared/'],
+  'infra/local/state/': [],
   'infra/local/policy/': ['infra/local/stack/', 'shared/'],
   'infra/local/dynamodb/': LOCAL_GROUND,
   'infra/local/sqs/': LOCAL_GROUND,

@@ -6,12 +6,21 @@ import {
   type HttpEngine,
   type HttpRequest,
   type HttpResponse,
+  isUnavailable,
   operationOf,
   parseInput,
   unknownOperation,
 } from '../http/engine.ts';
 import { Deliveries, type DeliveryDeps } from './delivery.ts';
-import { checkRequest, type Entry, parseEntries, type Refusal, sizeOf, toEvent } from './event.ts';
+import {
+  type BusEvent,
+  checkRequest,
+  type Entry,
+  parseEntries,
+  type Refusal,
+  sizeOf,
+  toEvent,
+} from './event.ts';
 import type { BusFaults } from './faults.ts';
 import type { BusMeter } from './meter.ts';
 import { compilePattern, type Pattern } from './pattern.ts';
@@ -149,9 +158,21 @@ export class Buses implements HttpEngine {
       if (!matches(event.envelope)) continue;
       for (const target of targets) {
         const copies = faults?.copies?.(busName, DetailType) ?? IN_TIME;
-        for (const delayMs of copies) this.#deliveries.deliver(event, target, delayMs);
+        const refusal = this.#deliver(event, target, copies);
+        if (refusal) return refusal;
       }
     }
     return { EventId: event.id };
+  }
+
+  /** What cannot be kept for its target is not accepted, even if another target has it by now: its caller tries again. */
+  #deliver(event: BusEvent, target: Target, copies: readonly number[]): Refusal | undefined {
+    try {
+      for (const delayMs of copies) this.#deliveries.deliver(event, target, delayMs);
+      return undefined;
+    } catch (error) {
+      if (!isUnavailable(error)) throw error;
+      return { ErrorCode: 'InternalFailure', ErrorMessage: 'a target cannot take events now' };
+    }
   }
 }

@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts';
-import { RequestError } from '../http/engine.ts';
+import { isUnavailable, RequestError } from '../http/engine.ts';
 import type { Invoke } from '../lambda/invoke.ts';
 import { owned } from '../owned.ts';
 import type { MessageAttribute } from '../sqs/fauxqs.ts';
@@ -9,6 +9,8 @@ import { type Target, textFor } from './target.ts';
 
 /** How Lambda retries what EventBridge invokes: twice, after one and two minutes (Lambda guide, "Asynchronous invocation"). */
 const RETRY_DELAYS_MS = [60_000, 120_000];
+/** How soon a dead-letter queue that cannot be written is tried again. */
+const BURY_AGAIN_MS = 1_000;
 /** Functions that the bus has running at once. */
 const INVOCATIONS_MAX = 10;
 
@@ -59,7 +61,8 @@ export class Deliveries {
 
   /**
    * An event for a queue is on disk when this returns, so a process that is killed after PutEvents has answered has
-   * lost nothing. One for a function is held in memory until it has been handled or dead-lettered.
+   * lost nothing. One for a function is held in memory until it has been handled or dead-lettered. Throws the queue's
+   * own error if it cannot be written: then the event is not accepted.
    */
   deliver(event: BusEvent, target: Target, delayMs: number): void {
     const delivery = { event, target, retries: 0 };
@@ -96,7 +99,7 @@ export class Deliveries {
         ...(delayMs > 0 && { delaySeconds: delayMs / 1000 }),
       });
     } catch (error) {
-      if (!(error instanceof RequestError)) throw error;
+      if (!(error instanceof RequestError) || isUnavailable(error)) throw error;
       const code = error.type === NO_SUCH_QUEUE ? 'NO_RESOURCE' : 'SDK_CLIENT_ERROR';
       this.#bury(delivery, { code, message: error.message });
     }
@@ -145,7 +148,8 @@ export class Deliveries {
   }
 
   /** To the dead-letter queue, with the attributes that EventBridge gives (guide, "Using dead-letter queues"). */
-  #bury({ event, target, retries }: Delivery, failure: Failure): void {
+  #bury(delivery: Delivery, failure: Failure): void {
+    const { event, target, retries } = delivery;
     const { ruleArn, arn, deadLetterArn } = target;
     const loss = `${lossOf(event, target)}: ${failure.code} ${failure.message}`;
     if (deadLetterArn === undefined) {
@@ -169,8 +173,19 @@ export class Deliveries {
       this.#deps.queues.send(deadLetterArn, event.text, { messageAttributes });
     } catch (error) {
       if (!(error instanceof RequestError)) throw error;
-      this.#deps.log(`${loss}; nor its dead-letter queue, ${error.message}, it is lost`);
+      if (isUnavailable(error) && !this.#isClosed) this.#buryLater(delivery, failure);
+      else this.#deps.log(`${loss}; nor its dead-letter queue, ${error.message}, it is lost`);
     }
+  }
+
+  #buryLater(delivery: Delivery, failure: Failure): void {
+    const cancel = this.#deps.clock.after(BURY_AGAIN_MS, () => {
+      this.#delayed.delete(delivery);
+      const report = (error: unknown): void =>
+        this.#deps.log(`${lossOf(delivery.event, delivery.target)}: ${error}`);
+      void owned(() => this.#bury(delivery, failure), report);
+    });
+    this.#delayed.set(delivery, cancel);
   }
 }
 

@@ -59,7 +59,7 @@ export type HeadersOf = (body: string) => OutgoingHttpHeaders;
 /** AWS's JSON protocols differ in their content type and in nothing else that matters here. */
 type JsonVersion = '1.0' | '1.1';
 
-/** The caller's fault, answered as the AWS JSON protocols do: a status, `__type` and `message`. */
+/** A refusal, most often the caller's fault, answered as the AWS JSON protocols do: a status, `__type` and `message`. */
 export class RequestError extends Error {
   readonly type: string;
   readonly status: number;
@@ -82,6 +82,10 @@ export class RequestError extends Error {
     this.members = members;
   }
 }
+
+/** A service that cannot do it now: the same call may be answered later. */
+export const isUnavailable = (error: unknown): boolean =>
+  error instanceof RequestError && error.status >= 500;
 
 /** `PutEvents` from `X-Amz-Target: AWSEvents.PutEvents`. */
 export const operationOf = (request: HttpRequest): string =>

@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts';
+import { isUnavailable } from '../http/engine.ts';
 import { owned } from '../owned.ts';
 import type { MessageAttribute } from '../sqs/fauxqs.ts';
 import type { Message, Queues } from '../sqs/queues.ts';
@@ -8,8 +9,8 @@ import { BUSY, type Scale } from './scale.ts';
 
 /** What a synchronous invocation may carry (model lambda, Invoke). */
 const PAYLOAD_BYTES_MAX = 6 * 1024 * 1024;
-/** How long a mapping leaves a queue alone from which it could not take. */
-const TAKE_AGAIN_MS = 1_000;
+/** How soon a queue that failed is asked again. */
+const ASK_AGAIN_MS = 1_000;
 
 export interface MappingSettings {
   readonly queueArn: string;
@@ -32,7 +33,7 @@ interface MappingDeps {
   readonly whenFree: (functionArn: string) => Promise<void>;
   readonly scale?: Scale | undefined;
   readonly clock: Clock;
-  /** Told of what a queue refused to do: all of it comes again. */
+  /** Told of what fails and is tried again or comes again: for each cause, once in a row. */
   readonly log: (line: string) => void;
 }
 
@@ -71,13 +72,12 @@ async function poll(settings: MappingSettings, deps: MappingDeps, signal: AbortS
   const { queueArn, functionArn, maximumConcurrency = Infinity } = settings;
   const concurrency = Math.min(maximumConcurrency, (deps.scale ?? BUSY).environmentsMax);
   const running = new Set<Promise<void>>();
-  const take = patiently(settings, deps, signal);
   while (!signal.aborted) {
     await deps.whenFree(functionArn);
-    const messages = await take();
+    const messages = await gather(settings, deps, signal);
     for (const batch of batchesOf(messages.map((message) => toRecord(message, queueArn)))) {
       const run = owned(
-        () => deliver(batch, settings, deps),
+        () => deliver(batch, settings, deps, signal),
         (error) => deps.log(`what ${functionArn} has done comes again: ${error}`),
       ).finally(() => running.delete(run));
       running.add(run);
@@ -88,30 +88,33 @@ async function poll(settings: MappingSettings, deps: MappingDeps, signal: AbortS
   await Promise.all(running);
 }
 
-/** `gather`, and a queue that fails, as on a full disk, is asked again later: what it has is still in it. */
-function patiently(
-  settings: MappingSettings,
-  deps: MappingDeps,
+/**
+ * Tries once, and then until it succeeds or the mapping is stopped: a queue may fail for a while, as on a full disk. One
+ * that cannot be used says so itself; of anything else the log is told, in these words.
+ */
+async function persist<T>(
+  work: () => T | Promise<T>,
+  words: string,
+  { clock, log }: Pick<MappingDeps, 'clock' | 'log'>,
   signal: AbortSignal,
-): () => Promise<Message[]> {
+): Promise<T | undefined> {
   let said: string | undefined;
-  return async () => {
+  do {
     try {
-      const messages = await gather(settings, deps, signal);
-      said = undefined;
-      return messages;
+      return await work();
     } catch (error) {
-      const line = `nothing can be taken from ${settings.queueArn}: ${error}`;
-      if (line !== said) deps.log(line);
+      const line = `${words}: ${error}`;
+      if (line !== said && !isUnavailable(error)) log(line);
       said = line;
-      await pause(TAKE_AGAIN_MS, deps.clock, signal);
-      return [];
+      await pause(ASK_AGAIN_MS, clock, signal);
     }
-  };
+  } while (!signal.aborted);
+  return undefined;
 }
 
 /** Not beyond the end of the mapping. */
 function pause(ms: number, clock: Clock, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
   const { promise, resolve } = Promise.withResolvers<void>();
   const end = (): void => {
     cancel();
@@ -126,20 +129,20 @@ function pause(ms: number, clock: Clock, signal: AbortSignal): Promise<void> {
 /** Takes what is there; with a batching window also what comes until it closes or the batch is full. */
 async function gather(settings: MappingSettings, deps: MappingDeps, signal: AbortSignal): Promise<Message[]> {
   const { queueArn, batchSize, batchingWindowSeconds } = settings;
-  const messages = await deps.queues.receive(queueArn, batchSize, signal);
+  const words = `nothing can be taken from ${queueArn}`;
+  const receive = async (max: number, until: AbortSignal): Promise<Message[]> =>
+    (await persist(() => deps.queues.receive(queueArn, max, until), words, deps, until)) ?? [];
+  const messages = await receive(batchSize, signal);
   if (batchingWindowSeconds === 0 || signal.aborted) return messages;
   const window = new AbortController();
   const close = (): void => window.abort();
   const cancel = deps.clock.after(batchingWindowSeconds * 1000, close);
   signal.addEventListener('abort', close);
-  try {
-    while (messages.length < batchSize && !window.signal.aborted) {
-      messages.push(...(await deps.queues.receive(queueArn, batchSize - messages.length, window.signal)));
-    }
-  } finally {
-    signal.removeEventListener('abort', close);
-    cancel();
+  while (messages.length < batchSize && !window.signal.aborted) {
+    messages.push(...(await receive(batchSize - messages.length, window.signal)));
   }
+  signal.removeEventListener('abort', close);
+  cancel();
   return messages;
 }
 
@@ -162,18 +165,18 @@ function* batchesOf(records: readonly SqsRecord[]): Generator<SqsRecord[]> {
 async function deliver(
   records: readonly SqsRecord[],
   { queueArn, functionArn, reportBatchItemFailures }: MappingSettings,
-  { queues, invoke }: MappingDeps,
+  { queues, invoke, ...deps }: MappingDeps,
+  signal: AbortSignal,
 ): Promise<void> {
   const lineage = lineageOf(records.map(({ attributes }) => attributes.AWSTraceHeader));
   const invocation = await invoke(functionArn, { Records: records }, lineage);
   const failed = failedIn(records, invocation, reportBatchItemFailures);
   const done = records.filter(({ messageId }) => !failed.has(messageId));
+  const receiptHandles = done.map(({ receiptHandle }) => receiptHandle);
+  const words = `what ${functionArn} has done cannot be removed from ${queueArn}`;
   // What failed stays in flight: it comes back when its visibility timeout ends, until the queue's redrive policy
   // has it moved.
-  queues.remove(
-    queueArn,
-    done.map(({ receiptHandle }) => receiptHandle),
-  );
+  await persist(() => queues.remove(queueArn, receiptHandles), words, deps, signal);
 }
 
 /**

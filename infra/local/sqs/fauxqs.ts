@@ -44,11 +44,14 @@ export interface Queue {
   readonly persistence: Persistence | undefined;
   readonly messages: StoredMessage[];
   readonly delayedMessages: StoredMessage[];
-  readonly fifoDelayed: ReadonlyMap<string, readonly StoredMessage[]>;
-  readonly inflightMessages: ReadonlyMap<
+  readonly inflightMessages: Map<
     string,
     { readonly message: StoredMessage; readonly visibilityDeadline: number }
   >;
+  /** Of a FIFO queue, by message group. */
+  readonly fifoMessages: Map<string, readonly StoredMessage[]>;
+  readonly fifoDelayed: Map<string, readonly StoredMessage[]>;
+  readonly fifoLockedGroups: Map<string, number>;
   /** Receivers that wait for a message. All are told when there is one, and then try to take it. */
   readonly pollWaiters: { readonly resolve: () => void; readonly timer: NodeJS.Timeout }[];
   isFifo(): boolean;
@@ -71,6 +74,8 @@ export interface Store {
   host: string;
   region: string;
   persistence: Persistence | undefined;
+  /** Ours, not one of fauxqs: what it holds may not be what is on disk. See `atomically`. */
+  isStale?: boolean;
   readonly queues: Map<string, Queue>;
   createQueue(name: string, url: string, arn: string, attributes: Record<string, string>): Queue;
   getQueue(url: string): Queue | undefined;
@@ -84,6 +89,7 @@ export interface Store {
 interface Persistence {
   readonly db: DatabaseSync;
   loadSqsQueues(store: Store): void;
+  loadSqsMessages(queue: Queue): void;
   updateMessageReady: (messageId: string) => void;
   /** Ours, not one of fauxqs. */
   updateMessageGroup: (group: string, messageId: string) => void;
@@ -208,18 +214,64 @@ function persist(store: Store, disk: Persistence): void {
   for (const queue of store.allQueues()) queue.persistence = disk;
 }
 
-/** All that `work` writes reaches the disk in one piece and at the cost of one write. */
+/** SQLite's own: the disk is full, the file cannot be written, and so on. */
+export const isDiskError = (error: unknown): error is Error =>
+  error instanceof Error && (error as NodeJS.ErrnoException).code === 'ERR_SQLITE_ERROR';
+
+/**
+ * All that `work` writes reaches the disk in one piece and at the cost of one write, or not at all. fauxqs changes its
+ * memory beside the disk, before it or after it: when a write fails, the disk is right, and is read again.
+ */
 export function atomically<T>(store: Store, work: () => T): T {
-  const db = store.persistence?.db;
-  if (!db) return work();
-  db.exec('BEGIN');
+  const disk = store.persistence;
+  if (!disk) return work();
+  refresh(store);
   try {
+    return inTransaction(disk, work);
+  } catch (error) {
+    store.isStale = isDiskError(error);
+    throw error;
+  }
+}
+
+/** Reads the disk again if a write has failed since. */
+export function refresh(store: Store): void {
+  const disk = store.persistence;
+  if (disk && store.isStale) inTransaction(disk, () => readAgain(store, disk));
+  store.isStale = false;
+}
+
+/** Rows written so far, also those of transactions that failed. */
+export const changesOf = ({ persistence }: Store): number =>
+  Number(persistence?.db.prepare('SELECT total_changes() AS changes').get()?.changes ?? 0);
+
+function inTransaction<T>({ db }: Persistence, work: () => T): T {
+  try {
+    db.exec('BEGIN');
     const result = work();
     db.exec('COMMIT');
     return result;
   } catch (error) {
-    db.exec('ROLLBACK');
+    // Of a full disk SQLite has rolled back by itself (https://sqlite.org/lang_transaction.html).
+    if (db.isTransaction) db.exec('ROLLBACK');
     throw error;
+  }
+}
+
+/** Receivers that wait are kept: they look again. */
+function readAgain(store: Store, disk: Persistence): void {
+  for (const queue of store.allQueues()) {
+    queue.messages.length = 0;
+    queue.delayedMessages.length = 0;
+    for (const map of [
+      queue.inflightMessages,
+      queue.fifoMessages,
+      queue.fifoDelayed,
+      queue.fifoLockedGroups,
+    ]) {
+      map.clear();
+    }
+    disk.loadSqsMessages(queue);
   }
 }
 

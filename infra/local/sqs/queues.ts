@@ -8,18 +8,22 @@ import {
   RequestError,
   unknownOperation,
 } from '../http/engine.ts';
+import { Outage } from '../state/outage.ts';
 import { Disorder, isBatch, type QueueFaults, runPassed } from './faults.ts';
 import {
   actions,
   atomically,
+  changesOf,
   checkAttributes,
   DEFAULT_ATTRIBUTES,
+  isDiskError,
   isSqsError,
   KNOWN_ATTRIBUTES,
   type MessageAttribute,
   openStore,
   type Queue,
   type ReceivedMessage,
+  refresh,
   type Store,
 } from './fauxqs.ts';
 import { checkSqsInput } from './input.ts';
@@ -41,6 +45,8 @@ const BODY_BYTES_MAX = 7 * 1024 * 1024;
 /** Who sent a message: on AWS the id of the role. */
 const SENDER_ID = '000000000000';
 export const NO_SUCH_QUEUE = 'com.amazonaws.sqs#QueueDoesNotExist';
+/** A common error of AWS (SQS API reference, "Common errors"). */
+const UNAVAILABLE = 'com.amazonaws.sqs#ServiceUnavailable';
 
 type Headers = Pick<HttpRequest, 'headers'>;
 type Received = { readonly Messages?: readonly ReceivedMessage[] };
@@ -50,6 +56,8 @@ export interface QueuesOptions {
   readonly region: string;
   readonly faults?: QueueFaults | undefined;
   readonly meter?: QueueMeter;
+  /** Told when the queues cannot be written, and when they can again. */
+  readonly log?: (line: string) => void;
 }
 
 export interface QueueDefinition {
@@ -99,11 +107,13 @@ export class Queues implements HttpEngine {
   readonly #faults: QueueFaults | undefined;
   readonly #disorder: Disorder | undefined;
   readonly #meter: QueueMeter | undefined;
+  readonly #outage: Outage;
   #isClosed = false;
 
-  private constructor(store: Store, { faults, meter }: QueuesOptions) {
+  private constructor(store: Store, { faults, meter, dataDir, log = () => {} }: QueuesOptions) {
     this.#store = store;
     this.#meter = meter;
+    this.#outage = new Outage(`the queues in ${dataDir}`, log);
     this.#faults = faults;
     this.#disorder = faults && new Disorder(faults);
   }
@@ -113,7 +123,11 @@ export class Queues implements HttpEngine {
   }
 
   /** Creates the queue, or gives the one from an earlier run this URL and exactly these attributes. */
-  create({ name, arn, url, attributes }: QueueDefinition): void {
+  create(definition: QueueDefinition): void {
+    this.#write(() => this.#create(definition));
+  }
+
+  #create({ name, arn, url, attributes }: QueueDefinition): void {
     const wanted = queueAttributes(name, attributes);
     const queue = this.#store.getQueueByArn(arn);
     if (!queue) {
@@ -175,7 +189,7 @@ export class Queues implements HttpEngine {
         await changeOf(queue, signal, LOOK_AGAIN_MS);
         continue;
       }
-      const messages = atomically(this.#store, () => this.#take(queue, max));
+      const messages = this.#write(() => this.#take(queue, max));
       if (messages.length > 0) return messages;
       await changeOf(queue, signal, untilNextDue(queue));
     }
@@ -184,7 +198,7 @@ export class Queues implements HttpEngine {
 
   remove(queueArn: string, receiptHandles: readonly string[]): void {
     const queue = this.#queue(queueArn);
-    atomically(this.#store, () => {
+    this.#write(() => {
       for (const receiptHandle of receiptHandles) queue.deleteMessage(receiptHandle);
     });
     for (let done = 0; done < receiptHandles.length; done += DELETE_MAX) {
@@ -195,7 +209,7 @@ export class Queues implements HttpEngine {
   /** At boot: those who held these messages ended with the last process, so they are visible again at once. */
   releaseInFlight(queueArn: string): void {
     const queue = this.#queue(queueArn);
-    atomically(this.#store, () => {
+    this.#write(() => {
       const receiptHandles = [...queue.inflightMessages.keys()];
       for (const receiptHandle of receiptHandles) queue.changeVisibility(receiptHandle, 0);
     });
@@ -233,28 +247,51 @@ export class Queues implements HttpEngine {
     if (!action) throw unknownOperation(operation);
     // A depth is asked for to see what is due, too.
     if (operation === 'GetQueueAttributes') this.#store.processAllTimers();
+    const output = this.#write(() => action(input, this.#store, request));
+    this.#count(operation, input);
+    return operation === 'SendMessageBatch' ? reworded(output) : output;
+  }
+
+  /** Reaches the disk as a whole, or is refused as `UNAVAILABLE`. */
+  #write<T>(work: () => T): T {
+    const before = this.#outage.isOn ? changesOf(this.#store) : Infinity;
     try {
-      const output = atomically(this.#store, () => action(input, this.#store, request));
-      this.#count(operation, input);
-      return operation === 'SendMessageBatch' ? reworded(output) : output;
+      const result = atomically(this.#store, work);
+      // What only looked has shown nothing.
+      if (this.#outage.isOn && changesOf(this.#store) > before) this.#outage.end();
+      return result;
     } catch (error) {
-      throw asRequestError(error);
+      throw this.#refusal(error);
     }
+  }
+
+  #refusal(error: unknown): unknown {
+    if (!isDiskError(error)) return asRequestError(error);
+    this.#outage.begin(error);
+    return new RequestError(UNAVAILABLE, 'the queues cannot be written', 503, {
+      'x-amzn-query-error': 'ServiceUnavailable;Receiver',
+    });
   }
 
   /** The one operation that waits: a transaction must not. */
   async #poll(input: Record<string, unknown>, request: Headers): Promise<unknown> {
-    const poll = Promise.resolve(actions.get('ReceiveMessage')?.(input, this.#store, request));
+    const poll = this.#receiveOver(input, request);
     this.#polls.add(poll);
     try {
       const output = await poll;
       this.#count('ReceiveMessage', input, output as Received);
       return output;
     } catch (error) {
-      throw asRequestError(error);
+      this.#store.isStale ||= isDiskError(error);
+      throw this.#refusal(error);
     } finally {
       this.#polls.delete(poll);
     }
+  }
+
+  async #receiveOver(input: Record<string, unknown>, request: Headers): Promise<unknown> {
+    refresh(this.#store);
+    return actions.get('ReceiveMessage')?.(input, this.#store, request);
   }
 
   #count(operation: string, input: Record<string, unknown>, received?: Received): void {
