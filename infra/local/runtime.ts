@@ -14,6 +14,7 @@ import { Tables, type TablesOptions } from './dynamodb/tables.ts';
 import { Buses, type BusesOptions } from './eventbridge/buses.ts';
 import { busNames, DEFAULT_BUS, ruleDefinitions } from './eventbridge/resources.ts';
 import { events } from './eventbridge/rights.ts';
+import { endLogs } from './fanwire/epochs.ts';
 import { FAULTS_PATH, FaultControl } from './faults/control.ts';
 import type { FaultSet } from './faults/fault.ts';
 import { Faults } from './faults/faults.ts';
@@ -44,6 +45,10 @@ import type { Assembly } from './stack/synth.ts';
 
 /** What AWS tooling for local endpoints expects. */
 const ACCOUNT: Account = { region: 'us-east-1', accountId: '000000000000' };
+
+const LOST_WRITES =
+  'what was written last is missing, or may be: the tables are from an older copy, were cut short, or were in use when ' +
+  'the machine went down. Topics with history begin a new epoch, so that clients are told what they cannot recover';
 
 /** How long a stop waits for invocations that are running. */
 const STOP_GRACE_MS = 5_000;
@@ -104,10 +109,7 @@ async function start(options: RuntimeOptions, running: AsyncDisposableStack): Pr
 
   const meter = createMeter(stack, names, clock);
   const tables = await openTables(stack, {
-    clock,
-    dataDir,
-    faults: ports?.tables,
-    meter,
+    ...{ clock, dataDir, faults: ports?.tables, meter },
     log: (line) => log('tables', line),
   });
   running.defer(() => tables.close());
@@ -237,9 +239,18 @@ const openIam = (
     ...(onUse && { onUse }),
   });
 
-async function openTables(stack: Stack, options: Omit<TablesOptions, keyof Account>): Promise<Tables> {
+async function openTables(
+  stack: Stack,
+  options: Omit<TablesOptions, keyof Account> & { readonly log: (line: string) => void },
+): Promise<Tables> {
   const tables = await Tables.open({ ...ACCOUNT, ...options });
-  for (const definition of tableDefinitions(stack)) await tables.create(definition);
+  const definitions = tableDefinitions(stack);
+  for (const definition of definitions) await tables.create(definition);
+  if (tables.hasLostWrites) {
+    options.log(LOST_WRITES);
+    await endLogs(tables, definitions);
+  }
+  tables.account();
   return tables;
 }
 

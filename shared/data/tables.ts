@@ -216,7 +216,10 @@ export const subscriptionKey = (shard: Shard, connectionId: string) => ({
 });
 
 export const shardsKey = (pattern: Pattern) => ({ topic: { S: pattern as string } });
-export const headKey = (topic: Topic) => ({ topic: { S: `${topic}#log` } });
+const HEAD_SUFFIX = '#log';
+export const headKey = (topic: Topic) => ({ topic: { S: `${topic}${HEAD_SUFFIX}` } });
+/** Whether an item of the topics table is the head of a log. */
+export const isHead = ({ topic }: Partial<HeadItem>): boolean => topic?.S.endsWith(HEAD_SUFFIX) ?? false;
 export const lastValueKey = (topic: Topic) => ({ topic: { S: `${topic}#last` } });
 export const POSTS_KEY = { topic: { S: '#posts' } };
 

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { cpSync, globSync, renameSync, rmSync, statSync, truncateSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -22,7 +23,8 @@ import {
 } from '@aws-sdk/client-dynamodb';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Dynalite } from '../../infra/local/dynamodb/dynalite.ts';
-import { type TableDefinition, Tables } from '../../infra/local/dynamodb/tables.ts';
+import { type TableDefinition, Tables, type TablesOptions } from '../../infra/local/dynamodb/tables.ts';
+import { Outage } from '../../infra/local/state/outage.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { serve } from '../support/serve.ts';
 
@@ -69,13 +71,13 @@ async function temporaryDir(): Promise<string> {
   return dataDir;
 }
 
-const open = (dataDir?: string): Promise<Tables> =>
+const source = (file: string): string =>
+  JSON.stringify(new URL(`../../infra/local/${file}`, import.meta.url).href);
+
+const open = (dataDir?: string, options: Partial<TablesOptions> = {}): Promise<Tables> =>
   Tables.open({
     ...(dataDir && { dataDir }),
-    region: 'eu-west-1',
-    accountId: '000000000000',
-    clock,
-    log: (line) => log.push(line),
+    ...{ region: 'eu-west-1', accountId: '000000000000', clock, log: (line) => log.push(line), ...options },
   });
 
 async function clientOf(tables: Tables): Promise<DynamoDBClient> {
@@ -242,8 +244,11 @@ describe('tables', () => {
 
   it('can be used though the process was killed while they were created', async () => {
     const dataDir = await temporaryDir();
-    const path = join(dataDir, 'dynamodb');
-    const dynalite = await Dynalite.open({ path, region: 'eu-west-1', accountId: '000000000000' });
+    const disk = {
+      ...{ path: join(dataDir, 'dynamodb'), markFile: join(dataDir, 'dynamodb.mark'), clock },
+      outage: new Outage('the tables', () => {}),
+    };
+    const dynalite = await Dynalite.open({ disk, region: 'eu-west-1', accountId: '000000000000' });
     const { TimeToLiveSpecification: _, ...input } = definition;
     await dynalite.run('CreateTable', { ...input, BillingMode: 'PAY_PER_REQUEST' });
     await dynalite.close(); // a moment before dynalite would have made the table active
@@ -261,8 +266,14 @@ describe('tables', () => {
     await before.create(definition);
     await before.close();
     const script = `
-      import { Dynalite } from ${JSON.stringify(new URL('../../infra/local/dynamodb/dynalite.ts', import.meta.url).href)};
-      const dynalite = await Dynalite.open({ path: process.argv[1], region: 'eu-west-1', accountId: '0' });
+      import { systemClock } from ${source('clock.ts')};
+      import { Dynalite } from ${source('dynamodb/dynalite.ts')};
+      import { Outage } from ${source('state/outage.ts')};
+      const [, path] = process.argv;
+      const outage = new Outage('the tables', console.error);
+      const disk = { path, markFile: path + '.mark', clock: systemClock, outage };
+      const dynalite = await Dynalite.open({ disk, region: 'eu-west-1', accountId: '0' });
+      dynalite.account();
       for (let count = 1; ; count++) {
         const Item = { connectionId: { S: String(count) }, userId: { S: 'ada' } };
         await dynalite.run('PutItem', { TableName: 'connections', Item });
@@ -282,6 +293,77 @@ describe('tables', () => {
     const { Count } = await dynamo.send(new ScanCommand({ TableName }));
     expect(acknowledged).toBeGreaterThan(100);
     expect(Count).toBeGreaterThanOrEqual(acknowledged);
+    expect(tables.hasLostWrites).toBe(false);
+  });
+});
+
+describe('tables notice that they lack what they had answered', () => {
+  const BOOTED = 1_700_000_000;
+  /** Opens, writes an item, and closes or leaves it to the caller. */
+  async function write(dataDir: string, item: string): Promise<Tables> {
+    const tables = await open(dataDir, { bootedAtSeconds: BOOTED });
+    await tables.create(definition);
+    tables.account();
+    dynamo = await clientOf(tables);
+    await put({ connectionId: { S: item }, userId: { S: 'x'.repeat(1_000) } });
+    return tables;
+  }
+  async function isLost(dataDir: string, bootedAtSeconds = BOOTED): Promise<boolean> {
+    const tables = await open(dataDir, { bootedAtSeconds });
+    await tables.close();
+    return tables.hasLostWrites;
+  }
+  /** As a process leaves it that is killed. */
+  async function copyOf(dataDir: string): Promise<string> {
+    const copy = await temporaryDir();
+    cpSync(dataDir, copy, { recursive: true, filter: (file) => !file.endsWith('LOCK') });
+    return copy;
+  }
+
+  it('and nothing else', async () => {
+    const dataDir = await temporaryDir();
+    for (const item of ['a', 'b']) await (await write(dataDir, item)).close();
+    expect(await isLost(dataDir)).toBe(false);
+    const tables = await write(dataDir, 'c');
+    closing.push(() => tables.close());
+    expect(await isLost(await copyOf(dataDir))).toBe(false);
+  });
+
+  it('when they are from an older copy', async () => {
+    const dataDir = await temporaryDir();
+    await (await write(dataDir, 'a')).close();
+    const copy = await copyOf(dataDir);
+    await (await write(dataDir, 'b')).close();
+    rmSync(join(dataDir, 'dynamodb'), { recursive: true });
+    renameSync(join(copy, 'dynamodb'), join(dataDir, 'dynamodb'));
+    expect(await isLost(dataDir)).toBe(true);
+  });
+
+  it('when their log was cut short', async () => {
+    const dataDir = await temporaryDir();
+    const tables = await write(dataDir, 'a');
+    closing.push(() => tables.close());
+    const copy = await copyOf(dataDir);
+    const [log = ''] = globSync(join(copy, 'dynamodb/*.log'));
+    truncateSync(log, statSync(log).size - 100);
+    expect(await isLost(copy)).toBe(true);
+  });
+
+  it('when the machine went down under them, in case', async () => {
+    const dataDir = await temporaryDir();
+    const tables = await write(dataDir, 'a');
+    closing.push(() => tables.close());
+    expect(await isLost(await copyOf(dataDir), BOOTED + 3_600)).toBe(true);
+  });
+
+  it('until that has been dealt with', async () => {
+    const dataDir = await temporaryDir();
+    await (await write(dataDir, 'a')).close();
+    rmSync(join(dataDir, 'dynamodb.mark'));
+    expect(await isLost(dataDir)).toBe(true);
+    expect(await isLost(dataDir)).toBe(true);
+    await (await write(dataDir, 'b')).close();
+    expect(await isLost(dataDir)).toBe(false);
   });
 });
 

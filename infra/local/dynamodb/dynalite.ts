@@ -5,6 +5,7 @@ import type { Account } from '../account.ts';
 import { RequestError, unknownOperation } from '../http/engine.ts';
 import { type Parser, remember } from './expressions.ts';
 import { type QueryInput, query, VALUES_AT_ONCE, type Values } from './query.ts';
+import { type Database, UnwritableError, type Write, Writer, type WriterOptions } from './writer.ts';
 
 /**
  * dynalite (DynamoDB on LevelDB), assembled from its parts: the store and the operations, without its HTTP server.
@@ -35,15 +36,22 @@ interface Store {
     awsAccountId: string;
     put(name: string, table: TableDescription, done: Done): void;
   };
-  readonly db: {
-    open(): Promise<void>;
-    close(): Promise<void>;
-    values(range: object): Values;
-    createValueStream(range: object): ValueStream;
-  };
+  readonly db: Level;
   getItemDb(table: string): Items;
   getIndexDb(kind: 'local' | 'global', table: string, index: string): Items;
 }
+
+/** LevelDB with callbacks, as dynalite calls it. */
+interface Level {
+  open(): Promise<void>;
+  close(): Promise<void>;
+  put(key: string, value: unknown, done: WriteDone): void;
+  del(key: string, done: WriteDone): void;
+  batch(writes: readonly Write[], done: WriteDone): void;
+  values(range: object): Values;
+  createValueStream(range: object): ValueStream;
+}
+type WriteDone = (error?: unknown) => void;
 
 /** Items of a table or of an index. */
 interface Items {
@@ -158,22 +166,27 @@ const operations: ReadonlyMap<string, Operation> = new Map(
 );
 
 interface DynaliteOptions extends Account {
-  /** Where the database lives; without it, in memory. */
-  readonly path?: string;
+  /** Where the database lives, and what its writer needs; without it, in memory. */
+  readonly disk?: WriterOptions & { readonly path: string };
   readonly onWrite?: OnWrite | undefined;
 }
 
 export class Dynalite {
   readonly #store: Store;
   readonly #running = new Set<Promise<unknown>>();
+  readonly #writer: Writer | undefined;
+  /** What was answered in an earlier run may be missing. */
+  readonly hasLostWrites: boolean;
 
-  private constructor(store: Store) {
+  private constructor(store: Store, writer: Writer | undefined, hasLostWrites: boolean) {
     this.#store = store;
+    this.#writer = writer;
+    this.hasLostWrites = hasLostWrites;
   }
 
-  static async open({ path, region, accountId, onWrite }: DynaliteOptions): Promise<Dynalite> {
+  static async open({ disk, region, accountId, onWrite }: DynaliteOptions): Promise<Dynalite> {
     const store: Store = require('dynalite/db').create({
-      path,
+      path: disk?.path,
       createTableMs: 0,
       deleteTableMs: 0,
       updateTableMs: 0,
@@ -183,9 +196,15 @@ export class Dynalite {
     store.tableDb.awsAccountId = accountId;
     // dynalite never closes its iterators: each Query and Scan would leave 10 KB behind.
     store.db.createValueStream = (range) => new ValueStream(store.db.values(range));
+    const writer = disk && writeWith(store.db, disk);
     // It would open by itself, and fail at the first request instead of here.
-    await store.db.open();
-    return new Dynalite(store);
+    const hasLostWrites = writer ? await writer.open() : await store.db.open().then(() => false);
+    return new Dynalite(store, writer, hasLostWrites);
+  }
+
+  /** From now on it is noticed if what is answered gets lost. */
+  account(): void {
+    this.#writer?.account();
   }
 
   /** One operation of the DynamoDB API, from its input to its output. */
@@ -197,7 +216,7 @@ export class Dynalite {
     try {
       return await running;
     } catch (error) {
-      throw asRequestError(error);
+      throw this.#toRequestError(error);
     } finally {
       this.#running.delete(running);
     }
@@ -217,7 +236,15 @@ export class Dynalite {
   async close(): Promise<void> {
     // Operations are several reads and writes: one that lost its database halfway would leave half of them.
     await Promise.allSettled(this.#running);
+    await this.#writer?.close();
     await this.#store.db.close();
+  }
+
+  #toRequestError(error: unknown): unknown {
+    const ofCaller = asRequestError(error);
+    if (ofCaller instanceof RequestError) return ofCaller;
+    // While the database is opened again, reads fail, too.
+    return error instanceof UnwritableError || this.#writer?.isBroken ? unavailable() : error;
   }
 
   #perform({ types, custom, perform }: Operation, input: Record<string, unknown>): Promise<unknown> {
@@ -227,6 +254,25 @@ export class Dynalite {
       perform(this.#store, checked, done);
     });
   }
+}
+
+/** Has all writes go through one writer. */
+function writeWith(db: Level, options: WriterOptions): Writer {
+  // dynalite replaces these methods: its own take callbacks, and what it has closed it does not open again.
+  const own: Database = Object.getPrototypeOf(db);
+  const writer = new Writer(
+    {
+      open: () => own.open.call(db),
+      get: (key) => own.get.call(db, key),
+      batch: (writes, given = { sync: false }) => own.batch.call(db, writes, given),
+      close: () => own.close.call(db),
+    },
+    options,
+  );
+  db.put = (key, value, done) => writer.write([{ type: 'put', key, value }], done);
+  db.del = (key, done) => writer.write([{ type: 'del', key }], done);
+  db.batch = (writes, done) => writer.write(writes, done);
+  return writer;
 }
 
 /** Values as dynalite wants them; a query takes them as they are. */
@@ -257,6 +303,14 @@ const promised = (start: (done: Done) => void): Promise<unknown> =>
   new Promise((resolve, reject) => {
     start((error, output) => (error ? reject(error) : resolve(output)));
   });
+
+/** DynamoDB's word for what is its own fault (API reference, "Error handling"). */
+const unavailable = (): RequestError =>
+  new RequestError(
+    'com.amazonaws.dynamodb.v20120810#InternalServerError',
+    'the tables cannot be written',
+    500,
+  );
 
 function asRequestError(error: unknown): unknown {
   const { statusCode, body } = error as Failure;

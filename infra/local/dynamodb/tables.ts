@@ -8,11 +8,13 @@ import {
   type HttpEngine,
   type HttpRequest,
   type HttpResponse,
+  isUnavailable,
   operationOf,
   parseInput,
   RequestError,
 } from '../http/engine.ts';
 import { owned } from '../owned.ts';
+import { Outage } from '../state/outage.ts';
 import { checksum } from './checksum.ts';
 import { Dynalite, type IndexDescription, type TableDescription } from './dynalite.ts';
 import { runFaulty, type TableFaults } from './faults.ts';
@@ -40,8 +42,10 @@ export interface TablesOptions extends Account {
   readonly clock: Clock;
   readonly faults?: TableFaults | undefined;
   readonly meter?: TableMeter;
-  /** Told of what fails and has no caller. */
+  /** Told of what fails and has no caller: when the tables cannot be written, and when they can again. */
   readonly log?: (line: string) => void;
+  /** When this machine was started, in seconds since the epoch; for tests. */
+  readonly bootedAtSeconds?: number;
 }
 
 type Item = Record<string, unknown>;
@@ -75,9 +79,9 @@ export class Tables implements HttpEngine {
   static async open(options: TablesOptions): Promise<Tables> {
     const { dataDir, region, accountId, meter } = options;
     const onWrite = meter && meterIndexes(meter);
-    const path = dataDir === undefined ? {} : { path: join(dataDir, 'dynamodb') };
+    const disk = dataDir !== undefined && { disk: diskOf(dataDir, options) };
     try {
-      return new Tables(await Dynalite.open({ ...path, region, accountId, onWrite }), options);
+      return new Tables(await Dynalite.open({ ...disk, region, accountId, onWrite }), options);
     } catch (error) {
       throw new Error(`expected to open the tables in ${dataDir}: is another Fanwire using it?`, {
         cause: error,
@@ -105,6 +109,31 @@ export class Tables implements HttpEngine {
 
   bodyBytesMax(): number {
     return BODY_BYTES_MAX;
+  }
+
+  /** What was answered in an earlier run may be missing. */
+  get hasLostWrites(): boolean {
+    return this.#dynalite.hasLostWrites;
+  }
+
+  /** From now on it is noticed if what is answered gets lost. */
+  account(): void {
+    this.#dynalite.account();
+  }
+
+  async deleteItems(
+    { TableName, KeySchema }: TableDefinition,
+    isDoomed: (item: Item) => boolean,
+  ): Promise<void> {
+    const keys = KeySchema.map(({ AttributeName }) => AttributeName);
+    let lastKey: Item | undefined;
+    do {
+      const { Items, LastEvaluatedKey } = await this.#scan({ TableName, ExclusiveStartKey: lastKey });
+      for (const item of Items.filter(isDoomed)) {
+        await this.#dynalite.run('DeleteItem', { TableName, Key: keyOf(item, keys) });
+      }
+      lastKey = LastEvaluatedKey;
+    } while (lastKey);
   }
 
   handle(request: HttpRequest, body: Buffer, response: HttpResponse): Promise<void> {
@@ -174,7 +203,7 @@ export class Tables implements HttpEngine {
   #onSweepError(table: string, error: unknown): void {
     // Somebody has deleted the table, and what was in it.
     if (isError(error, 'ResourceNotFoundException')) this.#expiries.delete(table);
-    else this.#options.log?.(`what has expired in ${table} stays until the next sweep: ${error}`);
+    else if (!isUnavailable(error)) this.#options.log?.(`what has expired in ${table} stays until the next sweep: ${error}`);
   }
 
   /** Looks at the items after `lastKey`; answers with the last one seen, or with nothing at the table's end. */
@@ -188,17 +217,20 @@ export class Tables implements HttpEngine {
         ':now': { N: String(nowSeconds) },
       },
     };
-    const { Items, LastEvaluatedKey } = (await this.#dynalite.run('Scan', {
+    const { Items, LastEvaluatedKey } = await this.#scan({
       ...isExpired,
       FilterExpression: EXPIRED,
       Limit: SWEEP_ITEMS_MAX,
       ExclusiveStartKey: lastKey,
-    })) as { Items: Item[]; LastEvaluatedKey?: Item }; // Scan's output
+    });
     for (const item of Items) {
-      const Key = Object.fromEntries(keys.map((key) => [key, item[key]]));
-      await this.#delete({ ...isExpired, Key, ConditionExpression: EXPIRED });
+      await this.#delete({ ...isExpired, Key: keyOf(item, keys), ConditionExpression: EXPIRED });
     }
     return LastEvaluatedKey;
+  }
+
+  async #scan(input: Record<string, unknown>): Promise<{ Items: Item[]; LastEvaluatedKey?: Item }> {
+    return (await this.#dynalite.run('Scan', input)) as { Items: Item[]; LastEvaluatedKey?: Item }; // Scan's output
   }
 
   /** Not if the item was renewed since the scan: the condition then fails. */
@@ -210,6 +242,17 @@ export class Tables implements HttpEngine {
     }
   }
 }
+
+const keyOf = (item: Item, keys: readonly string[]): Item =>
+  Object.fromEntries(keys.map((key) => [key, item[key]]));
+
+const diskOf = (dataDir: string, { clock, log = () => {}, bootedAtSeconds }: TablesOptions) => ({
+  path: join(dataDir, 'dynamodb'),
+  markFile: join(dataDir, 'dynamodb.mark'),
+  clock,
+  outage: new Outage(`the tables in ${dataDir}`, log),
+  ...(bootedAtSeconds !== undefined && { bootedAtSeconds }),
+});
 
 /** What cannot be changed in a table that is there. */
 function shapeOf(table: TableDescription): unknown {

@@ -1,0 +1,75 @@
+import { closeSync, constants, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { uptime } from 'node:os';
+
+/**
+ * How far a store had come, kept in a file beside it: `BOOTED WRITES STATE`, of a fixed length, overwritten in place.
+ * The store counts its writes, each with the write itself; the mark says how many of them have been answered. So a start
+ * knows whether the store has lost what it had promised:
+ *
+ * - It has fewer writes than the mark says: it was restored from an older copy, or cut short.
+ * - It was in use when the machine went down: the last writes, and those of the mark, may never have reached the disk.
+ *
+ * What a mark cannot show is a copy of the whole directory that is older, mark and all.
+ */
+export interface Mark {
+  /** When the machine was started that wrote it, in seconds since the epoch. */
+  readonly bootedAtSeconds: number;
+  readonly writes: number;
+  /** Closed, and all of it on disk. */
+  readonly isClosed: boolean;
+}
+
+const FORM = /^(\d{12}) (\d{16}) (open {2}|closed)\n$/;
+/** The clock of a machine is set right now and then, so this time is not always the same. */
+const SAME_BOOT_SECONDS = 60;
+
+export const bootedAtSeconds = (): number => Math.round(Date.now() / 1000 - uptime());
+
+/** Nothing if there is none, `damaged` if it is no mark. */
+export function readMark(file: string): Mark | 'damaged' | undefined {
+  let text: string;
+  try {
+    text = readFileSync(file, 'latin1');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+  const [, booted, writes, state] = FORM.exec(text) ?? [];
+  if (state === undefined) return 'damaged';
+  return { bootedAtSeconds: Number(booted), writes: Number(writes), isClosed: state === 'closed' };
+}
+
+/** Whether a store with so many writes may lack some that were answered. */
+export function hasLostWrites(mark: Mark | 'damaged' | undefined, writes: number, booted: number): boolean {
+  if (mark === undefined) return writes > 0; // somebody took it away; a store that never had one has counted nothing
+  if (mark === 'damaged' || writes < mark.writes) return true;
+  return !mark.isClosed && Math.abs(mark.bootedAtSeconds - booted) > SAME_BOOT_SECONDS;
+}
+
+export class MarkFile {
+  readonly #fd: number;
+  readonly #booted: string;
+
+  /** From now on the store counts as open. That is on disk when this returns, so a power cut does not hide it. */
+  constructor(file: string, booted: number, writes: number) {
+    this.#fd = openSync(file, constants.O_RDWR | constants.O_CREAT, 0o600);
+    this.#booted = String(booted).padStart(12, '0');
+    this.set(writes);
+    fsyncSync(this.#fd);
+  }
+
+  /** In the page cache when this returns, so a process that is killed has told it. */
+  set(writes: number): void {
+    this.#write(writes, 'open  ');
+  }
+
+  close(writes: number): void {
+    this.#write(writes, 'closed');
+    fsyncSync(this.#fd);
+    closeSync(this.#fd);
+  }
+
+  #write(writes: number, state: string): void {
+    writeSync(this.#fd, `${this.#booted} ${String(writes).padStart(16, '0')} ${state}\n`, 0, 'latin1');
+  }
+}

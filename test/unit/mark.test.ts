@@ -1,0 +1,46 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { hasLostWrites, MarkFile, readMark } from '../../infra/local/state/mark.ts';
+
+const directory = mkdtempSync(join(tmpdir(), 'fanwire-mark-'));
+const file = join(directory, 'mark');
+afterAll(() => rmSync(directory, { recursive: true }));
+
+const BOOTED = 1_700_000_000;
+const mark = { bootedAtSeconds: BOOTED, writes: 7, isClosed: false };
+
+describe('a store has lost writes', () => {
+  it.each([
+    [false, 'it never had a mark and has counted nothing', undefined, 0, BOOTED],
+    [true, 'its mark was taken away', undefined, 1, BOOTED],
+    [true, 'its mark is damaged', 'damaged' as const, 7, BOOTED],
+    [false, 'the process was killed', mark, 7, BOOTED],
+    [false, 'the process was killed before it answered', mark, 8, BOOTED],
+    [true, 'it is from an older copy, or was cut short', mark, 6, BOOTED],
+    [true, 'the copy is older than a proper end', { ...mark, isClosed: true }, 6, BOOTED],
+    [true, 'the machine went down under it', mark, 7, BOOTED + 3_600],
+    [false, 'the machine went down after it was closed', { ...mark, isClosed: true }, 7, BOOTED + 3_600],
+    [false, 'the clock was set right', mark, 7, BOOTED + 2],
+  ])('%s: %s', (isLost, _, found, writes, booted) => {
+    expect(hasLostWrites(found, writes, booted)).toBe(isLost);
+  });
+});
+
+describe('a mark', () => {
+  it('is read as it was written last', () => {
+    expect(readMark(file)).toBeUndefined();
+    const marks = new MarkFile(file, BOOTED, 123);
+    expect(readMark(file)).toEqual({ bootedAtSeconds: BOOTED, writes: 123, isClosed: false });
+    marks.set(4_567);
+    expect(readMark(file)).toEqual({ bootedAtSeconds: BOOTED, writes: 4_567, isClosed: false });
+    marks.close(4_568);
+    expect(readMark(file)).toEqual({ bootedAtSeconds: BOOTED, writes: 4_568, isClosed: true });
+  });
+
+  it.each(['', 'no mark', '001700000000 0000000000'])('that reads %j is damaged', (text) => {
+    writeFileSync(file, text);
+    expect(readMark(file)).toBe('damaged');
+  });
+});
