@@ -1,5 +1,4 @@
-import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { stop as stopCompiler } from 'esbuild';
@@ -11,6 +10,7 @@ import { toTerminalLine } from './log.ts';
 import type { Ready } from './ready.ts';
 import { boot, type Runtime } from './runtime.ts';
 import { synthesise } from './stack/synth.ts';
+import { makeCodeDirectory } from './state/temporary.ts';
 
 // Lambda's clock is UTC; a worker thread cannot have a time zone of its own.
 process.env.TZ = 'UTC';
@@ -71,12 +71,13 @@ async function run(): Promise<void> {
   const latency = options.latency === undefined ? undefined : parseLatency(options.latency);
   const dataDir = options.ephemeral ? undefined : resolve(options.data);
   // The template is made afresh each time, so it is no state; functions load their code from it while they run.
-  const assemblyDir = mkdtempSync(join(tmpdir(), 'fanwire-'));
-  process.once('exit', () => rmSync(assemblyDir, { recursive: true, force: true }));
-  const [assembly, files] = await Promise.all([synthesise(resolve(options.app), assemblyDir), loadPage()]);
+  const assemblyDir = makeCodeDirectory();
+  const app = resolve(options.app);
+  const [assembly, files] = await Promise.all([synthesise(app, assemblyDir), loadPage()]);
   await stopCompiler(); // its process would stay
   const runtime = await boot({
     assembly,
+    restoreCode: () => synthesiseAgain(app, assemblyDir),
     files,
     port,
     log: (source, line) => {
@@ -91,6 +92,13 @@ async function run(): Promise<void> {
   stopOnSignals(runtime);
   if (options['ready-file']) writeWhole(options['ready-file'], JSON.stringify(runtime.ready, undefined, 2));
   if (!options.quiet) console.log(welcome(runtime.ready, dataDir));
+}
+
+/** For code that somebody has deleted, with the rest of the temporary folder perhaps. */
+async function synthesiseAgain(app: string, directory: string): Promise<void> {
+  rmSync(directory, { recursive: true, force: true });
+  mkdirSync(directory, { recursive: true });
+  await synthesise(app, directory);
 }
 
 /** Renamed into place, so that the file is complete as soon as it is there. */

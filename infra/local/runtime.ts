@@ -55,6 +55,8 @@ const STOP_GRACE_MS = 5_000;
 
 export interface RuntimeOptions extends AccessHooks {
   readonly assembly: Assembly;
+  /** Makes the assembly again, in its place: somebody has deleted the code of a function. */
+  readonly restoreCode?: () => Promise<void>;
   /** 0 takes a free one. */
   readonly port: number;
   /** Where state is kept. Without it, it is gone when the runtime stops. */
@@ -92,7 +94,7 @@ export async function boot(options: RuntimeOptions): Promise<Runtime> {
 }
 
 async function start(options: RuntimeOptions, running: AsyncDisposableStack): Promise<Omit<Runtime, 'stop'>> {
-  const { log, dataDir, clock = systemClock } = options;
+  const { log, dataDir, clock = systemClock, restoreCode } = options;
   const server = new LocalServer((error) => log('server', String(error)));
   const port = await server.listen(options.port);
   running.defer(() => server.close());
@@ -121,7 +123,7 @@ async function start(options: RuntimeOptions, running: AsyncDisposableStack): Pr
   const near: NearServer = { port, plugIn: (messages) => server.plugIn(messages) };
   const functions = new Functions(
     functionSettings(stack, (functionArn) => variables(port, iam.credentialsOf(functionArn))),
-    { clock, log: callers.ofLogs(log), faults: faults?.functions, meter, server: near, scale },
+    { clock, log: callers.ofLogs(log), faults: faults?.functions, meter, server: near, scale, restoreCode },
   );
   running.defer(() => functions.close());
   const invoke = callers.ofLambda(functions.invoke);

@@ -1,7 +1,8 @@
+import { existsSync } from 'node:fs';
 import { type Clock, systemClock } from '../clock.ts';
 import type { EnvironmentDeps, FunctionSettings } from './environment.ts';
-import type { Invoke } from './invoke.ts';
-import { NO_LINEAGE } from './lineage.ts';
+import type { Invocation, Invoke } from './invoke.ts';
+import { type Lineage, NO_LINEAGE } from './lineage.ts';
 import { type Failure, failure } from './outcome.ts';
 import { Pool, type PoolDeps } from './pool.ts';
 
@@ -18,13 +19,22 @@ interface FunctionsDeps {
   readonly meter?: EnvironmentDeps['meter'];
   readonly server?: EnvironmentDeps['server'];
   readonly scale?: PoolDeps['scale'];
+  /** Makes code again that has been deleted while it is needed. */
+  readonly restoreCode?: (() => Promise<void>) | undefined;
 }
 
 /** Runs Lambda functions in worker threads, as Lambda runs them in its execution environments. */
 export class Functions {
   readonly #pools: ReadonlyMap<string, Pool>;
+  readonly #restoreCode: FunctionsDeps['restoreCode'];
+  /** Under way: what several functions miss is made once. */
+  #restoring: Promise<void> | undefined;
 
-  constructor(functions: readonly FunctionSettings[], { clock = systemClock, log, ...deps }: FunctionsDeps) {
+  constructor(
+    functions: readonly FunctionSettings[],
+    { clock = systemClock, log, restoreCode, ...deps }: FunctionsDeps,
+  ) {
+    this.#restoreCode = restoreCode;
     const createPool = (settings: FunctionSettings) => {
       const logLine = (line: string): void => {
         deps.meter?.logged(settings.name, Buffer.byteLength(line));
@@ -41,12 +51,9 @@ export class Functions {
     if (!pool) return failure('crashed', 'ResourceNotFoundException', `Function not found: ${functionArn}`);
     const json = toJson(event);
     if (typeof json !== 'string') return json;
-    try {
-      return await pool.invoke(json, lineage);
-    } catch (error) {
-      // A thread that cannot even start, as with NODE_OPTIONS that Node refuses.
-      return failure('crashed', 'Runtime.ExitError', String(error));
-    }
+    const invocation = await invokeIn(pool, json, lineage);
+    if (!isLacking(invocation, pool) || !(await this.#restore(pool))) return invocation;
+    return invokeIn(pool, json, lineage); // nothing of it had run
   };
 
   /** Resolves once an event would be handled at once. */
@@ -63,11 +70,39 @@ export class Functions {
     }
   };
 
+  /** Whether there is hope that deleted code is there again. */
+  async #restore(pool: Pool): Promise<boolean> {
+    if (!this.#restoreCode) return false;
+    this.#restoring ??= this.#restoreCode().finally(() => {
+      this.#restoring = undefined;
+    });
+    try {
+      await this.#restoring;
+      return true;
+    } catch (error) {
+      pool.log(`its code was deleted, and could not be made again: ${error}`);
+      return false;
+    }
+  }
+
   /** Stops all code. What is under way fails. */
   async close(): Promise<void> {
     await Promise.all([...this.#pools.values()].map((pool) => pool.close()));
   }
 }
+
+async function invokeIn(pool: Pool, json: string, lineage: Lineage): Promise<Invocation> {
+  try {
+    return await pool.invoke(json, lineage);
+  } catch (error) {
+    // A thread that cannot even start, as with NODE_OPTIONS that Node refuses.
+    return failure('crashed', 'Runtime.ExitError', String(error));
+  }
+}
+
+/** Whether it failed because the function's code, which was there at the start, is there no more. */
+const isLacking = (invocation: Invocation, { codeDirectory }: Pool): boolean =>
+  !invocation.ok && invocation.errorType === 'Runtime.ImportModuleError' && !existsSync(codeDirectory);
 
 /** The event as JSON, or why Lambda would refuse it. */
 function toJson(event: unknown): string | Failure {

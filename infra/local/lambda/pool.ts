@@ -56,6 +56,14 @@ export class Pool {
     this.#deps = deps;
   }
 
+  get codeDirectory(): string {
+    return this.#settings.codeDirectory;
+  }
+
+  log(line: string): void {
+    this.#deps.log(line);
+  }
+
   /** Handles an event, given as JSON, that comes from what has this lineage. */
   async invoke(event: string, lineage: Lineage): Promise<Invocation> {
     if (this.#closed) return CLOSED;
