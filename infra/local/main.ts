@@ -7,6 +7,7 @@ import { UNLIMITED } from './apigateway/throttle.ts';
 import type { LatencyOptions } from './latency/latencies.ts';
 import { isProfileName, PROFILES } from './latency/profiles.ts';
 import { toTerminalLine } from './log.ts';
+import { whenOrphaned } from './parent.ts';
 import type { Ready } from './ready.ts';
 import { boot, type Runtime } from './runtime.ts';
 import { synthesise } from './stack/synth.ts';
@@ -67,6 +68,7 @@ function parseLatency(text: string): LatencyOptions {
 }
 
 async function run(): Promise<void> {
+  stopOnSignals();
   const port = parsePort(options.port);
   const latency = options.latency === undefined ? undefined : parseLatency(options.latency);
   const dataDir = options.ephemeral ? undefined : resolve(options.data);
@@ -75,7 +77,7 @@ async function run(): Promise<void> {
   const app = resolve(options.app);
   const [assembly, files] = await Promise.all([synthesise(app, assemblyDir), loadPage()]);
   await stopCompiler(); // its process would stay
-  const runtime = await boot({
+  runtime = await boot({
     assembly,
     restoreCode: () => synthesiseAgain(app, assemblyDir),
     files,
@@ -89,7 +91,6 @@ async function run(): Promise<void> {
     ...(latency && { latency }),
     ...(options['no-throttle'] && { limits: UNLIMITED }),
   });
-  stopOnSignals(runtime);
   if (options['ready-file']) writeWhole(options['ready-file'], JSON.stringify(runtime.ready, undefined, 2));
   if (!options.quiet) console.log(welcome(runtime.ready, dataDir));
 }
@@ -124,17 +125,23 @@ function welcome({ websocketUrl, consoleUrl, endpoint }: Ready, dataDir: string 
 `;
 }
 
-function stopOnSignals(runtime: Runtime): void {
-  let stopping = false;
-  const stop = () => {
-    if (stopping) process.exit(1); // the second signal does not wait
-    stopping = true;
-    runtime.stop().then(
-      () => process.exit(0),
-      (error: unknown) => fail(String(error)),
-    );
-  };
-  process.on('SIGINT', stop).on('SIGTERM', stop);
+/** What stops the system in order; before it runs, there is nothing to be stopped. */
+let runtime: Runtime | undefined;
+let isStopping = false;
+
+function stop(): void {
+  if (isStopping || !runtime) process.exit(1); // the second signal does not wait
+  isStopping = true;
+  runtime.stop().then(
+    () => process.exit(0),
+    (error: unknown) => fail(String(error)),
+  );
+}
+
+function stopOnSignals(): void {
+  process.on('SIGINT', stop).on('SIGTERM', stop).on('SIGHUP', stop);
+  // Not all that ends npm reaches what npm runs. Who starts this file by hand may well leave it alone.
+  if (process.env.npm_lifecycle_event !== undefined) whenOrphaned(() => isStopping || stop());
 }
 
 function fail(message: string): never {
