@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util';
 import { stop as stopCompiler } from 'esbuild';
 import { loadPage } from '../web/files.ts';
 import { UNLIMITED } from './apigateway/throttle.ts';
+import { liftBudget } from './fanwire/budget.ts';
 import type { LatencyOptions } from './latency/latencies.ts';
 import { isProfileName, PROFILES } from './latency/profiles.ts';
 import { toTerminalLine } from './log.ts';
@@ -24,7 +25,7 @@ const USAGE = `npm start -- [options]
   --ready-file FILE   written once everything serves: JSON with URLs, names and credentials
   --faults            let PUT /_fanwire/faults make things go wrong
   --latency aws[:N]   everything takes as long as on AWS; N is the seed of its dice (1)
-  --no-throttle       lift the throttles of an account
+  --no-throttle       lift the throttles of an account, and Fanwire's own budget of requests, for measurements
   --quiet             print nothing but errors
   --help`;
 
@@ -78,7 +79,7 @@ async function run(): Promise<void> {
   const [assembly, files] = await Promise.all([synthesise(app, assemblyDir), loadPage()]);
   await stopCompiler(); // its process would stay
   runtime = await boot({
-    assembly,
+    assembly: options['no-throttle'] ? { ...assembly, template: liftBudget(assembly.template) } : assembly,
     restoreCode: () => synthesiseAgain(app, assemblyDir),
     files,
     port,
