@@ -1,6 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { isRecord } from '../../shared/protocol/json.ts';
+import { stateProblem } from './state/problem.ts';
+import { writeWhole } from './state/whole.ts';
 
 /** A key id and its secret: the lasting kind of credentials. */
 export interface AccessKey {
@@ -30,12 +33,31 @@ export const createSessionCredentials = (): SessionCredentials => ({
 export function keepAccessKey(dataDir: string): AccessKey {
   const file = join(dataDir, 'credentials.json');
   try {
-    return JSON.parse(readFileSync(file, 'utf8')) as AccessKey;
+    const kept = existsSync(file) ? readFileSync(file, 'utf8') : undefined;
+    if (kept !== undefined) return parse(kept, file);
+    const credentials = createAccessKey();
+    mkdirSync(dataDir, { recursive: true });
+    writeWhole(file, JSON.stringify(credentials));
+    return credentials;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    throw (error as NodeJS.ErrnoException).code === undefined ? error : stateProblem(file, dataDir, error);
   }
-  const credentials = createAccessKey();
-  mkdirSync(dataDir, { recursive: true });
-  writeFileSync(file, JSON.stringify(credentials), { mode: 0o600 });
-  return credentials;
+}
+
+function parse(text: string, file: string): AccessKey {
+  const { accessKeyId, secretAccessKey } = parseRecord(text);
+  if (typeof accessKeyId === 'string' && typeof secretAccessKey === 'string') {
+    return { accessKeyId, secretAccessKey };
+  }
+  // What it holds instead is not shown: half of it may be the secret.
+  throw new Error(`expected an access key in ${file}, got something else: remove that file to get a new one`);
+}
+
+function parseRecord(text: string): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(text);
+    return isRecord(value) ? value : {};
+  } catch {
+    return {}; // told by who asked
+  }
 }

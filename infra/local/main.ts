@@ -1,4 +1,4 @@
-import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { stop as stopCompiler } from 'esbuild';
@@ -13,6 +13,7 @@ import type { Ready } from './ready.ts';
 import { boot, type Runtime } from './runtime.ts';
 import { synthesise } from './stack/synth.ts';
 import { makeCodeDirectory } from './state/temporary.ts';
+import { writeWhole } from './state/whole.ts';
 
 // Lambda's clock is UTC; a worker thread cannot have a time zone of its own.
 process.env.TZ = 'UTC';
@@ -101,12 +102,6 @@ async function synthesiseAgain(app: string, directory: string): Promise<void> {
   rmSync(directory, { recursive: true, force: true });
   mkdirSync(directory, { recursive: true });
   await synthesise(app, directory);
-}
-
-/** Renamed into place, so that the file is complete as soon as it is there. */
-function writeWhole(file: string, text: string): void {
-  writeFileSync(`${file}.part`, text, { mode: 0o600 });
-  renameSync(`${file}.part`, file);
 }
 
 function welcome({ websocketUrl, consoleUrl, endpoint }: Ready, dataDir: string | undefined): string {

@@ -1,12 +1,16 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { cpSync, globSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { assemblyOf, synthesiseAll } from '../support/assemblies.ts';
 import { BackEnd } from '../support/back-end.ts';
 import { Client } from '../support/client.ts';
 import { type SystemOptions, spawnMain, startSystem } from '../support/system.ts';
 
+const ROOT = join(import.meta.dirname, '../..');
+const START = join(ROOT, 'infra/local/start.js');
 const dataDir = mkdtempSync(join(tmpdir(), 'fanwire-start-'));
 const running: (() => Promise<void>)[] = [];
 afterEach(async () => {
@@ -32,7 +36,9 @@ async function runSynthesised(...args: string[]): Promise<{ code: number | null;
   return outcomeOf(spawnMain(args, assembly));
 }
 
-function outcomeOf(child: ReturnType<typeof spawnMain>): Promise<{ code: number | null; output: string }> {
+function outcomeOf(
+  child: Pick<ChildProcess, 'once'> & { readonly stdout: Readable; readonly stderr: Readable },
+): Promise<{ code: number | null; output: string }> {
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += chunk));
   return new Promise((resolve) => child.once('close', (code) => resolve({ code, output })));
@@ -64,7 +70,7 @@ describe('npm start', () => {
     expect([byPort.code, byPort.output]).toEqual([1, expect.stringContaining(`Port ${port} is taken`)]);
     expect([byDirectory.code, byDirectory.output]).toEqual([
       1,
-      expect.stringContaining('is another Fanwire using it?'),
+      expect.stringContaining(`${dataDir} is in use by another Fanwire`),
     ]);
   });
 
@@ -76,6 +82,113 @@ describe('npm start', () => {
     expect(second.ready.secretAccessKey).toBe(first.ready.secretAccessKey);
     const backEnd = new BackEnd(second.ready);
     await expect.poll(() => backEnd.depth('ingestDeadLetters'), { timeout: 20_000 }).toBe(2);
+  });
+
+  it('begins new epochs when its tables are from an older copy', async () => {
+    const directory = join(dataDir, 'older');
+    const tables = join(directory, 'dynamodb');
+    const publish = async () => {
+      const system = await startSystem({ dataDir: directory });
+      const client = await Client.open(system.ready.websocketUrl);
+      const { epoch, offset } = await client.ask({ action: 'publish', topic: 'chat/old', data: 1 });
+      await client.close();
+      await system.stop();
+      return { epoch, offset, output: system.output() };
+    };
+    const first = await publish();
+    cpSync(tables, `${tables}.copy`, { recursive: true });
+    const second = await publish();
+    expect([second.epoch, second.offset]).toEqual([first.epoch, 2]);
+    rmSync(tables, { recursive: true });
+    renameSync(`${tables}.copy`, tables);
+    const third = await publish();
+    expect([third.epoch === first.epoch, third.offset]).toEqual([false, 1]);
+    expect(third.output).toContain('Topics with history begin a new epoch');
+    const fourth = await publish();
+    expect([fourth.epoch, fourth.offset]).toEqual([third.epoch, 2]);
+  });
+
+  it('makes code again that is deleted while it runs', async () => {
+    const { ready, pid } = await start({});
+    const [code = ''] = globSync(join(tmpdir(), `fanwire-code-${pid}-*`));
+    rmSync(code, { recursive: true });
+    const client = await Client.open(ready.websocketUrl);
+    expect(await client.ask({ action: 'whoami' })).toMatchObject({ type: 'ack' });
+    await client.close();
+  });
+
+  describe('says in words, and without a stack, what is wrong with', () => {
+    const directory = join(dataDir, 'damaged');
+    const stateWith = (file: string, text: string): void => {
+      mkdirSync(join(directory, 'dynamodb'), { recursive: true });
+      writeFileSync(join(directory, file), text);
+    };
+    afterEach(() => rmSync(directory, { recursive: true, force: true }));
+
+    it.each([
+      ['an empty key', 'credentials.json', '', 'remove that file to get a new one'],
+      ['half a key', 'credentials.json', '{"accessKeyId":"AKIA', 'remove that file to get a new one'],
+      ['damaged tables', 'dynamodb/CURRENT', 'garbage', 'the tables in'],
+      ['damaged queues', 'fauxqs.db', 'garbage'.repeat(1_000), 'the queues in'],
+    ])('%s', async (_, file, text, words) => {
+      stateWith(file, text);
+      const { code, output } = await runSynthesised('--port', '0', '--data', directory);
+      expect([code, output]).toEqual([1, expect.stringContaining(words)]);
+      expect(output).toMatch(/remove that (file|directory)/);
+      expect(output).not.toMatch(/another Fanwire|AKIA|\n\s+at /);
+    });
+
+    it('a directory that is a file', async () => {
+      stateWith('file', '');
+      const { code, output } = await runSynthesised('--port', '0', '--data', join(directory, 'file'));
+      expect([code, output]).toEqual([
+        1,
+        expect.stringContaining('expected a directory that can be written'),
+      ]);
+      expect(output).not.toMatch(/\n\s+at /);
+    });
+
+    const manifest = (artifacts: object): string =>
+      `import { writeFileSync } from 'node:fs';
+      writeFileSync(process.env.CDK_OUTDIR + '/manifest.json', ${JSON.stringify(JSON.stringify({ artifacts }))});`;
+    const stack = { type: 'aws:cloudformation:stack', properties: { templateFile: 'x.json' } };
+    it.each([
+      ['an app that is none', '', 'to be a CDK app, got no assembly from it'],
+      ['an app without a stack', manifest({}), 'expected an app with one stack, got none'],
+      [
+        'an app with two',
+        manifest({ One: stack, Two: stack }),
+        'expected an app with one stack, got One, Two',
+      ],
+      ['an app whose packages are not installed', "import 'not-installed';", 'Install it with: npm ci'],
+    ])('%s', async (_, text, words) => {
+      stateWith('app.mjs', text);
+      const { code, output } = await run('--ephemeral', '--port', '0', '--app', join(directory, 'app.mjs'));
+      expect([code, output]).toEqual([1, expect.stringContaining(words)]);
+      expect(output).not.toMatch(/\n\s+at /);
+    });
+
+    it('a Node that cannot run it', async () => {
+      const child = spawn(process.execPath, ['--no-experimental-strip-types', START]);
+      const { code, output } = await outcomeOf(child);
+      expect([code, output]).toEqual([
+        1,
+        expect.stringMatching(/^Fanwire runs on Node 24, .*npm ci && npm start\n$/),
+      ]);
+    });
+
+    it('a folder in which nothing is installed', async () => {
+      for (const part of ['infra', 'shared', 'package.json']) {
+        cpSync(join(ROOT, part), join(directory, part), { recursive: true });
+      }
+      const { code, output } = await outcomeOf(
+        spawn(process.execPath, [join(directory, 'infra/local/start.js')], { cwd: directory }),
+      );
+      expect([code, output]).toEqual([
+        1,
+        expect.stringMatching(/^Something is not installed: .*\nInstall it with: npm ci\n$/),
+      ]);
+    });
   });
 
   it('names everything in an app that does not run here, with a hint', async () => {

@@ -220,7 +220,7 @@ describe('tables', () => {
     const dataDir = await temporaryDir();
     const tables = await open(dataDir);
     closing.push(() => tables.close());
-    await expect(open(dataDir)).rejects.toThrow(`expected to open the tables in ${dataDir}`);
+    await expect(open(dataDir)).rejects.toThrow(`${dataDir} is in use by another Fanwire`);
   });
 
   it('finish what is under way before they close', async () => {

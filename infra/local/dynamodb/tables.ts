@@ -15,6 +15,7 @@ import {
 } from '../http/engine.ts';
 import { owned } from '../owned.ts';
 import { Outage } from '../state/outage.ts';
+import { stateProblem } from '../state/problem.ts';
 import { checksum } from './checksum.ts';
 import { Dynalite, type IndexDescription, type TableDescription } from './dynalite.ts';
 import { runFaulty, type TableFaults } from './faults.ts';
@@ -83,9 +84,7 @@ export class Tables implements HttpEngine {
     try {
       return new Tables(await Dynalite.open({ ...disk, region, accountId, onWrite }), options);
     } catch (error) {
-      throw new Error(`expected to open the tables in ${dataDir}: is another Fanwire using it?`, {
-        cause: error,
-      });
+      throw dataDir === undefined ? error : stateProblem('the tables', dataDir, error);
     }
   }
 

@@ -1,4 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
+import { stateProblem } from '../state/problem.ts';
 
 /**
  * fauxqs (SQS on SQLite), assembled from its parts. Its public `startFauxqs` always listens on 0.0.0.0, on a port of
@@ -193,7 +194,12 @@ export function openStore(dataDir: string | undefined, region: string): Store {
   store.region = region;
   // No `sqs.{region}.localhost` in queue URLs: that name does not resolve everywhere.
   store.host = '';
-  if (dataDir !== undefined) persist(store, new persistence.PersistenceManager(dataDir));
+  if (dataDir === undefined) return store;
+  try {
+    persist(store, new persistence.PersistenceManager(dataDir));
+  } catch (error) {
+    throw stateProblem('the queues', dataDir, error);
+  }
   return store;
 }
 

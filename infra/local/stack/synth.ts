@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -17,7 +17,10 @@ interface Artifact {
   readonly properties: { readonly templateFile: string; readonly stackName?: string };
 }
 
-/** Runs a CDK app as `cdk synth` does, which needs neither the CLI nor an AWS account, and reads its one stack. */
+/**
+ * Runs a CDK app as `cdk synth` does, which needs neither the CLI nor an AWS account, and reads its one stack. Errors
+ * are for the person who has started it.
+ */
 export async function synthesise(app: string, directory: string): Promise<Assembly> {
   await run(app, {
     ...process.env,
@@ -26,7 +29,7 @@ export async function synthesise(app: string, directory: string): Promise<Assemb
     CDK_CONTEXT_JSON: JSON.stringify({ 'aws:cdk:enable-path-metadata': true }),
   });
   surroundAsLambda(directory);
-  return readAssembly(directory);
+  return readAssembly(app, directory);
 }
 
 /** Gives the code in the assets what it finds around it on Lambda, and nothing else. */
@@ -50,18 +53,33 @@ function run(app: string, env: NodeJS.ProcessEnv): Promise<void> {
     child.once('error', reject);
     child.once('close', (code) => {
       if (code === 0) resolve();
-      else reject(new Error(`The CDK app ${app} did not synthesise (exit code ${code}):\n${output}`));
+      else reject(new Error(`The CDK app ${app} did not synthesise${reasonIn(output, app, code)}`));
     });
   });
 }
 
-function readAssembly(directory: string): Assembly {
+/** What needs no stack trace is said without one. */
+function reasonIn(output: string, app: string, code: number | null): string {
+  if (output.includes(`Cannot find module '${app}'`)) return ': there is no such file';
+  const missing = /^Error \[ERR_MODULE_NOT_FOUND\]: (Cannot find package .+)$/m.exec(output)?.[1];
+  if (missing !== undefined) return `: ${missing}\nInstall it with: npm ci`;
+  return ` (exit code ${code}):\n${output}`;
+}
+
+function readAssembly(app: string, directory: string): Assembly {
   const read = (file: string) => JSON.parse(readFileSync(join(directory, file), 'utf8'));
-  const artifacts = Object.entries(read('manifest.json').artifacts as Record<string, Artifact>);
+  if (!existsSync(join(directory, 'manifest.json'))) {
+    throw new Error(
+      `expected ${app} to be a CDK app, got no assembly from it. ` +
+        'Does it call `app.synth()`, and leave `outdir` alone or take it from CDK_OUTDIR?',
+    );
+  }
+  const artifacts = Object.entries<Artifact>(read('manifest.json').artifacts ?? {});
   const stacks = artifacts.filter(([, { type }]) => type === 'aws:cloudformation:stack');
   const [stack, ...others] = stacks;
   if (!stack || others.length > 0) {
-    throw new Error(`expected an app with one stack, got ${stacks.map(([id]) => id).join(', ') || 'none'}`);
+    const found = stacks.map(([id]) => id).join(', ') || 'none';
+    throw new Error(`expected an app with one stack, got ${found}: ${app}`);
   }
   const [id, { properties }] = stack;
   return {
