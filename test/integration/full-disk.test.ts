@@ -1,8 +1,11 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { globSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
+import { systemClock } from '../../infra/local/clock.ts';
+import { Dynalite } from '../../infra/local/dynamodb/dynalite.ts';
+import { Outage } from '../../infra/local/state/outage.ts';
 import { BackEnd } from '../support/back-end.ts';
 import { Client } from '../support/client.ts';
 import { type System, startSystem } from '../support/system.ts';
@@ -21,8 +24,8 @@ async function start(): Promise<System> {
 }
 
 /** No file of the process may grow beyond it (its soft limit, which can be raised again), which is as near to a full disk as a test gets. */
-const limit = (system: System, bytes: number | 'unlimited'): void =>
-  void execFileSync('prlimit', ['--pid', String(system.pid), `--fsize=${bytes}:`]);
+const limit = ({ pid }: Pick<System, 'pid'>, bytes: number | 'unlimited'): void =>
+  void execFileSync('prlimit', ['--pid', String(pid), `--fsize=${bytes}:`]);
 
 const isAlive = async ({ ready }: System): Promise<boolean> =>
   (await fetch(`${ready.endpoint}/_fanwire/health`)).ok;
@@ -62,5 +65,54 @@ describe.runIf(process.platform === 'linux')('a full disk', () => {
     expect(acknowledged.filter((offset) => !kept.has(offset))).toEqual([]);
     expect(new Set(acknowledged).size).toBe(acknowledged.length);
     expect(again.output()).not.toContain('new epoch');
-  });
+  }, 120_000);
+
+  it('has the tables keep what they acknowledge after it', async () => {
+    const source = (file: string): string =>
+      JSON.stringify(join(import.meta.dirname, '../../infra/local', file));
+    const script = `
+      import { setTimeout } from 'node:timers/promises';
+      import { systemClock } from ${source('clock.ts')};
+      import { Dynalite } from ${source('dynamodb/dynalite.ts')};
+      import { Outage } from ${source('state/outage.ts')};
+      const [, path] = process.argv;
+      const disk = { path, markFile: path + '.mark', clock: systemClock, outage: new Outage('the tables', console.log) };
+      const dynalite = await Dynalite.open({ disk, region: 'eu-west-1', accountId: '0' });
+      const key = { AttributeName: 'id', AttributeType: 'S' };
+      await dynalite.run('CreateTable', {
+        ...{ TableName: 'items', AttributeDefinitions: [key], BillingMode: 'PAY_PER_REQUEST' },
+        KeySchema: [{ AttributeName: 'id', KeyType: 'HASH' }],
+      });
+      dynalite.account();
+      for (let id = 0, acknowledged = 0; acknowledged < 500; id++) {
+        try {
+          const Item = { id: { S: String(id) }, text: { S: 'x'.repeat(777) } };
+          await dynalite.run('PutItem', { TableName: 'items', Item });
+          console.log(id);
+          acknowledged++;
+        } catch {
+          await setTimeout(50);
+        }
+      }
+      process.kill(process.pid, 'SIGKILL');`;
+    const path = join(dataDir, 'tables');
+    const command = `ulimit -S -f 200; exec '${process.execPath}' --input-type=module -e "$0" "$1"`;
+    const child = spawn('sh', ['-c', command, script, path]);
+    let output = '';
+    for await (const chunk of child.stdout) {
+      output += chunk;
+      if (output.includes('cannot be written') && child.pid) limit({ pid: child.pid }, 'unlimited');
+    }
+    const acknowledged = output.match(/^\d+$/gm) ?? [];
+    expect(output).toContain('the tables can be written again');
+    const disk = { path, markFile: `${path}.mark`, clock: systemClock, outage: new Outage('', () => {}) };
+    const dynalite = await Dynalite.open({ disk, region: 'eu-west-1', accountId: '0' });
+    const { Items } = (await dynalite.run('Scan', { TableName: 'items' })) as {
+      Items: { id: { S: string } }[];
+    };
+    await dynalite.close();
+    expect(acknowledged).toHaveLength(500);
+    expect(acknowledged.filter((id) => !Items.some((item) => item.id.S === id))).toEqual([]);
+    expect(dynalite.hasLostWrites).toBe(false);
+  }, 60_000);
 });
