@@ -1,8 +1,9 @@
 import type { QueueRecord } from '../../shared/lambda/events.ts';
 import type { FailedRecord } from '../../shared/lambda/worker.ts';
 import { badRequest, ClientError } from '../../shared/protocol/errors.ts';
+import { NESTING_MAX } from '../../shared/protocol/frames.ts';
 import type { Namespaces } from '../../shared/protocol/namespaces.ts';
-import { parseObject } from '../../shared/protocol/parse.ts';
+import { expectShallow, parseObject } from '../../shared/protocol/parse.ts';
 import {
   type Envelope,
   expectAllowed,
@@ -10,6 +11,7 @@ import {
   type Publication,
   parsePublication,
 } from '../../shared/protocol/publication.ts';
+import { memberText } from '../../shared/protocol/source.ts';
 import type { DeadLetters } from '../../shared/queues/queues.ts';
 
 /** What parsing needs. */
@@ -29,6 +31,9 @@ export interface ParsedRecord {
   readonly acceptedAtMs: number;
   readonly expiresAtMs: number | undefined;
 }
+
+/** A detail may be as deep as a frame. */
+const ENVELOPE_LEVELS = 1;
 
 /** A bad event becomes a dead letter with its reason, and harms no other event of its batch. */
 export async function parseRecords(
@@ -56,7 +61,8 @@ function parseRecord(
 ): ParsedRecord | ClientError {
   try {
     const { detail, ...envelope } = parseEvent(record.body);
-    const { logged, ...rest } = parsePublication(detail, envelope);
+    const text = memberText(record.body, 'detail') ?? '';
+    const { logged, ...rest } = parsePublication(detail, text, envelope);
     const publication = logged?.table === logTable ? { ...rest, logged } : rest;
     expectAllowed(publication, namespaces);
     return {
@@ -86,6 +92,7 @@ function parseEvent(body: string): Envelope & { readonly detail: unknown } {
   } catch {
     throw badRequest('an EventBridge event', body);
   }
+  expectShallow(body, ENVELOPE_LEVELS + NESTING_MAX);
   const { id, time, detail } = parseObject('an EventBridge event', event);
   if (typeof id !== 'string' || typeof time !== 'string' || Number.isNaN(Date.parse(time))) {
     throw badRequest('an EventBridge event with an id and a time', { id, time });

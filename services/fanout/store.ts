@@ -2,6 +2,7 @@ import type { LogEntry } from '../../shared/data/log.ts';
 import { type SequenceDeps, type Sequenced, sequence } from '../../shared/data/sequence/sequence.ts';
 import type { QueueRecord } from '../../shared/lambda/events.ts';
 import type { Receipt } from '../../shared/protocol/frames.ts';
+import { messageJson } from '../../shared/protocol/json.ts';
 import {
   type HistoryNamespace,
   keepsHistory,
@@ -53,7 +54,7 @@ export async function store({ target, drafts }: TargetBatch, deps: StoreDeps): P
 
 const volatile = ({ record, message, expiresAtMs, except = [] }: TargetDraft): Deliverable => ({
   record,
-  message: toJobMessage(message, expiresAtMs),
+  message: toJobMessage(messageJson(message), expiresAtMs),
   except,
 });
 
@@ -90,16 +91,13 @@ interface Stored {
 
 const numbered = ({ draft: { record }, entry }: Stored): Deliverable => ({
   record,
-  message: {
-    json: entry.json ?? '',
-    ...(entry.expiresAtMs !== undefined && { expiresAtMs: entry.expiresAtMs }),
-  },
+  message: toJobMessage(entry.json ?? '', entry.expiresAtMs),
   except: entry.except ?? [],
   skipped: skipped(entry.offset),
 });
 
 /** What connections get that would wait for an offset which has no message for them. */
-const skipped = (offset: number): JobMessage => toJobMessage({ offset, skipped: true }, undefined);
+const skipped = (offset: number): JobMessage => toJobMessage(JSON.stringify({ offset, skipped: true }));
 
 /** Everybody is told: the publish route took an offset for a message that had one. */
 const unusedOffset = ({ record, place }: TargetDraft): Deliverable[] =>
@@ -125,7 +123,7 @@ function receiptFor(
     {
       group: connectionId,
       type: 'receipt',
-      messages: [toJobMessage({ ...(id !== undefined && { id }), ...content }, undefined)],
+      messages: [toJobMessage(JSON.stringify({ ...(id !== undefined && { id }), ...content }))],
       connectionIds: [connectionId],
       shards: [],
       attempt: 1,

@@ -16,13 +16,13 @@ export interface HistoryDeps extends ReplayDeps {
 export async function history(
   { connectionId, frame }: RouteInput<HistoryFrame>,
   deps: HistoryDeps,
-): Promise<AckFrame<'history'>> {
+): Promise<AckFrame<'history', string>> {
   const { topic, limit, reverse, after, before } = frame;
   const namespace = historyNamespaceOf(topic, deps.namespaces);
   const head = await deps.logs.open(topic, deps.newId());
   const log = { topic, epoch: head.epoch };
   const view = { log, head, namespace, connectionId };
-  const reply = (page: LogPage | LogLoss) => ack(Action.history, frame, { topic, ...page });
+  const reply = (page: LogPage<string> | LogLoss) => ack(Action.history, frame, { topic, ...page });
   if (reverse) return reply(toLogPage(log, await readBack(before, limit, view, deps)));
   if (!after) return reply(toLogPage(log, await readFromOldest(limit, view, deps)));
   const page = await readAfter(after, limit, view, deps);

@@ -23,7 +23,7 @@ export async function catchUp(
   namespace: HistoryNamespace,
   connectionId: string,
   deps: Pick<SubscribeDeps, 'logs' | 'newId' | 'now' | 'wait'>,
-): Promise<LogPage | LogLoss> {
+): Promise<LogPage<string> | LogLoss> {
   const head = await deps.logs.open(topic, deps.newId());
   const log = { topic, epoch: head.epoch };
   const view = { log, head, namespace, connectionId };
@@ -37,7 +37,7 @@ async function recover(
   position: Position,
   view: View,
   deps: Pick<SubscribeDeps, 'logs' | 'now' | 'wait'>,
-): Promise<LogPage | LogLoss> {
+): Promise<LogPage<string> | LogLoss> {
   const { log, head, namespace } = view;
   const lost = (reason: LossReason): LogLoss => ({
     epoch: log.epoch,

@@ -32,7 +32,7 @@ export interface SubscribeDeps extends ReplayDeps {
 export async function subscribe(
   input: RouteInput<SubscribeFrame>,
   deps: SubscribeDeps,
-): Promise<AckFrame<'subscribe'>> {
+): Promise<AckFrame<'subscribe', string>> {
   const { connectionId, frame } = input;
   const { topic: pattern, position, rewind } = frame;
   const namespace = namespaceOf(pattern, deps.namespaces);

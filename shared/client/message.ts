@@ -17,6 +17,7 @@ export interface Message<T = unknown> {
   /** ISO 8601. */
   readonly publishedAt: string;
   readonly publisher: Publisher;
+  /** As JSON.parse reads it: numbers in double precision. */
   readonly data: T;
   /** With `offset`: the position of the message, on topics that keep history. */
   readonly epoch?: string;

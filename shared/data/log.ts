@@ -1,5 +1,6 @@
 import { type DynamoDBClient, GetItemCommand, PutItemCommand, QueryCommand } from '@aws-sdk/client-dynamodb';
 import type { WireMessage } from '../protocol/frames.ts';
+import { type DataJson, messageJson } from '../protocol/json.ts';
 import type { RetryClock } from '../retry.ts';
 import { getAll, type Item, ifConditionHolds } from './dynamo.ts';
 import { expiryAfter, isLive, nowInSeconds } from './expiry.ts';
@@ -38,8 +39,8 @@ export interface LogEntry {
 }
 
 /** The `json` of a message at an offset. */
-export const entryJson = ({ messageId, ...rest }: WireMessage, offset: number): string =>
-  JSON.stringify({ messageId, offset, ...rest });
+export const entryJson = ({ messageId, ...rest }: WireMessage<DataJson>, offset: number): string =>
+  messageJson({ messageId, offset, ...rest });
 
 /** Which offset a message has, decided before the message is written there. */
 export interface Claim {

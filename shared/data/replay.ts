@@ -1,12 +1,6 @@
 import { mapAll } from '../async.ts';
 import type { LogPage } from '../protocol/acks.ts';
-import {
-  type LoggedMessage,
-  type LossReason,
-  type Position,
-  REPLAY_MAX,
-  type Rewind,
-} from '../protocol/frames.ts';
+import { type LossReason, type Position, REPLAY_MAX, type Rewind } from '../protocol/frames.ts';
 import type { HistoryNamespace } from '../protocol/namespaces.ts';
 import { ENTRY_MARGIN_SECONDS, type Head, type Log, type LogEntry, type Logs } from './log.ts';
 
@@ -35,10 +29,10 @@ export interface ReplayPage {
 }
 
 /** A page as acks have it. What is in the log was written by Fanwire itself, so that it is trusted to be a message. */
-export const toLogPage = ({ epoch }: Log, { messages, offset, more }: ReplayPage): LogPage => ({
+export const toLogPage = ({ epoch }: Log, { messages, offset, more }: ReplayPage): LogPage<string> => ({
   epoch,
   offset,
-  ...(messages.length > 0 && { messages: messages.map((json) => JSON.parse(json) as LoggedMessage) }),
+  ...(messages.length > 0 && { messages }),
   ...(more && { more }),
 });
 

@@ -1,4 +1,4 @@
-import type { Reply } from '../protocol/acks.ts';
+import { type Reply, replyJson } from '../protocol/acks.ts';
 import { ErrorCode } from '../protocol/errors.ts';
 import type { Command } from '../protocol/frames.ts';
 import { isThrottle } from '../retry.ts';
@@ -13,8 +13,8 @@ export type { RouteInput };
 
 /** Every WebSocket route's stack. Errors climb it from the last entry to the first. */
 export const route = <F extends Command>(
-  parse: (raw: Readonly<Record<string, unknown>>) => F,
-  run: (input: RouteInput<F>) => Reply | Promise<Reply>,
+  parse: (raw: Readonly<Record<string, unknown>>, text: string) => F,
+  run: (input: RouteInput<F>) => Reply<string> | Promise<Reply<string>>,
 ): Handler<MessageEvent, RouteResult> =>
   stack(
     [
@@ -29,7 +29,7 @@ export const route = <F extends Command>(
 
 const replyToResult = (): Middleware => ({
   after(invocation) {
-    invocation.response = toResult(invocation.response as Reply); // what every route answers with
+    invocation.response = toResult(invocation.response as Reply<string>); // what every route answers with
   },
 });
 
@@ -43,4 +43,4 @@ const toLastError = (error: unknown, id: string | undefined): RouteResult =>
     : toError(id, ErrorCode.internal, 'something went wrong here');
 
 /** 200 also for an error frame: the frame was handled, and the client is told in its own protocol. */
-const toResult = (reply: Reply): RouteResult => ({ statusCode: 200, body: JSON.stringify(reply) });
+const toResult = (reply: Reply<string>): RouteResult => ({ statusCode: 200, body: replyJson(reply) });

@@ -63,10 +63,10 @@ export interface UnroutedAcks {
   readonly authenticate: NoFields;
 }
 
-/** A part of a topic's log, up to and including the position. */
-export interface LogPage extends Position {
+/** A part of a topic's log, up to and including the position. On its way to be sent, its messages are written out. */
+export interface LogPage<M = LoggedMessage> extends Position {
   /** In the order asked for; absent if there are none. */
-  readonly messages?: readonly LoggedMessage[];
+  readonly messages?: readonly M[];
   /** The log goes on beyond the position. */
   readonly more?: true;
   /** Present if the page was to begin after a position: nothing is missing in between. */
@@ -103,12 +103,12 @@ interface PublishedAll {
 }
 
 /** Server to client: what the ack of a command holds besides `type`, `action` and `id`. */
-export interface Acks {
-  readonly subscribe: { readonly topic: Pattern } & (LogPage | LogLoss | NoLog);
+export interface Acks<M = LoggedMessage> {
+  readonly subscribe: { readonly topic: Pattern } & (LogPage<M> | LogLoss | NoLog);
   readonly unsubscribe: { readonly topic: Pattern };
   readonly publish: Published | PublishedAll;
   readonly send: { readonly messageId: string };
-  readonly history: { readonly topic: Topic } & (LogPage | LogLoss);
+  readonly history: { readonly topic: Topic } & (LogPage<M> | LogLoss);
   readonly whoami: {
     readonly connectionId: string;
     readonly userId?: string;
@@ -128,9 +128,9 @@ interface AckHead<A extends Action> extends Command {
   readonly action: A;
 }
 /** The answer to a command that was carried out. */
-export type AckFrame<A extends Action> = AckHead<A> & Acks[A];
+export type AckFrame<A extends Action, M = LoggedMessage> = AckHead<A> & Acks<M>[A];
 /** The ack of any action: `action` says which. */
-export type AnyAckFrame = { [A in Action]: AckFrame<A> }[Action];
+export type AnyAckFrame<M = LoggedMessage> = { [A in Action]: AckFrame<A, M> }[Action];
 
 /** The answer to a command that was not. */
 interface ErrorFrame extends Command {
@@ -139,7 +139,7 @@ interface ErrorFrame extends Command {
   readonly message: string;
 }
 /** What a command is answered with. */
-export type Reply = AnyAckFrame | ErrorFrame;
+export type Reply<M = LoggedMessage> = AnyAckFrame<M> | ErrorFrame;
 
 /** What all messages of a frame have in common. */
 interface Source {
@@ -166,10 +166,24 @@ interface GatewayFrame {
 /** Everything that a client is sent. */
 export type ServerFrame = Reply | MessageFrame | MessagesFrame | ReceiptFrame | GatewayFrame;
 
-/** Answers a command. */
-export function ack<A extends Action>(action: A, { id }: Command, detail: Acks[A]): AckFrame<A> {
+/** Answers a command. Messages are written out already. */
+export function ack<A extends Action>(
+  action: A,
+  { id }: Command,
+  detail: Acks<string>[A],
+): AckFrame<A, string> {
   const head: AckHead<A> = { type: 'ack', ...(id !== undefined && { id }), action };
   return { ...head, ...detail };
+}
+
+/** A reply as it is sent. */
+export function replyJson(reply: Reply<string>): string {
+  if (!('messages' in reply)) return JSON.stringify(reply);
+  const members = Object.entries(reply).map(([name, value]) => {
+    const json = name === 'messages' ? `[${value.join(',')}]` : JSON.stringify(value);
+    return `"${name}":${json}`;
+  });
+  return `{${members.join(',')}}`;
 }
 
 /** The messages that a frame brings, each as if it had come alone, in order. */

@@ -75,13 +75,16 @@ export interface Publisher {
   readonly connectionId?: string;
   readonly userId?: string;
 }
-/** A message as frames and logs hold it: without its topic and epoch, which it shares with others. */
-export interface WireMessage {
+/**
+ * A message as frames and logs hold it: without its topic and epoch, which it shares with others. Before it is written
+ * out, its data is `DataJson`.
+ */
+export interface WireMessage<D = unknown> {
   readonly messageId: string;
   /** ISO 8601. */
   readonly publishedAt: string;
   readonly publisher: Publisher;
-  readonly data: unknown;
+  readonly data: D;
   /** On topics that keep history: 1, 2, 3, … without a hole. */
   readonly offset?: number;
 }

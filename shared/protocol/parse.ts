@@ -20,7 +20,8 @@ import {
   TOPICS_MAX,
   type TopicPosition,
 } from './frames.ts';
-import { bytesOf } from './json.ts';
+import { bytesOf, type DataJson, escapedForQueue } from './json.ts';
+import { elementTexts, isTextDeeperThan, memberText } from './source.ts';
 import { type Pattern, parsePattern, parseTopic, type Topic } from './topic.ts';
 
 // Parsers take `unknown` once, at the edge; from there on a frame's shape is known.
@@ -70,7 +71,7 @@ export interface PingFrame extends Command {
 /** One message to publish: `topic` and `topics` are one list, and a receipt is wanted or not mentioned. */
 interface Outgoing extends DeliveryOptions {
   readonly topics: readonly Topic[];
-  readonly data: unknown;
+  readonly data: DataJson;
   readonly key?: string;
   readonly version?: number;
   readonly receipt?: true;
@@ -81,26 +82,28 @@ export interface PublishFrame extends Command {
   /** The client used `messages` or `topics`, so the reply lists message ids too. */
   readonly batch: boolean;
 }
-export type SendFrame = Command & CommandFields['send'];
+export interface SendFrame extends Command, Omit<CommandFields['send'], 'data'> {
+  readonly data: DataJson;
+}
 
 /** Messages in one page of history, if a client does not say how many. */
 const HISTORY_LIMIT = 50;
 
-export function parseJsonObject(text: string | undefined): Fields {
+export function parseJsonObject(text: string): Fields {
   let value: unknown;
   try {
-    value = JSON.parse(text ?? '');
+    value = JSON.parse(text);
   } catch {
-    throw badRequest('a frame of JSON', text ?? '');
+    throw badRequest('a frame of JSON', text);
   }
-  expectShallow(value);
+  expectShallow(text, NESTING_MAX);
   return parseObject('a JSON object', value);
 }
 
 /** Checked before anything else, because no deeper value can be written out, not even in an error message. */
-export function expectShallow(value: unknown): void {
-  if (isDeeperThan(NESTING_MAX, value)) {
-    throw new ClientError(ErrorCode.badRequest, `expected JSON of at most ${NESTING_MAX} levels, got more`);
+export function expectShallow(json: string, levels: number): void {
+  if (isTextDeeperThan(levels, json)) {
+    throw new ClientError(ErrorCode.badRequest, `expected JSON of at most ${levels} levels, got more`);
   }
 }
 
@@ -153,27 +156,26 @@ export function parsePing(raw: Raw<CommandFields['ping']>): PingFrame {
   return { ...parseCommand(raw), positions };
 }
 
-export function parsePublish(raw: Raw<CommandFields['publish']>): PublishFrame {
+/** `text` is what the frame was read from. */
+export function parsePublish(raw: Raw<CommandFields['publish']>, text: string): PublishFrame {
   const fields = Object.keys(MESSAGE);
   if (raw.messages === undefined) {
     expectFields('publish', raw, ['action', 'id', ...fields]);
-    return { ...parseCommand(raw), messages: [parseOutgoing(raw)], batch: raw.topics !== undefined };
+    return { ...parseCommand(raw), messages: [parseOutgoing(raw, text)], batch: raw.topics !== undefined };
   }
   expectFields('publish with messages', raw, ['action', 'id', 'messages']);
-  const messages = parseList('messages', raw.messages, PUBLISH_BATCH_MAX, (value) => {
-    const message = parseObject('every message to be an object', value);
-    expectFields('a message', message, fields);
-    return parseOutgoing(message);
-  });
+  const messages = parseMessages(raw.messages, text, PUBLISH_BATCH_MAX, fields).map((message) =>
+    parseOutgoing(message.raw, message.text),
+  );
   return { ...parseCommand(raw), messages: withinDataLimit(messages), batch: true };
 }
 
-export const parseSend = (raw: Raw<CommandFields['send']>): SendFrame => {
+export const parseSend = (raw: Raw<CommandFields['send']>, text: string): SendFrame => {
   expectFieldsOf('send', raw);
   return {
     ...parseCommand(raw),
     to: parseRecipient(raw.to),
-    data: parseData(raw.data),
+    data: parseData(text),
     ...parseMaxAge(raw.maxAge),
   };
 };
@@ -209,11 +211,29 @@ export function parseKey(value: unknown): string | undefined {
   return value;
 }
 
-/** The published data: any JSON value, null included. */
-export function parseData(value: unknown): unknown {
-  if (value === undefined) throw badRequest('data to be any JSON value', value);
-  withinDataLimit([{ data: value }]);
-  return value;
+/** The published data in the text of what has it: any JSON value, null included, as it is written there. */
+export function parseData(text: string): DataJson {
+  const data = memberText(text, 'data');
+  if (data === undefined) throw badRequest('data to be any JSON value', data);
+  const message = { data: escapedForQueue(data) as DataJson };
+  withinDataLimit([message]);
+  return message.data;
+}
+
+/** What an object with this text has as `messages`: each of them with its own text, and with no other fields than these. */
+export function parseMessages(
+  value: unknown,
+  text: string,
+  countMax: number,
+  fields: readonly string[],
+): { readonly raw: Fields; readonly text: string }[] {
+  const messages = parseList('messages', value, countMax, (item) => {
+    const message = parseObject('every message to be an object', item);
+    expectFields('a message', message, fields);
+    return message;
+  });
+  const texts = elementTexts(memberText(text, 'messages') ?? '');
+  return messages.map((raw, index) => ({ raw, text: texts[index] ?? '' })); // one for each
 }
 
 /** Fields beyond these are refused, because they are most likely a typo of one of them. */
@@ -255,11 +275,11 @@ function parseCommand({ id }: { readonly id?: unknown }): Command {
   return { id };
 }
 
-function parseOutgoing(raw: Raw<MessageFields>): Outgoing {
+function parseOutgoing(raw: Raw<MessageFields>, text: string): Outgoing {
   const key = parseKey(raw.key);
   return {
     topics: parseTopics(raw.topic, raw.topics),
-    data: parseData(raw.data),
+    data: parseData(text),
     ...(key !== undefined && { key }),
     ...parseMaxAge(raw.maxAge),
     ...(raw.except === SELF ? { except: SELF } : parseExcept(raw.except)),
@@ -345,9 +365,8 @@ export function parseList<T>(
   return value.map(parse);
 }
 
-/** A short frame can hold much data (1e20 is written out in full), so the data is measured as it will be sent. */
-function withinDataLimit<M extends { readonly data: unknown }>(messages: readonly M[]): readonly M[] {
-  const bytes = messages.reduce((sum, { data }) => sum + bytesOf(JSON.stringify(data)), 0);
+function withinDataLimit<M extends { readonly data: DataJson }>(messages: readonly M[]): readonly M[] {
+  const bytes = messages.reduce((sum, { data }) => sum + bytesOf(data), 0);
   if (bytes > DATA_BYTES_MAX) {
     throw new ClientError(
       ErrorCode.tooLarge,

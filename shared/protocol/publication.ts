@@ -1,16 +1,15 @@
 import { badRequest, ClientError, ErrorCode } from './errors.ts';
 import { DATA_BYTES_MAX, type Dropped, type Position, type Publisher, type Recipient } from './frames.ts';
-import { bytesOf, toQueueJson } from './json.ts';
+import { bytesOf, type DataJson, toQueueJson } from './json.ts';
 import { keepsHistory, type Namespaces, namespaceOf } from './namespaces.ts';
 import {
   expectFields,
-  expectShallow,
   parseData,
   parseExcept,
   parseInteger,
   parseKey,
-  parseList,
   parseMaxAge,
+  parseMessages,
   parseObject,
   parsePosition,
   parseRecipient,
@@ -26,7 +25,7 @@ export type Target = { readonly topic: Topic } | Recipient | { readonly everyone
 
 /** Data under the id that its message gets, unless it has a key: then the key and the target decide. */
 export interface Payload {
-  readonly data: unknown;
+  readonly data: DataJson;
   readonly messageId: string;
   readonly key?: string;
   /** See `MessageFields`. */
@@ -84,24 +83,29 @@ const ENVELOPE_TIME_RESOLUTION_MS = 1_000;
 const PAYLOADS_MAX = 100;
 
 /** In the simplest form that says it, because people match events with rules of their own. */
-export const encodePublication = ({ targets, payloads, ...rest }: Publication): string =>
-  toQueueJson({
-    ...encodeTargets(targets),
-    ...(payloads.length === 1 ? payloads[0] : { messages: payloads }),
-    ...rest,
-  });
+export function encodePublication({ targets, payloads, ...rest }: Publication): string {
+  const messages = payloads.map(({ data, ...more }) => `"data":${data},${membersOf(more)}`);
+  const content =
+    messages.length === 1 ? messages[0] : `"messages":[${messages.map((each) => `{${each}}`).join(',')}]`;
+  return `{${membersOf(encodeTargets(targets))},${content},${membersOf(rest)}}`;
+}
+
+/** What stands between the braces of an object, of which no one here is empty. */
+const membersOf = (object: object): string => toQueueJson(object).slice(1, -1);
 
 const PAYLOAD = ['data', 'key', 'messageId', 'version'];
 const FIELDS = ['topic', 'topics', 'to', 'messages', ...PAYLOAD];
 const OPTIONS = ['publishedAt', 'publisher', 'maxAge', 'except', 'receipt', 'logged'];
 
-/** Takes Fanwire's own details and those of back ends, which need no more than a target and data. */
-export function parsePublication(detail: unknown, envelope: Envelope): Publication {
-  expectShallow(detail);
+/**
+ * Takes Fanwire's own details and those of back ends, which need no more than a target and data. `text` is what the
+ * detail was read from.
+ */
+export function parsePublication(detail: unknown, text: string, envelope: Envelope): Publication {
   const raw = parseObject('detail to be an object', detail);
   expectFields('detail', raw, [...FIELDS, ...OPTIONS]);
   const targets = parseTargets(raw);
-  const payloads = parsePayloads(raw, envelope.id);
+  const payloads = parsePayloads(raw, text, envelope.id);
   return {
     targets,
     payloads,
@@ -130,8 +134,8 @@ export function expectAllowed({ targets, payloads, receipt }: Publication, names
   }
 }
 
-function expectBytes(data: unknown, bytesMax: number): void {
-  const bytes = bytesOf(JSON.stringify(data));
+function expectBytes(data: DataJson, bytesMax: number): void {
+  const bytes = bytesOf(data);
   if (bytes <= bytesMax) return;
   throw new ClientError(
     ErrorCode.tooLarge,
@@ -166,22 +170,20 @@ function parseTargets({ topic, topics, to }: Fields): Target[] {
   return [to === 'everyone' ? { everyone: true } : parseRecipient(to)];
 }
 
-function parsePayloads(raw: Fields, eventId: string): Payload[] {
-  if (raw.messages === undefined) return [parsePayload(raw, eventId)];
+function parsePayloads(raw: Fields, text: string, eventId: string): Payload[] {
+  if (raw.messages === undefined) return [parsePayload(raw, text, eventId)];
   for (const name of PAYLOAD) {
     if (raw[name] !== undefined) throw badRequest(`${name} in each of the messages`, `${name} beside them`);
   }
-  return parseList('messages', raw.messages, PAYLOADS_MAX, (value, index) => {
-    const message = parseObject('every message to be an object', value);
-    expectFields('a message', message, PAYLOAD);
-    return parsePayload(message, `${eventId}.${index}`);
-  });
+  return parseMessages(raw.messages, text, PAYLOADS_MAX, PAYLOAD).map((message, index) =>
+    parsePayload(message.raw, message.text, `${eventId}.${index}`),
+  );
 }
 
-function parsePayload(raw: Fields, newId: string): Payload {
+function parsePayload(raw: Fields, text: string, newId: string): Payload {
   const key = parseKey(raw.key);
   return {
-    data: parseData(raw.data),
+    data: parseData(text),
     messageId: parseOptionalString('messageId', raw.messageId) ?? newId,
     ...(key !== undefined && { key }),
     ...parseVersion(raw.version),

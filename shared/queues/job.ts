@@ -40,9 +40,9 @@ export const JOB_CONNECTIONS_MAX = 500;
 /** SQS takes 1 MiB in all; the rest is left for attributes. */
 export const JOB_BYTES_MAX = 1_000_000;
 
-/** Writes a message out once for all of its connections. */
-export const toJobMessage = (message: object, expiresAtMs: number | undefined): JobMessage => ({
-  json: JSON.stringify(message),
+/** Something that is written out once for all of its connections. */
+export const toJobMessage = (json: string, expiresAtMs?: number): JobMessage => ({
+  json,
   ...(expiresAtMs !== undefined && { expiresAtMs }),
 });
 

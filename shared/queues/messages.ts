@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { WireMessage } from '../protocol/frames.ts';
+import type { DataJson } from '../protocol/json.ts';
 import type { Payload, Publication, Target } from '../protocol/publication.ts';
 
 /**
@@ -8,7 +9,7 @@ import type { Payload, Publication, Target } from '../protocol/publication.ts';
  */
 export const messagesTo = (target: Target, { targets, payloads, publishedAt, publisher }: Publication) =>
   payloads.map(
-    (payload): WireMessage => ({
+    (payload): WireMessage<DataJson> => ({
       messageId: messageIdOf(target, targets.indexOf(target), payload),
       publishedAt,
       publisher,

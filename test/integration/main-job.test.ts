@@ -7,6 +7,7 @@ import {
 } from '@aws-sdk/client-apigatewaymanagementapi';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
+import { DATA_BYTES_MAX } from '../../shared/protocol/frames.ts';
 import { BackEnd } from '../support/back-end.ts';
 import { Client } from '../support/client.ts';
 import { type System, startSystem } from '../support/system.ts';
@@ -231,9 +232,9 @@ describe.concurrent('bad input gets an error frame, and the connection stays ope
     ],
     [
       'too much data',
-      `{"action":"publish","topic":"${topic}","data":[${Array(6_200).fill('1e20')}]}`,
+      { action: 'publish', topic, data: 'x'.repeat(DATA_BYTES_MAX - 1) },
       'too_large',
-      'bytes of data',
+      `bytes of data in one frame, got ${DATA_BYTES_MAX + 1}`,
     ],
     ['data too deep', deep, 'bad_request', 'expected JSON of at most 500 levels'],
     ['nobody to send to', { action: 'send', data: 1 }, 'bad_request', 'expected to to be'],
@@ -242,7 +243,7 @@ describe.concurrent('bad input gets an error frame, and the connection stays ope
     const client = await open();
     const own = `after/${name.replaceAll(/\W/g, '-')}`;
     for (const each of ['errors/*', own]) await client.subscribe(each);
-    client.send(frame);
+    client.sendInFrames(typeof frame === 'string' ? frame : JSON.stringify(frame));
     const error = await client.wait(({ type }) => type === 'error');
     expect(error).toEqual({ type: 'error', code, message: expect.stringContaining(message) });
     // Still open, and nothing was published.

@@ -5,6 +5,7 @@ import {
   type Publication,
   parsePublication,
 } from '../../shared/protocol/publication.ts';
+import { memberText } from '../../shared/protocol/source.ts';
 import type { Topic } from '../../shared/protocol/topic.ts';
 import { decodeJob } from '../../shared/queues/job.ts';
 import { messagesTo } from '../../shared/queues/messages.ts';
@@ -68,7 +69,7 @@ export function messagesOf(event: string, namespaces: Namespaces): EventMessage[
 function publicationIn(event: string, namespaces: Namespaces): Publication | undefined {
   const { detail, id, time } = JSON.parse(event);
   try {
-    const publication = parsePublication(detail, { id, time });
+    const publication = parsePublication(detail, memberText(event, 'detail') ?? '', { id, time });
     expectAllowed(publication, namespaces);
     return publication;
   } catch {

@@ -31,7 +31,7 @@ export class BackEnd {
     });
   }
 
-  /** Publishes with one PutEvents; answers with the event ids. */
+  /** Publishes with one PutEvents; answers with the event ids. A detail may be written out already. */
   publish(...details: unknown[]): Promise<string[]> {
     return this.put(
       ...details.map((detail) => ({ source: 'my.shop', detailType: 'fanwire.publish', detail })),
@@ -45,7 +45,7 @@ export class BackEnd {
           EventBusName: this.#ready.eventBusName,
           Source: source,
           DetailType: detailType,
-          Detail: JSON.stringify(detail),
+          Detail: typeof detail === 'string' ? detail : JSON.stringify(detail),
         })),
       }),
     );

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { WebSocket } from 'ws';
 import { messagesIn } from '../../shared/protocol/acks.ts';
+import { COMMAND_BYTES_MAX } from '../../shared/protocol/frames.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: a test looks at frames as they came, and a wrong shape fails it
 type Frame = any;
@@ -9,13 +10,17 @@ type Frame = any;
 export class Client {
   readonly socket: WebSocket;
   readonly frames: Frame[] = [];
+  /** The same, as they came. */
+  readonly texts: string[] = [];
   #waiters: { readonly matches: (frame: Frame) => boolean; readonly resolve: (frame: Frame) => void }[] = [];
   #nextId = 0;
 
   private constructor(url: string) {
     this.socket = new WebSocket(url);
     this.socket.on('message', (data) => {
-      const frame = JSON.parse(String(data));
+      const text = String(data);
+      this.texts.push(text);
+      const frame = JSON.parse(text);
       for (const each of frame.type === 'messages' ? messagesIn(frame) : [frame]) this.#receive(each);
     });
   }
@@ -33,6 +38,17 @@ export class Client {
 
   send(frame: unknown): void {
     this.socket.send(typeof frame === 'string' ? frame : JSON.stringify(frame));
+  }
+
+  /** Sends a text in frames of the size that API Gateway takes, which a browser cannot. */
+  sendInFrames(text: string): void {
+    const bytes = Buffer.from(text);
+    let at = 0;
+    do {
+      const frame = bytes.subarray(at, at + COMMAND_BYTES_MAX);
+      at += COMMAND_BYTES_MAX;
+      this.socket.send(frame, { binary: false, fin: at >= bytes.length });
+    } while (at < bytes.length);
   }
 
   /** Sends a command and waits for its reply. */

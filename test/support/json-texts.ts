@@ -1,4 +1,8 @@
 import fc from 'fast-check';
+import type { DataJson } from '../../shared/protocol/json.ts';
+
+/** As a publisher that has JSON.stringify would write it. */
+export const dataJson = (value: unknown): DataJson => JSON.stringify(value) as DataJson;
 
 /** What JSON.parse and JSON.stringify do not give back as it was, and what may lead a reader of the text astray. */
 export const DELICATE_TEXTS = [

@@ -5,6 +5,7 @@ import { type Sequenced, sequence } from '../../shared/data/sequence/sequence.ts
 import type { HistoryNamespace } from '../../shared/protocol/namespaces.ts';
 import { parseTopic, type Topic } from '../../shared/protocol/topic.ts';
 import { LAG_MAX_MS, type MakeRequest, MemoryDynamoDB } from '../memory/dynamodb.ts';
+import { dataJson } from './json-texts.ts';
 import { namespacesOf } from './namespaces.ts';
 
 /** A moment just before or after a request of a worker or a reader, at which a test may interfere. */
@@ -103,7 +104,7 @@ export class TopicLog {
   draft(messageId: string, changes: Partial<Draft> = {}): Draft {
     const publishedAt = new Date(this.nowMs).toISOString();
     return {
-      message: { messageId, publishedAt, publisher: {}, data: messageId },
+      message: { messageId, publishedAt, publisher: {}, data: dataJson(messageId) },
       acceptedAtMs: this.nowMs,
       origin: messageId,
       source: {},

@@ -10,6 +10,7 @@ import { type Pattern, parsePattern, patternOf, patternsCovering } from '../../s
 import type { DeliveryJob } from '../../shared/queues/job.ts';
 import { messageIdOf } from '../../shared/queues/messages.ts';
 import { freePace } from '../support/free-pace.ts';
+import { dataJson } from '../support/json-texts.ts';
 import { namespacesOf } from '../support/namespaces.ts';
 import { queueRecord } from '../support/records.ts';
 import { type AtStep, dies, once, TopicLog } from '../support/topic-log.ts';
@@ -300,6 +301,17 @@ describe('a batch', () => {
     ]);
   });
 
+  it('is not harmed by a record too deep to be written out', async () => {
+    const { deps, got, bad } = houseOf({ news: ['a'] });
+    const nested = '['.repeat(100_000) + ']'.repeat(100_000);
+    const deep = [nested, `{"id":"e","time":"noon","detail":${nested}}`];
+    const records = deep.map((body) => queueRecord({ messageId: 'm', body }));
+    expect(await run([...records, record({ topic: 'news', data: 1 })], deps)).toEqual([]);
+    expect(got).toEqual([['a', 1]]);
+    const reason = 'expected JSON of at most 501 levels, got more';
+    expect(bad).toEqual(deep.map((body) => ({ body, reason })));
+  });
+
   it.each(['no JSON', 'null', '7', '{"detail":{}}', '{"id":"e","time":"noon"}'])(
     'is not harmed by a record that is no event at all: %s',
     async (body) => {
@@ -512,7 +524,7 @@ describe('a message to a topic that keeps history', () => {
     const topicLog = await log.log();
     const target = { topic: log.topic };
     const id = messageIdOf(target, 0, { messageId, ...(key !== undefined && { key }) });
-    const message = { messageId: id, publishedAt, publisher: {}, data };
+    const message = { messageId: id, publishedAt, publisher: {}, data: dataJson(data) };
     const entry = { offset, json: entryJson(message, offset), atMs: log.nowMs, ...(except && { except }) };
     await log.logs().write(topicLog, entry, 60);
     const place = { epoch: topicLog.epoch, offset, ...more };

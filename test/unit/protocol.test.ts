@@ -8,12 +8,17 @@ import {
   parseHistory,
   parseJsonObject,
   parsePing,
-  parsePublish,
-  parseSend,
+  parsePublish as parsePublishOf,
+  parseSend as parseSendOf,
   parseSubscribe,
   parseSubscription,
 } from '../../shared/protocol/parse.ts';
 import { parseTopic } from '../../shared/protocol/topic.ts';
+
+// biome-ignore lint/suspicious/noExplicitAny: a test gives what is wrong, too
+const parsePublish = (frame: any) => parsePublishOf(frame, JSON.stringify(frame));
+// biome-ignore lint/suspicious/noExplicitAny: a test gives what is wrong, too
+const parseSend = (frame: any) => parseSendOf(frame, JSON.stringify(frame));
 
 const parsers = {
   subscribe: parseSubscribe,
@@ -30,7 +35,7 @@ describe('a publish', () => {
     const frame = { action: 'publish', id: '1', topic: 'chat/lobby', data: { text: 'hi' }, key: 'k' };
     expect(parsePublish(frame)).toEqual({
       id: '1',
-      messages: [{ topics: ['chat/lobby'], data: { text: 'hi' }, key: 'k' }],
+      messages: [{ topics: ['chat/lobby'], data: '{"text":"hi"}', key: 'k' }],
       batch: false,
     });
   });
@@ -41,7 +46,7 @@ describe('a publish', () => {
       { topic: 'b', data: null },
     ];
     expect(parsePublish({ action: 'publish', messages })).toEqual({
-      messages: messages.map(({ topic, data }) => ({ topics: [topic], data })),
+      messages: messages.map(({ topic, data }) => ({ topics: [topic], data: `${data}` })),
       batch: true,
     });
   });
@@ -49,25 +54,25 @@ describe('a publish', () => {
   it('to several topics, with options', () => {
     const frame = { action: 'publish', topics: ['a', 'b', 'a'], data: 1, maxAge: 2.5, except: 'self' };
     expect(parsePublish(frame)).toEqual({
-      messages: [{ topics: ['a', 'b'], data: 1, maxAge: 2.5, except: 'self' }],
+      messages: [{ topics: ['a', 'b'], data: '1', maxAge: 2.5, except: 'self' }],
       batch: true,
     });
   });
 
   it('for all but some connections, each named once', () => {
     const frame = { action: 'publish', topic: 'a', data: 1, except: ['x', 'y', 'x'] };
-    expect(parsePublish(frame).messages).toEqual([{ topics: ['a'], data: 1, except: ['x', 'y'] }]);
+    expect(parsePublish(frame).messages).toEqual([{ topics: ['a'], data: '1', except: ['x', 'y'] }]);
   });
 
   it('with a version, and a receipt wanted', () => {
     const one = { topic: 'a', data: 1, version: 7, receipt: true };
     expect(parsePublish({ action: 'publish', ...one }).messages).toEqual([
-      { topics: ['a'], data: 1, version: 7, receipt: true },
+      { topics: ['a'], data: '1', version: 7, receipt: true },
     ]);
     expect(parsePublish({ action: 'publish', messages: [one, { ...one, receipt: false }] }).messages).toEqual(
       [
-        { topics: ['a'], data: 1, version: 7, receipt: true },
-        { topics: ['a'], data: 1, version: 7 },
+        { topics: ['a'], data: '1', version: 7, receipt: true },
+        { topics: ['a'], data: '1', version: 7 },
       ],
     );
   });
@@ -119,9 +124,8 @@ describe('a publish', () => {
     );
   });
 
-  it('measures data as UTF-8, written out, over all messages', () => {
+  it('measures data as UTF-8, over all messages', () => {
     expect(() => parsePublish({ topic: 'a', data: 'é'.repeat(DATA_BYTES_MAX / 2) })).toThrow(/bytes/);
-    expect(() => parsePublish({ topic: 'a', data: Array(7_000).fill(1e20) })).toThrow(/bytes/);
     const half = { topic: 'a', data: 'x'.repeat(DATA_BYTES_MAX / 2) };
     expect(() => parsePublish({ messages: [half, half] })).toThrow(/bytes/);
   });
@@ -271,7 +275,7 @@ describe('a frame of messages', () => {
 
 describe('a send', () => {
   it.each([{ connectionId: 'L0SM9cOFvHcCIhw=' }, { userId: 'alice@example.com' }])('to %j', (to) => {
-    expect(parseSend({ action: 'send', to, data: 1 })).toEqual({ to, data: 1 });
+    expect(parseSend({ action: 'send', to, data: 1 })).toEqual({ to, data: '1' });
   });
 
   it.each([
@@ -287,7 +291,7 @@ describe('a send', () => {
 });
 
 it.each([
-  [undefined, 'expected a frame of JSON, got ""'],
+  ['', 'expected a frame of JSON, got ""'],
   ['hello', 'expected a frame of JSON, got "hello"'],
   ['[1]', 'expected a JSON object, got [1]'],
   ['null', 'expected a JSON object, got null'],

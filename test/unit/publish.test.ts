@@ -3,6 +3,7 @@ import { type PublishDeps, publish } from '../../services/publish/publish.ts';
 import { parsePublish } from '../../shared/protocol/parse.ts';
 import type { Publication } from '../../shared/protocol/publication.ts';
 import { messagesTo } from '../../shared/queues/messages.ts';
+import { dataJson } from '../support/json-texts.ts';
 import { namespacesOf } from '../support/namespaces.ts';
 import { once, TopicLog } from '../support/topic-log.ts';
 
@@ -25,11 +26,13 @@ function depsOn(log: TopicLog, bus: PublishDeps['bus'], ids = 0, at = NOW): Publ
   };
 }
 
+const frameOf = (fields: Record<string, unknown>) => parsePublish(fields, JSON.stringify(fields));
+
 /** What a publish answers, and what it puts on the bus. */
 async function run(frame: Record<string, unknown>, log = new TopicLog(), ids = 0, at = NOW) {
   const publications: Publication[] = [];
   const bus = { publish: async (all: readonly Publication[]) => void publications.push(...all) };
-  const input = { connectionId: 'me', connectedAtMs: 0, frame: parsePublish(frame) };
+  const input = { connectionId: 'me', connectedAtMs: 0, frame: frameOf(frame) };
   return { reply: await publish(input, depsOn(log, bus, ids, at)), publications };
 }
 
@@ -40,7 +43,7 @@ describe('a publish', () => {
     const place = { epoch: 'id-2', offset: 1 };
     const publication: Publication = {
       targets: [{ topic: 'chat/a' as never }],
-      payloads: [{ data: 1, messageId: 'id-1', key: 'k', version: 3 }],
+      payloads: [{ data: dataJson(1), messageId: 'id-1', key: 'k', version: 3 }],
       publishedAt: NOW,
       publisher: { connectionId: 'me' },
       maxAge: 5,
@@ -69,11 +72,11 @@ describe('a publish', () => {
     const { reply, publications } = await run({ messages });
     expect(publications.map(({ payloads }) => payloads.map(({ data, version }) => [data, version]))).toEqual([
       [
-        [1, 1],
-        [2, 2],
+        ['1', 1],
+        ['2', 2],
       ],
-      [[3, undefined]],
-      [[4, undefined]],
+      [['3', undefined]],
+      [['4', undefined]],
     ]);
     const [a, b] = ['id-5', 'id-6']; // the epochs of the two logs
     const places = [1, 2, 3].map((offset) => ({ epoch: a, offset }));
@@ -140,7 +143,7 @@ describe('a publish', () => {
     const deps = depsOn(log, { publish: async () => {} });
     const messages = [1, 2].map((data) => ({ topic: 'chat/lobby', data }));
     await publish(
-      { connectionId: 'me', connectedAtMs: 0, frame: parsePublish({ messages }) },
+      { connectionId: 'me', connectedAtMs: 0, frame: frameOf({ messages }) },
       { ...deps, logs: log.logs(once('before write', tombstone)) },
     );
     expect(await log.contents()).toEqual([null, null, 'id-1', 'id-2']);
@@ -162,7 +165,7 @@ describe('a publish', () => {
     const seen: unknown[] = [];
     const bus = { publish: async () => void seen.push('bus', await log.contents()) };
     const deps = depsOn(log, bus);
-    const frame = parsePublish({ topic: 'chat/lobby', data: 1 });
+    const frame = frameOf({ topic: 'chat/lobby', data: 1 });
     await publish({ connectionId: 'me', connectedAtMs: 0, frame }, deps);
     expect(seen).toEqual(['bus', ['id-1']]);
     const failing = depsOn(log, { publish: () => Promise.reject(new Error('down')) });

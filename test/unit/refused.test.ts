@@ -18,6 +18,7 @@ import { parseTopic } from '../../shared/protocol/topic.ts';
 import { createBus } from '../../shared/queues/bus.ts';
 import type { DeliveryJob } from '../../shared/queues/job.ts';
 import { createDeadLetters, createDeliveryQueue } from '../../shared/queues/queues.ts';
+import { dataJson } from '../support/json-texts.ts';
 import { waitingClock } from '../support/waits.ts';
 
 /** Batch calls that AWS does not take whole: each rule says of a call which of its entries are refused, and how. */
@@ -38,7 +39,7 @@ const first = <I, A>(times: number, answer: (input: I) => A, well: (input: I) =>
 describe('a bus', () => {
   const publication = (data: string): Publication => ({
     targets: [{ topic: parseTopic('news') }],
-    payloads: [{ data, messageId: data }],
+    payloads: [{ data: dataJson(data), messageId: data }],
     publishedAt: new Date(0).toISOString(),
     publisher: {},
   });

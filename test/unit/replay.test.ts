@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { entryJson } from '../../shared/data/log.ts';
 import {
   type ReplayPage,
   readAfter,
@@ -7,6 +8,7 @@ import {
   rewind,
   toLogPage,
 } from '../../shared/data/replay.ts';
+import { dataJson } from '../support/json-texts.ts';
 import { type AtStep, dies, type LogSettings, once, redelivered, TopicLog } from '../support/topic-log.ts';
 
 const SECOND_MS = 1_000;
@@ -327,7 +329,7 @@ describe('a page', () => {
     const log = new TopicLog();
     const large = (id: string, data: string) => {
       const draft = log.draft(id);
-      return { ...draft, message: { ...draft.message, data } };
+      return { ...draft, message: { ...draft.message, data: dataJson(data) } };
     };
     await log.publish(
       large('a', 'x'.repeat(49_000)),
@@ -385,11 +387,10 @@ describe('a page', () => {
     const view = await log.view();
     const { epoch } = view.log;
     const page = (await since(log, 0, 1)) as ReplayPage;
-    const { messageId, ...rest } = log.draft('a').message;
     expect(toLogPage(view.log, page)).toEqual({
       epoch,
       offset: 1,
-      messages: [{ messageId, offset: 1, ...rest }],
+      messages: [entryJson(log.draft('a').message, 1)],
       more: true,
     });
     expect(toLogPage(view.log, { messages: [], offset: 2, more: false })).toEqual({ epoch, offset: 2 });
@@ -456,7 +457,7 @@ describe('a rewind', () => {
     const filling = 'x'.repeat(30_000);
     for (const n of numbers(1, 6)) {
       const draft = log.draft(`m${n}`);
-      await log.publish({ ...draft, message: { ...draft.message, data: filling } });
+      await log.publish({ ...draft, message: { ...draft.message, data: dataJson(filling) } });
     }
     expect(shown(await newest(log, 5))).toEqual(['m2 m3 m4', 4, 'more']);
     expect(shown(await since(log, 4))).toEqual(['m5 m6', 6]);

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { HEAD_TTL_SECONDS } from '../../shared/data/heads.ts';
+import { entryJson } from '../../shared/data/log.ts';
 import { readAfter } from '../../shared/data/replay.ts';
 import type { Draft } from '../../shared/data/sequence/draft.ts';
 import { KEY_WINDOW_MS } from '../../shared/protocol/frames.ts';
@@ -31,8 +32,7 @@ describe('messages', () => {
     const [, second] = sequenced;
     const entry = await log.logs().entry(await log.log(), 2);
     expect(second).toMatchObject({ epoch: 'epoch-1', entry });
-    const { messageId, ...rest } = log.draft('b').message;
-    expect(entry?.json).toBe(JSON.stringify({ messageId, offset: 2, ...rest }));
+    expect(entry?.json).toBe(entryJson(log.draft('b').message, 2));
   });
 
   it('keep which connections do not get them, and when they expire', async () => {

@@ -17,6 +17,7 @@ import { createBus } from '../../shared/queues/bus.ts';
 import { createDeliveryQueue } from '../../shared/queues/queues.ts';
 import { createRedelivery, redeliveryDelaySeconds } from '../../shared/queues/redelivery.ts';
 import type { RetryClock } from '../../shared/retry.ts';
+import { dataJson } from '../support/json-texts.ts';
 import { queueRecord } from '../support/records.ts';
 import { waitingClock } from '../support/waits.ts';
 
@@ -212,7 +213,7 @@ describe('the timeout', () => {
   it('of a route leaves it time to say that the bus takes nothing, while API Gateway still listens', async () => {
     const publication = {
       targets: [{ topic: parseTopic('news') }],
-      payloads: [{ data: 1, messageId: 'm' }],
+      payloads: [{ data: dataJson(1), messageId: 'm' }],
       publishedAt: new Date(0).toISOString(),
       publisher: {},
     };

@@ -1,8 +1,9 @@
 import { KEY_WINDOW_MS, type WireMessage } from '../../protocol/frames.ts';
+import type { DataJson } from '../../protocol/json.ts';
 
 /** A message that has no offset yet. */
 export interface Draft {
-  readonly message: WireMessage;
+  readonly message: WireMessage<DataJson>;
   /**
    * When Fanwire, or the bus for it, took the message: the one clock by which a key is the same for so long. Publishers'
    * own clocks (`publishedAt`) differ by any amount.

@@ -11,12 +11,12 @@ export interface RouteInput<F extends Command> {
   readonly frame: F;
 }
 
-/** Parses the frame once; from here on its shape is known. */
+/** Parses the frame once, with its text at hand; from here on its shape is known. */
 export const parseFrame = <F extends Command>(
-  parse: (raw: Readonly<Record<string, unknown>>) => F,
+  parse: (raw: Readonly<Record<string, unknown>>, text: string) => F,
 ): Middleware => ({
   before(invocation) {
-    const { body, requestContext } = invocation.event as MessageEvent;
+    const { body = '', requestContext } = invocation.event as MessageEvent;
     const raw = parseJsonObject(body);
     // Known before the rest is parsed, so that an error about the rest can be matched to its command.
     const { id } = raw;
@@ -24,7 +24,7 @@ export const parseFrame = <F extends Command>(
     invocation.event = {
       connectionId: requestContext.connectionId,
       connectedAtMs: requestContext.connectedAt,
-      frame: parse(raw),
+      frame: parse(raw, body),
     } satisfies RouteInput<F>;
   },
 });
