@@ -283,6 +283,13 @@ describe('rules', () => {
     expect(await eventsIn('orders')).toEqual([expected]);
   });
 
+  it('give it as it is written', async () => {
+    rule({ targets: [{ Id: 'queue', Arn: queueArn('orders'), InputPath: '$.detail.order' }] });
+    const text = '{ "id":7615917337495251231,\t"price":1e400 }';
+    buses.putEvents([{ ...entry, Detail: `{"order": ${text} }` }]);
+    expect((await takeAll('orders')).map(({ body }) => body)).toEqual([text]);
+  });
+
   it('give a target its constant Input', async () => {
     rule({ targets: [{ Id: 'queue', Arn: queueArn('orders'), Input: '{"sweep":true}' }] });
     buses.putEvents([entry]);

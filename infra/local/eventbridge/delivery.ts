@@ -5,7 +5,7 @@ import { owned } from '../owned.ts';
 import type { MessageAttribute } from '../sqs/fauxqs.ts';
 import { NO_SUCH_QUEUE, type Queues } from '../sqs/queues.ts';
 import type { BusEvent } from './event.ts';
-import { type Target, textFor } from './target.ts';
+import type { Target } from './target.ts';
 
 /** How Lambda retries what EventBridge invokes: twice, after one and two minutes (Lambda guide, "Asynchronous invocation"). */
 const RETRY_DELAYS_MS = [60_000, 120_000];
@@ -94,7 +94,7 @@ export class Deliveries {
     const { event, target } = delivery;
     const { messageGroupId } = target;
     try {
-      this.#deps.queues.send(target.arn, textFor(target, event), {
+      this.#deps.queues.send(target.arn, target.input(event), {
         ...(messageGroupId && { messageGroupId }),
         ...(delayMs > 0 && { delaySeconds: delayMs / 1000 }),
       });
@@ -122,7 +122,7 @@ export class Deliveries {
 
   async #invoke(delivery: Delivery): Promise<void> {
     const { event, target, retries } = delivery;
-    const invocation = await this.#deps.invoke(target.arn, target.input(event));
+    const invocation = await this.#deps.invoke(target.arn, JSON.parse(target.input(event)));
     if (invocation.ok) return;
     const failure = { code: invocation.errorType, message: invocation.errorMessage };
     const delayMs = RETRY_DELAYS_MS[retries];

@@ -1,4 +1,5 @@
 import { isRecord } from '../../../shared/protocol/json.ts';
+import { isTextDeeperThan } from '../../../shared/protocol/source.ts';
 import type { Account } from '../account.ts';
 import { RequestError } from '../http/engine.ts';
 import type { JsonObject } from './operators.ts';
@@ -120,16 +121,11 @@ function parseEntry(value: unknown): Entry {
 function parseDetail(text: string): JsonObject | undefined {
   try {
     const detail: unknown = JSON.parse(text);
-    return isRecord(detail) && !isDeeper(detail, DETAIL_DEPTH_MAX) ? detail : undefined;
+    return isRecord(detail) && !isTextDeeperThan(DETAIL_DEPTH_MAX, text) ? detail : undefined;
   } catch {
     return undefined; // Not JSON: the caller is told so.
   }
 }
-
-const isDeeper = (value: unknown, levels: number): boolean =>
-  typeof value === 'object' &&
-  value !== null &&
-  (levels === 0 || Object.values(value).some((member) => isDeeper(member, levels - 1)));
 
 export function sizeOf({ Time, Source = '', DetailType = '', Detail = '', Resources = [] }: Entry): number {
   return [Source, DetailType, Detail, ...Resources].reduce(

@@ -1,4 +1,4 @@
-import { isRecord } from '../../../shared/protocol/json.ts';
+import { memberText } from '../../../shared/protocol/source.ts';
 import type { BusEvent } from './event.ts';
 
 /** EventBridge retries for a day, up to 185 times: the most there is (EventBridge guide, "Retrying event delivery"). */
@@ -37,8 +37,8 @@ export interface Target {
   readonly ruleArn: string;
   readonly service: 'sqs' | 'lambda';
   readonly roleArn: string | undefined;
-  /** What the target gets: the envelope, or what its properties make of it. */
-  readonly input: (event: BusEvent) => unknown;
+  /** What the target gets: the text of the envelope, or what its properties make of it. Nothing in it is rounded. */
+  readonly input: (event: BusEvent) => string;
   readonly messageGroupId: string | undefined;
   readonly deadLetterArn: string | undefined;
   readonly retriesMax: number;
@@ -88,32 +88,25 @@ function checkTarget({ Id, Input, InputPath, RetryPolicy = {} }: TargetPropertie
   }
 }
 
-/** The envelope itself keeps its own text, in which nothing has been rounded. */
-export function textFor(target: Target, event: BusEvent): string {
-  const input = target.input(event);
-  return input === event.envelope ? event.text : JSON.stringify(input);
-}
-
 function parseInput({ Input, InputPath }: TargetProperties): Target['input'] {
   if (Input !== undefined) {
-    const constant = parseConstant(Input);
-    return () => constant;
+    expectJson(Input);
+    return () => Input;
   }
-  if (InputPath === undefined) return (event) => event.envelope;
+  if (InputPath === undefined) return (event) => event.text;
   if (!/^\$(\.[\w-]+)*$/.test(InputPath)) {
     throw new Error(`expected InputPath to be dotted, like $.detail.order, got ${InputPath}`);
   }
   const keys = InputPath.split('.').slice(1);
-  return (event) => keys.reduce<unknown>(memberOf, event.envelope);
+  return (event) => keys.reduce((json, key) => memberText(json, key) ?? NOTHING, event.text);
 }
 
 /** What is not there is null. */
-const memberOf = (value: unknown, key: string): unknown =>
-  isRecord(value) && Object.hasOwn(value, key) ? value[key] : null;
+const NOTHING = 'null';
 
-function parseConstant(input: string): unknown {
+function expectJson(input: string): void {
   try {
-    return JSON.parse(input);
+    JSON.parse(input);
   } catch (cause) {
     throw new Error(`expected Input to be JSON, got ${input}`, { cause });
   }

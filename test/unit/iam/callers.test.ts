@@ -74,7 +74,7 @@ it('a rule’s target that names a role acts in it, whatever the queue’s polic
     ruleArn: 'arn:aws:events:us-east-1:000000000000:rule/rule',
     service: 'sqs' as const,
     roleArn: undefined,
-    input: () => undefined,
+    input: () => 'null',
     messageGroupId: undefined,
     deadLetterArn: undefined,
     retriesMax: 0,
