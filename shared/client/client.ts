@@ -53,7 +53,7 @@ export interface Identity {
   readonly connectionId: string;
   readonly userId?: string;
   /** Where to post to this connection. */
-  readonly endpoint?: string;
+  readonly endpoint: string;
 }
 
 /** See `connect`. */
@@ -142,7 +142,7 @@ export class Client {
   /** To every connection of a user, or to one connection. Not tried again: it has no key that would keep it one message. */
   async send(to: Recipient, data: unknown, options: Pick<PublishOptions, 'maxAge'> = {}): Promise<Published> {
     const { messageId } = await this.#request('send', { to, data, ...options });
-    return { messageId: String(messageId) };
+    return { messageId };
   }
 
   /** A page of what the topic has had. */
@@ -164,9 +164,9 @@ export class Client {
   async whoami(): Promise<Identity> {
     const { connectionId, userId, endpoint } = await this.#request('whoami', {});
     return {
-      connectionId: String(connectionId),
+      connectionId,
+      endpoint,
       ...(userId !== undefined && { userId }),
-      ...(endpoint !== undefined && { endpoint }),
     };
   }
 
@@ -218,7 +218,7 @@ export class Client {
         break;
       case undefined:
         // From API Gateway. Whose answer it is will be known when that one is late.
-        this.#events.report(new FanwireError('internal', String(frame.message), { cause: frame }));
+        this.#events.report(new FanwireError('internal', frame.message, { cause: frame }));
     }
   }
 

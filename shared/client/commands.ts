@@ -12,12 +12,15 @@ const COMMANDS_IN_FLIGHT_MAX = 16;
 /** Called once, with the ack of the command's action or with an error. */
 export type OnReply<A extends SentAction> = (reply: Ack<A> | FanwireError) => void;
 
-/** A command of any action: its `onReply` finds out whether an ack is the one of that action. */
+/** A command of any action. */
 interface Unsent {
+  readonly action: SentAction;
   readonly json: string;
+  readonly isAnswer: (ack: AnyAckFrame) => boolean;
+  /** Takes no ack but one that is an answer. */
   readonly onReply: (reply: AnyAckFrame | FanwireError) => void;
 }
-interface Pending extends Pick<Unsent, 'onReply'> {
+interface Pending extends Omit<Unsent, 'json'> {
   readonly cancelTimeout: () => void;
 }
 
@@ -47,20 +50,30 @@ export class Commands {
   }
 
   /** An urgent command does not wait for its turn. */
-  send<A extends SentAction>({ action, json }: WrittenCommand<A>, onReply: OnReply<A>, urgent = false): void {
-    this.#add({ json, onReply: expectAckOf(action, onReply) }, urgent);
+  send<A extends SentAction>(command: WrittenCommand<A>, onReply: OnReply<A>, urgent = false): void {
+    const { action, json, fits } = command;
+    const isAnswer = (ack: AnyAckFrame) => ack.action === action && fits(ack as AnyAckFrame & Ack<A>);
+    // With the action the ack has the type, which TypeScript cannot know.
+    this.#add({ action, json, isAnswer, onReply: onReply as Unsent['onReply'] }, urgent);
   }
 
-  /** Hands a reply to the command with this id; false if there is none that waits for it. */
-  settle(id: string | undefined, reply: AnyAckFrame | FanwireError): boolean {
-    const pending = this.#inFlight.get(id ?? '');
-    if (!id || !pending) return false;
-    this.#inFlight.delete(id);
-    pending.cancelTimeout();
-    const next = this.#waiting.shift();
-    if (next) this.#add(next);
-    pending.onReply(reply);
-    return true;
+  /**
+   * Hands an ack to the command with its id, if that still waits. Gives an error if it is about something else than that
+   * command: then Fanwire has not made it, and the command goes on waiting.
+   */
+  settle(ack: AnyAckFrame): FanwireError | undefined {
+    const pending = this.#inFlight.get(ack.id ?? '');
+    if (pending && !pending.isAnswer(ack)) {
+      const expected = `expected the answer to a ${pending.action}, got another ack, of ${ack.action}`;
+      return new FanwireError('bad_frame', expected);
+    }
+    this.#reply(ack.id, ack);
+    return undefined;
+  }
+
+  /** Lets the command with this id fail; false if there is none that waits for it. */
+  refuse(id: string | undefined, error: FanwireError): boolean {
+    return this.#reply(id, error);
   }
 
   end(reason: FanwireError): void {
@@ -72,40 +85,47 @@ export class Commands {
     for (const { onReply } of unanswered) onReply(reason);
   }
 
+  #reply(id = '', reply: AnyAckFrame | FanwireError): boolean {
+    const pending = this.#inFlight.get(id);
+    if (!pending) return false;
+    this.#inFlight.delete(id);
+    pending.cancelTimeout();
+    this.#startWaiting();
+    pending.onReply(reply);
+    return true;
+  }
+
+  #startWaiting(): void {
+    while (this.#inFlight.size < COMMANDS_IN_FLIGHT_MAX) {
+      const next = this.#waiting.shift();
+      if (!next) return;
+      this.#add(next);
+    }
+  }
+
   #add(command: Unsent, urgent = false): void {
     if (this.#over) command.onReply(this.#over);
     else if (urgent || this.#inFlight.size < COMMANDS_IN_FLIGHT_MAX) this.#start(command);
     else this.#waiting.push(command);
   }
 
-  #start({ json, onReply }: Unsent): void {
+  #start({ json, ...command }: Unsent): void {
     const id = String(++this.#sent);
     const frame = `{"id":"${id}",${json.slice(1)}`;
     const bytes = bytesOf(frame);
     if (bytes > COMMAND_BYTES_MAX) {
       const expected = `expected a frame of at most ${COMMAND_BYTES_MAX} bytes, got ${bytes}`;
-      onReply(new FanwireError('too_large', expected));
+      command.onReply(new FanwireError('too_large', expected));
       return;
     }
     const late = () => {
       const expected = `expected an answer within ${this.#commandTimeoutMs} ms, got none`;
-      this.settle(id, new FanwireError('timeout', expected));
+      this.refuse(id, new FanwireError('timeout', expected));
     };
-    this.#inFlight.set(id, { onReply, cancelTimeout: this.#timers.after(this.#commandTimeoutMs, late) });
+    this.#inFlight.set(id, {
+      ...command,
+      cancelTimeout: this.#timers.after(this.#commandTimeoutMs, late),
+    });
     this.#transmit(frame);
   }
 }
-
-/** The ack of a command names its action. One that names another is no answer of Fanwire's, so the command has failed. */
-const expectAckOf =
-  <A extends SentAction>(action: A, onReply: OnReply<A>): Unsent['onReply'] =>
-  (reply) => {
-    if (reply instanceof FanwireError || isAckOf(action, reply)) onReply(reply);
-    else {
-      const expected = `expected an ack of ${action}, got one of ${reply.action}`;
-      onReply(new FanwireError('bad_frame', expected, { temporary: true }));
-    }
-  };
-
-const isAckOf = <A extends SentAction>(action: A, ack: AnyAckFrame): ack is AnyAckFrame & Ack<A> =>
-  ack.action === action;

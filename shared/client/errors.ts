@@ -1,15 +1,22 @@
 import type { ErrorCode as ServerCode } from '../protocol/errors.ts';
 
+/** What the client finds out by itself. */
+const OWN_CODES = [
+  'timeout',
+  'disconnected',
+  'offline',
+  'queue_full',
+  'closed',
+  'bad_frame',
+  'handler_failed',
+] as const;
+
 /** What the server answers with, and what the client finds out by itself. */
-export type FanwireErrorCode =
-  | ServerCode
-  | 'timeout'
-  | 'disconnected'
-  | 'offline'
-  | 'queue_full'
-  | 'closed'
-  | 'bad_frame'
-  | 'handler_failed';
+export type FanwireErrorCode = ServerCode | (typeof OWN_CODES)[number];
+
+/** Any word but the client's own, which steer it: a server of tomorrow may have more codes. */
+export const isServerCode = (code: unknown): code is ServerCode =>
+  typeof code === 'string' && !(OWN_CODES as readonly string[]).includes(code);
 
 /** What may work when it is tried again as it is. */
 const TEMPORARY: readonly FanwireErrorCode[] = [

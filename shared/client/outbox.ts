@@ -143,8 +143,10 @@ export class Outbox {
     this.#isBusy = false;
     if (!(reply instanceof FanwireError)) {
       this.#failures = 0;
-      const answers = publishedIn(reply);
-      for (const [index, publish] of batch.entries()) this.#accepted(publish, answers[index]);
+      for (const [index, answer] of publishedIn(reply).entries()) {
+        const publish = batch[index];
+        if (publish) this.#accepted(publish, answer);
+      }
     } else if (reply.temporary) {
       // On the next connection it is tried at once.
       if (reply.code !== 'disconnected') this.#pause();
@@ -165,10 +167,8 @@ export class Outbox {
     });
   }
 
-  #accepted(publish: Publish, answer: Published | undefined): void {
-    if (!answer) {
-      this.#reject(publish, new FanwireError('internal', 'expected an id for each message, got fewer'));
-    } else if (publish.isStored && answer.offset === undefined && answer.dropped === undefined) {
+  #accepted(publish: Publish, answer: Published): void {
+    if (publish.isStored && answer.offset === undefined && answer.dropped === undefined) {
       this.#reject(publish, notKept());
     } else {
       this.#remove(publish);
@@ -189,11 +189,17 @@ export class Outbox {
 
 const commandOf = (batch: readonly Publish[]): WrittenCommand<'publish'> => {
   const messages = batch.map(({ json }) => json);
-  const json =
-    messages.length === 1
-      ? `{"action":"publish",${messages.join().slice(1)}`
-      : `{"action":"publish","messages":[${messages}]}`;
-  return { action: 'publish', json };
+  return messages.length === 1
+    ? {
+        action: 'publish',
+        json: `{"action":"publish",${messages.join().slice(1)}`,
+        fits: ({ messageIds }) => messageIds === undefined,
+      }
+    : {
+        action: 'publish',
+        json: `{"action":"publish","messages":[${messages}]}`,
+        fits: ({ messageIds }) => messageIds?.length === batch.length,
+      };
 };
 
 /** What an answer says of each message. */

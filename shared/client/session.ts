@@ -86,32 +86,35 @@ export class Session {
       this.receivedAtMs = this.#settings.now();
       this.#hooks.onOpen();
     };
-    this.#socket.onmessage = ({ data }) => this.#receive(String(data));
+    this.#socket.onmessage = ({ data }) => this.#receive(data);
     this.#socket.onclose = ({ code }) => this.end(closedBy(this.isOpen, code));
     // A close event follows every error event, and is what ends the session.
     this.#socket.onerror = () => {};
   }
 
-  #receive(text: string): void {
+  #receive(data: unknown): void {
     if (this.#over) return;
     this.received++;
     this.receivedAtMs = this.#settings.now();
-    let frame: ServerFrame;
+    let frame: ServerFrame | undefined;
     try {
-      frame = parseServerFrame(text);
+      frame = parseServerFrame(data);
     } catch (error) {
       this.#hooks.onError(error as FanwireError);
-      return;
     }
+    if (frame) this.#take(frame);
+  }
+
+  #take(frame: ServerFrame): void {
     if (frame.type === 'ack') {
-      this.proven = true;
-      // One that comes after its command has timed out is ignored.
-      this.commands.settle(frame.id, frame);
+      const misfit = this.commands.settle(frame);
+      if (misfit) this.#hooks.onError(misfit);
+      else this.proven = true;
     } else if (frame.type === 'error') {
       const error = new FanwireError(frame.code, frame.message);
       // The server has given up this connection, and says what to do: take another.
       if (error.code === 'gone') this.end(error);
-      else if (!this.commands.settle(frame.id, error)) this.#hooks.onError(error);
+      else if (!this.commands.refuse(frame.id, error)) this.#hooks.onError(error);
     } else {
       this.#hooks.onFrame(frame);
     }

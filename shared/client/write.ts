@@ -20,13 +20,18 @@ export type Ack<A extends SentAction> = AllAcks[A];
 export interface WrittenCommand<A extends SentAction> {
   readonly action: A;
   readonly json: string;
+  /** Whether an ack of that action is about the same topic, or about as many messages. */
+  readonly fits: (ack: Ack<A>) => boolean;
 }
 
 /** Writes a command out, with the fields that the protocol has for its action. */
 export const writeCommand = <A extends SentAction>(action: A, fields: Fields<A>): WrittenCommand<A> => ({
   action,
   json: toJson({ action, ...fields }),
+  fits: (ack) => topicOf(ack) === topicOf(fields),
 });
+
+const topicOf = (it: object): unknown => ('topic' in it ? it.topic : undefined);
 
 /** As JSON, or an error if the application's data cannot be written so. */
 export function toJson(value: object): string {

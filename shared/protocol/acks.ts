@@ -81,7 +81,7 @@ export interface LogLoss extends Position {
   readonly more?: never;
 }
 /** In place of a page, for a wildcard or a topic that keeps no history. */
-interface NoLog {
+export interface NoLog {
   readonly epoch?: never;
   readonly offset?: never;
   /** Present if a position was given. */
@@ -133,7 +133,7 @@ export type AckFrame<A extends Action, M = LoggedMessage> = AckHead<A> & Acks<M>
 export type AnyAckFrame<M = LoggedMessage> = { [A in Action]: AckFrame<A, M> }[Action];
 
 /** The answer to a command that was not. */
-interface ErrorFrame extends Command {
+export interface ErrorFrame extends Command {
   readonly type: 'error';
   readonly code: ErrorCode;
   readonly message: string;
@@ -156,12 +156,12 @@ export interface MessagesFrame extends Source {
   readonly messages: readonly (WireMessage | Skipped)[];
 }
 /** To the publisher of a message that asked for it: where the message is stored, or that it was too old to be. */
-type ReceiptFrame = Command & { readonly type: 'receipt' } & Receipt;
+export type ReceiptFrame = Command & { readonly type: 'receipt' } & Receipt;
 
 /** From API Gateway itself, which could not run a command and does not say which one. */
-interface GatewayFrame {
+export interface GatewayFrame {
   readonly type?: never;
-  readonly message?: unknown;
+  readonly message: string;
 }
 /** Everything that a client is sent. */
 export type ServerFrame = Reply | MessageFrame | MessagesFrame | ReceiptFrame | GatewayFrame;

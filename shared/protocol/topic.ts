@@ -39,6 +39,18 @@ export function parsePattern(value: unknown): Pattern {
   return patternOf(parseTopic(value));
 }
 
+/** Whether it is one, without a word on what is wrong with it. */
+export const isTopicName = (value: unknown): value is Topic => {
+  if (typeof value !== 'string' || value.length > TOPIC_LENGTH_MAX) return false;
+  const segments = value.split('/');
+  return segments.length <= TOPIC_SEGMENTS_MAX && segments.every((segment) => SEGMENT.test(segment));
+};
+
+export const isPatternName = (value: unknown): value is Pattern =>
+  isTopicName(
+    typeof value === 'string' && value.endsWith(WILDCARD) ? value.slice(0, -WILDCARD.length) : value,
+  );
+
 export const isTopic = (pattern: Pattern): pattern is Pattern & Topic => !pattern.endsWith(WILDCARD);
 
 /** The pattern of nothing but this topic. */

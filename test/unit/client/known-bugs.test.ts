@@ -178,7 +178,6 @@ describe('bug 4: a listener that unsubscribed and subscribed again got the same 
     const { epoch } = server.log(topic);
     const messages = range(1, 5).map((n) => ({
       messageId: `x${n}`,
-      offset: n,
       publishedAt: '',
       publisher: {},
       data: n,

@@ -10,7 +10,7 @@ import { build } from 'esbuild';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { WebSocketServer } from 'ws';
 
-const GZIPPED_BYTES_MAX = 10 * 1024;
+const GZIPPED_BYTES_MAX = 11 * 1024;
 const ENTRY = join(import.meta.dirname, '../../../shared/client/index.ts');
 
 const directory = mkdtempSync(join(tmpdir(), 'fanwire-client-'));
@@ -32,7 +32,7 @@ beforeAll(async () => {
 
 afterAll(() => rmSync(directory, { recursive: true }));
 
-it('is one file of less than 10 KB', () => {
+it('is one file of less than 11 KB', () => {
   const { length } = gzipSync(bundle, { level: 9 });
   console.log(`client SDK: ${length} bytes gzipped, ${bundle.length} minified`);
   expect(length).toBeGreaterThan(1000);

@@ -320,7 +320,16 @@ describe('a topic with history', () => {
     expect(data).toEqual([1, 2]);
     await clock.advance(1000);
     server.publishMany(LOG, 13, 14);
-    server.socket.deliver({ type: 'message', topic: LOG, epoch: old, offset: 3, messageId: 'old', data: 3 });
+    server.socket.deliver({
+      type: 'message',
+      topic: LOG,
+      epoch: old,
+      offset: 3,
+      messageId: 'old',
+      publishedAt: '',
+      publisher: {},
+      data: 3,
+    });
     await clock.advance(5000);
     expect(recoveries).toEqual([
       { recovered: false, reason: 'epoch', from: { epoch: old, offset: 2 }, to: { epoch, offset: 2 } },
@@ -481,15 +490,15 @@ describe('a topic without history, and a pattern', () => {
     const live = listen(client, LIVE);
     const log = listen(client, LOG);
     await clock.advance(50);
-    const messages = [2, 1].map((n) => ({
-      messageId: `x${n}`,
-      offset: n,
-      publishedAt: '',
-      publisher: {},
-      data: n,
-    }));
+    const messages = [2, 1].map((n) => ({ messageId: `x${n}`, publishedAt: '', publisher: {}, data: n }));
+    const placed = messages.map((message) => ({ ...message, offset: message.data }));
     server.socket.deliver({ type: 'messages', topic: LIVE, messages });
-    server.socket.deliver({ type: 'messages', topic: LOG, epoch: server.log(LOG).epoch, messages });
+    server.socket.deliver({
+      type: 'messages',
+      topic: LOG,
+      epoch: server.log(LOG).epoch,
+      messages: placed,
+    });
     await clock.advance(50);
     expect(live.data).toEqual([2, 1]);
     expect(log.data).toEqual([1, 2]);

@@ -1,0 +1,81 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { throwFrames } from './foreign-frames.ts';
+import { connected, listen, outcomeOf } from './harness.ts';
+
+const LOG = 'log/a';
+const WHOLE = { messageId: 'm', publishedAt: '', publisher: {}, data: 1 };
+
+describe('frames that Fanwire has not made', () => {
+  it('neither throw, nor hang anything, nor settle a promise', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.integer(), async (seed) => {
+        const { faults, reported } = await throwFrames(seed, 1500);
+        expect(faults).toEqual([]);
+        expect(reported).toBeGreaterThan(1000);
+      }),
+      { numRuns: 20 },
+    );
+  });
+
+  it.each([
+    ['no topic', { type: 'message', topic: null, data: 'hi' }],
+    ['no shape', { type: 'message' }],
+    ['a receipt of nothing', { type: 'receipt' }],
+    ['a message that is no text', { message: { toString: 1 } }],
+    ['nothing', {}],
+    ['an epoch without an offset', { type: 'message', topic: LOG, epoch: 'e', ...WHOLE }],
+    ['an offset without an epoch', { type: 'message', topic: LOG, offset: 1, ...WHOLE }],
+    ['an offset below the first', { type: 'message', topic: LOG, epoch: 'e', offset: 0, ...WHOLE }],
+    [
+      'a message with a topic of its own',
+      { type: 'messages', topic: LOG, messages: [{ ...WHOLE, topic: 'log/b' }] },
+    ],
+    ['a topic of many segments', { type: 'message', topic: 'a/'.repeat(60_000), ...WHOLE }],
+    ['a code of the client’s own', { type: 'error', code: 'closed', message: 'x' }],
+    ['the name of a method for a type of ack', { type: 'ack', action: 'toString' }],
+  ])('are reported: %s', async (_, frame) => {
+    const { client, clock, server, errors, direct, states } = await connected();
+    const { data } = listen(client, LOG);
+    await clock.advance(50);
+    server.socket.deliver(frame);
+    server.publish(LOG, 1);
+    await clock.advance(50);
+    expect(errors.map(({ code, cause }) => [code, cause])).toEqual([
+      ['bad_frame', JSON.stringify(frame).slice(0, 1000)],
+    ]);
+    expect([data, direct, states.length]).toEqual([[1], [], 1]);
+  });
+
+  it.each([
+    ['another topic', { action: 'history', topic: 'log/b', epoch: 'e', offset: 0 }],
+    ['another action', { action: 'ping' }],
+    ['no topic', { action: 'history', epoch: 'e', offset: 0 }],
+    ['half a position', { action: 'history', topic: LOG, epoch: 'e' }],
+    ['a page that is no list', { action: 'history', topic: LOG, epoch: 'e', offset: 0, messages: {} }],
+  ])('are no answer: %s', async (_, ack) => {
+    const { client, clock, server, errors } = await connected();
+    server.onCommand = ({ id }, socket) => {
+      socket.deliver({ type: 'ack', id, ...ack });
+      return { replyAfterMs: 1000 };
+    };
+    const page = outcomeOf(client.history(LOG));
+    await clock.advance(500);
+    expect(errors).toMatchObject([{ code: 'bad_frame' }]);
+    expect(page).toEqual({});
+    await clock.advance(1000);
+    expect(page.value).toMatchObject({ messages: [], offset: 0 });
+  });
+
+  it('are no answer to three publishes, if they name two', async () => {
+    const { client, clock, server, errors } = await connected();
+    server.onCommand = ({ id, messages }, socket) => {
+      if (messages) socket.deliver({ type: 'ack', id, action: 'publish', messageIds: ['a', 'b'] });
+      return { replyAfterMs: 1000 };
+    };
+    const all = [0, 1, 2, 3].map((data) => outcomeOf(client.publish(LOG, data)));
+    await clock.advance(3000);
+    expect(errors).toMatchObject([{ code: 'bad_frame' }]);
+    expect(all.map(({ value }) => value?.offset)).toEqual([1, 2, 3, 4]);
+  });
+});
