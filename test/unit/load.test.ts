@@ -6,6 +6,7 @@ import { Clients } from '../load/clients.ts';
 import { Ledger, percentilesOf, type Result } from '../load/ledger.ts';
 import { isClean, reportOf } from '../load/report.ts';
 import type { LoadSettings } from '../load/settings.ts';
+import { refusalOf } from '../support/refusal.ts';
 
 /** Three clients: 0 and 2 on one topic, 1 on the other. Message m is client m modulo 3's. */
 const plan = { clients: 3, topics: 2, messages: 9 };
@@ -175,6 +176,8 @@ describe('the load clients', () => {
     server.on('connection', (socket) => {
       socket.on('close', () => subscribers.delete(socket));
       socket.on('message', (text) => {
+        const refusal = refusalOf(String(text));
+        if (refusal) throw refusal;
         const { action, id, topic, data } = JSON.parse(String(text));
         if (action === 'subscribe') subscribers.set(socket, topic);
         else if (drops(++publishes)) return socket.terminate();

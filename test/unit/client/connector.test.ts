@@ -405,13 +405,24 @@ describe('commands', () => {
     expect(sub.state).toBe('subscribed');
   });
 
-  it('gives a fresh token to a live connection', async () => {
+  it('give a fresh token to a live connection, for which no server has a route yet', async () => {
     let tokens = 0;
     const { client, clock, server } = await connected({ token: () => `t${++tokens}` });
     const refreshed = outcomeOf(client.refresh());
     await clock.advance(50);
     expect(server.commandsOf('authenticate')).toMatchObject([{ token: 't2' }]);
-    expect('value' in refreshed).toBe(true);
+    expect(refreshed.error?.code).toBe('unknown_action');
+  });
+
+  it.each([
+    { action: 'subscribe', topic: 'a', rewind: 0 },
+    { action: 'publish', topic: 'a', data: 1, id: 7 },
+    { action: 'whoami', typo: 1 },
+    { action: 'publish', topic: 'a', data: 'x'.repeat(33_000) },
+  ])('that the server would refuse fail the test of whoever sends them: case %#', async (frame) => {
+    const { clock, server } = await connected();
+    server.socket.send(JSON.stringify(frame));
+    await expect(clock.advance(50)).rejects.toThrow(/^expected /);
   });
 });
 

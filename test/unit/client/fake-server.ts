@@ -1,10 +1,12 @@
 import type { WebSocketLike } from '../../../shared/client/index.ts';
+import { ErrorCode } from '../../../shared/protocol/errors.ts';
 import type { Position } from '../../../shared/protocol/frames.ts';
 import { patternsCovering, type Topic } from '../../../shared/protocol/topic.ts';
+import { refusalOf } from '../../support/refusal.ts';
 import type { Clock } from './clock.ts';
 
 /**
- * A server that keeps the wire contract, with a log in memory for each topic of the namespace `log`. Faults are scripted:
+ * A server that keeps the wire contract, takes only what the real parsers take, with a log in memory for each topic of the namespace `log`. Faults are scripted:
  * tests set `onConnect`, `onCommand` and `onLive`, or cut, freeze, trim and reincarnate.
  */
 
@@ -167,6 +169,9 @@ export class FakeServer {
   receive(socket: FakeSocket, text: string): void {
     const frame = JSON.parse(text);
     this.commands.push({ socket, frame });
+    const refusal = refusalOf(text);
+    // The client must not send it at all, so the test fails that moves the clock.
+    if (refusal && refusal.code !== ErrorCode.unknownAction) throw refusal;
     const fate = this.onCommand(frame, socket);
     if (fate === 'lost') return;
     if (fate === 'gateway error') {
@@ -207,9 +212,6 @@ export class FakeServer {
         return { type: 'ack', id, action, messageId: `m${++this.#ids}` };
       case 'whoami':
         return { type: 'ack', id, action, connectionId: socket.connectionId, endpoint: 'https://x/prod' };
-      // Only here: no server has a route for it yet, see `UnroutedFields`.
-      case 'authenticate':
-        return { type: 'ack', id, action };
       default:
         return errorTo(frame, 'unknown_action');
     }

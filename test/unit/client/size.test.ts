@@ -9,6 +9,7 @@ import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { WebSocketServer } from 'ws';
+import { refusalOf } from '../../support/refusal.ts';
 
 const GZIPPED_BYTES_MAX = 11 * 1024;
 const ENTRY = join(import.meta.dirname, '../../../shared/client/index.ts');
@@ -48,9 +49,11 @@ async function serve(): Promise<WebSocketServer> {
   const server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
   server.on('connection', (socket) => {
     socket.on('message', (text) => {
-      const { id, topic } = JSON.parse(String(text));
+      const refusal = refusalOf(String(text));
+      if (refusal) throw refusal;
+      const { id, action, topic } = JSON.parse(String(text));
       const message = { type: 'message', topic, messageId: 'm', publishedAt: '', publisher: {}, data: 'hi' };
-      socket.send(JSON.stringify({ type: 'ack', id, action: 'subscribe', topic }));
+      socket.send(JSON.stringify({ type: 'ack', id, action, topic }));
       socket.send(JSON.stringify(message));
     });
   });
