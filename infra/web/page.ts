@@ -4,6 +4,7 @@ import {
   FanwireError,
   type Message,
   type StateChange,
+  type Subscription,
 } from '../../shared/client/index.ts';
 
 /** The demo page: shows what the client says and turns what a person does into commands. It only ever sets text. */
@@ -138,22 +139,25 @@ function join(topic: string): void {
 }
 
 function subscribe(topic: string): void {
-  const joined = topics.get(topic);
-  if (!client || !joined) return;
+  const [connected, joined] = [client, topics.get(topic)];
+  if (connected && joined) attempt(() => follow(connected, topic, joined));
+}
+
+async function follow(connected: Client, topic: string, joined: Joined): Promise<void> {
   const rewind = topic.startsWith('chat/') && !topic.endsWith('/*') ? { rewind: REWIND } : {};
   const show = () => showTopic(topic, 'joined');
-  const subscription = client.subscribe(topic, { ...rewind, onMessage: showMessage, onRecovery: show });
-  joined.leave = () => subscription.unsubscribe();
-  attempt(async () => {
-    try {
-      await subscription.ready;
-      show();
-    } catch (error) {
-      if (subscription.error) remove(topic);
-      // That the person has left or disconnected is no news.
-      if (!(error instanceof FanwireError && error.code === 'closed')) throw error;
-    }
-  });
+  let subscription: Subscription | undefined;
+  try {
+    subscription = connected.subscribe(topic, { ...rewind, onMessage: showMessage, onRecovery: show });
+    joined.leave = () => subscription?.unsubscribe();
+    await subscription.ready;
+    show();
+  } catch (error) {
+    // What is no topic has no subscription.
+    if (!subscription || subscription.error) remove(topic);
+    // That the person has left or disconnected is no news.
+    if (!(error instanceof FanwireError && error.code === 'closed')) throw error;
+  }
 }
 
 function leave(topic: string): void {

@@ -1,6 +1,14 @@
 import type { MessageFrame, MessagesFrame, ServerFrame } from '../protocol/acks.ts';
 import type { Position, Recipient, Rewind, TopicPosition } from '../protocol/frames.ts';
 import { patternsCovering, type Topic } from '../protocol/topic.ts';
+import {
+  expectEvent,
+  expectHistory,
+  expectPublish,
+  expectSend,
+  expectSubscribe,
+  expectToken,
+} from './arguments.ts';
 import { Connector, type State, type StateChange } from './connector.ts';
 import { Emitter } from './emitter.ts';
 import { FanwireError } from './errors.ts';
@@ -13,7 +21,7 @@ import { Recent } from './recent.ts';
 import { Requests } from './requests.ts';
 import type { Session } from './session.ts';
 import { Subscription } from './subscription.ts';
-import { type Ack, type Fields, type SentAction, writeCommand } from './write.ts';
+import { type Ack, type Fields, type SentAction, wireAge, writeCommand } from './write.ts';
 
 export interface Events {
   readonly state: StateChange;
@@ -95,6 +103,7 @@ export class Client {
 
   /** Gives a function that takes the handler off again. */
   on<E extends keyof Events>(event: E, handler: (argument: Events[E]) => unknown): () => void {
+    expectEvent(event, handler);
     return this.#events.on(event, handler);
   }
 
@@ -107,6 +116,7 @@ export class Client {
    * const lobby = client.subscribe('chat/lobby', { rewind: 10, onMessage: ({ data }) => show(data) });
    */
   subscribe<T = unknown>(topic: string, options: SubscribeOptions<T> = {}): Subscription<T> {
+    expectSubscribe(topic, options);
     const feedOptions = { ...(options as SubscribeOptions), position: bare(options.position) };
     const feed = new Feed(topic, feedOptions, {
       settings: this.#settings,
@@ -135,18 +145,22 @@ export class Client {
   publish(topic: string, data: unknown, options: PublishOptions & { readonly stored: true }): Promise<Stored>;
   publish(topic: string, data: unknown, options?: PublishOptions): Promise<Published>;
   async publish(topic: string, data: unknown, options: PublishOptions = {}): Promise<Published> {
+    expectPublish(topic, options);
     this.#expectOpen();
     return this.#outbox.publish(topic, data, options);
   }
 
   /** To every connection of a user, or to one connection. Not tried again: it has no key that would keep it one message. */
   async send(to: Recipient, data: unknown, options: Pick<PublishOptions, 'maxAge'> = {}): Promise<Published> {
-    const { messageId } = await this.#request('send', { to, data, ...options });
+    expectSend(to, options);
+    const { maxAge = Infinity } = options;
+    const { messageId } = await this.#request('send', { to, data, maxAge: wireAge(maxAge) });
     return { messageId };
   }
 
   /** A page of what the topic has had. */
   async history<T = unknown>(topic: string, options: HistoryOptions = {}): Promise<HistoryPage<T>> {
+    expectHistory(topic, options);
     const after = bare(options.after);
     const page = await this.#request('history', { topic, ...options, after });
     const { epoch, offset, more = false, recovered, reason } = page;
@@ -172,8 +186,12 @@ export class Client {
 
   /** Gives the live connection a fresh token. Without one there is nothing to do: the next connection asks anyway. */
   async refresh(): Promise<void> {
-    const token = await this.#settings.token?.();
-    if (token !== undefined && this.#session()) await this.#request('authenticate', { token });
+    this.#expectOpen();
+    const { token } = this.#settings;
+    if (!token) return;
+    const fresh: unknown = await token();
+    expectToken(fresh);
+    if (this.#session()) await this.#request('authenticate', { token: fresh });
   }
 
   /** For good. Everything that still waits is rejected, and every subscription ends. */
@@ -189,6 +207,8 @@ export class Client {
     if (state === 'disconnected') this.#suspend();
     if (state === 'closed' && reason) this.#end(reason);
     this.#events.emit('state', change);
+    // An application that does not listen to states must hear that nothing will come any more.
+    if (state === 'closed' && reason && reason.code !== 'closed') this.#events.report(reason);
   }
 
   #resume(): void {

@@ -1,11 +1,13 @@
 import type { TopicPosition } from '../protocol/frames.ts';
 import { backoffMs } from './backoff.ts';
 import { FanwireError } from './errors.ts';
-import { type HeartbeatHooks, startHeartbeat } from './heartbeat.ts';
+import { type Heartbeat, type HeartbeatHooks, startHeartbeat } from './heartbeat.ts';
 import type { Settings } from './options.ts';
 import { Session, type SessionHooks } from './session.ts';
 import { Timers } from './timers.ts';
 
+/** A handshake runs Lambdas and is billed: there is at most one a second, whatever the options say. */
+const DIAL_MS_MIN = 1000;
 /** From opening the next connection to having every subscription on it. */
 const ROLLOVER_MS_MAX = 60_000;
 /** A replaced connection stays this long, because messages may still be on their way to it. */
@@ -19,7 +21,7 @@ export interface StateChange {
   readonly state: State;
   /** Why it is `disconnected` or `closed`. */
   readonly reason?: FanwireError;
-  /** Until the next try. Absent while the network is away: then it waits for that. */
+  /** Until the next try, while it is `disconnected`; sooner if the network comes back. */
   readonly retryInMs?: number;
 }
 
@@ -51,11 +53,13 @@ export class Connector {
   #next: Session | undefined;
   /** The one that it took over from, as long as it lingers. */
   #retired: Session | undefined;
+  /** When a WebSocket was last opened, or tried to be. */
+  #dialledAtMs = -Infinity;
   #failures = 0;
   #rolloverFailures = 0;
   /** Waiting for its retry timer, or refused for good. */
   #isRolloverDeferred = false;
-  #stopHeartbeat = () => {};
+  #heartbeat: Heartbeat | undefined;
 
   constructor(settings: Settings, hooks: ConnectorHooks) {
     this.#settings = settings;
@@ -97,14 +101,19 @@ export class Connector {
     this.#endAll(reason);
   }
 
+  /**
+   * A browser says `offline` while a socket works, and says nothing when one does not. So both are hints: a connection is
+   * checked at once, and a wait for the next try ends when the network comes back.
+   */
   readonly #goOffline = (): void => {
-    const reason = new FanwireError('offline', 'expected a network, got none');
-    this.#become({ state: 'disconnected', reason });
-    this.#endAll(reason);
+    if (this.session) this.#heartbeat?.check();
   };
 
   readonly #goOnline = (): void => {
-    if (this.#state === 'disconnected') this.#reconnect();
+    if (this.session) this.#heartbeat?.check();
+    if (this.#state !== 'disconnected') return;
+    this.#timers.clear();
+    this.#timers.after(this.#mayDialInMs, () => this.#reconnect());
   };
 
   #reconnect(): void {
@@ -121,6 +130,9 @@ export class Connector {
   #newSession(): Session {
     const session: Session = new Session(this.#settings, {
       ...this.#hooks,
+      onDial: () => {
+        this.#dialledAtMs = this.#settings.now();
+      },
       onOpen: () => this.#opened(session),
       onIdle: () => this.#promoteIfReady(session),
       onEnd: (reason) => this.#ended(session, reason),
@@ -152,9 +164,15 @@ export class Connector {
     if (session.proven) this.#failures = 0;
     this.#session = undefined;
     this.#endNext(reason);
-    const retryInMs = backoffMs(this.#failures++, this.#settings);
+    const retryInMs = Math.max(backoffMs(this.#failures++, this.#settings), this.#mayDialInMs);
     this.#timers.after(retryInMs, () => this.#reconnect());
     this.#become({ state: 'disconnected', reason, retryInMs });
+  }
+
+  /** A clock that was put back says nothing of when the last one was. */
+  get #mayDialInMs(): number {
+    const sinceMs = this.#settings.now() - this.#dialledAtMs;
+    return Math.min(Math.max(DIAL_MS_MIN - sinceMs, 0), DIAL_MS_MIN);
   }
 
   #become(change: StateChange): void {
@@ -181,8 +199,8 @@ export class Connector {
   }
 
   #watch(session: Session): void {
-    this.#stopHeartbeat();
-    this.#stopHeartbeat = startHeartbeat(session, this.#settings, {
+    this.#heartbeat?.stop();
+    this.#heartbeat = startHeartbeat(session, this.#settings, {
       ...this.#hooks,
       onPong: ({ behind, rollover }) => {
         if (behind) this.#hooks.onBehind(behind);
@@ -193,6 +211,10 @@ export class Connector {
 
   #rollOver(): void {
     if (this.#next || this.#isRolloverDeferred) return;
+    if (this.#mayDialInMs > 0) {
+      this.#rollOverIn(this.#mayDialInMs);
+      return;
+    }
     const next = this.#newSession();
     this.#next = next;
     // It has no heartbeat yet that would find it dead.
@@ -205,13 +227,18 @@ export class Connector {
   /** The current connection goes on as long as it can. */
   #deferRollover(reason: FanwireError): void {
     this.#next = undefined;
-    this.#isRolloverDeferred = true;
-    if (!reason.temporary) {
-      // Not tried again: the end of the current connection will be the end of the client.
-      this.#hooks.onError(reason);
+    if (reason.temporary) {
+      this.#rollOverIn(Math.max(backoffMs(this.#rolloverFailures++, this.#settings), this.#mayDialInMs));
       return;
     }
-    this.#timers.after(backoffMs(this.#rolloverFailures++, this.#settings), () => {
+    // Not tried again: the end of the current connection will be the end of the client.
+    this.#isRolloverDeferred = true;
+    this.#hooks.onError(reason);
+  }
+
+  #rollOverIn(ms: number): void {
+    this.#isRolloverDeferred = true;
+    this.#timers.after(ms, () => {
       this.#isRolloverDeferred = false;
       this.#rollOver();
     });

@@ -1,15 +1,7 @@
 import type { ErrorCode as ServerCode } from '../protocol/errors.ts';
 
 /** What the client finds out by itself. */
-const OWN_CODES = [
-  'timeout',
-  'disconnected',
-  'offline',
-  'queue_full',
-  'closed',
-  'bad_frame',
-  'handler_failed',
-] as const;
+const OWN_CODES = ['timeout', 'disconnected', 'queue_full', 'closed', 'bad_frame', 'handler_failed'] as const;
 
 /** What the server answers with, and what the client finds out by itself. */
 export type FanwireErrorCode = ServerCode | (typeof OWN_CODES)[number];
@@ -25,7 +17,6 @@ const TEMPORARY: readonly FanwireErrorCode[] = [
   'internal',
   'timeout',
   'disconnected',
-  'offline',
   'queue_full',
 ];
 

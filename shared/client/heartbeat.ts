@@ -14,22 +14,32 @@ export interface HeartbeatHooks {
   readonly onError: (error: FanwireError) => void;
 }
 
+export interface Heartbeat {
+  readonly stop: () => void;
+  /** Asks now whether the connection is still there, because there is a doubt. */
+  readonly check: () => void;
+}
+
 /** Finds out that a connection is dead, or that messages were lost on it. One timer, which ends with the session. */
-export function startHeartbeat(session: Session, settings: Settings, hooks: HeartbeatHooks): () => void {
+export function startHeartbeat(session: Session, settings: Settings, hooks: HeartbeatHooks): Heartbeat {
   const { now, heartbeatMs, pongTimeoutMs, gapMs } = settings;
   // Two checks, and a gap is known and healed within one period.
-  const checkMs = Math.max(heartbeatMs / 4, heartbeatMs / 2 - gapMs);
+  const checkMs = gapMs > heartbeatMs / 4 ? heartbeatMs / 4 : heartbeatMs / 2 - gapMs;
   // A clock may be put back, and then by more than a period.
   const isDue = (sinceMs: number, periodMs: number) => Math.abs(now() - sinceMs) >= periodMs;
   let checkedAtMs = now();
   let checks = 0;
+  /** A ping has no answer yet. */
+  let isAsking = false;
   let stop = () => {};
   const wait = (ms: number, run: () => void) => {
+    stop();
     stop = session.timers.after(ms, run);
   };
 
   /** Until a check or a ping may be due. */
   function rest(): void {
+    isAsking = false;
     const nextAtMs = Math.min(checkedAtMs + checkMs, session.receivedAtMs + heartbeatMs);
     wait(Math.min(Math.max(nextAtMs - now(), 0), heartbeatMs), beat);
   }
@@ -47,6 +57,7 @@ export function startHeartbeat(session: Session, settings: Settings, hooks: Hear
   }
 
   function pingAll(positions: TopicPosition[]): void {
+    isAsking = true;
     checks = 0;
     const { received } = session;
     wait(pongTimeoutMs, () => {
@@ -61,13 +72,26 @@ export function startHeartbeat(session: Session, settings: Settings, hooks: Hear
   function ping(positions: readonly TopicPosition[]): void {
     const command = writeCommand('ping', positions.length > 0 ? { positions } : {});
     const onReply = (reply: Ack<'ping'> | FanwireError) => {
-      if (!(reply instanceof FanwireError)) hooks.onPong(reply);
       // A connection that has ended needs no second report.
-      else if (!session.commands.over) hooks.onError(reply);
+      if (session.commands.over) return;
+      if (reply instanceof FanwireError) {
+        hooks.onError(reply);
+        return;
+      }
+      if (isAsking) rest();
+      hooks.onPong(reply);
     };
     session.commands.send(command, onReply, true);
   }
 
   rest();
-  return () => stop();
+  return {
+    stop: () => {
+      isAsking = false;
+      stop();
+    },
+    check: () => {
+      if (!isAsking) pingAll([]);
+    },
+  };
 }

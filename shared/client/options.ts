@@ -1,3 +1,8 @@
+import { isRecord } from '../protocol/json.ts';
+import { badArgument, expectOptions, isFunction, type Rule, type Rules } from './arguments.ts';
+import { FanwireError } from './errors.ts';
+import { isCountFrom, isString } from './guards.ts';
+
 // biome-ignore lint/suspicious/noExplicitAny: the DOM, Node, `ws` and fakes have event types with nothing in common
 type Listener = ((event: any) => void) | null;
 
@@ -33,6 +38,7 @@ export interface Environment {
   readonly network: NetworkEvents | undefined;
 }
 
+/** The times may be Infinity: never. Only the waits of the backoff end within a day. */
 export interface Limits {
   readonly connectTimeoutMs: number;
   /**
@@ -57,17 +63,20 @@ export interface Limits {
   readonly bufferMax: number;
 }
 
-export interface ClientOptions extends Partial<Limits>, Partial<Environment> {
+/** An option that is undefined is as if it were not there. */
+type Given<T> = { readonly [K in keyof T]?: T[K] | undefined };
+
+export interface ClientOptions extends Given<Limits>, Given<Environment> {
   /** `wss://…/stage`, or a function that is asked before every connection. */
   readonly url: string | (() => string | Promise<string>);
   /**
    * Asked before every connection, so that it may always give a fresh one. If it rejects with a `FanwireError` that is
    * not temporary, the client closes; after any other error it tries again.
    */
-  readonly token?: () => string | Promise<string>;
+  readonly token?: (() => string | Promise<string>) | undefined;
 }
 
-export type Settings = ClientOptions & Limits & Environment;
+export type Settings = Pick<ClientOptions, 'url' | 'token'> & Limits & Environment;
 
 const LIMITS: Limits = {
   connectTimeoutMs: 10_000,
@@ -98,8 +107,86 @@ const environment = (): Environment => ({
 const newId = (): string =>
   [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, '0')).join('');
 
-export const settingsFrom = (options: ClientOptions): Settings => ({
-  ...LIMITS,
-  ...environment(),
-  ...options,
+const DAY_MS = 86_400_000;
+
+const timeFrom = (min: number): Rule => ({
+  expected: `a number of milliseconds from ${min}, or Infinity`,
+  holds: (value) => typeof value === 'number' && value >= min,
 });
+/** Each try costs money, and a server that is down has many clients that try. */
+const wait: Rule = {
+  expected: `100 to ${DAY_MS} milliseconds`,
+  holds: (value) => typeof value === 'number' && value >= 100 && value <= DAY_MS,
+};
+const count: Rule = {
+  expected: 'a whole number from 1, or Infinity',
+  holds: (value) => value === Infinity || isCountFrom(1)(value),
+};
+const aFunction: Rule = { expected: 'a function', holds: isFunction };
+
+/** Every option that there is. A URL and a token are not shown: a URL may have a token in it. */
+const RULES: { readonly [K in keyof ClientOptions]-?: Rule } = {
+  url: {
+    expected: 'the URL of a WebSocket, wss://… or ws://…, or a function',
+    holds: (value) => isFunction(value) || isWebSocketUrl(value),
+    isSecret: true,
+  },
+  token: { ...aFunction, isSecret: true },
+  connectTimeoutMs: timeFrom(100),
+  commandTimeoutMs: timeFrom(100),
+  backoffMsMin: wait,
+  backoffMsMax: wait,
+  heartbeatMs: timeFrom(1000),
+  pongTimeoutMs: timeFrom(100),
+  gapMs: timeFrom(10),
+  publishTimeoutMs: timeFrom(100),
+  queueMax: count,
+  bufferMax: count,
+  WebSocket: aFunction,
+  now: aFunction,
+  random: aFunction,
+  setTimeout: aFunction,
+  clearTimeout: aFunction,
+  newId: aFunction,
+  network: {
+    expected: 'something with addEventListener and removeEventListener',
+    holds: (value) =>
+      isRecord(value) && isFunction(value.addEventListener) && isFunction(value.removeEventListener),
+  },
+};
+
+export const isWebSocketUrl = (value: unknown): value is string =>
+  isString(value) && /^wss?:\/\/[^\s/]/i.test(value);
+
+/** With what the platform has where an option is not given. Throws `bad_request` for options that cannot work. */
+export function settingsFrom(options: ClientOptions): Settings {
+  expectOptions('options', options, RULES as Rules);
+  if (options.url === undefined) throw badArgument(`url to be ${RULES.url.expected}`, undefined);
+  const given = Object.entries(options).filter(([, value]) => value !== undefined);
+  const settings: Settings = { ...LIMITS, ...environment(), ...Object.fromEntries(given) } as Settings;
+  const { WebSocket, backoffMsMin, backoffMsMax, now, random } = settings;
+  if (!WebSocket) {
+    throw badArgument('a platform with WebSocket, or the option WebSocket, as of the package ws', undefined);
+  }
+  if (backoffMsMax < backoffMsMin) {
+    throw badArgument(`backoffMsMax to be at least backoffMsMin, which is ${backoffMsMin}`, backoffMsMax);
+  }
+  expectToGive('now', now, 'a finite number', Number.isFinite);
+  expectToGive('random', random, 'a number from 0 to 1', (value) => Number(value) >= 0 && Number(value) <= 1);
+  return settings;
+}
+
+function expectToGive(
+  name: string,
+  give: () => unknown,
+  expected: string,
+  holds: (value: unknown) => boolean,
+): void {
+  let value: unknown;
+  try {
+    value = give();
+  } catch (cause) {
+    throw new FanwireError('bad_request', `expected ${name} to give ${expected}, got an error`, { cause });
+  }
+  if (!holds(value)) throw badArgument(`${name} to give ${expected}`, value);
+}

@@ -7,12 +7,13 @@ import {
   PUBLISH_BATCH_MAX,
 } from '../protocol/frames.ts';
 import { bytesOf } from '../protocol/json.ts';
+import { A_KEY, badArgument, isKey } from './arguments.ts';
 import { backoffMs } from './backoff.ts';
 import { FanwireError } from './errors.ts';
 import type { Settings } from './options.ts';
 import type { Session } from './session.ts';
 import { Timers } from './timers.ts';
-import { type Ack, type OrUndefined, toJson, type WrittenCommand } from './write.ts';
+import { type Ack, type OrUndefined, toJson, type WrittenCommand, wireAge } from './write.ts';
 
 /** What a frame has around its messages: action, id, brackets. */
 const ENVELOPE_BYTES_MAX = 100;
@@ -69,12 +70,18 @@ export class Outbox {
     this.#timers = new Timers(settings);
   }
 
-  publish(topic: string, data: unknown, options: PublishOptions): Promise<Published> {
-    const { now, newId, queueMax, publishTimeoutMs } = this.#settings;
-    const { stored: isStored = false, key = newId(), maxAge = Infinity, except, version } = options;
+  async publish(topic: string, data: unknown, options: PublishOptions): Promise<Published> {
+    const { now, queueMax, publishTimeoutMs } = this.#settings;
+    const { stored: isStored = false, key = this.#newKey(), maxAge = Infinity, except, version } = options;
     return new Promise((resolve, reject) => {
-      const age = maxAge === Infinity ? undefined : maxAge;
-      const message: OrUndefined<MessageFields> = { topic, data, key, maxAge: age, except, version };
+      const message: OrUndefined<MessageFields> = {
+        topic,
+        data,
+        key,
+        maxAge: wireAge(maxAge),
+        except,
+        version,
+      };
       const json = toJson(message);
       const bytes = bytesOf(json) + 1;
       expectFits(bytes);
@@ -117,6 +124,12 @@ export class Outbox {
   close(reason: FanwireError): void {
     for (const publish of this.#queue) this.#reject(publish, reason);
     this.#timers.clear();
+  }
+
+  #newKey(): string {
+    const key: unknown = this.#settings.newId();
+    if (isKey(key)) return key;
+    throw badArgument(`newId to give ${A_KEY}`, key);
   }
 
   #dropExpired(): void {

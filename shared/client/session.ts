@@ -1,12 +1,15 @@
 import type { ServerFrame } from '../protocol/acks.ts';
+import { badArgument, expectToken } from './arguments.ts';
 import { Commands } from './commands.ts';
 import { FanwireError } from './errors.ts';
-import type { Settings, WebSocketLike } from './options.ts';
+import { isWebSocketUrl, type Settings, type WebSocketLike } from './options.ts';
 import { parseServerFrame } from './server-frame.ts';
 import { Timers } from './timers.ts';
 import { TopicOrder } from './topic-order.ts';
 
 export interface SessionHooks {
+  /** A WebSocket is about to be opened. */
+  readonly onDial: () => void;
   readonly onOpen: () => void;
   /** A frame that answers no command. */
   readonly onFrame: (frame: ServerFrame) => void;
@@ -16,6 +19,9 @@ export interface SessionHooks {
   /** Called once, before the commands that have no answer yet get the reason as theirs. */
   readonly onEnd: (reason: FanwireError) => void;
 }
+
+/** From an error of a WebSocket to the close event that should follow at once. */
+const CLOSE_MS_MAX = 1000;
 
 /** One connection, from before it is dialled to its end. After a drop the next one is another session. */
 export class Session {
@@ -44,14 +50,11 @@ export class Session {
   }
 
   start(): void {
-    const { url, token, connectTimeoutMs } = this.#settings;
+    const { connectTimeoutMs } = this.#settings;
     this.#cancelTimeout = this.timers.after(connectTimeoutMs, () => {
       this.end(new FanwireError('timeout', `expected a connection within ${connectTimeoutMs} ms, got none`));
     });
-    if (typeof url === 'string' && !token) {
-      this.#dial(url);
-      return;
-    }
+    // Never at once, so that whoever has just made the client can hear how it ends.
     endpoint(this.#settings).then(
       (it) => this.#dial(it),
       (error) => this.end(error),
@@ -72,11 +75,11 @@ export class Session {
 
   #dial(url: string): void {
     if (this.#over) return;
+    this.#hooks.onDial();
     try {
-      this.#socket = new this.#settings.WebSocket(url);
-    } catch (cause) {
-      // Not said with the URL, which may have a token in it.
-      this.end(new FanwireError('bad_request', 'expected the URL of a WebSocket', { cause }));
+      this.#socket = open(this.#settings.WebSocket, url);
+    } catch (error) {
+      this.end(error as FanwireError);
       return;
     }
     this.#socket.onopen = () => {
@@ -87,9 +90,16 @@ export class Session {
       this.#hooks.onOpen();
     };
     this.#socket.onmessage = ({ data }) => this.#receive(data);
-    this.#socket.onclose = ({ code }) => this.end(closedBy(this.isOpen, code));
-    // A close event follows every error event, and is what ends the session.
-    this.#socket.onerror = () => {};
+    let said = '';
+    // A close event should follow, and says more. Node 22 gives none after a handshake that failed.
+    this.#socket.onerror = (event) => {
+      if (this.#over) return;
+      said = wordsOf(event);
+      this.timers.after(CLOSE_MS_MAX, () => this.end(closedBy(this.isOpen, 'an error', said)));
+    };
+    this.#socket.onclose = ({ code, reason }) => {
+      this.end(closedBy(this.isOpen, `a close with ${code}`, said || withoutSecrets(reason)));
+    };
   }
 
   #receive(data: unknown): void {
@@ -121,20 +131,60 @@ export class Session {
   }
 }
 
-const closedBy = (wasOpen: boolean, code: unknown): FanwireError =>
-  new FanwireError(
-    'disconnected',
-    `expected ${wasOpen ? 'no end of the connection' : 'a connection'}, got a close with ${code}`,
-  );
+function open(WebSocket: Settings['WebSocket'], url: string): WebSocketLike {
+  let socket: WebSocketLike;
+  try {
+    socket = new WebSocket(url);
+  } catch (cause) {
+    // The cause itself stays here: it may have the URL in it, and that a token.
+    const got = `${nameOf(cause)} (SecurityError: a page over https needs wss://)`;
+    throw new FanwireError('bad_request', `expected a URL that the platform connects to, got ${got}`);
+  }
+  if (typeof socket.send === 'function' && typeof socket.close === 'function') return socket;
+  throw new FanwireError('bad_request', 'expected WebSocket to give one, got something else');
+}
+
+const nameOf = (error: unknown): string => (error instanceof Error ? error.name : 'an error');
+
+/** What the platform says of an error: a browser nothing, Node and `ws` a line. */
+const wordsOf = (event: unknown): string =>
+  typeof event === 'object' && event !== null && 'message' in event ? withoutSecrets(event.message) : '';
+
+const WORDS_LENGTH_MAX = 200;
+
+/** A URL's query may have a token in it. */
+const withoutSecrets = (text: unknown): string =>
+  typeof text === 'string' ? text.replace(/\?\S*/g, '?…').slice(0, WORDS_LENGTH_MAX) : '';
+
+function closedBy(wasOpen: boolean, got: string, said: string): FanwireError {
+  const because = said ? `, because of: ${said}` : '';
+  const expected = wasOpen
+    ? `expected no end of the connection, got ${got}${because}`
+    : `expected a connection, got ${got}${because}; ${NEVER_OPEN}`;
+  return new FanwireError('disconnected', expected);
+}
+
+/** The platform does not tell these apart: a browser on purpose, Node by its API. */
+const NEVER_OPEN =
+  'there may be no network, no server at the URL, or one that refused the handshake, for the token or the stage (403), or for now (429, 5xx)';
 
 /** Where to connect. The one place that knows how a token gets there. */
 async function endpoint({ url, token }: Settings): Promise<string> {
+  const base = typeof url === 'function' ? await ask('url', url) : url;
+  if (!isWebSocketUrl(base)) {
+    throw badArgument('url to give wss://… or ws://…', base, true);
+  }
+  if (!token) return base;
+  const given = await ask('token', token);
+  expectToken(given);
+  return `${base}${base.includes('?') ? '&' : '?'}${new URLSearchParams({ token: given })}`;
+}
+
+async function ask(name: string, give: () => unknown): Promise<unknown> {
   try {
-    const base = typeof url === 'function' ? await url() : url;
-    if (!token) return base;
-    return `${base}${base.includes('?') ? '&' : '?'}token=${encodeURIComponent(await token())}`;
+    return await give();
   } catch (cause) {
     if (cause instanceof FanwireError) throw cause;
-    throw new FanwireError('unavailable', 'expected a URL and a token, got an error', { cause });
+    throw new FanwireError('unavailable', `expected ${name} to give a string, got an error`, { cause });
   }
 }

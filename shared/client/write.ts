@@ -1,4 +1,5 @@
 import type { Acks, CommandFields, UnroutedAcks, UnroutedFields } from '../protocol/acks.ts';
+import { badArgument } from './arguments.ts';
 import { FanwireError } from './errors.ts';
 
 type AllFields = CommandFields & UnroutedFields;
@@ -33,11 +34,20 @@ export const writeCommand = <A extends SentAction>(action: A, fields: Fields<A>)
 
 const topicOf = (it: object): unknown => ('topic' in it ? it.topic : undefined);
 
+/** The wire has no word for a message that may be late for ever. */
+export const wireAge = (maxAge: number): number | undefined => (maxAge === Infinity ? undefined : maxAge);
+
 /** As JSON, or an error if the application's data cannot be written so. */
-export function toJson(value: object): string {
+export function toJson(command: object): string {
+  if ('data' in command && JSON_LESS.includes(typeof command.data)) {
+    throw badArgument('data that can be written as JSON', command.data);
+  }
   try {
-    return JSON.stringify(value);
+    return JSON.stringify(command);
   } catch (cause) {
     throw new FanwireError('bad_request', 'expected data that can be written as JSON', { cause });
   }
 }
+
+/** What JSON leaves out without a word. */
+const JSON_LESS = ['undefined', 'function', 'symbol'];

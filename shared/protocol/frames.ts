@@ -23,6 +23,7 @@ export const POSITIONS_MAX = 100;
 /** A day: a message that may be later than that needs no limit. */
 export const MAX_AGE_SECONDS_MAX = 86_400;
 export const ID_LENGTH_MAX = 128;
+export const EPOCH_LENGTH_MAX = 64;
 /** EventBridge takes 1,000 levels with its envelope; JSON.stringify overflows the stack at a few thousand. */
 export const NESTING_MAX = 500;
 

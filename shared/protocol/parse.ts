@@ -5,6 +5,7 @@ import {
   type Command,
   DATA_BYTES_MAX,
   type DeliveryOptions,
+  EPOCH_LENGTH_MAX,
   EXCEPT_MAX,
   HISTORY_LIMIT_MAX,
   ID_LENGTH_MAX,
@@ -308,8 +309,6 @@ export function parseInteger(
   }
   return value;
 }
-
-const EPOCH_LENGTH_MAX = 64;
 
 export function parsePosition(what: string, value: unknown): Position {
   const raw = parseObject(`${what} to be {"epoch":…,"offset":…}`, value);

@@ -94,7 +94,7 @@ describe.runIf(CHROMIUM_RUNS_HERE)('the page', () => {
   it('shows why a command was refused, until the next one', async () => {
     const ann = await enter('ann');
     await fill(ann, 'Topic', 'no such topic!');
-    await ann.getByRole('alert').getByText('expected every topic segment to be').waitFor();
+    await ann.getByRole('alert').getByText('expected a topic of 1 to 5 segments').waitFor();
     await topicItem(ann, 'no such topic!').waitFor({ state: 'detached' });
     await join(ann, 'chat/garden');
     await ann.getByRole('alert').waitFor({ state: 'hidden' });

@@ -1,7 +1,14 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { backoffMs } from '../../../shared/client/backoff.ts';
+import { connect, type WebSocketLike } from '../../../shared/client/index.ts';
 import { Clock } from './clock.ts';
 import { connected, listen, outcomeOf, range, world } from './harness.ts';
+
+class Refusing {
+  constructor() {
+    throw new SyntaxError('Invalid URL: wss://fanwire.test/prod?token=secret');
+  }
+}
 
 describe('the backoff', () => {
   it('is anything from the least wait to a bound that doubles up to the most', () => {
@@ -30,7 +37,7 @@ describe('the state', () => {
     await clock.advance(2000);
     expect(states.map(({ state, reason, retryInMs }) => [state, reason?.code, retryInMs])).toEqual([
       ['connected', undefined, undefined],
-      ['disconnected', 'disconnected', 750],
+      ['disconnected', 'disconnected', 950],
       ['connecting', undefined, undefined],
       ['connected', undefined, undefined],
     ]);
@@ -96,17 +103,6 @@ describe('the state', () => {
     expect(server.sockets).toEqual([]);
   });
 
-  it('closes at once for what is no URL', () => {
-    class Refusing {
-      constructor() {
-        throw new SyntaxError('no URL');
-      }
-    }
-    const { client } = world({ WebSocket: Refusing as never });
-    expect(client.state).toBe('closed');
-    expect(client.reason?.code).toBe('bad_request');
-  });
-
   it('is left for good by close', async () => {
     const { client, server, clock, network, states } = await connected();
     const pending = outcomeOf(client.whoami());
@@ -140,28 +136,51 @@ describe('the state', () => {
 });
 
 describe('the network', () => {
-  it('is not waited for with tries: offline drops, online tries at once', async () => {
-    const { client, server, clock, network, states } = await connected();
+  it('is no reason to drop a connection that works: it is checked at once, and stays', async () => {
+    const { server, clock, network, states } = await connected();
     network.say('offline');
-    expect(states.at(-1)).toMatchObject({ state: 'disconnected', reason: { code: 'offline' } });
-    await clock.advance(600_000);
-    expect(server.sockets.length).toBe(1);
+    await clock.advance(30);
+    expect(server.commandsOf('ping').length).toBe(1);
+    await clock.advance(20_000);
     network.say('online');
-    await clock.advance(20);
-    expect(client.state).toBe('connected');
-    network.say('online');
-    await clock.advance(20);
-    expect(server.sockets.length).toBe(2);
+    await clock.advance(20_000);
+    expect(server.commandsOf('ping').length).toBe(2);
+    expect(states.map(({ state }) => state)).toEqual(['connected']);
   });
 
-  it('ends a wait when it comes back', async () => {
+  it('has a connection given up soon that it has taken along', async () => {
+    const { client, server, clock, network, states } = await connected();
+    server.socket.isFrozen = true;
+    network.say('offline');
+    await clock.advance(10_000);
+    expect(states[1]).toMatchObject({ state: 'disconnected', reason: { code: 'timeout' } });
+    await clock.advance(1000);
+    expect(client.state).toBe('connected');
+  });
+
+  it('is tried all the same while it is said to be away', async () => {
+    const { client, server, clock, network } = await connected();
+    server.onConnect = () => 'refuse';
+    network.say('offline');
+    server.socket.cut();
+    await clock.advance(300_000);
+    expect(server.sockets.length).toBeGreaterThan(10);
+    server.onConnect = () => 'open';
+    await clock.advance(21_000);
+    expect(client.state).toBe('connected');
+  });
+
+  it('ends a wait when it comes back, but does not make it more than one try a second', async () => {
     const { client, clock, network, server } = world({}, (it) => {
       it.onConnect = (_, attempt) => (attempt < 6 ? 'refuse' : 'open');
     });
-    for (let n = 0; n < 5; n++) {
+    for (let n = 1; n <= 5; n++) {
       await clock.advance(20);
-      expect(client.state).toBe('disconnected');
-      network.say('online');
+      expect([client.state, server.sockets.length]).toEqual(['disconnected', n]);
+      for (let again = 0; again < 10; again++) network.say('online');
+      await clock.advance(979);
+      expect(server.sockets.length).toBe(n);
+      await clock.advance(1);
     }
     await clock.advance(20);
     expect(client.state).toBe('connected');
@@ -169,13 +188,138 @@ describe('the network', () => {
     expect(server.sockets.length).toBe(6);
   });
 
+  it('makes one ping of many hints, until that has its answer', async () => {
+    const { server, clock, network } = await connected();
+    for (let n = 0; n < 100; n++) network.say(n % 2 === 0 ? 'offline' : 'online');
+    await clock.advance(10);
+    for (let n = 0; n < 100; n++) network.say(n % 2 === 0 ? 'offline' : 'online');
+    await clock.advance(1000);
+    expect(server.commandsOf('ping').length).toBe(1);
+  });
+
   it('leaves a socket behind whose last words nobody hears', async () => {
-    const { server, clock, network, direct } = await connected();
+    const { client, server, clock, direct } = await connected();
     const { onmessage } = server.socket;
-    network.say('offline');
+    client.close();
     onmessage?.({ data: '{"type":"message","messageId":"m","publishedAt":"","publisher":{},"data":"late"}' });
     await clock.advance(50);
     expect(direct).toEqual([]);
+  });
+});
+
+describe('the reason', () => {
+  const sockets = (fail: (socket: WebSocketLike) => void) =>
+    class implements WebSocketLike {
+      onopen: WebSocketLike['onopen'] = null;
+      onmessage: WebSocketLike['onmessage'] = null;
+      onclose: WebSocketLike['onclose'] = null;
+      onerror: WebSocketLike['onerror'] = null;
+      constructor() {
+        queueMicrotask(() => fail(this));
+      }
+      send(): void {}
+      close(): void {}
+    };
+
+  it('of a refused handshake is what the platform says, and what it may mean', async () => {
+    const { clock, states } = world({
+      WebSocket: sockets((socket) => {
+        socket.onerror?.({ message: 'Unexpected server response: 403 of /prod?token=secret' });
+        socket.onclose?.({ code: 1006, reason: '' });
+      }),
+    });
+    await clock.advance(1);
+    expect(states[0]?.reason).toMatchObject({
+      code: 'disconnected',
+      temporary: true,
+      message: expect.stringMatching(
+        /^expected a connection, got a close with 1006, because of: Unexpected server response: 403 of \/prod\?…; there may be no network/,
+      ),
+    });
+  });
+
+  it('of a handshake that fails without a close event, as on Node 22, comes soon, too', async () => {
+    const { clock, states } = world({
+      WebSocket: sockets((socket) => socket.onerror?.({ message: 'non-101 status code' })),
+    });
+    await clock.advance(1000);
+    expect(states[0]?.reason).toMatchObject({
+      code: 'disconnected',
+      message: expect.stringMatching(
+        /^expected a connection, got an error, because of: non-101 status code;/,
+      ),
+    });
+    await clock.advance(1000);
+    expect(states.at(-1)?.state).toBe('connecting');
+  });
+
+  it('of a close is what the server gave', async () => {
+    const { clock, states } = world({
+      WebSocket: sockets((socket) => {
+        socket.onopen?.({});
+        socket.onclose?.({ code: 1001, reason: 'Going away' });
+      }),
+    });
+    await clock.advance(1);
+    expect(states[1]?.reason?.message).toBe(
+      'expected no end of the connection, got a close with 1001, because of: Going away',
+    );
+  });
+
+  it('is given for a platform without a WebSocket', () => {
+    const own = Object.getOwnPropertyDescriptor(globalThis, 'WebSocket');
+    Reflect.deleteProperty(globalThis, 'WebSocket');
+    try {
+      expect(() => connect({ url: 'wss://fanwire.test/prod' })).toThrow(
+        'expected a platform with WebSocket, or the option WebSocket, as of the package ws, got nothing',
+      );
+    } finally {
+      if (own) Object.defineProperty(globalThis, 'WebSocket', own);
+    }
+  });
+
+  it.each([
+    [
+      'the platform',
+      { WebSocket: Refusing as never },
+      'expected a URL that the platform connects to, got SyntaxError',
+    ],
+    [
+      'what makes no socket',
+      { WebSocket: Object as never },
+      'expected WebSocket to give one, got something else',
+    ],
+    [
+      'a callback',
+      { url: () => 'https://x?token=secret' },
+      'expected url to give wss://… or ws://…, got a string',
+    ],
+    ['a token', { token: () => 7 as never }, 'expected token to give a string, got a number'],
+  ])(
+    'of a client that can never connect comes after the handlers: refused by %s',
+    async (_, options, message) => {
+      const { client, clock, states, errors } = world(options);
+      expect(client.state).toBe('connecting');
+      await clock.advance(10);
+      expect(states).toMatchObject([{ state: 'closed', reason: { code: 'bad_request' } }]);
+      expect(errors).toEqual([client.reason]);
+      expect(client.reason?.message).toContain(message);
+      expect(client.reason?.cause).toBeUndefined();
+    },
+  );
+
+  it('is on the console if nobody listens', async () => {
+    const said = vi.spyOn(console, 'error').mockImplementation(() => {});
+    const clock = new Clock();
+    const client = connect({
+      url: () => 'nonsense',
+      WebSocket: Refusing as never,
+      setTimeout: clock.setTimeout,
+      clearTimeout: clock.clearTimeout,
+    });
+    await clock.advance(1);
+    expect(said.mock.calls).toEqual([[client.reason]]);
+    said.mockRestore();
   });
 });
 

@@ -129,7 +129,7 @@ describe('without a connection', () => {
     await it.clock.advance(50);
     it.server.onCommand = () => undefined;
     it.server.socket.cut();
-    await it.clock.advance(750 + 10 + 20);
+    await it.clock.advance(900 + 10 + 20);
     expect(dataIn(it)).toEqual([1, 2, 3]);
     expect(all.map(({ value }) => value?.messageId)).toEqual(
       [...it.server.log(LOG).entries.values()].map(({ messageId }) => messageId),
@@ -144,7 +144,8 @@ describe('without a connection', () => {
     it.client.publish(LOG, 1);
     await it.clock.advance(50);
     it.server.onCommand = () => undefined;
-    it.network.say('offline');
+    await it.clock.advance(1000);
+    it.server.socket.cut();
     it.network.say('online');
     await it.clock.advance(40);
     expect(dataIn(it)).toEqual([1]);

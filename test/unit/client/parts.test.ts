@@ -12,7 +12,6 @@ describe('an error', () => {
       'internal',
       'timeout',
       'disconnected',
-      'offline',
       'queue_full',
     ];
     const final: FanwireErrorCode[] = ['forbidden', 'bad_request', 'too_large', 'limit_exceeded', 'closed'];

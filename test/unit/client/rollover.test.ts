@@ -194,7 +194,7 @@ describe('before a connection reaches its two hours', () => {
 
   it('leaves alone what was still to be subscribed on the old one', async () => {
     const world = await connected();
-    const { client, server, clock, network } = world;
+    const { client, server, clock } = world;
     server.onCommand = (_, socket) => (socket === server.sockets[1] ? { replyAfterMs: 500 } : undefined);
     listen(client, LOG);
     await clock.advance(50);
@@ -218,7 +218,6 @@ describe('before a connection reaches its two hours', () => {
     );
     expect(tried.length).toBe(1);
     expect([live.sub.state, log.sub.state]).toEqual(['subscribing', 'subscribing']);
-    network.say('offline');
   });
 
   it('tries a replacement again that opens and then says nothing', async () => {
@@ -324,18 +323,15 @@ describe('before a connection reaches its two hours', () => {
     expect(client.state).toBe('closed');
   });
 
-  it('takes a replacement with the network, and leaves nothing behind', async () => {
+  it('takes a replacement with it when it is closed, and leaves nothing behind', async () => {
     const world = await connected();
-    const { client, server, clock, network } = world;
+    const { client, server, clock } = world;
     await told(world);
     expect(server.openSockets.length).toBe(2);
-    network.say('offline');
-    expect(server.openSockets.length).toBe(0);
-    expect(clock.waiting).toBe(0);
-    network.say('online');
-    await clock.advance(60_000);
-    expect(server.openSockets.length).toBe(1);
     client.close();
     expect(server.openSockets.length).toBe(0);
+    expect(clock.waiting).toBe(0);
+    await clock.advance(60_000);
+    expect(server.sockets.length).toBe(2);
   });
 });

@@ -815,7 +815,7 @@ describe('the client across drops', () => {
     await clock.advance(50);
     server.onCommand = () => ({ replyAfterMs: 100 });
     server.socket.cut();
-    await clock.advance(785);
+    await clock.advance(935);
     server.publish(LOG, 1);
     await clock.advance(50);
     expect(data).toEqual([1]);
@@ -835,7 +835,7 @@ describe('the client across drops', () => {
     server.publishMany(LOG, 1, 2);
     await clock.advance(1100);
     expect(server.commandsOf('history').length).toBe(1);
-    network.say('offline');
+    server.socket.cut();
     network.say('online');
     await clock.advance(4000);
     expect(server.commandsOf('history').length).toBe(1);
@@ -880,7 +880,7 @@ describe('the client across drops', () => {
     await clock.advance(50);
     server.socket.cut();
     server.publishMany(LOG, 1, 6);
-    await clock.advance(795); // the first page has come, and the second has been asked for
+    await clock.advance(945); // the first page has come, and the second has been asked for
     expect(server.commandsOf('history').length).toBe(1);
     expect(sub.state).toBe('subscribing');
     server.socket.cut();

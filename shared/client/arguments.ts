@@ -1,0 +1,156 @@
+import {
+  EPOCH_LENGTH_MAX,
+  EXCEPT_MAX,
+  HISTORY_LIMIT_MAX,
+  ID_LENGTH_MAX,
+  MAX_AGE_SECONDS_MAX,
+  REPLAY_MAX,
+  SELF,
+} from '../protocol/frames.ts';
+import { isRecord } from '../protocol/json.ts';
+import { isPatternName, isTopicName } from '../protocol/topic.ts';
+import { FanwireError } from './errors.ts';
+import { isCountFrom, isString } from './guards.ts';
+
+// What an application may give to the methods. The server checks it, too; here the error comes at once, from the line
+// that is wrong.
+
+/** By the name of an option: what it is to be, and whether a value is that. Undefined is as if it were not there. */
+export type Rules = Readonly<Record<string, Rule>>;
+export interface Rule {
+  readonly expected: string;
+  readonly holds: (value: unknown) => boolean;
+  /** The value may hold a secret, and is not shown. */
+  readonly isSecret?: boolean;
+}
+
+/** Options beyond the rules are refused, because they are most likely a typo. */
+export function expectOptions(what: string, options: unknown, rules: Rules): void {
+  if (!isRecord(options)) throw badArgument(`${what} to be an object`, options);
+  for (const [name, value] of Object.entries(options)) {
+    const rule = Object.hasOwn(rules, name) ? rules[name] : undefined;
+    if (!rule) throw badArgument(`${what} to be none but ${Object.keys(rules).join(', ')}`, name);
+    if (value === undefined || rule.holds(value)) continue;
+    throw badArgument(`${name} to be ${rule.expected}`, value, rule.isSecret);
+  }
+}
+
+export const badArgument = (expected: string, got: unknown, isSecret = false): FanwireError =>
+  new FanwireError('bad_request', `expected ${expected}, got ${isSecret ? kindOf(got) : shown(got)}`);
+
+/** What the callback for a token has given. */
+export function expectToken(token: unknown): asserts token is string {
+  if (!isString(token)) throw badArgument('token to give a string', token, true);
+}
+
+const SHOWN_LENGTH_MAX = 80;
+
+/** Short, and without what an object holds. */
+function shown(value: unknown): string {
+  if (isString(value)) return JSON.stringify(value.slice(0, SHOWN_LENGTH_MAX));
+  return typeof value === 'number' || typeof value === 'boolean' ? String(value) : kindOf(value);
+}
+
+function kindOf(value: unknown): string {
+  if (value === undefined) return 'nothing';
+  if (value === null) return 'null';
+  if (Array.isArray(value)) return 'an array';
+  return `${typeof value === 'object' ? 'an' : 'a'} ${typeof value}`;
+}
+
+export const isFunction = (value: unknown): boolean => typeof value === 'function';
+const isWholeFrom = (min: number, max: number) => (value: unknown) =>
+  isCountFrom(min)(value) && (value as number) <= max;
+const isName = (value: unknown, lengthMax = ID_LENGTH_MAX): value is string =>
+  isString(value) && value.length > 0 && value.length <= lengthMax;
+
+const handler: Rule = { expected: 'a function', holds: isFunction };
+const position: Rule = {
+  expected: 'a position: { epoch, offset }',
+  holds: (value) => isRecord(value) && isName(value.epoch, EPOCH_LENGTH_MAX) && isCountFrom(0)(value.offset),
+};
+const maxAge: Rule = {
+  expected: `a number of seconds above 0 and up to ${MAX_AGE_SECONDS_MAX}, or Infinity`,
+  holds: (value) =>
+    typeof value === 'number' && value > 0 && (value <= MAX_AGE_SECONDS_MAX || value === Infinity),
+};
+const flag: Rule = { expected: 'true or false', holds: (value) => typeof value === 'boolean' };
+
+const SUBSCRIBE: Rules = {
+  rewind: {
+    expected: `1 to ${REPLAY_MAX} messages, or { seconds: 1 to ${MAX_AGE_SECONDS_MAX} }`,
+    holds: (value) =>
+      isRecord(value)
+        ? Object.keys(value).length === 1 && isWholeFrom(1, MAX_AGE_SECONDS_MAX)(value.seconds)
+        : isWholeFrom(1, REPLAY_MAX)(value),
+  },
+  position,
+  onMessage: handler,
+  onRecovery: handler,
+};
+
+export const A_KEY = `a string of 1 to ${ID_LENGTH_MAX} characters`;
+export const isKey = (value: unknown): value is string => isName(value);
+
+const PUBLISH: Rules = {
+  key: { expected: A_KEY, holds: isKey },
+  maxAge,
+  except: {
+    expected: `'${SELF}' or a list of 1 to ${EXCEPT_MAX} connection ids`,
+    holds: (value) =>
+      value === SELF ||
+      (Array.isArray(value) &&
+        isWholeFrom(1, EXCEPT_MAX)(value.length) &&
+        value.every((connectionId) => isName(connectionId))),
+  },
+  version: { expected: 'a whole number from 1', holds: isCountFrom(1) },
+  stored: flag,
+};
+
+const HISTORY: Rules = {
+  after: position,
+  before: { expected: 'an offset from 1', holds: isCountFrom(1) },
+  limit: { expected: `1 to ${HISTORY_LIMIT_MAX} messages`, holds: isWholeFrom(1, HISTORY_LIMIT_MAX) },
+  reverse: flag,
+};
+
+const EVENTS = ['state', 'message', 'error'];
+
+export function expectEvent(event: unknown, run: unknown): void {
+  if (!EVENTS.includes(event as string)) throw badArgument(`an event of ${EVENTS.join(', ')}`, event);
+  if (!isFunction(run)) throw badArgument('a handler to be a function', run);
+}
+
+const A_TOPIC = 'a topic of 1 to 5 segments like chat/lobby, each of A-Z a-z 0-9 _ . ~ : @ -';
+
+export function expectSubscribe(topic: unknown, options: object): void {
+  if (!isPatternName(topic)) throw badArgument(`${A_TOPIC}, or one with /* at its end`, topic);
+  expectOptions('options of subscribe', options, SUBSCRIBE);
+  const { rewind, position } = options as { rewind?: unknown; position?: unknown };
+  if (rewind !== undefined && position !== undefined) throw badArgument('either rewind or position', 'both');
+}
+
+export function expectPublish(topic: unknown, options: object): void {
+  expectTopic(topic);
+  expectOptions('options of publish', options, PUBLISH);
+}
+
+export function expectSend(to: unknown, options: object): void {
+  const isRecipient =
+    isRecord(to) && Object.keys(to).length === 1 && (isName(to.connectionId) || isName(to.userId));
+  if (!isRecipient) throw badArgument('a recipient: { connectionId } or { userId }', to);
+  expectOptions('options of send', options, { maxAge });
+}
+
+export function expectHistory(topic: unknown, options: object): void {
+  expectTopic(topic);
+  expectOptions('options of history', options, HISTORY);
+  const { after, before, reverse = false } = options as { [name: string]: unknown };
+  if (reverse ? after !== undefined : before !== undefined) {
+    throw badArgument('before only in reverse, and after only forward', reverse ? 'after' : 'before');
+  }
+}
+
+function expectTopic(topic: unknown): void {
+  if (!isTopicName(topic)) throw badArgument(A_TOPIC, topic);
+}
