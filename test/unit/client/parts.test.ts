@@ -99,6 +99,20 @@ describe('handlers', () => {
     expect(seen).toEqual([1, 1, 2]);
   });
 
+  it('all hear of one thing before any hears of the next', () => {
+    const emitter = new Emitter<{ error: FanwireError; it: number }>();
+    const seen: string[] = [];
+    emitter.on('it', (n) => {
+      seen.push(`a${n}`);
+      if (n < 3) emitter.emit('it', n + 1);
+      if (n === 2) off();
+    });
+    emitter.on('it', (n) => seen.push(`b${n}`));
+    const off = emitter.on('it', (n) => seen.push(`c${n}`));
+    emitter.emit('it', 1);
+    expect(seen).toEqual(['a1', 'b1', 'c1', 'a2', 'b2', 'a3', 'b3']);
+  });
+
   it('do not stop each other, and an error that nobody handles goes to the console', () => {
     const said = vi.spyOn(console, 'error').mockImplementation(() => {});
     const emitter = new Emitter<{ error: FanwireError; it: number }>();
