@@ -31,7 +31,8 @@ export class Feed {
   readonly topic: string;
   readonly inbox: Inbox;
   readonly ready: Promise<void>;
-  readonly #ready = Promise.withResolvers<void>();
+  #resolveReady = () => {};
+  #rejectReady = (_: FanwireError) => {};
   readonly #isPattern: boolean;
   readonly #options: FeedOptions;
   readonly #hooks: FeedHooks;
@@ -65,7 +66,10 @@ export class Feed {
       onError: hooks.onError,
       onEmpty: () => this.#resume(),
     });
-    this.ready = this.#ready.promise;
+    this.ready = new Promise((resolve, reject) => {
+      this.#resolveReady = resolve;
+      this.#rejectReady = reject;
+    });
     // An application that does not use it must not get an unhandled rejection: a refusal is reported as an error, too.
     this.ready.catch(() => {});
   }
@@ -152,7 +156,7 @@ export class Feed {
     this.#error = error;
     this.#stopRepairs();
     this.inbox.end(error);
-    this.#ready.reject(error ?? new FanwireError('closed', 'unsubscribed before the server had answered'));
+    this.#rejectReady(error ?? new FanwireError('closed', 'unsubscribed before the server had answered'));
   }
 
   #joined(from: Position | undefined, ack: Ack<'subscribe'>): void {
@@ -224,7 +228,7 @@ export class Feed {
     this.#stopRepairs();
     this.#state = 'subscribed';
     this.#wasSubscribed = true;
-    this.#ready.resolve();
+    this.#resolveReady();
   }
 
   #give(ready: readonly PlacedMessage[], recovery: Recovery): void {
