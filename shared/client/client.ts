@@ -127,6 +127,10 @@ export class Client {
         feed.end(error);
         this.#events.report(error);
       },
+      onLost: (error) => {
+        feed.end(error);
+        this.#leave(feed);
+      },
     });
     if (this.state === 'closed') {
       feed.end(this.reason);

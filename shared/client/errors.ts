@@ -1,7 +1,15 @@
 import type { ErrorCode as ServerCode } from '../protocol/errors.ts';
 
 /** What the client finds out by itself. */
-const OWN_CODES = ['timeout', 'disconnected', 'queue_full', 'closed', 'bad_frame', 'handler_failed'] as const;
+const OWN_CODES = [
+  'timeout',
+  'disconnected',
+  'queue_full',
+  'closed',
+  'lost',
+  'bad_frame',
+  'handler_failed',
+] as const;
 
 /** What the server answers with, and what the client finds out by itself. */
 export type FanwireErrorCode = ServerCode | (typeof OWN_CODES)[number];

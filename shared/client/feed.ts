@@ -24,6 +24,8 @@ interface FeedHooks extends Omit<ReadingDeps, 'timers' | 'entriesMax'> {
   readonly onError: (error: FanwireError) => void;
   /** The server will not have this subscription. */
   readonly onRefused: (error: FanwireError) => void;
+  /** Its loop is to end with this error. */
+  readonly onLost: (error: FanwireError) => void;
 }
 
 /** One subscription's talk with the server: subscribes, again after every drop, and has gaps filled. */
@@ -65,6 +67,8 @@ export class Feed {
     this.inbox = new Inbox(options, hooks.settings.bufferMax, {
       onError: hooks.onError,
       onEmpty: () => this.#resume(),
+      onLoss: (recovery) => hooks.onError(lossOf(topic, recovery)),
+      onBreak: (recovery) => hooks.onLost(lossOf(topic, recovery)),
     });
     this.ready = new Promise((resolve, reject) => {
       this.#resolveReady = resolve;
@@ -283,5 +287,13 @@ export class Feed {
     this.#reading = undefined;
   }
 }
+
+/** For an application that gave no `onRecovery`. */
+const lossOf = (topic: string, recovery: Recovery): FanwireError =>
+  new FanwireError(
+    'lost',
+    `expected every message of ${topic}, but what was missed cannot be had (${recovery.reason}); onRecovery can be told of it`,
+    { cause: recovery },
+  );
 
 const hasPosition = (message: LiveMessage): message is LiveMessage & Position => message.epoch !== undefined;

@@ -16,12 +16,19 @@ export interface Recovery {
 export interface Consumer<T = unknown> {
   /** Without it, messages wait for the iterator. The next message waits for a promise that it returns. */
   readonly onMessage?: ((message: Message<T>) => unknown) | undefined;
-  /** In its place among the messages, which wait for a promise that it returns. */
+  /**
+   * In its place among the messages, which wait for a promise that it returns. Without it a loss is an `error` event; and
+   * a loop ends there, with the error `lost`, unless the topic keeps no history and there was a drop.
+   */
   readonly onRecovery?: ((recovery: Recovery) => unknown) | undefined;
 }
 
 interface InboxHooks {
   readonly onError: (error: FanwireError) => void;
+  /** Something is lost, and the application has no `onRecovery` to hear of it. */
+  readonly onLoss: (recovery: Recovery) => void;
+  /** The same in a loop that must not go on as if nothing were missing. */
+  readonly onBreak: (recovery: Recovery) => void;
   /** There is nothing left. */
   readonly onEmpty: () => void;
 }
@@ -80,18 +87,24 @@ export class Inbox {
     else if (!isSaid) this.push([], { recovered: false, reason: 'slow_consumer' });
   }
 
-  iterate(onBreak: () => void): AsyncIterator<Message, undefined> {
+  iterate(onLeave: () => void): AsyncIterableIterator<Message, undefined> {
     if (this.#consumer.onMessage || this.#isIterated) {
       throw new FanwireError('bad_request', 'expected one consumer of a subscription, got another');
     }
     this.#isIterated = true;
-    return {
+    const iterator: AsyncIterableIterator<Message, undefined> = {
       next: () => this.#next(),
       return: async () => {
-        onBreak();
+        onLeave();
         return { done: true, value: undefined };
       },
+      throw: async (error) => {
+        onLeave();
+        throw error;
+      },
+      [Symbol.asyncIterator]: () => iterator,
     };
+    return iterator;
   }
 
   /** What is in hand counts as done with. */
@@ -131,29 +144,53 @@ export class Inbox {
         this.#hooks.onEmpty();
         return;
       }
-      const isForIterator = 'message' in item && !this.#consumer.onMessage;
-      if (isForIterator && this.#waiters.length === 0) return;
-      this.#items.shift();
-      this.#inHand = item;
-      if (isForIterator) this.#waiters.shift()?.resolve({ done: false, value: item.message });
-      else this.#handle(item);
+      if (this.#isForIterator(item)) {
+        if (this.#waiters.length === 0) return;
+        this.#items.shift();
+        this.#handToIterator(item);
+      } else {
+        this.#items.shift();
+        this.#handToHandler(item);
+      }
     }
   }
 
-  #handle(item: Item): void {
+  #isForIterator(item: Item): boolean {
     const { onMessage, onRecovery } = this.#consumer;
-    const { onError } = this.#hooks;
-    const pending =
-      'message' in item
-        ? onMessage && call(onMessage, item.message, onError)
-        : onRecovery && call(onRecovery, item.recovery, onError);
+    return !onMessage && ('message' in item || (!onRecovery && isBreak(item.recovery)));
+  }
+
+  #handToIterator(item: Item): void {
+    if ('recovery' in item) {
+      this.#hooks.onBreak(item.recovery);
+      return;
+    }
+    this.#inHand = item;
+    this.#waiters.shift()?.resolve({ done: false, value: item.message });
+  }
+
+  #handToHandler(item: Item): void {
+    this.#inHand = item;
+    const pending = this.#handle(item);
     if (!pending) this.done();
     pending?.then(() => {
       this.done();
       this.#drain();
     });
   }
+
+  #handle(item: Item): Promise<void> | undefined {
+    const { onMessage, onRecovery } = this.#consumer;
+    const { onError, onLoss } = this.#hooks;
+    if ('message' in item) return onMessage && call(onMessage, item.message, onError);
+    if (onRecovery) return call(onRecovery, item.recovery, onError);
+    if (!item.recovery.recovered) onLoss(item.recovery);
+    return undefined;
+  }
 }
+
+/** A drop on a topic without history is what one may expect of it, and nobody knows whether anything was missed. */
+const isBreak = ({ recovered, reason }: Recovery): boolean => !recovered && reason !== 'no_history';
 
 const positionBefore = ({ epoch, offset }: Message): Position | undefined =>
   epoch !== undefined && offset !== undefined ? { epoch, offset: offset - 1 } : undefined;

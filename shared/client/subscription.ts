@@ -5,7 +5,8 @@ import type { Message } from './message.ts';
 
 /**
  * A subscription to a topic or a pattern. Messages go to `onMessage`, or else wait to be iterated over.
- * Leaving the iteration ends the subscription.
+ * Leaving the iteration ends the subscription. If messages are lost and there is no `onRecovery` to hear of it, the
+ * iteration throws a `FanwireError` with the code `lost` and the `Recovery` as its cause; `position` says where to go on.
  *
  * @example
  * for await (const { data } of client.subscribe('chat/lobby', { rewind: 10 })) show(data);
@@ -28,7 +29,7 @@ export class Subscription<T = unknown> implements AsyncIterable<Message<T>> {
     return this.#feed.state;
   }
 
-  /** Why the server ended it. */
+  /** Why it has ended, if the application did not end it: the server refused it, or a loop lost messages. */
   get error(): FanwireError | undefined {
     return this.#feed.error;
   }
@@ -52,11 +53,11 @@ export class Subscription<T = unknown> implements AsyncIterable<Message<T>> {
     this.#end();
   }
 
-  [Symbol.asyncIterator](): AsyncIterator<Message<T>, undefined> {
+  [Symbol.asyncIterator](): AsyncIterableIterator<Message<T>, undefined> {
     // A loop may be left because of an error in it, so the message at hand does not count as processed.
     const iterator = this.#feed.inbox.iterate(() => this.#end());
     // That the data is a T is the application's word.
-    return iterator as AsyncIterator<Message<T>, undefined>;
+    return iterator as AsyncIterableIterator<Message<T>, undefined>;
   }
 
   #end(): void {

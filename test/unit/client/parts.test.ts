@@ -14,7 +14,14 @@ describe('an error', () => {
       'disconnected',
       'queue_full',
     ];
-    const final: FanwireErrorCode[] = ['forbidden', 'bad_request', 'too_large', 'limit_exceeded', 'closed'];
+    const final: FanwireErrorCode[] = [
+      'forbidden',
+      'bad_request',
+      'too_large',
+      'limit_exceeded',
+      'closed',
+      'lost',
+    ];
     for (const code of temporary) expect(new FanwireError(code, 'x').temporary).toBe(true);
     for (const code of final) expect(new FanwireError(code, 'x').temporary).toBe(false);
     expect(new FanwireError('forbidden', 'for now', { temporary: true }).temporary).toBe(true);

@@ -754,6 +754,94 @@ describe('an application that is too slow', () => {
   });
 });
 
+describe('a loop of an application that gave no onRecovery', () => {
+  it('ends with an error where messages of a log are lost, and the position is after them', async () => {
+    const { client, server, clock, errors } = await connected();
+    const sub = client.subscribe<number>(LOG);
+    const iterator = sub[Symbol.asyncIterator]();
+    await clock.advance(50);
+    server.publish(LOG, 1);
+    await clock.advance(50);
+    expect((await iterator.next()).value?.data).toBe(1);
+    server.socket.cut();
+    server.publishMany(LOG, 2, 500);
+    await clock.advance(2000);
+    server.publish(LOG, 501);
+    await clock.advance(50);
+    await expect(iterator.next()).rejects.toMatchObject({
+      code: 'lost',
+      message: expect.stringMatching(/^expected every message of log\/a, .*too_many/),
+      cause: { recovered: false, reason: 'too_many', from: { offset: 1 }, to: { offset: 500 } },
+    });
+    expect(await iterator.next()).toEqual({ done: true, value: undefined });
+    await clock.advance(50);
+    expect([sub.state, sub.error?.code, server.socket.topics.size]).toEqual(['unsubscribed', 'lost', 0]);
+    expect(errors).toEqual([]);
+    const { position } = sub;
+    expect(position?.offset).toBe(500);
+    const rest = listen(client, LOG, position ? { position } : {});
+    await clock.advance(50);
+    expect(rest.data).toEqual([501]);
+  });
+
+  it('ends with an error where it was too slow for a topic without history, after what it has kept', async () => {
+    const { client, server, clock } = await connected({ bufferMax: 3 });
+    const sub = client.subscribe<number>(LIVE);
+    await clock.advance(50);
+    server.publishMany(LIVE, 1, 9);
+    await clock.advance(50);
+    const seen: unknown[] = [];
+    const loop = async () => {
+      for await (const { data } of sub) seen.push(data);
+    };
+    await expect(loop()).rejects.toMatchObject({ code: 'lost', cause: { reason: 'slow_consumer' } });
+    expect(seen).toEqual([1, 2, 3]);
+  });
+
+  it('goes on after a drop on a topic without history, which is an error event', async () => {
+    const { client, server, clock, errors } = await connected();
+    const iterator = client.subscribe<number>(LIVE)[Symbol.asyncIterator]();
+    await clock.advance(50);
+    server.socket.cut();
+    server.publish(LIVE, 1);
+    await clock.advance(2000);
+    server.publish(LIVE, 2);
+    const next = outcomeOf(iterator.next());
+    await clock.advance(50);
+    expect(next.value?.value?.data).toBe(2);
+    expect(errors).toMatchObject([{ code: 'lost', cause: { reason: 'no_history' } }]);
+  });
+
+  it('is not the only one that hears: with onMessage alone a loss is an error event', async () => {
+    const { client, server, clock, errors } = await connected();
+    const seen: unknown[] = [];
+    client.subscribe(LOG, { onMessage: ({ data }) => seen.push(data) });
+    await clock.advance(50);
+    server.socket.cut();
+    server.publishMany(LOG, 1, 500);
+    await clock.advance(2000);
+    server.publish(LOG, 501);
+    await clock.advance(50);
+    expect(seen).toEqual([501]);
+    expect(errors).toMatchObject([{ code: 'lost', cause: { reason: 'too_many' } }]);
+  });
+
+  it('may take its iterator for an iterable, and leave it by throw or return', async () => {
+    const { client, server, clock } = await connected();
+    const sub = client.subscribe<number>(LOG);
+    const iterator = sub[Symbol.asyncIterator]();
+    expect(iterator[Symbol.asyncIterator]()).toBe(iterator);
+    const waiting = outcomeOf(iterator.next());
+    const mine = new Error('mine');
+    await expect(iterator.throw?.(mine)).rejects.toBe(mine);
+    await clock.advance(50);
+    expect(waiting.value).toEqual({ done: true, value: undefined });
+    expect([sub.state, sub.error]).toEqual(['unsubscribed', undefined]);
+    expect(await iterator.return?.()).toEqual({ done: true, value: undefined });
+    expect(server.commandsOf('subscribe').length).toBeLessThan(2);
+  });
+});
+
 describe('the client across drops', () => {
   it('takes up every log where it was, and says so', async () => {
     const { client, server, clock } = await connected({}, (it) => it.publishMany(LOG, 1, 3));
