@@ -124,6 +124,7 @@ describe.runIf(CHROMIUM_RUNS_HERE)('the page', () => {
 
   it('shows what somebody posted to its connection by hand', async () => {
     const ann = await enter('ann');
+    await ann.locator('#connection-id:not(:empty)').waitFor();
     await management().send(
       new PostToConnectionCommand({
         ConnectionId: await connectionId(ann),
