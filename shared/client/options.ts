@@ -144,6 +144,7 @@ const RULES: { readonly [K in keyof ClientOptions]-?: Rule } = {
   bufferMax: count,
   WebSocket: aFunction,
   now: aFunction,
+  elapsedMs: aFunction,
   random: aFunction,
   setTimeout: aFunction,
   clearTimeout: aFunction,

@@ -12,8 +12,9 @@ import {
   parseSubscription,
 } from '../../shared/protocol/parse.ts';
 
+type Parser = (raw: Readonly<Record<string, unknown>>, text: string) => unknown;
 /** What each route parses its frames with. */
-const PARSERS: { readonly [A in Action]: (raw: Readonly<Record<string, unknown>>) => unknown } = {
+const PARSERS: { readonly [A in Action]: Parser } = {
   subscribe: parseSubscribe,
   unsubscribe: parseSubscription(Action.unsubscribe),
   publish: parsePublish,
@@ -36,7 +37,7 @@ export function refusalOf(text: string): ClientError | undefined {
     const raw = parseJsonObject(text);
     const parse = Object.hasOwn(PARSERS, String(raw.action)) ? PARSERS[raw.action as Action] : undefined;
     if (!parse) throw new ClientError(ErrorCode.unknownAction, `expected a known action, got ${raw.action}`);
-    parse(raw);
+    parse(raw, text);
     return undefined;
   } catch (error) {
     if (error instanceof ClientError) return error;

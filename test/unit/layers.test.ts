@@ -16,9 +16,7 @@ const LOCAL_GROUND = [
     'delays.ts',
     'last.ts',
     'owned.ts',
-  ].map(
-    (name) => `infra/local/${name}`,
-  ),
+  ].map((name) => `infra/local/${name}`),
   'shared/',
 ];
 /** The local services: none of them knows who meters it, who checks the requests to it, and what goes wrong in it. */

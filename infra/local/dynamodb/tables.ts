@@ -202,7 +202,8 @@ export class Tables implements HttpEngine {
   #onSweepError(table: string, error: unknown): void {
     // Somebody has deleted the table, and what was in it.
     if (isError(error, 'ResourceNotFoundException')) this.#expiries.delete(table);
-    else if (!isUnavailable(error)) this.#options.log?.(`what has expired in ${table} stays until the next sweep: ${error}`);
+    else if (!isUnavailable(error))
+      this.#options.log?.(`what has expired in ${table} stays until the next sweep: ${error}`);
   }
 
   /** Looks at the items after `lastKey`; answers with the last one seen, or with nothing at the table's end. */
