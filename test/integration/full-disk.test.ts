@@ -99,9 +99,12 @@ describe.runIf(process.platform === 'linux')('a full disk', () => {
     const command = `ulimit -S -f 200; exec '${process.execPath}' --input-type=module -e "$0" "$1"`;
     const child = spawn('sh', ['-c', command, script, path]);
     let output = '';
+    let hasRoom = false;
     for await (const chunk of child.stdout) {
       output += chunk;
-      if (output.includes('cannot be written') && child.pid) limit({ pid: child.pid }, 'unlimited');
+      if (hasRoom || !output.includes('cannot be written')) continue;
+      hasRoom = true;
+      limit({ pid: child.pid as number }, 'unlimited'); // it prints, so it has started
     }
     const acknowledged = output.match(/^\d+$/gm) ?? [];
     expect(output).toContain('the tables can be written again');
