@@ -68,10 +68,14 @@ describe.concurrent('a delivery job that no worker has time for', () => {
     );
 
   /** A worker waits for a turn during half of the time that it may run. */
-  async function startBusy(test: Finishing, edit: (resources: TemplateResources) => void) {
+  async function startBusy(
+    test: Finishing,
+    timeoutSeconds: number,
+    edit: (resources: TemplateResources) => void,
+  ) {
     const system = await start(test, {
       edit: (resources) => {
-        propertiesOf(resources, /^FanwireDeliverFunction/).Timeout = 1; // second
+        propertiesOf(resources, /^FanwireDeliverFunction/).Timeout = timeoutSeconds;
         // Longer than a cold start. A worker that has had too little time fails, and the job comes again.
         const queue = propertiesOf(resources, /^FanwireDelivery[0-9A-F]{8}$/);
         queue.VisibilityTimeout = 5;
@@ -95,7 +99,7 @@ describe.concurrent('a delivery job that no worker has time for', () => {
   }
 
   it('goes on forty times, and is delivered', async (test) => {
-    const { client, free, invocations } = await startBusy(test, () => {});
+    const { client, free, invocations } = await startBusy(test, 1, () => {});
     await until(async () => (await invocations('deliver')) >= 40);
     await free();
     await client.message('at last');
@@ -103,8 +107,9 @@ describe.concurrent('a delivery job that no worker has time for', () => {
   }, 120_000);
 
   it('would end as a dead letter where Lambda ends loops', async ({ expect, ...test }) => {
-    const { client, backEnd, invocations } = await startBusy(test, (resources) => {
+    const { client, backEnd, invocations } = await startBusy(test, 3, (resources) => {
       terminateLoops(resources);
+      // A worker that fails would end the job, so each has three times the time: the machine may be busy.
       propertiesOf(resources, /^FanwireDelivery[0-9A-F]{8}$/).RedrivePolicy.maxReceiveCount = 1;
     });
     await until(async () => (await backEnd.depth('deliveryDeadLetters')) > 0);
