@@ -351,9 +351,9 @@ export interface Stream {
 }
 
 const STREAM_EVERY_MS = 100;
-/** Messages published at once, so that every environment is there before those that count, as it is under traffic. */
+/** Messages published at once, so that every environment is there and warm before those that count, as under traffic. */
 const STREAM_WARM_UP = 100;
-const STREAM_WARM_UPS = 3;
+const STREAM_WARM_UPS = 12;
 /** The other topic's connections come after those of the first, and its messages after the first one's. */
 const OTHER = { topic: 'other', connections: 10, firstMessage: 100_000 };
 
