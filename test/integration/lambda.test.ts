@@ -573,7 +573,7 @@ describe('the environments of a function', () => {
     await Promise.all(accepted);
   });
 
-  it('are stopped after an idle minute, and no sooner', async () => {
+  it('are stopped after five idle minutes, all but one', async () => {
     const clock = new ManualClock();
     const { invoke, log, open } = startGated({ clock });
     const twoAtOnce = async (gates: string[]) => {
@@ -583,14 +583,11 @@ describe('the environments of a function', () => {
       return (await Promise.all(invocations)).map(payloadOf);
     };
     const before = await twoAtOnce(['a', 'b']);
-    clock.advance(30_000);
     const kept = payloadOf(await invoke('a'));
-    clock.advance(30_000);
+    clock.advance(5 * 60_000);
     const after = await twoAtOnce(['c', 'd']);
     expect(before).toContain(kept);
     expect(after.filter((id) => before.includes(id))).toEqual([kept]);
-    clock.advance(60_000);
-    expect(before.concat(after)).not.toContain(payloadOf(await invoke('a')));
   });
 });
 

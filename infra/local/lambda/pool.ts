@@ -6,8 +6,8 @@ import { BUSY, type Scale } from './scale.ts';
 
 const WAITING_MAX = 1000;
 
-/** An environment that has been idle for so long is stopped. Lambda waits longer, but does not share its machine. */
-const IDLE_MS = 60_000;
+/** An environment that has been idle for so long is stopped, unless it is the last one. */
+const IDLE_MS = 5 * 60_000;
 
 const CLOSED = failure('crashed', 'ServiceException', 'expected a running engine, got a closed one');
 /** The words of Lambda (API reference, Invoke). */
@@ -171,7 +171,7 @@ export class Pool {
 
   /** One timer for all of them: an invocation costs none. */
   #reapLater(): void {
-    if (this.#cancelReaping || this.#closed || this.#idle.length === 0) return;
+    if (this.#cancelReaping || this.#closed || this.#idle.length <= 1) return;
     this.#cancelReaping = this.#deps.clock.after(IDLE_MS, () => {
       this.#cancelReaping = undefined;
       this.#reap();
@@ -181,8 +181,9 @@ export class Pool {
 
   #reap(): void {
     const idleBefore = this.#deps.clock.now() - IDLE_MS;
-    const keep = this.#idle.findIndex(({ sinceMs }) => sinceMs > idleBefore);
-    const over = this.#idle.splice(0, keep < 0 ? this.#idle.length : keep);
-    for (const { environment } of over) void environment.stop();
+    const keep = this.#idle.findIndex(
+      ({ sinceMs }, index) => sinceMs > idleBefore || index === this.#idle.length - 1,
+    );
+    for (const { environment } of this.#idle.splice(0, keep)) void environment.stop();
   }
 }
