@@ -78,7 +78,7 @@ async function storeInLog(
     ...(epoch !== undefined && { epoch }),
     deliverables: [
       ...stored.toSorted((a, b) => a.entry.offset - b.entry.offset).map(numbered),
-      ...drafts.flatMap(unusedOffset),
+      ...drafts.flatMap((draft, index) => unusedOffset(draft, sequenced[index])),
     ],
     receipts: drafts.flatMap((draft, index) => receiptFor(topic, draft, sequenced[index])),
   };
@@ -99,11 +99,11 @@ const numbered = ({ draft: { record }, entry }: Stored): Deliverable => ({
 /** What connections get that would wait for an offset which has no message for them. */
 const skipped = (offset: number): JobMessage => toJobMessage(JSON.stringify({ offset, skipped: true }));
 
-/** Everybody is told: the publish route took an offset for a message that had one. */
-const unusedOffset = ({ record, place }: TargetDraft): Deliverable[] =>
-  place && 'unused' in place && place.unused !== undefined
-    ? [{ record, message: skipped(place.unused), except: [] }]
-    : [];
+/** Everybody is told: an offset was taken, here or by the publish route, for a message that had one. */
+function unusedOffset({ record, place }: TargetDraft, result: Sequenced | undefined): Deliverable[] {
+  const unused = [place, result].flatMap((each) => (each && 'unused' in each ? (each.unused ?? []) : []));
+  return unused.map((offset) => ({ record, message: skipped(offset), except: [] }));
+}
 
 function receiptFor(
   topic: Topic,

@@ -256,5 +256,8 @@ function parseOptionalString(what: string, value: unknown): string | undefined {
   if (typeof value !== 'string' || value.length < 1 || value.length > STRING_LENGTH_MAX) {
     throw badRequest(`${what} to be a string of 1 to ${STRING_LENGTH_MAX} characters`, value);
   }
+  // See `parseKey`: in a table, all halves of a pair are one.
+  if (!value.isWellFormed())
+    throw badRequest(`${what} to be well-formed Unicode, without half a pair`, value);
   return value;
 }

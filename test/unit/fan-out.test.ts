@@ -471,8 +471,9 @@ describe('a message to a topic that keeps history', () => {
         await run([at(log.nowMs, 'again', second)], deps);
         log.nowMs = from + 6 * MINUTE_MS;
         await run([at(log.nowMs, 'two', second)], deps);
-        // An event that is handed over twice under its own id may be delivered twice, at its one offset.
-        const byOffset = new Map(frames.a?.map(({ offset, data }) => [offset, data]));
+        // An event that is handed over twice under its own id may be delivered twice, at its one offset, and the one
+        // that it took in vain is skipped.
+        const byOffset = new Map(frames.a?.flatMap(({ offset, data }) => (offset ? [[offset, data]] : [])));
         expect([...byOffset.values()]).toEqual(['one', 'two']);
       },
     );
@@ -558,6 +559,17 @@ describe('a message to a topic that keeps history', () => {
     expect((await log.head()).offset).toBe(0);
   });
 
+  it('and took an offset in vain tells everybody of it, so that nobody waits', async () => {
+    const { deps, frames } = historyHouse(['a']);
+    const twice = () => record({ topic: 'chat/lobby', data: 1, messageId: 'm' });
+    await run([twice()], deps);
+    await run([twice()], deps);
+    expect(frames.a).toMatchObject([
+      { offset: 1 },
+      { messages: [{ offset: 1 }, { offset: 2, skipped: true }] },
+    ]);
+  });
+
   it('and was logged for a client that may have died is brought by whichever event comes first', async () => {
     for (const order of [
       [0, 1],
@@ -571,8 +583,13 @@ describe('a message to a topic that keeps history', () => {
       await log.logs().claim(await log.log(), id, claim);
       await log.logs().allocate(await log.log(), 1);
       const events = [byRoute, record({ topic: 'chat/lobby', data: 'back end', key: 'k' }, log.nowMs)];
-      for (const index of order) expect(await run([events[index] as QueueRecord], deps)).toEqual([]);
-      expect(frames.a).toMatchObject([{ offset: 1, data: 'client' }]);
+      for (const index of order) {
+        expect(await run([events[index] as QueueRecord], deps)).toEqual([]);
+        // The first has brought it, whichever that is, and the second brings nothing.
+        expect(frames.a).toMatchObject([{ offset: 1, data: 'client' }]);
+      }
+      await run([record({ topic: 'chat/lobby', data: 'another', key: 'k' }, log.nowMs)], deps);
+      expect(frames.a).toHaveLength(1);
     }
   });
 

@@ -73,6 +73,7 @@ describe('a back end publishes', () => {
     [{ topic: 'a', to: 'everyone', data: 1 }, 'expected detail to have one of topic, topics and to'],
     [{ topic: 'a', topics: ['b'], data: 1 }, 'expected either topic or topics'],
     [{ topics: [], data: 1 }, 'expected 1 to 100 topics, got 0'],
+    [{ topic: 'a', data: 1, messageId: '\ud800' }, 'expected messageId to be well-formed Unicode'],
     [{ topic: 'a' }, 'expected data to be any JSON value'],
     [{ topic: 'a', data: 1, subject: 'x' }, 'got "subject"'],
     [{ topic: 'a', data: 1, messages: [{ data: 1 }] }, 'expected data in each of the messages'],
