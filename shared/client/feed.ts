@@ -253,11 +253,14 @@ export class Feed {
     if (this.#cancelWatch) return;
     const { gapMs, backoffMsMax } = this.#hooks.settings;
     const { position } = this.#stream;
-    this.#cancelWatch = this.#timers.after(Math.min(gapMs * 2 ** this.#fruitless, backoffMsMax), () => {
-      this.#cancelWatch = undefined;
-      if (isSame(position, this.#stream.position)) this.#repair();
-      else this.#watchGap();
-    });
+    this.#cancelWatch = this.#timers.after(
+      Math.max(gapMs, Math.min(gapMs * 2 ** this.#fruitless, backoffMsMax)),
+      () => {
+        this.#cancelWatch = undefined;
+        if (isSame(position, this.#stream.position)) this.#repair();
+        else this.#watchGap();
+      },
+    );
   }
 
   get #mayRepair(): boolean {

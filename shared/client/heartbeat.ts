@@ -24,7 +24,8 @@ export interface Heartbeat {
 export function startHeartbeat(session: Session, settings: Settings, hooks: HeartbeatHooks): Heartbeat {
   const { now, heartbeatMs, pongTimeoutMs, gapMs } = settings;
   // Two checks, and a gap is known and healed within one period.
-  const checkMs = gapMs > heartbeatMs / 4 ? heartbeatMs / 4 : heartbeatMs / 2 - gapMs;
+  // A gap that is never asked for leaves nothing to check, and Infinity less Infinity is no number.
+  const checkMs = gapMs > heartbeatMs / 4 || gapMs === Infinity ? heartbeatMs / 4 : heartbeatMs / 2 - gapMs;
   // A clock may be put back, and then by more than a period.
   const isDue = (sinceMs: number, periodMs: number) => Math.abs(now() - sinceMs) >= periodMs;
   let checkedAtMs = now();

@@ -14,6 +14,7 @@ export class Clock {
   readonly now = (): number => this.#nowMs;
 
   readonly setTimeout = (run: () => void, ms: number): Timer => {
+    if (Number.isNaN(ms)) throw new Error('expected milliseconds, got NaN'); // a platform runs it at once, for ever
     const timer = { dueAtMs: this.#nowMs + ms, run };
     this.#timers.add(timer);
     return timer;

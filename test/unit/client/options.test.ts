@@ -165,6 +165,7 @@ describe('a time', () => {
       commandTimeoutMs: ms,
       heartbeatMs: ms,
       pongTimeoutMs: ms,
+      gapMs: ms,
       publishTimeoutMs: ms,
     });
     server.onCommand = () => 'lost';
