@@ -192,7 +192,7 @@ describe('npm start', () => {
   });
 
   it('names everything in an app that does not run here, with a hint', async () => {
-    const { code, output } = await run('--ephemeral', '--app', 'test/apps/unsupported.ts');
+    const { code, output } = await run('--ephemeral', '--port', '0', '--app', 'test/apps/unsupported.ts');
     expect(code).toBe(1);
     for (const part of [
       'News',
