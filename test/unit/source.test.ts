@@ -103,3 +103,12 @@ it('reads texts that are broken off to their end, and no further', () => {
     isTextDeeperThan(0, json);
   }
 });
+
+it.each([0, 1, 2, 3, 4])('a long text with %d escaped backslashes at its end ends there', (count) => {
+  for (const length of [1, 29, 30, 31, 32, 33, 60]) {
+    const value = `"${'a'.repeat(length)}${'\\\\'.repeat(count)}"`;
+    const quoted = `"${'a'.repeat(length)}${'\\\\'.repeat(count)}\\"b"`;
+    expect(memberText(`{"data":${value},"x":1}`, 'data')).toBe(value);
+    expect(memberText(`{"data":${quoted},"x":1}`, 'data')).toBe(quoted);
+  }
+});

@@ -176,6 +176,15 @@ describe('a time', () => {
     expect(server.commandsOf('ping')).toEqual([]);
   });
 
+  it('that is cancelled is forgotten', () => {
+    const cleared: unknown[] = [];
+    const clock = new Clock();
+    const timers = new Timers({ ...clock, clearTimeout: (timer) => void cleared.push(timer) });
+    timers.after(1000, () => {})();
+    timers.clear();
+    expect(cleared).toHaveLength(1);
+  });
+
   it('longer than a platform counts ends when it should, or is cancelled', async () => {
     const clock = new Clock();
     let longestMs = 0;

@@ -3,6 +3,7 @@ import { Emitter } from '../../../shared/client/emitter.ts';
 import { FanwireError, type FanwireErrorCode } from '../../../shared/client/index.ts';
 import { Recent } from '../../../shared/client/recent.ts';
 import { Timers } from '../../../shared/client/timers.ts';
+import { KEY_WINDOW_MS } from '../../../shared/protocol/frames.ts';
 import { Clock } from './clock.ts';
 
 describe('an error', () => {
@@ -29,6 +30,17 @@ describe('an error', () => {
 });
 
 describe('ids seen of late', () => {
+  it('keeps the id whose time began anew, and forgets an older one', () => {
+    let nowMs = 0;
+    const recent = new Recent(() => nowMs, 2);
+    recent.add('a', '1');
+    recent.add('b', '1');
+    nowMs = KEY_WINDOW_MS + 1;
+    expect(recent.add('a', '2')).toBe(true);
+    expect(recent.add('c', '1')).toBe(true);
+    expect(recent.add('a', '3')).toBe(false);
+  });
+
   it('are so many and no more', () => {
     const recent = new Recent(() => 0, 2);
     expect(['a', 'b', 'a', 'c', 'b', 'a'].map((id) => recent.add(id))).toEqual([
