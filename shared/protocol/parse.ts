@@ -21,7 +21,7 @@ import {
   TOPICS_MAX,
   type TopicPosition,
 } from './frames.ts';
-import { bytesOf, type DataJson, escapedForQueue } from './json.ts';
+import { bytesOf, type DataJson, escapedForQueue, isRecord } from './json.ts';
 import { elementTexts, isTextDeeperThan, memberText } from './source.ts';
 import { type Pattern, parsePattern, parseTopic, type Topic } from './topic.ts';
 
@@ -90,13 +90,15 @@ export interface SendFrame extends Command, Omit<CommandFields['send'], 'data'> 
 /** Messages in one page of history, if a client does not say how many. */
 const HISTORY_LIMIT = 50;
 
-export function parseJsonObject(text: string): Fields {
+/** A frame's object. `noteId` is told of its id before anything is found wrong with the rest. */
+export function parseJsonObject(text: string, noteId: (id: unknown) => void = () => {}): Fields {
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch {
     throw badRequest('a frame of JSON', text);
   }
+  if (isRecord(value)) noteId(value.id);
   expectShallow(text, NESTING_MAX);
   return parseObject('a JSON object', value);
 }

@@ -71,6 +71,12 @@ it.each([
   expect(logged).toEqual([error]);
 });
 
+it('names the command of a frame that is too deep, so that its client does not wait', async () => {
+  const deep = `{"id":"7","data":${'['.repeat(600)}${']'.repeat(600)}}`;
+  const [, frame] = await answerOf(() => ack('ping', {}, {}), deep);
+  expect(frame).toMatchObject({ type: 'error', id: '7', code: 'bad_request' });
+});
+
 it('does not echo an id that is too long to be one', async () => {
   const [, frame] = await answerOf(() => ack('ping', {}, {}), JSON.stringify({ id: 'x'.repeat(10_000) }));
   expect(frame).toMatchObject({ type: 'error', code: 'bad_request' });

@@ -17,10 +17,10 @@ export const parseFrame = <F extends Command>(
 ): Middleware => ({
   before(invocation) {
     const { body = '', requestContext } = invocation.event as MessageEvent;
-    const raw = parseJsonObject(body);
-    // Known before the rest is parsed, so that an error about the rest can be matched to its command.
-    const { id } = raw;
-    if (typeof id === 'string' && id.length <= ID_LENGTH_MAX) invocation.internal.id = id;
+    // So that an error about the rest can be matched to its command.
+    const raw = parseJsonObject(body, (id) => {
+      if (typeof id === 'string' && id.length <= ID_LENGTH_MAX) invocation.internal.id = id;
+    });
     invocation.event = {
       connectionId: requestContext.connectionId,
       connectedAtMs: requestContext.connectedAt,
