@@ -33,11 +33,11 @@ interface S {
   readonly S: string;
 }
 /** A number, written out. */
-interface B {
-  readonly BOOL: boolean;
-}
 interface N {
   readonly N: string;
+}
+interface B {
+  readonly BOOL: boolean;
 }
 
 /** A connection. Expires a little after the 2 hours that API Gateway lets it live. */

@@ -254,12 +254,6 @@ export function parseObject(expected: string, value: unknown): Fields {
   return value as Fields;
 }
 
-/** Looks no deeper than that, so that no depth is too much for it. */
-export const isDeeperThan = (levels: number, value: unknown): boolean =>
-  typeof value === 'object' &&
-  value !== null &&
-  (levels === 0 || Object.values(value).some((inner) => isDeeperThan(levels - 1, inner)));
-
 const USER_ID = /^[A-Za-z0-9_.~:@-]+$/;
 const CONNECTION_ID = /^[A-Za-z0-9_=-]+$/;
 

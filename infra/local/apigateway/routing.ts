@@ -1,5 +1,3 @@
-import { isDeeperThan } from '../../../shared/protocol/parse.ts';
-
 export const CONNECT_ROUTE = '$connect';
 export const DISCONNECT_ROUTE = '$disconnect';
 export const DEFAULT_ROUTE = '$default';
@@ -60,6 +58,12 @@ function valueAt(body: unknown, path: readonly string[]): unknown {
   }
   return value;
 }
+
+/** Looks no deeper than that, so that no depth is too much for it. */
+const isDeeperThan = (levels: number, value: unknown): boolean =>
+  typeof value === 'object' &&
+  value !== null &&
+  (levels === 0 || Object.values(value).some((inner) => isDeeperThan(levels - 1, inner)));
 
 function stringify(value: unknown): string {
   if (value === undefined || value === null) return '';

@@ -23,7 +23,7 @@ interface Beginning {
 }
 
 /** The characters of a wildcard and its stars; a character that is escaped keeps its backslash. */
-export function tokensOf(wildcard: string): string[] {
+function tokensOf(wildcard: string): string[] {
   const tokens: string[] = [];
   for (const { 0: token, index } of wildcard.matchAll(/\\[*\\]|./gs)) {
     // AWS counts bytes, from a quotation mark before the text.

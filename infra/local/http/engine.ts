@@ -1,6 +1,7 @@
 import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { isDeeperThan } from '../../../shared/protocol/parse.ts';
+import { isRecord } from '../../../shared/protocol/json.ts';
+import { isTextDeeperThan } from '../../../shared/protocol/source.ts';
 
 /** What a request is known by, once its body has been read. */
 export type HttpRequest = Pick<IncomingMessage, 'method' | 'url' | 'headers'>;
@@ -101,19 +102,18 @@ export const unknownOperation = (operation: string): RequestError =>
 const NESTING_MAX = 100;
 
 export function parseInput(body: Buffer): Record<string, unknown> {
-  const input = parseJson(body);
-  if (typeof input !== 'object' || input === null) throw unreadable('a JSON object as body');
-  // Thousands of levels can be parsed, but overflow the stack of what comes after it, wherever that runs.
-  if (body.length > NESTING_MAX && isDeeperThan(NESTING_MAX, input)) {
-    throw unreadable(`JSON of at most ${NESTING_MAX} levels as body`);
-  }
-  return input as Record<string, unknown>;
+  const text = body.toString();
+  // Before it is read: thousands of levels overflow the stack of what comes after it, and a large body of them takes long.
+  if (isTextDeeperThan(NESTING_MAX, text)) throw unreadable(`JSON of at most ${NESTING_MAX} levels as body`);
+  const input = parseJson(text);
+  if (!isRecord(input)) throw unreadable('a JSON object as body');
+  return input;
 }
 
 /** Nothing if it is none. */
-function parseJson(body: Buffer): unknown {
+function parseJson(text: string): unknown {
   try {
-    return JSON.parse(body.toString());
+    return JSON.parse(text);
   } catch {
     return undefined;
   }
