@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { createRandom } from '../../infra/local/faults/random.ts';
 import { simulateDelivery } from '../../infra/model/delivery.ts';
 import { createDice } from '../../infra/model/dice.ts';
@@ -18,8 +17,6 @@ const WARM_UP_PUBLISHES = 10;
 const PUBLISHES = 8;
 const ROUNDS = 4;
 const DATA = 'x'.repeat(200);
-/** A budget of posts would hold back large deliveries and not small ones, and the one could not be told from the other. */
-const UNPACED = join(import.meta.dirname, 'unpaced.ts');
 /** Of what is measured, above and below. */
 const TOLERANCE = 0.3;
 
@@ -124,7 +121,7 @@ const target = (subscribers: number, measured: Times, predicted: Times): Target 
 export const bench: Bench = {
   title: 'The model, calibrated with three small runs, against runs that it has not seen',
   async run() {
-    const system = await startSystem({ app: UNPACED, unthrottled: true });
+    const system = await startSystem({ unthrottled: true });
     try {
       const backEnd = new BackEnd(system.ready);
       const clients = await connect(system.ready.websocketUrl, SUBSCRIBERS_MAX);

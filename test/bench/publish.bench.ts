@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { startSystem } from '../support/system.ts';
 import { Audience, type Publishing } from './audience.ts';
 import { type Bench, median, percentile, type Row, round, type Target } from './bench.ts';
@@ -6,7 +5,6 @@ import { fanwireDialect } from './fanwire-dialect.ts';
 import { residentMegabytes } from './memory.ts';
 import { processorSeconds } from './processor-time.ts';
 
-const UNPACED = join(import.meta.dirname, 'unpaced.ts');
 /** Namespaces of the app: one without a history, one with. */
 const KINDS = { volatile: 'bench', history: 'chat/bench' } as const;
 type Kind = keyof typeof KINDS;
@@ -76,7 +74,7 @@ async function compare(pid: number, audiences: Readonly<Record<Kind, Audience>>)
 /** A system that has done nothing yet: how long its first subscribers take, all at once. */
 async function firstConnectionsPerSecond(): Promise<number> {
   await using running = new AsyncDisposableStack();
-  const system = await startSystem({ app: UNPACED, unthrottled: true });
+  const system = await startSystem({ unthrottled: true });
   running.defer(() => system.stop());
   const audience = new Audience(system.ready.websocketUrl, fanwireDialect(KINDS.volatile));
   const startedAt = performance.now();
@@ -134,7 +132,7 @@ export const bench: Bench = {
     const starts: number[] = [];
     for (let start = 0; start < STARTS; start++) starts.push(await firstConnectionsPerSecond());
     await using running = new AsyncDisposableStack();
-    const system = await startSystem({ app: UNPACED, unthrottled: true });
+    const system = await startSystem({ unthrottled: true });
     running.defer(() => system.stop());
     const audienceOf = (kind: Kind) => new Audience(system.ready.websocketUrl, fanwireDialect(KINDS[kind]));
     const audiences = { volatile: audienceOf('volatile'), history: audienceOf('history') };

@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { startSystem } from '../support/system.ts';
 import { Audience, type Data, type Dialect } from './audience.ts';
 import { type Bench, median, percentile, type Row, round, type Target } from './bench.ts';
@@ -19,7 +18,6 @@ const RUN_MS = 2_500;
 const RUNS = 5;
 const CONNECT_SECONDS_MAX = 3;
 
-const UNPACED = join(import.meta.dirname, 'unpaced.ts');
 const FANWIRE = 'Fanwire';
 const CHAT = 'serverless-offline';
 
@@ -176,7 +174,7 @@ export const bench: Bench = {
   title: 'The whole local system, beside the classic chat on serverless-offline',
   async run() {
     await using running = new AsyncDisposableStack();
-    const system = await startSystem({ app: UNPACED, unthrottled: true });
+    const system = await startSystem({ unthrottled: true });
     running.defer(() => system.stop());
     const chat = await startClassicChat();
     running.defer(() => chat.stop());
