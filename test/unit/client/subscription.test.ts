@@ -205,6 +205,22 @@ describe('a topic with history', () => {
     expect(data).toEqual([1, 2, 3, 4]);
   });
 
+  it('waits for gapMs, also if that is longer than any backoff', async () => {
+    const { client, server, clock } = await connected({
+      gapMs: 60_000,
+      backoffMsMax: 20_000,
+      heartbeatMs: Infinity,
+    });
+    const { data } = listen(client, LOG);
+    await clock.advance(50);
+    server.onLive = ({ data: it }) => (it === 1 ? 'lost' : undefined);
+    server.publishMany(LOG, 1, 2);
+    await clock.advance(59_000);
+    expect(server.commandsOf('history')).toEqual([]);
+    await clock.advance(2_000);
+    expect(data).toEqual([1, 2]);
+  });
+
   it('gives each gap its time', async () => {
     const { client, server, clock } = await connected();
     const { data } = listen(client, LOG);
