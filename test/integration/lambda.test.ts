@@ -24,12 +24,16 @@ function directoryWith(files: Record<string, string>): string {
 
 type Options = Partial<FunctionSettings> & {
   readonly clock?: Clock;
+  readonly idleClock?: Clock;
   readonly meter?: FunctionMeter;
   readonly scale?: Scale;
 };
 
 /** One function, its code given as the files of its asset or as the text of its `index.mjs`. */
-function start(code: string | Record<string, string>, { clock, meter, scale, ...settings }: Options = {}) {
+function start(
+  code: string | Record<string, string>,
+  { clock, idleClock, meter, scale, ...settings }: Options = {},
+) {
   const log = createLog();
   const directory = directoryWith(typeof code === 'string' ? { 'index.mjs': code } : code);
   const functions = new Functions(
@@ -45,7 +49,13 @@ function start(code: string | Record<string, string>, { clock, meter, scale, ...
         ...settings,
       },
     ],
-    { log: log.write, scale, ...(clock && { clock }), ...(meter && { meter }) },
+    {
+      log: log.write,
+      scale,
+      ...(clock && { clock }),
+      ...(idleClock && { idleClock }),
+      ...(meter && { meter }),
+    },
   );
   onTestFinished(() => functions.close());
   return { functions, invoke: (event?: unknown) => functions.invoke(ARN, event), directory, log };
@@ -573,9 +583,9 @@ describe('the environments of a function', () => {
     await Promise.all(accepted);
   });
 
-  it('are stopped after five idle minutes, all but one', async () => {
-    const clock = new ManualClock();
-    const { invoke, log, open } = startGated({ clock });
+  it('are stopped after two idle minutes, and no sooner', async () => {
+    const idleClock = new ManualClock();
+    const { invoke, log, open } = startGated({ idleClock });
     const twoAtOnce = async (gates: string[]) => {
       const invocations = gates.map(invoke);
       await Promise.all(gates.map((gate) => log.line(`started ${gate}`)));
@@ -583,11 +593,23 @@ describe('the environments of a function', () => {
       return (await Promise.all(invocations)).map(payloadOf);
     };
     const before = await twoAtOnce(['a', 'b']);
+    idleClock.advance(60_000);
     const kept = payloadOf(await invoke('a'));
-    clock.advance(5 * 60_000);
+    idleClock.advance(60_000);
     const after = await twoAtOnce(['c', 'd']);
     expect(before).toContain(kept);
     expect(after.filter((id) => before.includes(id))).toEqual([kept]);
+    idleClock.advance(120_000);
+    expect(before.concat(after)).not.toContain(payloadOf(await invoke('a')));
+  });
+
+  it('stay when a test moves the time of the system', async () => {
+    const clock = new ManualClock();
+    const { invoke, open } = startGated({ clock });
+    open('a');
+    const before = payloadOf(await invoke('a'));
+    clock.advance(3_600_000);
+    expect(payloadOf(await invoke('a'))).toBe(before);
   });
 });
 

@@ -19,6 +19,7 @@ interface FunctionsDeps {
   readonly meter?: EnvironmentDeps['meter'];
   readonly server?: EnvironmentDeps['server'];
   readonly scale?: PoolDeps['scale'];
+  readonly idleClock?: PoolDeps['idleClock'];
   /** Makes code again that has been deleted while it is needed. */
   readonly restoreCode?: (() => Promise<void>) | undefined;
 }

@@ -1,3 +1,4 @@
+import { type Clock, systemClock } from '../clock.ts';
 import { Environment, type EnvironmentDeps, type FunctionSettings, type Work } from './environment.ts';
 import type { Invocation } from './invoke.ts';
 import { CHAIN_MAX, extend, type Lineage, timesIn } from './lineage.ts';
@@ -6,8 +7,8 @@ import { BUSY, type Scale } from './scale.ts';
 
 const WAITING_MAX = 1000;
 
-/** An environment that has been idle for so long is stopped, unless it is the last one. */
-const IDLE_MS = 5 * 60_000;
+/** An environment that has been idle for so long is stopped. Lambda waits longer, but does not share its machine. */
+const IDLE_MS = 2 * 60_000;
 
 const CLOSED = failure('crashed', 'ServiceException', 'expected a running engine, got a closed one');
 /** The words of Lambda (API reference, Invoke). */
@@ -32,6 +33,8 @@ interface Waiting {
 
 export interface PoolDeps extends EnvironmentDeps {
   readonly scale?: Scale | undefined;
+  /** The machine's own: idle environments take memory, whatever time a test makes it. */
+  readonly idleClock?: Clock | undefined;
 }
 
 /** The execution environments of one function. */
@@ -39,6 +42,7 @@ export class Pool {
   readonly #settings: FunctionSettings;
   readonly #deps: EnvironmentDeps;
   readonly #scale: Scale;
+  readonly #idleClock: Clock;
   readonly #busy = new Set<Environment>();
   /** The one used last is at the end and the first to be used again, as on Lambda: so the others can go. */
   readonly #idle: Idle[] = [];
@@ -50,9 +54,10 @@ export class Pool {
   #cancelReaping: (() => void) | undefined;
   #closed = false;
 
-  constructor(settings: FunctionSettings, { scale = BUSY, ...deps }: PoolDeps) {
+  constructor(settings: FunctionSettings, { scale = BUSY, idleClock = systemClock, ...deps }: PoolDeps) {
     this.#settings = settings;
     this.#scale = scale;
+    this.#idleClock = idleClock;
     this.#deps = deps;
   }
 
@@ -103,7 +108,7 @@ export class Pool {
   /** Starts an environment if there is none yet, for an event that is about to come. */
   prepare(): void {
     if (this.#closed || this.#busy.size > 0 || this.#idle.length > 0) return;
-    this.#idle.push({ environment: this.#cold(), sinceMs: this.#deps.clock.now() });
+    this.#idle.push({ environment: this.#cold(), sinceMs: this.#idleClock.now() });
   }
 
   async close(): Promise<void> {
@@ -162,7 +167,7 @@ export class Pool {
     this.#busy.add(environment);
     const invocation = await environment.invoke(work);
     this.#busy.delete(environment);
-    if (environment.alive) this.#idle.push({ environment, sinceMs: this.#deps.clock.now() });
+    if (environment.alive) this.#idle.push({ environment, sinceMs: this.#idleClock.now() });
     this.#serveNext();
     this.#startMoreLater();
     this.#reapLater();
@@ -171,8 +176,8 @@ export class Pool {
 
   /** One timer for all of them: an invocation costs none. */
   #reapLater(): void {
-    if (this.#cancelReaping || this.#closed || this.#idle.length <= 1) return;
-    this.#cancelReaping = this.#deps.clock.after(IDLE_MS, () => {
+    if (this.#cancelReaping || this.#closed || this.#idle.length === 0) return;
+    this.#cancelReaping = this.#idleClock.after(IDLE_MS, () => {
       this.#cancelReaping = undefined;
       this.#reap();
       this.#reapLater();
@@ -180,10 +185,9 @@ export class Pool {
   }
 
   #reap(): void {
-    const idleBefore = this.#deps.clock.now() - IDLE_MS;
-    const keep = this.#idle.findIndex(
-      ({ sinceMs }, index) => sinceMs > idleBefore || index === this.#idle.length - 1,
-    );
-    for (const { environment } of this.#idle.splice(0, keep)) void environment.stop();
+    const idleBefore = this.#idleClock.now() - IDLE_MS;
+    const keep = this.#idle.findIndex(({ sinceMs }) => sinceMs > idleBefore);
+    const over = this.#idle.splice(0, keep < 0 ? this.#idle.length : keep);
+    for (const { environment } of over) void environment.stop();
   }
 }
