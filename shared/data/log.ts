@@ -90,8 +90,11 @@ export interface Logs extends Heads {
 
 /** The bus retries an event for 24 h, and a queue record may come again hours later: it is still the same message. */
 const CLAIM_TTL_SECONDS = 2 * 86_400;
-/** An entry outlives its time by more than clocks differ: if a young offset is missing, it was never written. */
-export const ENTRY_MARGIN_SECONDS = 3600;
+/**
+ * An entry outlives its time by more than clocks differ: if a young offset is missing, it was never written. And by more
+ * than its record may come again (infra/queues.ts: 15 times 540 s), so that a later try finds what an earlier decided.
+ */
+export const ENTRY_MARGIN_SECONDS = 3 * 3600;
 
 /** Heads and last values are items of the topics table, entries and claims of the messages table. */
 export function createLogs(

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { entryJson } from '../../shared/data/log.ts';
+import { ENTRY_MARGIN_SECONDS, entryJson } from '../../shared/data/log.ts';
 import {
   type ReplayPage,
   readAfter,
@@ -14,6 +14,7 @@ import { type AtStep, dies, type LogSettings, once, redelivered, TopicLog } from
 const SECOND_MS = 1_000;
 const MINUTE_MS = 60_000;
 const HOUR_MS = 3_600_000;
+const MARGIN_MS = 1000 * ENTRY_MARGIN_SECONDS;
 
 const numbers = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, n) => from + n);
 const ids = ({ messages }: ReplayPage): string[] => messages.map((json) => JSON.parse(json).messageId);
@@ -94,7 +95,7 @@ describe('after a position', () => {
   it('it says so also once everything has been deleted', async () => {
     const log = new TopicLog({ seconds: 60 });
     await publishNumbers(log, 3);
-    log.nowMs += 3 * HOUR_MS;
+    log.nowMs += MARGIN_MS + HOUR_MS;
     log.tables.expire(log.nowMs);
     expect(await log.contents()).toEqual([undefined, undefined, undefined]);
     for (const offset of [0, 1, 2]) expect(await since(log, offset)).toBe('trimmed');
@@ -225,7 +226,7 @@ describe('a hole', () => {
     await publish(log, 'old');
     // Dead before it was decided: a client that subscribes now has it for its position all the same.
     await leaveHoles(log);
-    log.nowMs += HOUR_MS;
+    log.nowMs += MARGIN_MS;
     await leaveHoles(log, 2);
     expect(shown(await since(log, 2))).toEqual(['', 2]);
     expect(shown(await since(log, 1))).toBe('trimmed');
@@ -238,7 +239,7 @@ describe('a hole', () => {
     const log = new TopicLog({ seconds: 60 });
     if (below) {
       await log.view(); // the log is old
-      log.nowMs += 3 * HOUR_MS;
+      log.nowMs += MARGIN_MS + HOUR_MS;
       await publish(log, 'young');
     }
     await leaveHoles(log, 3);
@@ -251,7 +252,7 @@ describe('a hole', () => {
   it('whose age is not known counts as trimmed: it may have been a message', async () => {
     const log = new TopicLog({ seconds: 60 });
     await publishNumbers(log, 5);
-    log.nowMs += HOUR_MS + MINUTE_MS + SECOND_MS;
+    log.nowMs += MARGIN_MS + MINUTE_MS + SECOND_MS;
     log.tables.expire(log.nowMs);
     await publish(log, 'new');
     const before = await log.contents();
@@ -266,7 +267,7 @@ describe('a hole', () => {
   it('just below a message is as old as that says, whatever is below', async () => {
     const log = new TopicLog({ seconds: 60 });
     await publish(log, 'old');
-    log.nowMs += 3 * HOUR_MS;
+    log.nowMs += MARGIN_MS + HOUR_MS;
     log.tables.expire(log.nowMs);
     await leaveHoles(log);
     await publish(log, 'new');
@@ -557,7 +558,7 @@ describe('from the oldest', () => {
     await publishNumbers(log, 5);
     log.nowMs += 2 * MINUTE_MS;
     expect(shown(await oldest(log))).toEqual(['', 5]);
-    log.nowMs += 2 * HOUR_MS;
+    log.nowMs += MARGIN_MS + HOUR_MS;
     log.tables.expire(log.nowMs);
     expect(shown(await oldest(log))).toEqual(['', 5]);
     expect(await log.contents()).toEqual(Array(5).fill(undefined));

@@ -9,6 +9,7 @@ import { describe, expect, it } from 'vitest';
 import { Fanwire } from '../../infra/fanwire.ts';
 import { stageOfFunction, stageOfQueue, stageOfTable } from '../../infra/model/stages.ts';
 import { HANDSHAKE_MAX_MS } from '../../shared/data/connections.ts';
+import { ENTRY_MARGIN_SECONDS } from '../../shared/data/log.ts';
 import { postSettings } from '../../shared/delivery/create-post.ts';
 import { text, transport } from '../../shared/lambda/config.ts';
 import { VARIABLES } from '../../shared/lambda/variables.ts';
@@ -119,6 +120,13 @@ describe('the queues', () => {
       const leastSeconds = 6 * properties(FunctionName).Timeout + MaximumBatchingWindowInSeconds;
       expect(VisibilityTimeout).toBeGreaterThanOrEqual(leastSeconds);
     }
+  });
+
+  it('hand a message out for the last time while what was decided about it is still there', () => {
+    const queue = queues.find(({ id }) => id.startsWith('FanwireIngest') && !id.includes('DeadLetters'));
+    const seconds = queue.RedrivePolicy.maxReceiveCount * queue.VisibilityTimeout;
+    expect(seconds).toBeGreaterThan(3600);
+    expect(ENTRY_MARGIN_SECONDS).toBeGreaterThan(seconds);
   });
 
   it('hand single failed records out again, not whole batches', () => {
