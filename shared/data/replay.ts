@@ -2,7 +2,7 @@ import { mapAll } from '../async.ts';
 import type { LogPage } from '../protocol/acks.ts';
 import { type LossReason, type Position, REPLAY_MAX, type Rewind } from '../protocol/frames.ts';
 import type { HistoryNamespace } from '../protocol/namespaces.ts';
-import { ENTRY_MARGIN_SECONDS, type Head, type Log, type LogEntry, type Logs } from './log.ts';
+import type { Head, Log, LogEntry, Logs } from './log.ts';
 
 /**
  * Reads what a topic has kept, as one connection may have it. No page passes over an offset that is not decided: one
@@ -50,10 +50,10 @@ const SETTLES_IN_FLIGHT_MAX = 16;
 /** More than workers can have in flight. */
 const HOLES_MAX = 1_000;
 /**
- * An entry that has been too old for longer than this may have been deleted. Half of what entries are kept beyond their
- * time; the other half is for clocks that differ.
+ * An entry that has been too old for longer than this may have been deleted. It is much less than entries are kept
+ * beyond their time, for clocks that differ and for workers of a version before, which kept them an hour.
  */
-const DELETED_AFTER_MS = (ENTRY_MARGIN_SECONDS * 1000) / 2;
+const DELETED_AFTER_MS = 30 * 60_000;
 
 /** What comes after a position, or why it cannot be had without a loss. */
 export async function readAfter(
