@@ -165,8 +165,9 @@ export class Inbox {
       this.#hooks.onBreak(item.recovery);
       return;
     }
-    this.#inHand = item;
     this.#waiters.shift()?.resolve({ done: false, value: item.message });
+    // Whoever waits for the next one, too, has said that this one is done with.
+    if (this.#waiters.length === 0) this.#inHand = item;
   }
 
   #handToHandler(item: Item): void {

@@ -628,6 +628,47 @@ describe('the application', () => {
     expect(sub.position?.offset).toBe(4);
   });
 
+  it('may ask for several at once, and gets them in order', async () => {
+    const { client, server, clock } = await connected();
+    const sub = client.subscribe<number>(LOG);
+    const iterator = sub[Symbol.asyncIterator]();
+    const asked = range(1, 3).map(() => outcomeOf(iterator.next()));
+    await clock.advance(50);
+    const offsets: unknown[] = [];
+    for (const n of range(1, 3)) {
+      server.publish(LOG, n);
+      await clock.advance(50);
+      offsets.push(sub.position?.offset);
+    }
+    expect(asked.map(({ value }) => value?.value?.data)).toEqual([1, 2, 3]);
+    // Only the last one is still at hand.
+    expect(offsets).toEqual([1, 2, 2]);
+  });
+
+  it.each(['return', 'throw', 'unsubscribe', 'close'])(
+    'gets an end of all that it asked for by %s',
+    async (way) => {
+      const { client, server, clock } = await connected();
+      const sub = client.subscribe<number>(LOG);
+      const iterator = sub[Symbol.asyncIterator]();
+      await clock.advance(50);
+      const asked = range(1, 3).map(() => outcomeOf(iterator.next()));
+      server.publish(LOG, 1);
+      await clock.advance(50);
+      if (way === 'return') await iterator.return?.();
+      if (way === 'throw') await iterator.throw?.(new Error('mine')).catch(() => {});
+      if (way === 'unsubscribe') sub.unsubscribe();
+      if (way === 'close') client.close();
+      await clock.advance(50);
+      expect(asked.map(({ value }) => [value?.done, value?.value?.data])).toEqual([
+        [false, 1],
+        [true, undefined],
+        [true, undefined],
+      ]);
+      expect(sub.position?.offset).toBe(1);
+    },
+  );
+
   it('unsubscribes by leaving the loop, and a message whose turn was not over comes again', async () => {
     const { client, server, clock } = await connected({}, (it) => it.publishMany(LOG, 1, 5));
     const sub = client.subscribe<number>(LOG, { rewind: 5 });
