@@ -24,15 +24,49 @@ export interface Rule {
   readonly isSecret?: boolean;
 }
 
-/** Options beyond the rules are refused, because they are most likely a typo. */
-export function expectOptions(what: string, options: unknown, rules: Rules): void {
-  if (!isRecord(options)) throw badArgument(`${what} to be an object`, options);
-  for (const [name, value] of Object.entries(options)) {
+/**
+ * Gives the options as they were read, once. Those beyond the rules are refused, because they are most likely a typo; and
+ * so is an object of a class or with a prototype, of which some are inherited, and those of a Map are none.
+ */
+export function expectOptions<O extends object>(what: string, options: O, rules: Rules): O {
+  const plain = `${what} to be a plain object, of no class`;
+  const given = trying(plain, () => isRecord(options) && isPlain(options) && { ...options });
+  if (!given) throw badArgument(plain, options);
+  for (const [name, value] of Object.entries(given)) {
     const rule = Object.hasOwn(rules, name) ? rules[name] : undefined;
     if (!rule) throw badArgument(`${what} to be none but ${Object.keys(rules).join(', ')}`, name);
-    if (value === undefined || rule.holds(value)) continue;
-    throw badArgument(`${name} to be ${rule.expected}`, value, rule.isSecret);
+    if (value !== undefined) expectOne(`${name} to be`, value, rule);
   }
+  return given;
+}
+
+function expectOne(what: string, value: unknown, rule: Rule): void {
+  const expected = `${what} ${rule.expected}`;
+  if (!trying(expected, () => rule.holds(value))) throw badArgument(expected, value, rule.isSecret);
+}
+
+/** Also one of another window. */
+function isPlain(value: object): boolean {
+  const prototype = Object.getPrototypeOf(value);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
+}
+
+/** What the application's code gives, be it a getter. What it throws is its fault, and says so. */
+export function trying<T>(expected: string, give: () => T): T {
+  try {
+    return give();
+  } catch (cause) {
+    if (cause instanceof FanwireError) throw cause;
+    throw new FanwireError('bad_request', `expected ${expected}, got an error`, { cause });
+  }
+}
+
+/** The same of a function that is an option. */
+export function expectToGive(name: string, give: () => unknown, rule: Rule): unknown {
+  const what = `${name} to give`;
+  const value = trying(`${what} ${rule.expected}`, give);
+  expectOne(what, value, rule);
+  return value;
 }
 
 export const badArgument = (expected: string, got: unknown, isSecret = false): FanwireError =>
@@ -59,6 +93,10 @@ function kindOf(value: unknown): string {
 }
 
 export const isFunction = (value: unknown): boolean => typeof value === 'function';
+export const isFromTo =
+  (min: number, max: number) =>
+  (value: unknown): boolean =>
+    typeof value === 'number' && value >= min && value <= max;
 const isWholeFrom = (min: number, max: number) => (value: unknown) =>
   isCountFrom(min)(value) && (value as number) <= max;
 const isName = (value: unknown, lengthMax = ID_LENGTH_MAX): value is string =>
@@ -71,8 +109,7 @@ const position: Rule = {
 };
 const maxAge: Rule = {
   expected: `a number of seconds above 0 and up to ${MAX_AGE_SECONDS_MAX}, or Infinity`,
-  holds: (value) =>
-    typeof value === 'number' && value > 0 && (value <= MAX_AGE_SECONDS_MAX || value === Infinity),
+  holds: (value) => value === Infinity || (value !== 0 && isFromTo(0, MAX_AGE_SECONDS_MAX)(value)),
 };
 const flag: Rule = { expected: 'true or false', holds: (value) => typeof value === 'boolean' };
 
@@ -89,11 +126,13 @@ const SUBSCRIBE: Rules = {
   onRecovery: handler,
 };
 
-export const A_KEY = `a string of 1 to ${ID_LENGTH_MAX} characters`;
-export const isKey = (value: unknown): value is string => isName(value);
+export const key: Rule = {
+  expected: `a string of 1 to ${ID_LENGTH_MAX} characters`,
+  holds: (value) => isName(value),
+};
 
 const PUBLISH: Rules = {
-  key: { expected: A_KEY, holds: isKey },
+  key,
   maxAge,
   except: {
     expected: `'${SELF}' or a list of 1 to ${EXCEPT_MAX} connection ids`,
@@ -123,32 +162,40 @@ export function expectEvent(event: unknown, run: unknown): void {
 
 const A_TOPIC = 'a topic of 1 to 5 segments like chat/lobby, each of A-Z a-z 0-9 _ . ~ : @ -';
 
-export function expectSubscribe(topic: unknown, options: object): void {
+// Each gives the options as they were read.
+
+export function expectSubscribe<O extends object>(topic: unknown, options: O): O {
   if (!isPatternName(topic)) throw badArgument(`${A_TOPIC}, or one with /* at its end`, topic);
-  expectOptions('options of subscribe', options, SUBSCRIBE);
-  const { rewind, position } = options as { rewind?: unknown; position?: unknown };
+  const given = expectOptions('options of subscribe', options, SUBSCRIBE);
+  const { rewind, position } = given as { [name: string]: unknown };
   if (rewind !== undefined && position !== undefined) throw badArgument('either rewind or position', 'both');
+  return given;
 }
 
-export function expectPublish(topic: unknown, options: object): void {
+export function expectPublish<O extends object>(topic: unknown, options: O): O {
   expectTopic(topic);
-  expectOptions('options of publish', options, PUBLISH);
+  return expectOptions('options of publish', options, PUBLISH);
 }
 
-export function expectSend(to: unknown, options: object): void {
-  const isRecipient =
-    isRecord(to) && Object.keys(to).length === 1 && (isName(to.connectionId) || isName(to.userId));
-  if (!isRecipient) throw badArgument('a recipient: { connectionId } or { userId }', to);
-  expectOptions('options of send', options, { maxAge });
+const recipient: Rule = {
+  expected: '{ connectionId } or { userId }',
+  holds: (to) =>
+    isRecord(to) && Object.keys(to).length === 1 && (isName(to.connectionId) || isName(to.userId)),
+};
+
+export function expectSend<O extends object>(to: unknown, options: O): O {
+  expectOne('a recipient:', to, recipient);
+  return expectOptions('options of send', options, { maxAge });
 }
 
-export function expectHistory(topic: unknown, options: object): void {
+export function expectHistory<O extends object>(topic: unknown, options: O): O {
   expectTopic(topic);
-  expectOptions('options of history', options, HISTORY);
-  const { after, before, reverse = false } = options as { [name: string]: unknown };
+  const given = expectOptions('options of history', options, HISTORY);
+  const { after, before, reverse = false } = given as { [name: string]: unknown };
   if (reverse ? after !== undefined : before !== undefined) {
     throw badArgument('before only in reverse, and after only forward', reverse ? 'after' : 'before');
   }
+  return given;
 }
 
 function expectTopic(topic: unknown): void {

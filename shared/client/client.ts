@@ -116,8 +116,8 @@ export class Client {
    * const lobby = client.subscribe('chat/lobby', { rewind: 10, onMessage: ({ data }) => show(data) });
    */
   subscribe<T = unknown>(topic: string, options: SubscribeOptions<T> = {}): Subscription<T> {
-    expectSubscribe(topic, options);
-    const feedOptions = { ...(options as SubscribeOptions), position: bare(options.position) };
+    const given = expectSubscribe(topic, options as SubscribeOptions);
+    const feedOptions = { ...given, position: bare(given.position) };
     const feed = new Feed(topic, feedOptions, {
       settings: this.#settings,
       session: this.#session,
@@ -149,24 +149,22 @@ export class Client {
   publish(topic: string, data: unknown, options: PublishOptions & { readonly stored: true }): Promise<Stored>;
   publish(topic: string, data: unknown, options?: PublishOptions): Promise<Published>;
   async publish(topic: string, data: unknown, options: PublishOptions = {}): Promise<Published> {
-    expectPublish(topic, options);
+    const given = expectPublish(topic, options);
     this.#expectOpen();
-    return this.#outbox.publish(topic, data, options);
+    return this.#outbox.publish(topic, data, given);
   }
 
   /** To every connection of a user, or to one connection. Not tried again: it has no key that would keep it one message. */
   async send(to: Recipient, data: unknown, options: Pick<PublishOptions, 'maxAge'> = {}): Promise<Published> {
-    expectSend(to, options);
-    const { maxAge = Infinity } = options;
+    const { maxAge = Infinity } = expectSend(to, options);
     const { messageId } = await this.#request('send', { to, data, maxAge: wireAge(maxAge) });
     return { messageId };
   }
 
   /** A page of what the topic has had. */
   async history<T = unknown>(topic: string, options: HistoryOptions = {}): Promise<HistoryPage<T>> {
-    expectHistory(topic, options);
-    const after = bare(options.after);
-    const page = await this.#request('history', { topic, ...options, after });
+    const given = expectHistory(topic, options);
+    const page = await this.#request('history', { topic, ...given, after: bare(given.after) });
     const { epoch, offset, more = false, recovered, reason } = page;
     return {
       // That the data is a T is the application's word.

@@ -1,6 +1,13 @@
 import { isRecord } from '../protocol/json.ts';
-import { badArgument, expectOptions, isFunction, type Rule, type Rules } from './arguments.ts';
-import { FanwireError } from './errors.ts';
+import {
+  badArgument,
+  expectOptions,
+  expectToGive,
+  isFromTo,
+  isFunction,
+  type Rule,
+  type Rules,
+} from './arguments.ts';
 import { isCountFrom, isString } from './guards.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: the DOM, Node, `ws` and fakes have event types with nothing in common
@@ -111,23 +118,28 @@ const DAY_MS = 86_400_000;
 
 const timeFrom = (min: number): Rule => ({
   expected: `a number of milliseconds from ${min}, or Infinity`,
-  holds: (value) => typeof value === 'number' && value >= min,
+  holds: isFromTo(min, Infinity),
 });
 /** Each try costs money, and a server that is down has many clients that try. */
 const wait: Rule = {
   expected: `100 to ${DAY_MS} milliseconds`,
-  holds: (value) => typeof value === 'number' && value >= 100 && value <= DAY_MS,
+  holds: isFromTo(100, DAY_MS),
 };
 const count: Rule = {
   expected: 'a whole number from 1, or Infinity',
   holds: (value) => value === Infinity || isCountFrom(1)(value),
 };
 const aFunction: Rule = { expected: 'a function', holds: isFunction };
+const time: Rule = { expected: 'a finite number', holds: Number.isFinite };
+const chance: Rule = { expected: 'a number from 0 to 1', holds: isFromTo(0, 1) };
+const noError: Rule = { expected: 'no error', holds: () => true };
+
+export const A_URL = 'the URL of a WebSocket, wss://… or ws://… without a #';
 
 /** Every option that there is. A URL and a token are not shown: a URL may have a token in it. */
 const RULES: { readonly [K in keyof ClientOptions]-?: Rule } = {
   url: {
-    expected: 'the URL of a WebSocket, wss://… or ws://…, or a function',
+    expected: `${A_URL}, or a function`,
     holds: (value) => isFunction(value) || isWebSocketUrl(value),
     isSecret: true,
   },
@@ -156,38 +168,40 @@ const RULES: { readonly [K in keyof ClientOptions]-?: Rule } = {
   },
 };
 
+/** What every platform connects to, as far as one can tell before. Older browsers have no `canParse`, and say so later. */
 export const isWebSocketUrl = (value: unknown): value is string =>
-  isString(value) && /^wss?:\/\/[^\s/]/i.test(value);
+  isString(value) && /^wss?:\/\/[^#]+$/i.test(value) && URL.canParse?.(value) !== false;
 
 /** With what the platform has where an option is not given. Throws `bad_request` for options that cannot work. */
 export function settingsFrom(options: ClientOptions): Settings {
-  expectOptions('options', options, RULES as Rules);
-  if (options.url === undefined) throw badArgument(`url to be ${RULES.url.expected}`, undefined);
-  const given = Object.entries(options).filter(([, value]) => value !== undefined);
+  const read = expectOptions('options', options, RULES as Rules);
+  if (read.url === undefined) throw badArgument(`url to be ${RULES.url.expected}`, undefined);
+  const given = Object.entries(read).filter(([, value]) => value !== undefined);
   const settings: Settings = { ...LIMITS, ...environment(), ...Object.fromEntries(given) } as Settings;
-  const { WebSocket, backoffMsMin, backoffMsMax, now, random } = settings;
+  const { WebSocket, backoffMsMin, backoffMsMax } = settings;
   if (!WebSocket) {
     throw badArgument('a platform with WebSocket, or the option WebSocket, as of the package ws', undefined);
   }
   if (backoffMsMax < backoffMsMin) {
     throw badArgument(`backoffMsMax to be at least backoffMsMin, which is ${backoffMsMin}`, backoffMsMax);
   }
-  expectToGive('now', now, 'a finite number', Number.isFinite);
-  expectToGive('random', random, 'a number from 0 to 1', (value) => Number(value) >= 0 && Number(value) <= 1);
+  tryOut(settings);
   return settings;
 }
 
-function expectToGive(
-  name: string,
-  give: () => unknown,
-  expected: string,
-  holds: (value: unknown) => boolean,
-): void {
-  let value: unknown;
-  try {
-    value = give();
-  } catch (cause) {
-    throw new FanwireError('bad_request', `expected ${name} to give ${expected}, got an error`, { cause });
-  }
-  if (!holds(value)) throw badArgument(`${name} to give ${expected}`, value);
+/** What is called later, where nobody could be told that it does not work, is called once now. */
+function tryOut({ now, elapsedMs, random, setTimeout, clearTimeout, network }: Environment): void {
+  const nothing = () => {};
+  expectToGive('now', now, time);
+  expectToGive('elapsedMs', elapsedMs, time);
+  expectToGive('random', random, chance);
+  expectToGive('setTimeout', () => clearTimeout(setTimeout(nothing, 0)), noError);
+  expectToGive(
+    'network',
+    () => {
+      network?.addEventListener('online', nothing);
+      network?.removeEventListener('online', nothing);
+    },
+    noError,
+  );
 }

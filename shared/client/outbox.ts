@@ -7,7 +7,7 @@ import {
   PUBLISH_BATCH_MAX,
 } from '../protocol/frames.ts';
 import { bytesOf } from '../protocol/json.ts';
-import { A_KEY, badArgument, isKey } from './arguments.ts';
+import { expectToGive, key as keyRule } from './arguments.ts';
 import { backoffMs } from './backoff.ts';
 import { FanwireError } from './errors.ts';
 import type { Settings } from './options.ts';
@@ -126,10 +126,9 @@ export class Outbox {
     this.#timers.clear();
   }
 
+  /** Tried here and not before, because ids are used up. */
   #newKey(): string {
-    const key: unknown = this.#settings.newId();
-    if (isKey(key)) return key;
-    throw badArgument(`newId to give ${A_KEY}`, key);
+    return expectToGive('newId', this.#settings.newId, keyRule) as string; // the rule says so
   }
 
   #dropExpired(): void {

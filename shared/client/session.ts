@@ -1,8 +1,8 @@
 import type { ServerFrame } from '../protocol/acks.ts';
 import { badArgument, expectToken } from './arguments.ts';
 import { Commands } from './commands.ts';
-import { FanwireError } from './errors.ts';
-import { isWebSocketUrl, type Settings, type WebSocketLike } from './options.ts';
+import { FanwireError, type FanwireErrorCode } from './errors.ts';
+import { A_URL, isWebSocketUrl, type Settings, type WebSocketLike } from './options.ts';
 import { parseServerFrame } from './server-frame.ts';
 import { Timers } from './timers.ts';
 import { TopicOrder } from './topic-order.ts';
@@ -138,7 +138,7 @@ function open(WebSocket: Settings['WebSocket'], url: string): WebSocketLike {
   } catch (cause) {
     // The cause itself stays here: it may have the URL in it, and that a token.
     const got = `${nameOf(cause)} (SecurityError: a page over https needs wss://)`;
-    throw new FanwireError('bad_request', `expected a URL that the platform connects to, got ${got}`);
+    throw new FanwireError('bad_request', `expected WebSocket to take the URL, got ${got}`);
   }
   if (typeof socket.send === 'function' && typeof socket.close === 'function') return socket;
   throw new FanwireError('bad_request', 'expected WebSocket to give one, got something else');
@@ -166,13 +166,13 @@ function closedBy(wasOpen: boolean, got: string, said: string): FanwireError {
 
 /** The platform does not tell these apart: a browser on purpose, Node by its API. */
 const NEVER_OPEN =
-  'there may be no network, no server at the URL, or one that refused the handshake, for the token or the stage (403), or for now (429, 5xx)';
+  'there may be no network, no server at the URL, or one that refused the handshake: the token, the stage, or all for now';
 
 /** Where to connect. The one place that knows how a token gets there. */
 async function endpoint({ url, token }: Settings): Promise<string> {
   const base = typeof url === 'function' ? await ask('url', url) : url;
   if (!isWebSocketUrl(base)) {
-    throw badArgument('url to give wss://… or ws://…', base, true);
+    throw badArgument(`url to give ${A_URL}`, base, true);
   }
   if (!token) return base;
   const given = await ask('token', token);

@@ -279,11 +279,7 @@ describe('the reason', () => {
   });
 
   it.each([
-    [
-      'the platform',
-      { WebSocket: Refusing as never },
-      'expected a URL that the platform connects to, got SyntaxError',
-    ],
+    ['the platform', { WebSocket: Refusing as never }, 'expected WebSocket to take the URL, got SyntaxError'],
     [
       'what makes no socket',
       { WebSocket: Object as never },
@@ -292,7 +288,7 @@ describe('the reason', () => {
     [
       'a callback',
       { url: () => 'https://x?token=secret' },
-      'expected url to give wss://… or ws://…, got a string',
+      'expected url to give the URL of a WebSocket, wss://… or ws://… without a #, got a string',
     ],
     ['a token', { token: () => 7 as never }, 'expected token to give a string, got a number'],
   ])(

@@ -1,3 +1,4 @@
+import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import { type ClientOptions, connect, FanwireError } from '../../../shared/client/index.ts';
 import { Timers } from '../../../shared/client/timers.ts';
@@ -41,21 +42,46 @@ const NUMBERS = [
 /** Without a WebSocket and timers of its own a test would use those of the platform. */
 const NO_FUNCTIONS = [null, 0, 'x', {}];
 
+const fails = (): never => {
+  throw new TypeError('mine');
+};
+
 const TABLE: readonly (readonly [string, unknown])[] = [
   ...LIMITS.flatMap((name) => NUMBERS.map((value) => [name, value] as const)),
   ...FUNCTIONS.flatMap((name) => NO_FUNCTIONS.map((value) => [name, value] as const)),
   ...['now', 'random', 'newId', 'token'].map((name) => [name, undefined] as const),
-  ...[undefined, null, 7, '', 'nonsense', 'https://x', '//x', 'wss://', 'WSS://x/prod'].map(
-    (value) => ['url', value] as const,
-  ),
+  ...[
+    undefined,
+    null,
+    7,
+    '',
+    'nonsense',
+    'https://x',
+    '//x',
+    'wss://',
+    'WSS://x/prod',
+    'wss://x:99999/prod',
+    'wss://x/#a',
+    'wss://x/#',
+    'wss://[x',
+    'wss://a b',
+  ].map((value) => ['url', value] as const),
   ...[undefined, null, 7, {}, globalThis].map((value) => ['network', value] as const),
-  ...[() => NaN, () => -1, () => 2, () => 'x'].map((value) => ['random', value] as const),
-  ...[() => NaN, () => undefined].map((value) => ['now', value] as const),
-  ...[() => 'wss://x', async () => 'wss://x', () => 7, () => 'nonsense'].map(
+  ...[() => NaN, () => -1, () => 2, () => 'x', () => Symbol('x')].map((value) => ['random', value] as const),
+  ...['now', 'elapsedMs'].flatMap((name) =>
+    [() => NaN, () => undefined, () => 1n, () => Symbol('x')].map((value) => [name, value] as const),
+  ),
+  ...['now', 'elapsedMs', 'random', 'setTimeout', 'clearTimeout', 'newId', 'WebSocket'].map(
+    (name) => [name, fails] as const,
+  ),
+  ['WebSocket', () => ({})],
+  ['network', { addEventListener: fails, removeEventListener: fails }],
+  ['network', { addEventListener: () => {}, removeEventListener: fails }],
+  ...[() => 'wss://x', async () => 'wss://x', () => 7, () => 'nonsense', () => 'wss://x:99999'].map(
     (value) => ['url', value] as const,
   ),
   ...[() => 7, () => '\ud800', async () => undefined].map((value) => ['token', value] as const),
-  ...[() => '', () => 7, () => 'x'.repeat(200)].map((value) => ['newId', value] as const),
+  ...[() => '', () => 7, () => Symbol('x'), () => 'x'.repeat(200)].map((value) => ['newId', value] as const),
   ['backofMsMax', 1000],
   ['Limits', {}],
   ['__proto__x', 1],
@@ -144,11 +170,82 @@ describe('any option', () => {
     expect(options({ backoffMsMin: 30_000 })).toThrow(
       'expected backoffMsMax to be at least backoffMsMin, which is 30000, got 20000',
     );
-    expect(() => connect(undefined as never)).toThrow('expected options to be an object, got nothing');
-    expect(() => connect('wss://x' as never)).toThrow('expected options to be an object, got "wss://x"');
-    expect(() => connect({} as never)).toThrow(
-      'expected url to be the URL of a WebSocket, wss://… or ws://…, or a function, got nothing',
+    expect(() => connect(undefined as never)).toThrow(
+      'expected options to be a plain object, of no class, got nothing',
     );
+    expect(() => connect('wss://x' as never)).toThrow(
+      'expected options to be a plain object, of no class, got "wss://x"',
+    );
+    expect(() => connect({} as never)).toThrow(
+      'expected url to be the URL of a WebSocket, wss://… or ws://… without a #, or a function, got nothing',
+    );
+  });
+
+  it.each([
+    ['a Map', new Map([['url', 'wss://x']])],
+    ['a Date', new Date(0)],
+    [
+      'an object of a class',
+      new (class {
+        url = 'wss://x';
+      })(),
+    ],
+    ['one that inherits its options', Object.create({ url: 'wss://x' })],
+    ['an array', []],
+    ['one that does not like to be looked at', new Proxy({}, { getPrototypeOf: fails })],
+    [
+      'one with a getter that throws',
+      {
+        get url() {
+          return fails();
+        },
+      },
+    ],
+    [
+      'one with a network that throws',
+      {
+        url: 'wss://x',
+        network: {
+          get addEventListener() {
+            return fails();
+          },
+        },
+      },
+    ],
+  ])('is read from a plain object, and not from %s', (_, options) => {
+    let error: unknown;
+    try {
+      connect(options as never);
+    } catch (thrown) {
+      error = thrown;
+    }
+    expect(error).toBeInstanceOf(FanwireError);
+    expect(error).toMatchObject({
+      code: 'bad_request',
+      message: expect.stringMatching(/^expected .*, got /),
+    });
+  });
+
+  it('may be one of an object without any prototype, or of another window', async () => {
+    for (const empty of [Object.create(null), runInNewContext('({})')]) {
+      const { client, clock } = await connected();
+      const published = outcomeOf(client.publish('live/a', 1, Object.assign(empty, { key: 'k' })));
+      await clock.advance(50);
+      expect(published.value).toBeDefined();
+    }
+  });
+
+  it('is read once', async () => {
+    const { client, server, clock } = await connected();
+    let reads = 0;
+    const options = {
+      get key() {
+        return `k${++reads}`;
+      },
+    };
+    client.publish('live/a', 1, options);
+    await clock.advance(50);
+    expect(server.commandsOf('publish')).toMatchObject([{ key: 'k1' }]);
   });
 
   it('that holds a secret is not shown', () => {
@@ -222,7 +319,20 @@ describe('any argument', () => {
     'x'.repeat(129),
     {},
   ];
-  const BAD_OPTIONS = [null, 7, 'x', [], { unknown: 1 }];
+  const BAD_OPTIONS = [null, 7, 'x', [], { unknown: 1 }, new Map(), new Date(0), Object.create({ limit: 1 })];
+
+  it('of any method is refused if it throws when it is read', async () => {
+    const { client } = await connected();
+    const options = Object.defineProperty({}, 'maxAge', { get: fails, enumerable: true });
+    expect(() => client.subscribe('log/a', options)).toThrow(/^expected options .*, got an error$/);
+    await expect(client.publish('log/a', 1, options)).rejects.toMatchObject({ code: 'bad_request' });
+    await expect(client.send({ userId: 'a' }, 1, options)).rejects.toMatchObject({ code: 'bad_request' });
+    await expect(client.history('log/a', options)).rejects.toMatchObject({ code: 'bad_request' });
+    const position = Object.defineProperty({}, 'epoch', { get: fails, enumerable: true });
+    expect(() => client.subscribe('log/a', { position } as never)).toThrow(
+      /^expected position .*, got an error$/,
+    );
+  });
 
   it.each<unknown[]>([
     ...BAD_TOPICS.map((topic) => [topic, {}]),
