@@ -1,6 +1,5 @@
 import type { Acks, CommandFields, UnroutedAcks, UnroutedFields } from '../protocol/acks.ts';
-import { badArgument } from './arguments.ts';
-import { FanwireError } from './errors.ts';
+import { badArgument, trying } from './arguments.ts';
 
 type AllFields = CommandFields & UnroutedFields;
 type AllAcks = Acks & UnroutedAcks;
@@ -39,15 +38,18 @@ export const wireAge = (maxAge: number): number | undefined => (maxAge === Infin
 
 /** As JSON, or an error if the application's data cannot be written so. */
 export function toJson(command: object): string {
-  if ('data' in command && JSON_LESS.includes(typeof command.data)) {
-    throw badArgument('data that can be written as JSON', command.data);
-  }
-  try {
-    return JSON.stringify(command);
-  } catch (cause) {
-    throw new FanwireError('bad_request', 'expected data that can be written as JSON', { cause });
-  }
+  return trying(JSON_DATA, () => {
+    if (!('data' in command)) return JSON.stringify(command);
+    const { data, ...rest } = command;
+    return `${JSON.stringify(rest).slice(0, -1)},"data":${dataJson(data)}}`;
+  });
 }
 
-/** What JSON leaves out without a word. */
-const JSON_LESS = ['undefined', 'function', 'symbol'];
+const JSON_DATA = 'data that can be written as JSON';
+
+/** JSON leaves out what it cannot write, or writes null: undefined, functions, NaN, a date that is none. */
+function dataJson(data: unknown): string {
+  const json = JSON.stringify(data) as string | undefined; // contrary to its type
+  if (json !== undefined && (json !== 'null' || data === null)) return json;
+  throw badArgument(JSON_DATA, data);
+}
