@@ -21,6 +21,7 @@ interface Unsent {
   readonly onReply: (reply: AnyAckFrame | FanwireError) => void;
 }
 interface Pending extends Omit<Unsent, 'json'> {
+  readonly bytes: number;
   readonly cancelTimeout: () => void;
 }
 
@@ -76,13 +77,16 @@ export class Commands {
     return this.#reply(id, error);
   }
 
-  end(reason: FanwireError): void {
+  /** With a refusal the server has ended it because of one frame, which is the largest if it was too large. */
+  end(reason: FanwireError, refusal = reason): void {
     this.#over = reason;
     this.#timers.clear();
-    const unanswered = [...this.#inFlight.values(), ...this.#waiting];
+    const inFlight = [...this.#inFlight.values()];
+    const [largest] = inFlight.toSorted((a, b) => b.bytes - a.bytes);
+    const unanswered = [...inFlight, ...this.#waiting];
     this.#inFlight.clear();
     this.#waiting = [];
-    for (const { onReply } of unanswered) onReply(reason);
+    for (const command of unanswered) command.onReply(command === largest ? refusal : reason);
   }
 
   #reply(id = '', reply: AnyAckFrame | FanwireError): boolean {
@@ -124,6 +128,7 @@ export class Commands {
     };
     this.#inFlight.set(id, {
       ...command,
+      bytes,
       cancelTimeout: this.#timers.after(this.#commandTimeoutMs, late),
     });
     this.#transmit(frame);

@@ -63,6 +63,8 @@ export class Outbox {
   /** A frame is on its way, or the next one is put off. */
   #isBusy = false;
   #failures = 0;
+  /** What goes out together; a message alone may be larger. It shrinks if the server takes less than API Gateway does. */
+  #frameBytesMax = COMMAND_BYTES_MAX;
 
   constructor(settings: Settings, session: () => Session | undefined) {
     this.#settings = settings;
@@ -144,7 +146,7 @@ export class Outbox {
     let bytes = ENVELOPE_BYTES_MAX;
     for (const publish of this.#queue) {
       bytes += publish.bytes;
-      if (batch.length > 0 && bytes > COMMAND_BYTES_MAX) break;
+      if (batch.length > 0 && bytes > this.#frameBytesMax) break;
       batch.push(publish);
       if (publish.isSuspect || batch.length === PUBLISH_BATCH_MAX) break;
     }
@@ -163,6 +165,7 @@ export class Outbox {
       // On the next connection it is tried at once.
       if (reply.code !== 'disconnected') this.#pause();
     } else if (batch.length > 1) {
+      if (reply.code === 'too_large') this.#frameBytesMax /= 2;
       // One by one, so that only those fail that are to blame.
       for (const publish of batch) publish.isSuspect = true;
     } else {

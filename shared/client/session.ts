@@ -61,7 +61,8 @@ export class Session {
     );
   }
 
-  end(reason: FanwireError): void {
+  /** With a refusal if that is because of one of the frames that were sent. */
+  end(reason: FanwireError, refusal?: FanwireError): void {
     if (this.#over) return;
     this.#over = true;
     this.isOpen = false;
@@ -70,7 +71,7 @@ export class Session {
     this.#socket?.close();
     this.#hooks.onEnd(reason);
     const code = reason.code === 'closed' ? 'closed' : 'disconnected';
-    this.commands.end(new FanwireError(code, reason.message, { cause: reason }));
+    this.commands.end(new FanwireError(code, reason.message, { cause: reason }), refusal);
   }
 
   #dial(url: string): void {
@@ -98,7 +99,8 @@ export class Session {
       this.timers.after(CLOSE_MS_MAX, () => this.end(closedBy(this.isOpen, 'an error', said)));
     };
     this.#socket.onclose = ({ code, reason }) => {
-      this.end(closedBy(this.isOpen, `a close with ${code}`, said || withoutSecrets(reason)));
+      const end = closedBy(this.isOpen, `a close with ${code}`, said || withoutSecrets(reason));
+      this.end(end, REFUSALS[code] && new FanwireError(REFUSALS[code], end.message));
     };
   }
 
@@ -163,6 +165,9 @@ function closedBy(wasOpen: boolean, got: string, said: string): FanwireError {
     : `expected a connection, got ${got}${because}; ${NEVER_OPEN}`;
   return new FanwireError('disconnected', expected);
 }
+
+/** A frame was too large, or not of a kind that the server takes (RFC 6455, 7.4.1): the same would be refused again. */
+const REFUSALS: { readonly [code: number]: FanwireErrorCode } = { 1009: 'too_large', 1003: 'bad_request' };
 
 /** The platform does not tell these apart: a browser on purpose, Node by its API. */
 const NEVER_OPEN =

@@ -274,3 +274,54 @@ describe('the answer to a publish', () => {
     expect(dataIn(it)).toEqual([1]);
   });
 });
+
+describe('a server that takes less than API Gateway does', () => {
+  const BYTES_MAX = 10_000;
+  const small = async (code = 1009) => {
+    const it = await connected();
+    it.server.onCommand = (frame, socket) => {
+      if (JSON.stringify(frame).length <= BYTES_MAX) return undefined;
+      socket.cut(code);
+      return 'lost';
+    };
+    return it;
+  };
+
+  it.each([
+    [1009, 'too_large'],
+    [1003, 'bad_request'],
+  ])('and closes with %d is not sent the same again, and its publisher is told', async (code, error) => {
+    const it = await small(code);
+    const all = ['a', 'x'.repeat(BYTES_MAX), 'b'].map((data) => outcomeOf(it.client.publish(LOG, data)));
+    await it.clock.advance(10_000);
+    expect(all.map(({ error }) => error?.code)).toEqual([undefined, error, undefined]);
+    expect(all[1]?.error).toMatchObject({
+      temporary: false,
+      message: `expected no end of the connection, got a close with ${code}`,
+    });
+    expect(dataIn(it)).toEqual(['a', 'b']);
+    // Once with the other, and once alone.
+    expect(it.server.sockets.length).toBe(3);
+    expect(it.client.state).toBe('connected');
+  });
+
+  it('gets all that fits, and after a while as much at once as it takes', async () => {
+    const it = await small();
+    for (let n = 0; n < 20; n++) {
+      for (const m of range(1, 10)) it.client.publish(LOG, `${n} ${m} ${'x'.repeat(3000)}`);
+      await it.clock.advance(10_000);
+    }
+    expect(dataIn(it).length).toBe(200);
+    expect(it.server.sockets.length).toBeLessThan(5);
+    expect(Math.max(...sizesOf(it).slice(-5))).toBe(2);
+  });
+
+  it('blames the largest frame on its way, and no other', async () => {
+    const it = await small();
+    const sent = outcomeOf(it.client.send({ userId: 'a' }, 'x'.repeat(BYTES_MAX)));
+    const published = outcomeOf(it.client.publish(LOG, 1));
+    await it.clock.advance(5000);
+    expect(sent.error).toMatchObject({ code: 'too_large', temporary: false });
+    expect(published.value).toMatchObject({ offset: 1 });
+  });
+});
