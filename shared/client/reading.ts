@@ -60,18 +60,19 @@ export class Reading {
     // Without a connection it ends here: subscribing again on the next one starts another reading.
     this.#deps.session()?.commands.send(command, (reply) => {
       if (this.#isStopped) return;
-      if (reply instanceof FanwireError) this.#failed(after, reply);
+      if (reply instanceof FanwireError ? reply.temporary : isStuck(after, reply)) this.#askLater(after);
+      else if (reply instanceof FanwireError) this.#hooks.onRefused(after, reply);
       else if (reply.recovered === false) this.#hooks.onLost(reply);
       else this.take(reply);
     });
   }
 
-  #failed(after: Position, error: FanwireError): void {
-    if (!error.temporary) {
-      this.#hooks.onRefused(after, error);
-      return;
-    }
+  #askLater(after: Position): void {
     const { timers, settings } = this.#deps;
     timers.after(backoffMs(this.#failures++, settings), () => this.#ask(after));
   }
 }
+
+/** What was asked for is still to come: it may have been written just now, and asking at once could go on for ever. */
+const isStuck = (after: Position, { epoch, offset, more }: LogPage | LogLoss): boolean =>
+  more === true && (epoch !== after.epoch || offset <= after.offset);

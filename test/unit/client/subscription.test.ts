@@ -131,6 +131,33 @@ describe('a topic with history', () => {
     expect(data).toEqual([1, 2]);
   });
 
+  it.each([
+    ['stands still', 0],
+    ['goes back', -1],
+    ['is of another epoch', 0, 'other'],
+  ])('asks ever less often for a page that %s', async (_, moved, epoch = '') => {
+    const { client, server, clock, errors } = await connected({ heartbeatMs: 1e9 }, (it) => {
+      it.publishMany(LOG, 1, 9);
+      it.inlineMax = 5;
+    });
+    let isStuck = true;
+    const askedAt: number[] = [];
+    server.onCommand = ({ action, id, topic, after }, socket) => {
+      if (action !== 'history' || !isStuck) return undefined;
+      askedAt.push(clock.now());
+      const page = { epoch: epoch || after.epoch, offset: after.offset + moved, recovered: true, more: true };
+      socket.deliver({ type: 'ack', id, action, topic, ...page });
+      return 'lost';
+    };
+    const { data } = listen(client, LOG, { rewind: 9 });
+    await clock.advance(60_000);
+    const waits = askedAt.slice(1, 6).map((at, index) => at - (askedAt[index] ?? 0) - 20);
+    expect(waits).toEqual([750, 1250, 2250, 4250, 8250]);
+    isStuck = false;
+    await clock.advance(20_000);
+    expect([data, errors]).toEqual([range(1, 9), []]);
+  });
+
   it('asks ever less often for an offset that stays undecided', async () => {
     const { client, server, clock } = await connected({ heartbeatMs: 1e9 });
     const { data } = listen(client, LOG);
