@@ -77,11 +77,21 @@ const isOffset = isCountFrom(0);
 const isMessageOffset = isCountFrom(1);
 /** Closed sets grow: a server of tomorrow may have another reason. */
 const isReason = isString as Guard<LogLoss['reason']>;
+/** The server takes what Date.parse does. */
+const isTime = (value: unknown): value is string => isString(value) && Number.isFinite(Date.parse(value));
 
-const isPosition = shaped<Position>({ epoch: isString, offset: isOffset });
 const isTopicPosition = shaped<TopicPosition>({ topic: isTopicName, epoch: isString, offset: isOffset });
-const isDropped = shaped<Dropped>({ dropped: isString as Guard<Dropped['dropped']> });
-const isPlace: Guard<Place> = either(isPosition, isDropped);
+const isStored = shaped<Position & { dropped?: never }>({
+  epoch: isString,
+  offset: isMessageOffset,
+  dropped: isAbsent,
+});
+const isDropped = shaped<Dropped & Partial<Record<keyof Position, never>>>({
+  dropped: isString as Guard<Dropped['dropped']>,
+  epoch: isAbsent,
+  offset: isAbsent,
+});
+const isPlace: Guard<Place> = either(isStored, isDropped);
 const isUnplaced = shaped<Partial<Record<keyof Position | keyof Dropped, never>>>({
   epoch: isAbsent,
   offset: isAbsent,
@@ -91,7 +101,7 @@ const isUnplaced = shaped<Partial<Record<keyof Position | keyof Dropped, never>>
 const isPublisher = shaped<Publisher>({ connectionId: optional(isString), userId: optional(isString) });
 const isWireMessage = shaped<WireMessage>({
   messageId: isString,
-  publishedAt: isString,
+  publishedAt: isTime,
   publisher: isPublisher,
   data: isPresent,
   offset: optional(isMessageOffset),

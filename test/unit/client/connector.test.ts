@@ -201,7 +201,9 @@ describe('the network', () => {
     const { client, server, clock, direct } = await connected();
     const { onmessage } = server.socket;
     client.close();
-    onmessage?.({ data: '{"type":"message","messageId":"m","publishedAt":"","publisher":{},"data":"late"}' });
+    onmessage?.({
+      data: '{"type":"message","messageId":"m","publishedAt":"2026-01-01T00:00:00Z","publisher":{},"data":"late"}',
+    });
     await clock.advance(50);
     expect(direct).toEqual([]);
   });

@@ -4,7 +4,7 @@ import { throwFrames } from './foreign-frames.ts';
 import { connected, listen, outcomeOf } from './harness.ts';
 
 const LOG = 'log/a';
-const WHOLE = { messageId: 'm', publishedAt: '', publisher: {}, data: 1 };
+const WHOLE = { messageId: 'm', publishedAt: '2026-01-01T00:00:00Z', publisher: {}, data: 1 };
 
 describe('frames that Fanwire has not made', () => {
   it('neither throw, nor hang anything, nor settle a promise', async () => {
@@ -27,6 +27,15 @@ describe('frames that Fanwire has not made', () => {
     ['an epoch without an offset', { type: 'message', topic: LOG, epoch: 'e', ...WHOLE }],
     ['an offset without an epoch', { type: 'message', topic: LOG, offset: 1, ...WHOLE }],
     ['an offset below the first', { type: 'message', topic: LOG, epoch: 'e', offset: 0, ...WHOLE }],
+    ['a time that is none', { type: 'message', topic: LOG, ...WHOLE, publishedAt: 'x' }],
+    [
+      'a receipt before the first offset',
+      { type: 'receipt', messageId: 'm', topic: LOG, epoch: 'e', offset: 0 },
+    ],
+    [
+      'a receipt of what is stored and dropped',
+      { type: 'receipt', messageId: 'm', topic: LOG, epoch: 'e', offset: 1, dropped: 'stale' },
+    ],
     [
       'a message with a topic of its own',
       { type: 'messages', topic: LOG, messages: [{ ...WHOLE, topic: 'log/b' }] },
@@ -65,6 +74,33 @@ describe('frames that Fanwire has not made', () => {
     expect(page).toEqual({});
     await clock.advance(1000);
     expect(page.value).toMatchObject({ messages: [], offset: 0 });
+  });
+
+  it.each([
+    ['an offset before the first', { epoch: 'e', offset: 0 }],
+    ['an epoch without an offset', { epoch: 'e' }],
+    ['a place, and that there is none', { epoch: 'e', offset: 1, dropped: 'stale' }],
+  ])('are no answer to a publish: %s', async (_, place) => {
+    const { client, clock, server, errors } = await connected();
+    server.onCommand = ({ id }, socket) => {
+      socket.deliver({ type: 'ack', id, action: 'publish', messageId: 'forged', ...place });
+      return { replyAfterMs: 1000 };
+    };
+    const published = outcomeOf(client.publish(LOG, 1));
+    await clock.advance(2000);
+    expect(errors).toMatchObject([{ code: 'bad_frame' }]);
+    expect(published.value).toMatchObject({ messageId: 'm2', offset: 1 });
+  });
+
+  it('but a reason that is not known yet is one', async () => {
+    const { client, clock, server } = await connected();
+    server.onCommand = ({ id }, socket) => {
+      socket.deliver({ type: 'ack', id, action: 'publish', messageId: 'm', dropped: 'spam' });
+      return 'lost';
+    };
+    const published = outcomeOf(client.publish(LOG, 1, { stored: true }));
+    await clock.advance(50);
+    expect(published.value).toEqual({ messageId: 'm', dropped: 'spam' });
   });
 
   it('are no answer to three publishes, if they name two', async () => {

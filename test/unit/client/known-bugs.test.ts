@@ -178,7 +178,7 @@ describe('bug 4: a listener that unsubscribed and subscribed again got the same 
     const { epoch } = server.log(topic);
     const messages = range(1, 5).map((n) => ({
       messageId: `x${n}`,
-      publishedAt: '',
+      publishedAt: '2026-01-01T00:00:00Z',
       publisher: {},
       data: n,
     }));

@@ -52,7 +52,14 @@ async function serve(): Promise<WebSocketServer> {
       const refusal = refusalOf(String(text));
       if (refusal) throw refusal;
       const { id, action, topic } = JSON.parse(String(text));
-      const message = { type: 'message', topic, messageId: 'm', publishedAt: '', publisher: {}, data: 'hi' };
+      const message = {
+        type: 'message',
+        topic,
+        messageId: 'm',
+        publishedAt: '2026-01-01T00:00:00Z',
+        publisher: {},
+        data: 'hi',
+      };
       socket.send(JSON.stringify({ type: 'ack', id, action, topic }));
       socket.send(JSON.stringify(message));
     });

@@ -319,7 +319,7 @@ describe('a topic with history', () => {
       type: 'message',
       topic: LOG,
       messageId: 'm',
-      publishedAt: '',
+      publishedAt: '2026-01-01T00:00:00Z',
       publisher: {},
       data: 2,
     });
@@ -369,7 +369,7 @@ describe('a topic with history', () => {
       epoch: old,
       offset: 3,
       messageId: 'old',
-      publishedAt: '',
+      publishedAt: '2026-01-01T00:00:00Z',
       publisher: {},
       data: 3,
     });
@@ -471,7 +471,8 @@ describe('a topic without history, and a pattern', () => {
     await clock.advance(50);
     const { epoch } = server.log(LOG);
     const deliver = (data: string, offset: number) => {
-      const message = { type: 'message', messageId: 'of the key', publishedAt: data, publisher: {}, data };
+      const publishedAt = `2026-01-0${offset}T00:00:00Z`;
+      const message = { type: 'message', messageId: 'of the key', publishedAt, publisher: {}, data };
       server.socket.deliver({ ...message, topic: LIVE });
       server.socket.deliver({ ...message, topic: LOG, epoch, offset });
       server.socket.deliver(message);
@@ -480,7 +481,12 @@ describe('a topic without history, and a pattern', () => {
     await clock.advance(299_000);
     // By its publisher, who did not know that it had come.
     for (const message of [{ topic: LIVE }, {}]) {
-      const again = { messageId: 'of the key', publishedAt: 'again', publisher: {}, data: 'first' };
+      const again = {
+        messageId: 'of the key',
+        publishedAt: '2026-01-03T00:00:00Z',
+        publisher: {},
+        data: 'first',
+      };
       server.socket.deliver({ type: 'message', ...again, ...message });
     }
     await clock.advance(2_000);
@@ -503,7 +509,7 @@ describe('a topic without history, and a pattern', () => {
     const deliver = (offset: number) =>
       server.socket.deliver({
         ...{ type: 'message', topic: LOG, epoch, offset, messageId: 'of the key' },
-        ...{ publishedAt: '', publisher: {}, data: offset },
+        ...{ publishedAt: '2026-01-01T00:00:00Z', publisher: {}, data: offset },
       });
     for (const offset of [1, 2, 2, 1]) deliver(offset);
     await clock.advance(50);
@@ -519,7 +525,7 @@ describe('a topic without history, and a pattern', () => {
         type: 'message',
         topic,
         messageId: 'm',
-        publishedAt: '',
+        publishedAt: '2026-01-01T00:00:00Z',
         publisher: {},
         data: topic,
       });
@@ -533,7 +539,12 @@ describe('a topic without history, and a pattern', () => {
     const live = listen(client, LIVE);
     const log = listen(client, LOG);
     await clock.advance(50);
-    const messages = [2, 1].map((n) => ({ messageId: `x${n}`, publishedAt: '', publisher: {}, data: n }));
+    const messages = [2, 1].map((n) => ({
+      messageId: `x${n}`,
+      publishedAt: '2026-01-01T00:00:00Z',
+      publisher: {},
+      data: n,
+    }));
     const placed = messages.map((message) => ({ ...message, offset: message.data }));
     server.socket.deliver({ type: 'messages', topic: LIVE, messages });
     server.socket.deliver({
@@ -550,8 +561,20 @@ describe('a topic without history, and a pattern', () => {
   it('delivers messages to this connection, its user or everyone apart, each once', async () => {
     const { server, clock, direct } = await connected();
     server.sendDirect('a');
-    server.socket.deliver({ type: 'message', messageId: 'twice', publishedAt: '', publisher: {}, data: 'b' });
-    server.socket.deliver({ type: 'message', messageId: 'twice', publishedAt: '', publisher: {}, data: 'b' });
+    server.socket.deliver({
+      type: 'message',
+      messageId: 'twice',
+      publishedAt: '2026-01-01T00:00:00Z',
+      publisher: {},
+      data: 'b',
+    });
+    server.socket.deliver({
+      type: 'message',
+      messageId: 'twice',
+      publishedAt: '2026-01-01T00:00:00Z',
+      publisher: {},
+      data: 'b',
+    });
     await clock.advance(50);
     expect(direct).toEqual(['a', 'b']);
   });
