@@ -86,7 +86,7 @@ export class Client {
       onFrame: (frame) => this.#onFrame(frame),
       onError: this.#events.report,
       onRollover: (next) => this.#join(next),
-      onBehind: (positions) => this.#onBehind(positions),
+      onNewest: (positions) => this.#onNewest(positions),
       quietPositions: () => this.#quietPositions(),
     });
     this.#connector.start();
@@ -305,9 +305,10 @@ export class Client {
     return [...positions.values()];
   }
 
-  #onBehind(positions: readonly TopicPosition[]): void {
-    for (const { topic, epoch, offset } of positions) {
-      for (const feed of this.#feeds.get(topic) ?? []) feed.saw({ epoch, offset });
+  #onNewest(positions: readonly TopicPosition[]): void {
+    const newest = new Map(positions.map((position) => [position.topic, position]));
+    for (const { topic, epoch, offset } of newest.values()) {
+      for (const feed of this.#feeds.get(topic) ?? []) feed.endsAt({ epoch, offset });
     }
   }
 

@@ -29,7 +29,8 @@ interface ConnectorHooks
   extends Pick<SessionHooks, 'onFrame' | 'onError'>,
     Pick<HeartbeatHooks, 'quietPositions'> {
   readonly onState: (change: StateChange) => void;
-  readonly onBehind: (positions: readonly TopicPosition[]) => void;
+  /** Where the server says that logs end. Of two positions of a topic the latter counts. */
+  readonly onNewest: (positions: readonly TopicPosition[]) => void;
   /** Another connection is open beside the current one. It takes over once every topic is subscribed to on it. */
   readonly onRollover: (next: Session) => void;
 }
@@ -202,8 +203,8 @@ export class Connector {
     this.#heartbeat?.stop();
     this.#heartbeat = startHeartbeat(session, this.#settings, {
       ...this.#hooks,
-      onPong: ({ behind, rollover }) => {
-        if (behind) this.#hooks.onBehind(behind);
+      onPong: ({ behind = [], rollover }, asked) => {
+        this.#hooks.onNewest([...asked, ...behind]);
         if (rollover && session === this.session) this.#rollOver();
       },
     });

@@ -55,6 +55,8 @@ export class Feed {
   #isStalled = false;
   /** How often the heartbeat has looked since something came, or the server was asked. */
   #quietChecks = 0;
+  /** The heartbeat has asked whether this is the newest position, and nothing has come since. */
+  #asked: Position | undefined;
 
   constructor(topic: string, options: FeedOptions, hooks: FeedHooks) {
     this.topic = topic;
@@ -125,6 +127,7 @@ export class Feed {
       return;
     }
     this.#quietChecks = 0;
+    this.#asked = undefined;
     if (this.inbox.isFull) {
       this.#isStalled = true;
       this.#stream.saw(message);
@@ -142,7 +145,9 @@ export class Feed {
   }
 
   /** The server says that the log ends there. */
-  saw(newest: Position): void {
+  endsAt(newest: Position): void {
+    if (isSame(newest, this.#asked)) this.#stream.endAt(newest);
+    this.#asked = undefined;
     this.#stream.saw(newest);
     this.#watchGap();
   }
@@ -151,7 +156,8 @@ export class Feed {
   quietPosition(): Position | undefined {
     if (++this.#quietChecks < 2 || this.#state !== 'subscribed' || this.#reading) return undefined;
     this.#quietChecks = 0;
-    return this.#stream.position;
+    this.#asked = this.#stream.position;
+    return this.#asked;
   }
 
   end(error?: FanwireError): void {

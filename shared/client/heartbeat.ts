@@ -10,7 +10,7 @@ const CHECKS_WITHOUT_PING_MAX = 20;
 export interface HeartbeatHooks {
   /** Positions of topics that have been quiet since the last call: has anything been missed? */
   readonly quietPositions: () => TopicPosition[];
-  readonly onPong: (ack: Ack<'ping'>) => void;
+  readonly onPong: (ack: Ack<'ping'>, asked: readonly TopicPosition[]) => void;
   readonly onError: (error: FanwireError) => void;
 }
 
@@ -80,7 +80,7 @@ export function startHeartbeat(session: Session, settings: Settings, hooks: Hear
         return;
       }
       if (isAsking) rest();
-      hooks.onPong(reply);
+      hooks.onPong(reply, positions);
     };
     session.commands.send(command, onReply, true);
   }

@@ -99,6 +99,13 @@ export class Stream<M extends Placed> {
     return this.#drain();
   }
 
+  /** The server said: nothing comes after this position. Whatever was said to exist there does not. */
+  endAt(position: Position): void {
+    if (!isSame(position, this.#position)) return;
+    this.#held.clear();
+    this.#newest.clear();
+  }
+
   #isBeyond({ epoch, offset }: Position): boolean {
     if (epoch === this.#past) return false;
     return this.#position?.epoch !== epoch || offset > this.#position.offset;

@@ -114,4 +114,36 @@ describe('frames that Fanwire has not made', () => {
     expect(errors).toMatchObject([{ code: 'bad_frame' }]);
     expect(all.map(({ value }) => value?.offset)).toEqual([1, 2, 3, 4]);
   });
+
+  it('do not make a subscription ask for ever for an offset that the server does not have', async () => {
+    const { client, clock, server } = await connected();
+    const { sub, data, recoveries } = listen(client, LOG);
+    await clock.advance(50);
+    const { epoch } = server.log(LOG);
+    const offset = Number.MAX_SAFE_INTEGER;
+    server.socket.deliver({ type: 'message', topic: LOG, epoch, offset, skipped: true });
+    await clock.advance(60_000);
+    const asked = server.commandsOf('history').length;
+    await clock.advance(600_000);
+    expect(server.commandsOf('history').length).toBe(asked);
+    server.publish(LOG, 1);
+    await clock.advance(50);
+    expect([data, recoveries, sub.position?.offset]).toEqual([[1], [], 1]);
+  });
+
+  it('do not take what comes while the server is asked for something that is not there', async () => {
+    const { client, clock, server } = await connected({ gapMs: 20_000 });
+    const { data } = listen(client, LOG);
+    await clock.advance(50);
+    server.onCommand = ({ action }) => {
+      if (action !== 'ping') return undefined;
+      server.onCommand = () => undefined;
+      // Its answer is older than the message with offset 2, which overtakes it.
+      server.onLive = ({ offset }) => (offset === 1 ? { afterMs: 5000 } : undefined);
+      clock.setTimeout(() => server.publishMany(LOG, 1, 2), 1);
+      return { replyAfterMs: 100 };
+    };
+    await clock.advance(40_000);
+    expect([data, server.commandsOf('history')]).toEqual([[1, 2], []]);
+  });
 });
