@@ -59,17 +59,16 @@ export class Commands {
   }
 
   /**
-   * Hands an ack to the command with its id, if that still waits. Gives an error if it is about something else than that
-   * command: then Fanwire has not made it, and the command goes on waiting.
+   * Hands an ack to the command with its id; false if there is none that waits for it. Gives an error if it is about
+   * something else than that command: then Fanwire has not made it, and the command goes on waiting.
    */
-  settle(ack: AnyAckFrame): FanwireError | undefined {
+  settle(ack: AnyAckFrame): boolean | FanwireError {
     const pending = this.#inFlight.get(ack.id ?? '');
     if (pending && !pending.isAnswer(ack)) {
       const expected = `expected the answer to a ${pending.action}, got another ack, of ${ack.action}`;
       return new FanwireError('bad_frame', expected);
     }
-    this.#reply(ack.id, ack);
-    return undefined;
+    return this.#reply(ack.id, ack);
   }
 
   /** Lets the command with this id fail; false if there is none that waits for it. */

@@ -119,9 +119,10 @@ export class Session {
 
   #take(frame: ServerFrame): void {
     if (frame.type === 'ack') {
-      const misfit = this.commands.settle(frame);
-      if (misfit) this.#hooks.onError(misfit);
-      else this.proven = true;
+      const settled = this.commands.settle(frame);
+      // An ack that answers nothing may be anybody's, and says nothing of the server.
+      if (settled instanceof FanwireError) this.#hooks.onError(settled);
+      else if (settled) this.proven = true;
     } else if (frame.type === 'error') {
       const error = new FanwireError(frame.code, frame.message);
       // The server has given up this connection, and says what to do: take another.

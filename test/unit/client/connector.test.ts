@@ -59,6 +59,20 @@ describe('the state', () => {
     expect(waits()).toEqual([750, 1250, 2250, 750]);
   });
 
+  it('waits longer all the same after acks that answer nothing: anybody may post them', async () => {
+    const { server, clock, states } = await connected();
+    const waits = () => states.map(({ retryInMs }) => retryInMs).filter((ms) => ms !== undefined);
+    for (let n = 0; n < 3; n++) {
+      server.socket.deliver({ type: 'ack', id: '99', action: 'ping', rollover: true });
+      server.socket.deliver({ type: 'ack', action: 'unsubscribe', topic: 'log/a' });
+      await clock.advance(5000);
+      server.socket.cut();
+      await clock.advance(20_000);
+    }
+    expect(waits()).toEqual([750, 1250, 2250]);
+    expect(server.sockets.length).toBe(4);
+  });
+
   it('is left by a connection that the server has given up, for a new one', async () => {
     const { client, server, clock, states, errors } = await connected();
     const { data, recoveries } = listen(client, 'log/a');
