@@ -279,7 +279,7 @@ function parseOutgoing(raw: Raw<MessageFields>, text: string): Outgoing {
     data: parseData(text),
     ...(key !== undefined && { key }),
     ...parseMaxAge(raw.maxAge),
-    ...(raw.except === SELF ? { except: SELF } : parseExcept(raw.except)),
+    ...(raw.except === SELF ? { except: SELF } : parseExcept(raw.except, `"${SELF}" or an array`)),
     ...parseVersion(raw.version),
     ...(parseFlag('receipt', raw.receipt) && { receipt: true }),
   };
@@ -339,8 +339,10 @@ export function parseMaxAge(value: unknown): Pick<DeliveryOptions, 'maxAge'> {
   return { maxAge: value };
 }
 
-export function parseExcept(value: unknown): { readonly except?: readonly string[] } {
+/** `self` is taken by whoever knows the publisher, and is `expected` there, too. */
+export function parseExcept(value: unknown, expected = 'an array'): { readonly except?: readonly string[] } {
   if (value === undefined) return {};
+  if (!Array.isArray(value)) throw badRequest(`except to be ${expected}`, value);
   const except = parseList('except', value, EXCEPT_MAX, (connectionId) =>
     parseName('except', connectionId, CONNECTION_ID),
   );
