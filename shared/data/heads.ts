@@ -19,6 +19,8 @@ export interface Head extends Position {
   readonly allocatedAtMs: number;
   /** The first offset that was allocated with it. */
   readonly allocatedFrom: number;
+  /** When the offset below that was allocated. */
+  readonly previousAtMs: number;
 }
 
 /** Offsets that are the caller's to decide, from `first` on. */
@@ -162,6 +164,7 @@ const toHead = (item: Partial<HeadItem>): Head => ({
   createdAtMs: Number(item.createdAt?.N),
   allocatedAtMs: Number(item.allocatedAt?.N),
   allocatedFrom: Number((item.allocatedFrom ?? item.offset)?.N),
+  previousAtMs: Number(item.previousAt?.N),
 });
 
 const toAllocation = (item: Partial<HeadItem>, count: number): Allocation => ({

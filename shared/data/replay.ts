@@ -276,17 +276,22 @@ function holesBetween(marks: readonly Mark[], { head }: View): Hole[] {
     return Array.from({ length: missing }, (_, n) => {
       const offset = below.offset + 1 + n;
       const isNext = offset === above.offset - 1 && above.previousAtMs !== undefined;
-      const isOfLast = offset >= head.allocatedFrom && offset <= head.offset;
       return {
         offset,
         atMs: Math.max(
           below.atMs,
           isNext ? Number(above.previousAtMs) : -Infinity,
-          isOfLast ? head.allocatedAtMs : -Infinity,
+          allocatedAt(offset, head),
         ),
       };
     });
   });
+}
+
+/** What the head knows of when an offset was allocated. */
+function allocatedAt(offset: number, head: Head): number {
+  if (offset > head.offset || offset < head.allocatedFrom - 1) return -Infinity;
+  return offset < head.allocatedFrom ? head.previousAtMs : head.allocatedAtMs;
 }
 
 /** True if nothing was ever written here: an entry this young has not been deleted yet. */

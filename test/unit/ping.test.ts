@@ -15,7 +15,9 @@ function headsAt(ends: Record<string, { epoch: string; offset: number }>) {
       asked.push([...topics]);
       return topics.flatMap((topic) => {
         const end = ends[topic];
-        return end ? { topic, createdAtMs: 0, allocatedAtMs: 0, allocatedFrom: 0, ...end } : [];
+        return end
+          ? { topic, createdAtMs: 0, allocatedAtMs: 0, allocatedFrom: 0, previousAtMs: 0, ...end }
+          : [];
       });
     },
   };

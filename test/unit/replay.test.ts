@@ -232,6 +232,16 @@ describe('a hole', () => {
     expect(shown(await since(log, 1))).toBe('trimmed');
   });
 
+  it('below the last allocation is as old as the one before, so that it comes live after a rewind', async () => {
+    const log = new TopicLog({ seconds: 60 });
+    await publish(log, 'old');
+    log.nowMs += MARGIN_MS + HOUR_MS;
+    log.tables.expire(log.nowMs);
+    await leaveHoles(log);
+    await leaveHoles(log);
+    expect(shown(await newest(log, 1))).toEqual(['', 1]);
+  });
+
   it.each([
     ['log that is', 0],
     ['entry below that is', 1],
