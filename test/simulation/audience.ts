@@ -37,11 +37,11 @@ export class Audience {
   }
 
   /** Whatever the clocks say, it can still be read. */
-  isSurelyKept(entry: LogEntry, epoch: string): boolean {
+  isSurelyKept({ offset, atMs }: Pick<LogEntry, 'offset' | 'atMs'>, epoch: string): boolean {
     const head = this.#book.head(this.#pattern);
     const { messages = 0, seconds = 0 } = this.#namespace.history ?? {};
-    if (head?.epoch !== epoch || entry.offset <= head.offset - messages) return false;
-    return entry.atMs + seconds * 1_000 > this.#world.now() + SKEW_MS;
+    if (head?.epoch !== epoch || offset <= head.offset - messages) return false;
+    return atMs + seconds * 1_000 > this.#world.now() + SKEW_MS;
   }
 
   /**
@@ -51,10 +51,9 @@ export class Audience {
   missingBetween(after: Position, before: number, oldUpTo: number): string | undefined {
     const { epoch } = after;
     for (let offset = after.offset + 1; offset < before; offset++) {
-      // What was never decided is as old as what is decided above it.
-      const decided = this.#book.firstFrom(this.#pattern, { epoch, offset });
-      if (decided && offset <= oldUpTo && !this.isSurelyKept(decided, epoch)) continue;
-      const entry = decided?.offset === offset ? decided : undefined;
+      const entry = this.#book.entry(this.#pattern, { epoch, offset });
+      const atMs = entry?.atMs ?? this.#book.allocatedAtMs(this.#pattern, { epoch, offset });
+      if (offset <= oldUpTo && !this.isSurelyKept({ offset, atMs }, epoch)) continue;
       if (!entry) return `offset ${offset} is not decided`;
       if (!this.isMeantToGet(entry)) continue;
       return `never got ${offset} (after ${after.offset})`;

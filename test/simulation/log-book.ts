@@ -22,6 +22,8 @@ interface StoredMessage {
 }
 interface TopicLog {
   readonly entries: Map<number, LogEntry>;
+  /** By offset, by the clocks of those who allocated it. */
+  readonly allocatedAtMs: Map<number, number>;
   head: number;
 }
 type Item = Readonly<Record<string, AttributeValue>>;
@@ -71,14 +73,9 @@ export class LogBook {
     return this.#log(topic, epoch).entries.get(offset);
   }
 
-  /** The first that is decided at an offset or above it. */
-  firstFrom(topic: string, { epoch, offset }: Position): LogEntry | undefined {
-    const { entries, head } = this.#log(topic, epoch);
-    for (let at = offset; at <= head; at++) {
-      const entry = entries.get(at);
-      if (entry) return entry;
-    }
-    return undefined;
+  /** When an offset was allocated, also if it was never decided. */
+  allocatedAtMs(topic: string, { epoch, offset }: Position): number {
+    return this.#log(topic, epoch).allocatedAtMs.get(offset) ?? Number.NaN;
   }
 
   /** Of one of the topic's logs, in order. */
@@ -98,6 +95,9 @@ export class LogBook {
     const [epoch, offset] = [String(item.epoch?.S), Number(item.offset?.N)];
     const log = this.#log(topic, epoch);
     if (offset < log.head) this.#world.violate(`the log of ${topic} went back from ${log.head} to ${offset}`);
+    for (let taken = log.head + 1; taken <= offset; taken++) {
+      log.allocatedAtMs.set(taken, Number(item.allocatedAt?.N));
+    }
     log.head = offset;
     this.#epochs.set(topic, epoch);
   }
@@ -141,7 +141,7 @@ export class LogBook {
     const name = `${topic}#${epoch}`;
     const found = this.#logs.get(name);
     if (found) return found;
-    const made: TopicLog = { entries: new Map(), head: 0 };
+    const made: TopicLog = { entries: new Map(), allocatedAtMs: new Map(), head: 0 };
     this.#logs.set(name, made);
     return made;
   }
