@@ -1,6 +1,6 @@
 import { isRecord } from '../../../shared/protocol/json.ts';
 import { invalid } from './invalid.ts';
-import { type Field, matchesAll } from './match.ts';
+import { matcherOf } from './match.ts';
 import {
   checkWildcards,
   compileOperator,
@@ -9,6 +9,7 @@ import {
   only,
   type Predicate,
 } from './operators.ts';
+import type { Field, OnLook } from './outline.ts';
 
 /** Decides whether an event (the parsed envelope) matches. */
 export type Pattern = (event: unknown) => boolean;
@@ -37,8 +38,7 @@ const RESERVED_IN_OR: ReadonlySet<string> = new Set([
 ]);
 
 /** What one alternative asks of an event: its fields by their path. */
-type Alternative = ReadonlyMap<string, FieldTest>;
-type FieldTest = Omit<Field, 'path'>;
+type Alternative = ReadonlyMap<string, Field>;
 
 interface Surroundings {
   readonly path: readonly string[];
@@ -55,12 +55,11 @@ interface Surroundings {
  * Known differences: AWS compares numbers of more than 15 digits as text, sees each of several members of one name, and
  * knows an address in each of its spellings.
  */
-export function compilePattern(pattern: unknown): Pattern {
+export function compilePattern(pattern: unknown, onLook: OnLook = () => {}): Pattern {
   if (!isRecord(pattern)) throw invalid('Filter is not an object');
   const { length } = JSON.stringify(pattern);
   if (length > CHARACTERS_MAX) throw invalid(`expected at most ${CHARACTERS_MAX} characters, got ${length}`);
-  const alternatives = alternativesOf(pattern).map(fieldsOf);
-  return (event) => alternatives.some((fields) => matchesAll(fields, event));
+  return matcherOf(alternativesOf(pattern).map(fieldsOf), onLook);
 }
 
 function alternativesOf(pattern: JsonObject): Alternative[] {
@@ -80,7 +79,7 @@ const fieldsOf = (alternative: Alternative): Field[] =>
   [...alternative]
     // Which of two fields is looked at first can matter: see match.ts.
     .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([path, test]) => ({ ...test, path: path.split('.') }));
+    .map(([, field]) => field);
 
 function addFields(
   alternatives: readonly Alternative[],
@@ -108,9 +107,9 @@ function addField(
   }
   if (isRecord(value)) return addFields(alternatives, value, { ...surroundings, path: [...path, key] });
   if (!Array.isArray(value)) throw invalid(`"${key}" must be an object or an array`);
-  const test = compileValues(value);
   const name = [...path, key].join('.');
-  return alternatives.map((alternative) => new Map(alternative).set(name, test));
+  const field = { ...compileValues(value), path: name.split('.') };
+  return alternatives.map((alternative) => new Map(alternative).set(name, field));
 }
 
 /** As many alternatives as there were, for each object of `$or`. */
@@ -132,7 +131,7 @@ function branch(
   return branches;
 }
 
-function compileValues(values: readonly unknown[]): FieldTest {
+function compileValues(values: readonly unknown[]): Omit<Field, 'path'> {
   if (values.length === 0) throw invalid('Empty arrays are not allowed');
   const exact = new Set(values.filter(isScalar));
   const tests = values.filter((value) => !isScalar(value)).map(compileTest);
