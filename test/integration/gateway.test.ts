@@ -226,6 +226,18 @@ describe('handshake', () => {
     ],
     ['no key', 400, ['GET /prod HTTP/1.1', 'Upgrade: websocket', 'Sec-WebSocket-Version: 13']],
     [
+      'a subprotocol that is offered twice',
+      400,
+      [
+        'GET /prod HTTP/1.1',
+        'Upgrade: websocket',
+        'Sec-WebSocket-Version: 13',
+        'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
+        'Sec-WebSocket-Protocol: a',
+        'Sec-WebSocket-Protocol: a',
+      ],
+    ],
+    [
       'a method other than GET',
       426,
       [

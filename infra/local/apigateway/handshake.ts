@@ -21,6 +21,9 @@ const BAD_GATEWAY = refusal(502, GatewayError.internal);
 /** A token of RFC 9110 §5.6.2, so that no header value of a Lambda can break out of its line. */
 const TOKEN_PATTERN = /^[\w!#$%&'*+.^`|~-]+$/;
 
+/** Of white space it has only what HTTP knows. */
+const ASCII_PATTERN = /^[\t\x20-\x7e]*$/;
+
 /** 16 bytes in base64 (RFC 6455 §4.1). */
 const KEY_PATTERN = /^[+/0-9A-Za-z]{22}==$/;
 
@@ -43,11 +46,23 @@ const isToken = (value: unknown): value is string => typeof value === 'string' &
 
 const statusText = (status: number): string => STATUS_CODES[status] ?? 'Unknown';
 
-/** The status that says what a WebSocket upgrade lacks to be a handshake (RFC 6455 §4.2.1), if anything. */
+/**
+ * The status that says what a WebSocket upgrade lacks to be a handshake (RFC 6455 §4.2.1), if anything. What `ws` would
+ * refuse is refused here: it is asked only when `$connect` has already let the client in.
+ */
 export function handshakeFault({ headers }: IncomingMessage): number | undefined {
   const isHandshake =
-    headers['sec-websocket-version'] === '13' && KEY_PATTERN.test(headers['sec-websocket-key'] ?? '');
+    headers['sec-websocket-version'] === '13' &&
+    KEY_PATTERN.test(headers['sec-websocket-key'] ?? '') &&
+    areSubprotocols(headers['sec-websocket-protocol']);
   return isHandshake ? undefined : 400;
+}
+
+/** Tokens that are offered once each (RFC 6455 §4.1). */
+function areSubprotocols(header: string | undefined): boolean {
+  if (header === undefined) return true;
+  const offered = header.split(',').map((token) => token.trim());
+  return ASCII_PATTERN.test(header) && offered.every(isToken) && new Set(offered).size === offered.length;
 }
 
 /** Answers an upgrade with an ordinary HTTP response. What AWS puts into the body is [inference]. */
