@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import type { ServerResponse } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import {
   ApiGatewayManagementApiClient,
@@ -24,6 +25,13 @@ const broken: HttpEngine = {
     throw new Error('a secret of the engine');
   },
 };
+/** Fails when it has begun to answer. */
+const halting: HttpEngine = {
+  handle: (_request, _body, response) => {
+    (response as ServerResponse).writeHead(200, { 'content-length': 5 }).write('hal');
+    throw new Error('the second half is missing');
+  },
+};
 const stage: StageEngine = {
   takes: ({ url }) => url === '/prod',
   upgrade: (_request, socket) => void socket.end('HTTP/1.1 101 Switching Protocols\r\n\r\n'),
@@ -45,6 +53,7 @@ beforeEach(async () => {
     engines: new Map([
       ['Echo', echo],
       ['Broken', broken],
+      ['Halting', halting],
     ]),
     serviceNames: ['echo', 'execute-api'],
     files: new Map([
@@ -112,6 +121,23 @@ describe('a request that would rather speak another protocol', () => {
     const headers = `${HANDSHAKE}Upgrade: websocket\r\nX-Amz-Target: Echo.Do\r\nAuthorization: x\r\n`;
     const answer = await exchange(`POST / HTTP/1.1\r\nHost: a\r\n${headers}Content-Length: 3\r\n\r\nabc`);
     expect(answer).toContain('got 3');
+  });
+});
+
+// RFC 9112 §3.2.2: a server takes it, though only clients of proxies send it.
+describe('a target in absolute form', () => {
+  it.each([
+    ['GET http://localhost:4566/fanwire.js', '', '200 OK', SCRIPT],
+    ['GET HTTP://a/_fanwire/health?x=/y', '', '200 OK', '"ok": true'],
+    ['GET http://a', '', '200 OK', '<p>'],
+    ['GET http://a?x', '', '200 OK', '<p>'],
+    ['GET http://a/prod', '', '426 Upgrade Required', ''],
+    ['GET ws://a/prod', `${HANDSHAKE}Upgrade: websocket\r\n`, '101 Switching Protocols', ''],
+    ['GET http://a/nowhere', '', '404 Not Found', ''],
+  ])('is as good as its path: %s', async (target, headers, status, body) => {
+    const answer = await exchange(`${target} HTTP/1.1\r\nHost: b\r\n${headers}\r\n`);
+    expect(answer.startsWith(`HTTP/1.1 ${status}\r\n`)).toBe(true);
+    expect(answer).toContain(body);
   });
 });
 
@@ -212,6 +238,15 @@ describe('what fails', () => {
       expect(answer).not.toContain('secret');
     }
     expect(log).toEqual(['Error: a secret of the engine', 'Error: a secret of the engine']);
+  });
+
+  it('in the middle of an answer ends the connection, so that its client does not wait for the rest', async () => {
+    const socket = dial();
+    const closed = once(socket, 'close');
+    const request = 'POST / HTTP/1.1\r\nHost: a\r\nX-Amz-Target: Halting.Do\r\nContent-Length: 0\r\n\r\n';
+    expect(await exchange(request, socket)).toMatch(/^HTTP\/1.1 200 /);
+    await closed;
+    expect(log).toEqual(['Error: the second half is missing']);
   });
 
   it('is nobody who resets during a handshake that comes too early', async () => {

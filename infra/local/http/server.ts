@@ -126,6 +126,7 @@ export class LocalServer {
   }
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    request.url = originForm(request.url);
     const gateway = this.#services && gatewayOf(this.#services, request);
     if (gateway) {
       gateway.upgrade(request, socket, head);
@@ -137,6 +138,7 @@ export class LocalServer {
 
   #receive(request: IncomingMessage, response: ServerResponse): void {
     response.on('error', this.#report);
+    request.url = originForm(request.url);
     const engine = this.#engineOf(request);
     const bytesMax = bodyBytesMaxOf(engine, request);
     if (bytesMax === 0) return void this.#answer(engine, request, NO_BODY, response);
@@ -211,6 +213,15 @@ function gatewayOf(
 ): StageEngine | undefined {
   const [, stage = ''] = url.split(/[/?]/, 2);
   return gateways.get(stage) ?? gateways.values().next().value;
+}
+
+const AUTHORITY = /^[a-z][a-z0-9+.-]*:\/\/[^/?]*/i;
+
+/** A target that names the server, too, means the same without it (RFC 9112 §3.2.2): here is only one. */
+function originForm(target = '/'): string {
+  if (target.startsWith('/')) return target;
+  const path = target.replace(AUTHORITY, '');
+  return path === '' || path.startsWith('?') ? `/${path}` : path;
 }
 
 const writeFailure = (response: HttpResponse): void =>
