@@ -185,7 +185,7 @@ export const isSqsError = (error: unknown): error is SqsError => error instanceo
 
 // SQS takes every character of XML 1.0 (API reference, SendMessage). The expression of fauxqs is not a Unicode one,
 // so it sees half a character in every emoji and refuses the message.
-const INVALID_CHARACTER = /[^\t\n\r\x20-\uD7FF\uE000-\uFFFD\u{10000}-\u{10FFFF}]/u;
+export const INVALID_CHARACTER = /[^\t\n\r\x20-\uD7FF\uE000-\uFFFD\u{10000}-\u{10FFFF}]/u;
 sqsTypes.INVALID_MESSAGE_BODY_CHAR.test = (body: string): boolean => INVALID_CHARACTER.test(body);
 
 /** A store with everything that `dataDir` holds; without one it keeps nothing. */

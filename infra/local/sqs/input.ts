@@ -7,6 +7,7 @@ import { refusal } from './limits.ts';
  * of its work where AWS refuses the request.
  */
 type Check = (value: unknown) => boolean;
+type Input = Record<string, unknown>;
 
 const isText: Check = (value) => typeof value === 'string';
 const isNumber: Check = (value) => Number.isSafeInteger(value);
@@ -20,15 +21,18 @@ const isMapOf =
   (value) =>
     isRecord(value) && Object.values(value).every(check);
 
-const attributeMembers: Readonly<Record<string, Check>> = {
-  DataType: isText,
-  StringValue: isText,
-  BinaryValue: isText,
+const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
+const isMessageAttribute: Check = (value) => {
+  if (!isRecord(value)) return false;
+  const { DataType, StringValue, BinaryValue } = value;
+  return (
+    isText(DataType) &&
+    (StringValue === undefined || isText(StringValue)) &&
+    (BinaryValue === undefined || (typeof BinaryValue === 'string' && BASE64.test(BinaryValue)))
+  );
 };
-const isMessageAttribute: Check = (value) =>
-  isRecord(value) && isText(value.DataType) && hasTypes(value, attributeMembers);
 
-const messageMembers: Readonly<Record<string, Check>> = {
+const message: Readonly<Record<string, Check>> = {
   MessageBody: isText,
   DelaySeconds: isNumber,
   MessageAttributes: isMapOf(isMessageAttribute),
@@ -38,15 +42,14 @@ const messageMembers: Readonly<Record<string, Check>> = {
   ReceiptHandle: isText,
   VisibilityTimeout: isNumber,
 };
-const isEntry: Check = (value) => isRecord(value) && hasTypes(value, { ...messageMembers, Id: isText });
-
-const members: Readonly<Record<string, Check>> = {
-  ...messageMembers,
+const entry: typeof message = { ...message, Id: isText };
+const request: typeof message = {
+  ...message,
   QueueUrl: isText,
   QueueName: isText,
   QueueNamePrefix: isText,
   QueueOwnerAWSAccountId: isText,
-  Entries: isListOf(isEntry),
+  Entries: isListOf(isRecord),
   Attributes: isMapOf(isText),
   AttributeNames: isListOf(isText),
   MessageAttributeNames: isListOf(isText),
@@ -62,42 +65,61 @@ const members: Readonly<Record<string, Check>> = {
   UseUnixTimestamp: isFlag,
 };
 
-/** Members without which an operation cannot begin. */
-const required: Readonly<Record<string, readonly string[]>> = {
-  SendMessage: ['MessageBody'],
-  DeleteMessage: ['ReceiptHandle'],
-  ChangeMessageVisibility: ['ReceiptHandle', 'VisibilityTimeout'],
-};
-const requiredOfEntry: Readonly<Record<string, readonly string[]>> = {
-  SendMessageBatch: ['Id', 'MessageBody'],
-  DeleteMessageBatch: ['Id', 'ReceiptHandle'],
-  ChangeMessageVisibilityBatch: ['Id', 'ReceiptHandle'],
-};
+/** Members without which an operation cannot begin; of those that are not here, a queue. */
+const required: ReadonlyMap<string, readonly string[]> = new Map([
+  ['CreateQueue', ['QueueName']],
+  ['GetQueueUrl', ['QueueName']],
+  ['ListQueues', []],
+  ['SendMessage', ['QueueUrl', 'MessageBody']],
+  ['DeleteMessage', ['QueueUrl', 'ReceiptHandle']],
+  ['ChangeMessageVisibility', ['QueueUrl', 'ReceiptHandle', 'VisibilityTimeout']],
+  ['SetQueueAttributes', ['QueueUrl', 'Attributes']],
+  ['TagQueue', ['QueueUrl', 'Tags']],
+  ['UntagQueue', ['QueueUrl', 'TagKeys']],
+]);
+const QUEUE = ['QueueUrl'];
+const requiredOfEntry: ReadonlyMap<string, readonly string[]> = new Map([
+  ['SendMessageBatch', ['Id', 'MessageBody']],
+  ['DeleteMessageBatch', ['Id', 'ReceiptHandle']],
+  ['ChangeMessageVisibilityBatch', ['Id', 'ReceiptHandle', 'VisibilityTimeout']],
+]);
 
-/** Throws as AWS does when a member has another type than the service model says, or is missing. */
-export function checkSqsInput(operation: string, input: Readonly<Record<string, unknown>>): void {
-  for (const [name, value] of Object.entries(input)) {
-    if (value === undefined || value === null || members[name]?.(value) !== false) continue;
-    throw new RequestError(
-      'com.amazon.coral.service#SerializationException',
-      `expected ${name} of the type that the service model says`,
-    );
+/**
+ * The members that the service model knows, and that are not null. Throws as AWS does when one has another type than the
+ * model says, or is missing.
+ */
+export function parseSqsInput(operation: string, input: Readonly<Input>): Input {
+  const { Entries = [], ...known } = knownOf(input, request);
+  expectAll(known, required.get(operation) ?? QUEUE);
+  const ofEntry = requiredOfEntry.get(operation);
+  if (!ofEntry) return known;
+  const entries = (Entries as readonly Input[]).map((each) => knownOf(each, entry));
+  for (const each of entries) expectAll(each, ofEntry);
+  return { ...known, Entries: entries };
+}
+
+/** Asks for each member by its name: others may be there in any number, and have the names of what objects inherit. */
+function knownOf(input: Readonly<Input>, checks: typeof message): Input {
+  const known: Input = {};
+  for (const [name, isSound] of Object.entries(checks)) {
+    const value = Object.hasOwn(input, name) ? input[name] : undefined;
+    if (value === undefined || value === null) continue;
+    if (!isSound(value)) {
+      throw new RequestError(
+        'com.amazon.coral.service#SerializationException',
+        `expected ${name} of the type that the service model says`,
+      );
+    }
+    known[name] = value;
   }
-  const missing = (has: object, names: readonly string[] = []) =>
-    names.find((name) => isMissing(name, (has as Record<string, unknown>)[name]));
-  const lacks =
-    missing(input, required[operation]) ??
-    (Array.isArray(input.Entries) ? input.Entries : [])
-      .map((entry: object) => missing(entry, requiredOfEntry[operation]))
-      .find((name) => name !== undefined);
-  if (lacks === undefined) return;
-  throw refusal('MissingParameter', `The request must contain the parameter ${lacks}.`);
+  return known;
 }
 
 /** To SQS a message without text is one without a body. */
-const isMissing = (name: string, value: unknown): boolean =>
-  value === undefined || value === null || (name === 'MessageBody' && value === '');
-
-function hasTypes(value: object, types: Readonly<Record<string, Check>>): boolean {
-  return Object.entries(value).every(([name, each]) => each === undefined || (types[name]?.(each) ?? true));
+function expectAll(input: Readonly<Input>, names: readonly string[]): void {
+  const missing = names.find(
+    (name) => input[name] === undefined || (name === 'MessageBody' && input[name] === ''),
+  );
+  if (missing === undefined) return;
+  throw refusal('MissingParameter', `The request must contain the parameter ${missing}.`);
 }

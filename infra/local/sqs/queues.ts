@@ -9,6 +9,7 @@ import {
   unknownOperation,
 } from '../http/engine.ts';
 import { Outage } from '../state/outage.ts';
+import { checkQueue } from './attributes.ts';
 import { Disorder, isBatch, type QueueFaults, runPassed } from './faults.ts';
 import {
   actions,
@@ -26,7 +27,7 @@ import {
   refresh,
   type Store,
 } from './fauxqs.ts';
-import { checkSqsInput } from './input.ts';
+import { parseSqsInput } from './input.ts';
 import { checkLimits, refusal, reworded } from './limits.ts';
 import { payloadOf, type QueueMeter } from './meter.ts';
 
@@ -148,9 +149,10 @@ export class Queues implements HttpEngine {
   handle(request: HttpRequest, body: Buffer, response: HttpResponse): Promise<void> {
     const operation = operationOf(request);
     return answer(response, '1.0', () => {
-      const input = parseInput(body);
-      checkSqsInput(operation, input);
+      if (!actions.has(operation)) throw unknownOperation(operation);
+      const input = parseSqsInput(operation, parseInput(body));
       checkLimits(operation, input);
+      checkQueue(operation, input);
       return operation === 'ReceiveMessage'
         ? this.#poll(input, request)
         : this.#runFaulty(operation, input, request);
