@@ -52,6 +52,18 @@ export function isTextDeeperThan(levels: number, json: string): boolean {
   return false;
 }
 
+/** Whether there are more members and elements than so many, in all of it; an array or an object counts as one more. */
+export function isTextWiderThan(values: number, json: string): boolean {
+  if (json.length <= values) return false;
+  let count = 0;
+  for (let at = 0; at < json.length; at++) {
+    const code = json.charCodeAt(at);
+    if (code === QUOTE) at = endOfString(json, at) - 1;
+    else if ((code === COMMA || isOpening(code)) && ++count > values) return true;
+  }
+  return false;
+}
+
 /** Where the first member or element begins, or the bracket is closed. */
 function firstIn(json: string, bracket: '{' | '['): number {
   const at = afterSpace(json, 0);

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { elementTexts, isTextDeeperThan, memberText } from '../../shared/protocol/source.ts';
+import { elementTexts, isTextDeeperThan, isTextWiderThan, memberText } from '../../shared/protocol/source.ts';
 import { DELICATE_TEXTS, jsonText, objectText, spaceText } from '../support/json-texts.ts';
 
 describe('the text of a member', () => {
@@ -111,4 +111,14 @@ it.each([0, 1, 2, 3, 4])('a long text with %d escaped backslashes at its end end
     expect(memberText(`{"data":${value},"x":1}`, 'data')).toBe(value);
     expect(memberText(`{"data":${quoted},"x":1}`, 'data')).toBe(quoted);
   }
+});
+
+it('the width of a text is the number of its commas and of what opens, outside of strings', () => {
+  fc.assert(
+    fc.property(fc.jsonValue({ maxDepth: 4 }), fc.nat(20), (value, values) => {
+      const json = JSON.stringify(value);
+      const count = json.replace(/"(?:[^"\\]|\\.)*"/g, '').match(/[,[{]/g)?.length ?? 0;
+      expect(isTextWiderThan(values, json)).toBe(count > values);
+    }),
+  );
 });

@@ -33,6 +33,9 @@ const refusal = (kind: RefusalKind, message: string): Refusal => ({ kind, messag
 const UNKNOWN_KEY = refusal('UnrecognizedClient', 'The security token included in the request is invalid.');
 const EXPIRED = refusal('ExpiredToken', 'The security token included in the request is expired');
 
+/** More than any service takes in one request: a transaction of DynamoDB has 100 parts. */
+const ACCESSES_MAX = 1_000;
+
 /** Lets in only what is signed by somebody who may do it. Everything else it answers as the service would. */
 export class Guard {
   readonly #options: GuardOptions;
@@ -86,6 +89,13 @@ export class Guard {
 
   /** All of a batch, or nothing. */
   #authorise(principal: Principal, accesses: readonly AccessRequest[]): Refusal | undefined {
+    const { length } = accesses;
+    if (length > ACCESSES_MAX) {
+      return refusal(
+        'AccessDenied',
+        `expected at most ${ACCESSES_MAX} resources in one request, got ${length}`,
+      );
+    }
     for (const access of accesses) {
       const denial = this.#options.access.check(principal, access);
       if (denial) return { kind: 'AccessDenied', message: explain(denial), denial };

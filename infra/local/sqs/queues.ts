@@ -41,7 +41,9 @@ const DELETE_MAX = 10;
 const LOOK_AGAIN_MS = 1_000;
 
 /** A batch has up to 1 MB of text, and JSON may write a character of it with six. */
-const BODY_BYTES_MAX = 7 * 1024 * 1024;
+const SENT_BYTES_MAX = 7 * 1024 * 1024;
+/** Of other requests. */
+const BODY_BYTES_MAX = 1024 * 1024;
 
 /** Who sent a message: on AWS the id of the role. */
 const SENDER_ID = '000000000000';
@@ -142,8 +144,8 @@ export class Queues implements HttpEngine {
     queue.persistence?.updateQueueAttributes(name, queue.attributes, queue.lastModifiedTimestamp);
   }
 
-  bodyBytesMax(): number {
-    return BODY_BYTES_MAX;
+  bodyBytesMax(request: HttpRequest): number {
+    return operationOf(request).startsWith('SendMessage') ? SENT_BYTES_MAX : BODY_BYTES_MAX;
   }
 
   handle(request: HttpRequest, body: Buffer, response: HttpResponse): Promise<void> {

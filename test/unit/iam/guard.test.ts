@@ -1,6 +1,11 @@
 import { SignatureV4 } from '@smithy/signature-v4';
-import { expect, it } from 'vitest';
-import type { HttpEngine, HttpRequest, HttpResponse } from '../../../infra/local/http/engine.ts';
+import { expect, it, vi } from 'vitest';
+import {
+  type HttpEngine,
+  type HttpRequest,
+  type HttpResponse,
+  parseInput,
+} from '../../../infra/local/http/engine.ts';
 import { sqs } from '../../../infra/local/sqs/rights.ts';
 import { Sha256 } from '../../support/posting-endpoint.ts';
 import { allow, iamOf, roleWith, stackOf, worker } from './stack.ts';
@@ -82,4 +87,28 @@ it.each<[string, Call, string]>([
   const [status, seen, text] = await answerTo(call);
   expect([status, seen]).toEqual([403, 0]);
   expect(text).toContain(kind);
+});
+
+it.each([
+  [1_000, true],
+  [1_001, false],
+])('lets in a request for %i resources: %s', async (count, isLetIn) => {
+  const request = await signed({ credentials: { accessKeyId: 'AKIA', secretAccessKey: 'secret' } });
+  const response = { statusCode: 200, setHeader: () => {}, writeHead: () => response, end: () => {} };
+  const accesses = Array.from({ length: count }, (_, index) => ({
+    action: 'sqs:SendMessage',
+    resource: `arn:aws:sqs:us-east-1:000000000000:${index}`,
+  }));
+  expect(iam.guard.of(sqs)(request, Buffer.from(BODY('Mine')), response, () => accesses)).toBe(isLetIn);
+});
+
+it('and the engine behind it read a body once', async () => {
+  const body = Buffer.from(BODY('Mine'));
+  const parse = vi.spyOn(JSON, 'parse');
+  const engine: HttpEngine = { handle: (_request, received) => void parseInput(received) };
+  const response = { statusCode: 200, setHeader: () => {}, writeHead: () => response, end: () => {} };
+  await iam.guard.before(sqs, engine).handle(await signed({ credentials: session }), body, response);
+  const reads = parse.mock.calls.filter(([text]) => text === String(body)).length;
+  parse.mockRestore();
+  expect(reads).toBe(1);
 });
