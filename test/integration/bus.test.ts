@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { EventBridgeClient, PutEventsCommand, type PutEventsRequestEntry } from '@aws-sdk/client-eventbridge';
+import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Buses, type RuleDefinition } from '../../infra/local/eventbridge/buses.ts';
 import { RequestError } from '../../infra/local/http/engine.ts';
@@ -196,25 +197,78 @@ describe('PutEvents', () => {
     });
   });
 
-  it.each([{ Time: 1e300 }, { Time: 'now' }, { Resources: 'a' }, { Resources: [1] }, { Source: 5 }])(
-    'refuses a request with %j',
-    async (change) => {
-      const { client, close } = await serve(buses);
-      closing.push(close);
-      const response = await fetch(client.endpoint, {
-        method: 'POST',
-        headers: { 'x-amz-target': 'AWSEvents.PutEvents' },
-        body: JSON.stringify({ Entries: [{ ...entry, ...change }] }),
-      });
-      expect([response.status, await response.json()]).toEqual([
-        400,
-        {
-          __type: 'SerializationException',
-          message: 'expected strings, Resources as a list and Time in seconds',
-        },
-      ]);
+  async function ask(body: string | Uint8Array<ArrayBuffer>) {
+    const { client, close } = await serve(buses);
+    closing.push(close);
+    const headers = { 'x-amz-target': 'AWSEvents.PutEvents' };
+    const response = await fetch(client.endpoint, { method: 'POST', headers, body });
+    const { __type, message, ...output } = (await response.json()) as Record<string, unknown>;
+    return { status: response.status, type: String(__type).replace(/^.*#/, ''), message, output };
+  }
+  const askWith = (change: object) => ask(JSON.stringify({ Entries: [{ ...entry, ...change }] }));
+
+  it.each<object>([
+    { Time: 1e300 },
+    { Time: 'now' },
+    { Resources: 'a' },
+    { Resources: [1] },
+    { Resources: [null] },
+    { Resources: { 0: 'a' } },
+    { Source: 5 },
+    { EventBusName: {} },
+    { TraceHeader: 5 },
+    { EndpointId: [] },
+    ...['Source', 'DetailType', 'EventBusName'].map((name) => ({ [name]: '\ud800' })),
+    { Detail: '{"a":"\udfff"}' },
+    { Resources: ['\ud800'] },
+  ])('refuses a request with %j', async (change) => {
+    expect(await askWith(change)).toMatchObject({
+      status: 400,
+      type: 'SerializationException',
+      message: 'expected strings of whole characters, Resources as a list of them and Time in seconds',
+    });
+  });
+
+  it('refuses what is not UTF-8', async () => {
+    const body = Buffer.from(JSON.stringify({ Entries: [{ ...entry, Detail: '{"a":"é"}' }] }), 'latin1');
+    expect(await ask(body)).toMatchObject({ status: 400, type: 'SerializationException' });
+  });
+
+  it.each(['', 'a b', 'arn:aws:events:eu-west-1:1:event-bus/a', 'arn:aws:sqs:eu-west-1:000000000000:a'])(
+    'refuses the bus name %j',
+    async (EventBusName) => {
+      expect(await askWith({ EventBusName })).toMatchObject({ status: 400, type: 'ValidationException' });
     },
   );
+
+  it('takes a null for absence, and half of a pair where it is written as an escape', async () => {
+    rule();
+    const Detail = '{"a":"\\ud800"}';
+    const change = { Detail, Resources: null, Time: null, TraceHeader: null, EndpointId: null };
+    expect(await askWith(change)).toMatchObject({ status: 200, output: { FailedEntryCount: 0 } });
+    expect((await takeAll('orders'))[0]?.body).toContain(`"detail":${Detail}}`);
+  });
+
+  it('answers a request of any shape', async () => {
+    const names = ['Source', 'DetailType', 'Detail', 'EventBusName', 'Resources', 'Time', '__proto__'];
+    const value = fc.oneof(
+      fc.jsonValue({ maxDepth: 2 }),
+      fc.constantFrom('{}', '\ud800', null, [null], 'shop'),
+    );
+    const entries = fc.array(fc.oneof(fc.dictionary(fc.constantFrom(...names), value), value));
+    rule();
+    const { client, close } = await serve(buses);
+    closing.push(close);
+    const headers = { 'x-amz-target': 'AWSEvents.PutEvents' };
+    await fc.assert(
+      fc.asyncProperty(fc.oneof(entries, value), async (Entries) => {
+        const body = JSON.stringify({ Entries });
+        const { status } = await fetch(client.endpoint, { method: 'POST', headers, body });
+        expect([200, 400]).toContain(status);
+      }),
+      { numRuns: 300 },
+    );
+  });
 
   it('takes a detail that is nested a thousand deep', async () => {
     const Detail = `${'{"a":'.repeat(1_000)}1${'}'.repeat(1_000)}`;

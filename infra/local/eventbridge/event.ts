@@ -15,6 +15,14 @@ const DETAIL_DEPTH_MAX = 1_000;
 /** From 1970 on or before it: more no clock of JavaScript can hold. */
 const TIME_MAX_SECONDS = 8.64e12;
 
+/** Service model of EventBridge, PutEventsRequestEntry. */
+const BUS_NAME = /^(arn:aws[\w-]*:events:[a-z]{2}-[a-z]+-[\w-]+:[0-9]{12}:event-bus\/)?[/.\-_A-Za-z0-9]+$/;
+
+const UNREADABLE = new RequestError(
+  'SerializationException',
+  'expected strings of whole characters, Resources as a list of them and Time in seconds',
+);
+
 /** One entry of PutEvents. */
 export interface Entry {
   readonly Source?: string;
@@ -49,14 +57,12 @@ export interface Stamp extends Account {
 export function parseEntries(input: JsonObject): Entry[] {
   const { Entries: entries } = input;
   if (!Array.isArray(entries)) throw invalidRequest('Member must not be null');
+  checkCount(entries);
   return entries.map(parseEntry);
 }
 
 export function checkRequest(entries: readonly Entry[]): void {
-  if (entries.length < 1) throw invalidRequest('Member must have length greater than or equal to 1');
-  if (entries.length > ENTRIES_MAX) {
-    throw invalidRequest(`Member must have length less than or equal to ${ENTRIES_MAX}`);
-  }
+  checkCount(entries);
   if (entries.reduce((bytes, entry) => bytes + sizeOf(entry), 0) >= REQUEST_BYTES_LIMIT) {
     throw new RequestError(
       'ValidationException',
@@ -101,22 +107,39 @@ export function toEvent(entry: Entry, { id, nowMs, region, accountId }: Stamp): 
   };
 }
 
-function parseEntry(value: unknown): Entry {
-  const entry = isRecord(value) ? value : {};
-  const { Source, DetailType, Detail, EventBusName, Resources } = entry;
-  const texts = [Source, DetailType, Detail, EventBusName, ...listOf(Resources)];
-  const isSound =
-    isRecord(value) &&
-    texts.every((text) => text == null || typeof text === 'string') &&
-    (entry.Resources == null || Array.isArray(entry.Resources)) &&
-    (entry.Time == null || (typeof entry.Time === 'number' && Math.abs(entry.Time) <= TIME_MAX_SECONDS));
-  if (!isSound)
-    throw new RequestError(
-      'SerializationException',
-      'expected strings, Resources as a list and Time in seconds',
-    );
-  return Object.fromEntries(Object.entries(entry).filter(([, member]) => member !== null));
+function checkCount({ length }: readonly unknown[]): void {
+  if (length < 1) throw invalidRequest('Member must have length greater than or equal to 1');
+  if (length > ENTRIES_MAX) {
+    throw invalidRequest(`Member must have length less than or equal to ${ENTRIES_MAX}`);
+  }
 }
+
+const TEXTS = ['Source', 'DetailType', 'Detail', 'EventBusName', 'TraceHeader', 'EndpointId'];
+
+function parseEntry(value: unknown, index: number): Entry {
+  if (!isRecord(value)) throw UNREADABLE;
+  const entry = Object.fromEntries(Object.entries(value).filter(([, member]) => member !== null));
+  const { Resources = [], Time = 0, EventBusName } = entry;
+  const isSound =
+    TEXTS.every((name) => entry[name] === undefined || isText(entry[name])) &&
+    Array.isArray(Resources) &&
+    Resources.every(isText) &&
+    typeof Time === 'number' &&
+    Math.abs(Time) <= TIME_MAX_SECONDS;
+  if (!isSound) throw UNREADABLE;
+  if (EventBusName === undefined || BUS_NAME.test(EventBusName as string)) return entry;
+  throw new RequestError(
+    'ValidationException',
+    `1 validation error detected: Value '${EventBusName}' at 'entries.${index + 1}.member.eventBusName' failed to satisfy ` +
+      `constraint: Member must satisfy regular expression pattern: ${BUS_NAME.source.slice(1, -1)}`,
+  );
+}
+
+/**
+ * Half of a pair cannot be written in UTF-8, which is all that AWS and its queues speak: such a text would be accepted and
+ * then be lost. That it is refused like this is [inference].
+ */
+const isText = (value: unknown): boolean => typeof value === 'string' && value.isWellFormed();
 
 function parseDetail(text: string): JsonObject | undefined {
   try {
@@ -136,8 +159,6 @@ export function sizeOf({ Time, Source = '', DetailType = '', Detail = '', Resour
 
 /** `2017-12-22T18:43:48Z`: EventBridge gives no milliseconds. */
 const toSeconds = (ms: number): string => new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z');
-
-const listOf = (value: unknown): unknown[] => (Array.isArray(value) ? value : [value]);
 
 const missing = (parameter: string): Refusal => refuse(parameter, `${parameter} is a required argument.`);
 
