@@ -8,6 +8,7 @@ import {
   type Envelope,
   expectAllowed,
   expiryOf,
+  isTime,
   type Publication,
   parsePublication,
 } from '../../shared/protocol/publication.ts';
@@ -94,7 +95,7 @@ function parseEvent(body: string): Envelope & { readonly detail: unknown } {
   }
   expectShallow(body, ENVELOPE_LEVELS + NESTING_MAX);
   const { id, time, detail } = parseObject('an EventBridge event', event);
-  if (typeof id !== 'string' || typeof time !== 'string' || Number.isNaN(Date.parse(time))) {
+  if (typeof id !== 'string' || typeof time !== 'string' || !isTime(time)) {
     throw badRequest('an EventBridge event with an id and a time', { id, time });
   }
   return { id, time, detail };

@@ -77,7 +77,7 @@ const isOffset = isCountFrom(0);
 const isMessageOffset = isCountFrom(1);
 /** Closed sets grow: a server of tomorrow may have another reason. */
 const isReason = isString as Guard<LogLoss['reason']>;
-/** The server takes what Date.parse does. */
+/** The server takes what RFC 3339 says, which Date.parse reads. */
 const isTime = (value: unknown): value is string => isString(value) && Number.isFinite(Date.parse(value));
 
 const isTopicPosition = shaped<TopicPosition>({ topic: isTopicName, epoch: isString, offset: isOffset });

@@ -243,10 +243,20 @@ function parsePublisher(value: unknown): Publisher {
 
 function parseTime(value: unknown): string | undefined {
   const time = parseOptionalString('publishedAt', value);
-  if (time !== undefined && Number.isNaN(Date.parse(time))) {
-    throw badRequest('publishedAt to be a time in ISO 8601', time);
+  if (time !== undefined && !isTime(time)) {
+    throw badRequest('publishedAt to be a time in ISO 8601, like 2026-11-20T05:33:00.123Z', time);
   }
   return time;
+}
+
+const TIME =
+  /^(\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01]))T(?:[01]\d|2[0-3])(?::[0-5]\d){2}(?:\.\d+)?(?:Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/;
+
+/** Whether every subscriber can read it, whatever language it is written in (RFC 3339); `Date.parse` takes much more. */
+export function isTime(text: string): boolean {
+  const [, day] = TIME.exec(text) ?? [];
+  // Of a day that its month has not, Date.parse makes another.
+  return day !== undefined && new Date(Date.parse(day)).toISOString().startsWith(day);
 }
 
 const STRING_LENGTH_MAX = 128;

@@ -312,7 +312,7 @@ describe('a batch', () => {
     expect(bad).toEqual(deep.map((body) => ({ body, reason })));
   });
 
-  it.each(['no JSON', 'null', '7', '{"detail":{}}', '{"id":"e","time":"noon"}'])(
+  it.each(['no JSON', 'null', '7', '{"detail":{}}', '{"id":"e","time":"noon"}', '{"id":"e","time":"2026"}'])(
     'is not harmed by a record that is no event at all: %s',
     async (body) => {
       const { deps, got, bad } = houseOf({ news: ['a'] });

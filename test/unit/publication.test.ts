@@ -39,6 +39,13 @@ describe('a back end publishes', () => {
     });
   });
 
+  it.each(['2026-11-20T05:00:00Z', '2024-02-29T23:59:59.123456789+05:30', '0001-01-01T00:00:00.5-23:59'])(
+    'with the time of its own %s',
+    (publishedAt) => {
+      expect(parsePublication({ topic: 'a', data: 1, publishedAt }, envelope)).toMatchObject({ publishedAt });
+    },
+  );
+
   it('several messages with one event, each with an id of its own', () => {
     const detail = { topic: 'chat/lobby', messages: [{ data: 1 }, { data: 2, messageId: 'mine' }] };
     expect(parsePublication(detail, envelope).payloads).toEqual([
@@ -82,7 +89,27 @@ describe('a back end publishes', () => {
     [{ to: 'all', data: 1 }, 'expected to to be'],
     [{ topic: 'a', data: 1, publisher: 'x' }, 'expected publisher to be an object'],
     [{ topic: 'a', data: 1, messageId: '' }, 'expected messageId to be a string'],
-    [{ topic: 'a', data: 1, publishedAt: 'noon' }, 'expected publishedAt to be a time in ISO 8601'],
+    ...[
+      'noon',
+      '2026',
+      '2026-11-20',
+      'Fri, 20 Nov 2026 05:00:00 GMT',
+      '20 Nov 2026 05:00:00Z',
+      '2026-11-20 05:00:00Z',
+      '2026-11-20T05:00:00',
+      '2026-11-20T05:00Z',
+      '2026-11-20T05:00:00+0100',
+      '2026-11-20T24:00:00Z',
+      '2026-02-29T05:00:00Z',
+      '2026-11-31T05:00:00Z',
+      '+012026-11-20T05:00:00Z',
+      '2026-11-20T05:00:00Z ',
+      '2026-11-20T05:00:00Z\n',
+      '2026-11-20T05:00:60Z',
+    ].map((publishedAt): [object, string] => [
+      { topic: 'a', data: 1, publishedAt },
+      'expected publishedAt to be a time in ISO 8601, like 2026-11-20T05:33:00.123Z, got "',
+    ]),
     [{ topic: 'a', data: 1, maxAge: 0 }, 'expected maxAge to be a number of seconds above 0'],
     [{ topic: 'a', data: 1, maxAge: '5' }, 'expected maxAge to be a number of seconds above 0'],
     [{ topic: 'a', data: 1, except: 'self' }, 'expected except to be an array, got "self"'],
