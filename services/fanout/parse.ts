@@ -1,7 +1,7 @@
 import type { QueueRecord } from '../../shared/lambda/events.ts';
 import type { FailedRecord } from '../../shared/lambda/worker.ts';
 import { badRequest, ClientError } from '../../shared/protocol/errors.ts';
-import { NESTING_MAX } from '../../shared/protocol/frames.ts';
+import { LEVELS_AROUND_DATA, NESTING_MAX } from '../../shared/protocol/frames.ts';
 import type { Namespaces } from '../../shared/protocol/namespaces.ts';
 import { expectShallow, parseObject } from '../../shared/protocol/parse.ts';
 import {
@@ -33,8 +33,8 @@ export interface ParsedRecord {
   readonly expiresAtMs: number | undefined;
 }
 
-/** A detail may be as deep as a frame. */
-const ENVELOPE_LEVELS = 1;
+/** A detail may be as deep as a frame, and is in an envelope. */
+const LEVELS_MAX = 1 + LEVELS_AROUND_DATA + NESTING_MAX;
 
 /** A bad event becomes a dead letter with its reason, and harms no other event of its batch. */
 export async function parseRecords(
@@ -93,7 +93,7 @@ function parseEvent(body: string): Envelope & { readonly detail: unknown } {
   } catch {
     throw badRequest('an EventBridge event', body);
   }
-  expectShallow(body, ENVELOPE_LEVELS + NESTING_MAX);
+  expectShallow('JSON', body, LEVELS_MAX);
   const { id, time, detail } = parseObject('an EventBridge event', event);
   if (typeof id !== 'string' || typeof time !== 'string' || !isTime(time)) {
     throw badRequest('an EventBridge event with an id and a time', { id, time });

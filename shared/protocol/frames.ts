@@ -24,8 +24,10 @@ export const POSITIONS_MAX = 100;
 export const MAX_AGE_SECONDS_MAX = 86_400;
 export const ID_LENGTH_MAX = 128;
 export const EPOCH_LENGTH_MAX = 64;
-/** EventBridge takes 1,000 levels with its envelope; JSON.stringify overflows the stack at a few thousand. */
+/** Of data. EventBridge takes 1,000 levels with its envelope; JSON.stringify overflows the stack at a few thousand. */
 export const NESTING_MAX = 500;
+/** Levels that data is in, at most: a frame or a detail, its list of messages, and a message. */
+export const LEVELS_AROUND_DATA = 3;
 
 export const Action = {
   subscribe: 'subscribe',

@@ -9,6 +9,7 @@ import {
   EXCEPT_MAX,
   HISTORY_LIMIT_MAX,
   ID_LENGTH_MAX,
+  LEVELS_AROUND_DATA,
   MAX_AGE_SECONDS_MAX,
   NESTING_MAX,
   POSITIONS_MAX,
@@ -99,14 +100,14 @@ export function parseJsonObject(text: string, noteId: (id: unknown) => void = ()
     throw badRequest('a frame of JSON', text);
   }
   if (isRecord(value)) noteId(value.id);
-  expectShallow(text, NESTING_MAX);
+  expectShallow('JSON', text, LEVELS_AROUND_DATA + NESTING_MAX);
   return parseObject('a JSON object', value);
 }
 
 /** Checked before anything else, because no deeper value can be written out, not even in an error message. */
-export function expectShallow(json: string, levels: number): void {
+export function expectShallow(what: string, json: string, levels: number): void {
   if (isTextDeeperThan(levels, json)) {
-    throw new ClientError(ErrorCode.badRequest, `expected JSON of at most ${levels} levels, got more`);
+    throw new ClientError(ErrorCode.badRequest, `expected ${what} of at most ${levels} levels, got more`);
   }
 }
 
@@ -218,6 +219,8 @@ export function parseKey(value: unknown): string | undefined {
 export function parseData(text: string): DataJson {
   const data = memberText(text, 'data');
   if (data === undefined) throw badRequest('data to be any JSON value', data);
+  // The same for a message alone and for one of several, which are a list and a level deeper.
+  expectShallow('data', data, NESTING_MAX);
   const message = { data: escapedForQueue(data) as DataJson };
   withinDataLimit([message]);
   return message.data;

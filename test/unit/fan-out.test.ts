@@ -308,7 +308,7 @@ describe('a batch', () => {
     const records = deep.map((body) => queueRecord({ messageId: 'm', body }));
     expect(await run([...records, record({ topic: 'news', data: 1 })], deps)).toEqual([]);
     expect(got).toEqual([['a', 1]]);
-    const reason = 'expected JSON of at most 501 levels, got more';
+    const reason = 'expected JSON of at most 504 levels, got more';
     expect(bad).toEqual(deep.map((body) => ({ body, reason })));
   });
 

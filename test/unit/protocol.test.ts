@@ -301,11 +301,32 @@ it.each([
   expect(() => parseJsonObject(text)).toThrow(message);
 });
 
-it('takes JSON as deep as can be written out again, and refuses what is deeper', () => {
-  const nested = (levels: number) => `{"data":${'['.repeat(levels)}${']'.repeat(levels)}}`;
-  expect(JSON.stringify(parseJsonObject(nested(NESTING_MAX - 1)))).toBe(nested(NESTING_MAX - 1));
-  expect(() => parseJsonObject(nested(NESTING_MAX))).toThrow('expected JSON of at most 500 levels, got more');
-  expect(() => parseJsonObject(nested(60_000))).toThrow('expected JSON of at most 500 levels, got more');
+describe('nesting', () => {
+  const nested = (levels: number) => '['.repeat(levels) + ']'.repeat(levels);
+  const one = (data: string) => `{"topic":"a","data":${data}}`;
+  const several = (data: string) => `{"messages":[{"topic":"a","data":1},{"topic":"a","data":${data}}]}`;
+  const sent = (data: string) => `{"to":{"userId":"a"},"data":${data}}`;
+  const publish = (text: string) => parsePublish(parseJsonObject(text));
+  const send = (text: string) => parseSend(parseJsonObject(text));
+
+  it.each([
+    ['alone', one, publish],
+    ['in a batch', several, publish],
+    ['that is sent', sent, send],
+  ])('has the same limit for data %s', (_, frameOf, parse) => {
+    expect(JSON.stringify(parse(frameOf(nested(NESTING_MAX))))).toContain(nested(NESTING_MAX));
+    expect(() => parse(frameOf(nested(NESTING_MAX + 1)))).toThrow('levels, got more');
+  });
+
+  it('is limited in all of a frame, so that it can be written out in an error', () => {
+    const ofLevels = (levels: number) => `{"a":${nested(levels - 1)}}`;
+    expect(JSON.stringify(parseJsonObject(ofLevels(503)))).toBe(ofLevels(503));
+    for (const levels of [504, 60_000]) {
+      expect(() => parseJsonObject(ofLevels(levels))).toThrow(
+        'expected JSON of at most 503 levels, got more',
+      );
+    }
+  });
 });
 
 it('does not send a long bad value back whole', () => {

@@ -54,6 +54,21 @@ describe('a back end publishes', () => {
     ]);
   });
 
+  it('data as deep as clients do, alone or among others', () => {
+    const nested = (levels: number): unknown => JSON.parse('['.repeat(levels) + ']'.repeat(levels));
+    const details = (data: unknown) => [
+      { topic: 'a', data },
+      { topic: 'a', messages: [{ data: 1 }, { data }] },
+    ];
+    for (const detail of details(nested(500)))
+      expect(parsePublication(detail, envelope).payloads).toBeDefined();
+    for (const detail of details(nested(501))) {
+      expect(() => parsePublication(detail, envelope)).toThrow(
+        'expected data of at most 500 levels, got more',
+      );
+    }
+  });
+
   it('with options', () => {
     const detail = { topic: 'chat/lobby', data: 1, maxAge: 0.5, except: ['L0SM9cOFvHcCIhw='] };
     expect(parsePublication(detail, envelope)).toMatchObject({ maxAge: 0.5, except: ['L0SM9cOFvHcCIhw='] });
