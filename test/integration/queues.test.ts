@@ -10,10 +10,13 @@ import {
   GetQueueAttributesCommand,
   GetQueueUrlCommand,
   ListQueuesCommand,
+  ListQueueTagsCommand,
   ReceiveMessageCommand,
   SendMessageBatchCommand,
   SendMessageCommand,
   SQSClient,
+  TagQueueCommand,
+  UntagQueueCommand,
 } from '@aws-sdk/client-sqs';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type HttpEngine, RequestError } from '../../infra/local/http/engine.ts';
@@ -501,6 +504,19 @@ describe('after a restart', () => {
     );
     expect(Attributes).toMatchObject({ VisibilityTimeout: '7', DelaySeconds: '0' });
     expect((await queues.receive(ORDERS, 10, never)).map(({ body }) => body)).toEqual(['kept']);
+  });
+
+  it('a queue that was tagged has its messages and its tags', async () => {
+    queues.create(queue('orders'));
+    queues.send(ORDERS, 'one');
+    const QueueUrl = queue('orders').url;
+    const sqs = await client({ handle: (...call) => queues.handle(...call) });
+    await sqs.send(new TagQueueCommand({ QueueUrl, Tags: { team: 'web', kind: 'test' } }));
+    await sqs.send(new UntagQueueCommand({ QueueUrl, TagKeys: ['kind'] }));
+    await restart();
+    expect((await sqs.send(new ListQueueTagsCommand({ QueueUrl }))).Tags).toEqual({ team: 'web' });
+    queues.create(queue('orders'));
+    expect(queues.depth(ORDERS)).toMatchObject({ visible: 1 });
   });
 
   it('what was in flight can be made visible at once, and its receive count goes on', async () => {

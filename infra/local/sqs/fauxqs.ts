@@ -42,6 +42,7 @@ export interface Queue {
   url: string;
   attributes: Record<string, string>;
   lastModifiedTimestamp: number;
+  readonly tags: ReadonlyMap<string, string>;
   readonly persistence: Persistence | undefined;
   readonly messages: StoredMessage[];
   readonly delayedMessages: StoredMessage[];
@@ -91,6 +92,7 @@ interface Persistence {
   readonly db: DatabaseSync;
   loadSqsQueues(store: Store): void;
   loadSqsMessages(queue: Queue): void;
+  insertQueue(queue: Queue): void;
   updateMessageReady: (messageId: string) => void;
   /** Ours, not one of fauxqs. */
   updateMessageGroup: (group: string, messageId: string) => void;
@@ -212,6 +214,13 @@ function persist(store: Store, disk: Persistence): void {
     'UPDATE sqs_messages SET receipt_handle = NULL, visibility_deadline = NULL WHERE message_id = ?',
   );
   disk.updateMessageReady = (messageId) => void makeReady.run(messageId);
+  // fauxqs writes the whole row anew, and its messages go with the old one: tags would empty a queue at the next start.
+  const insertQueue = disk.insertQueue.bind(disk);
+  const setTags = disk.db.prepare('UPDATE sqs_queues SET tags = ? WHERE name = ?');
+  disk.insertQueue = (queue) => {
+    const { changes } = setTags.run(JSON.stringify(Object.fromEntries(queue.tags)), queue.name);
+    if (changes === 0) insertQueue(queue);
+  };
   const setGroup = disk.db.prepare('UPDATE sqs_messages SET message_group_id = ? WHERE message_id = ?');
   disk.updateMessageGroup = (group, messageId) => void setGroup.run(group, messageId);
   // As in startFauxqs: what is loaded must not be written back, for writing a queue's row again drops its messages.
