@@ -1,5 +1,15 @@
 import { spawn } from 'node:child_process';
-import { cpSync, globSync, renameSync, rmSync, statSync, truncateSync } from 'node:fs';
+import {
+  cpSync,
+  globSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -313,6 +323,14 @@ describe('tables notice that they lack what they had answered', () => {
     await tables.close();
     return tables.hasLostWrites;
   }
+  /** Turns over the bits of one byte, so far into the one file. */
+  function damage(pattern: string, dataDir: string, fraction: number): void {
+    const [file = ''] = globSync(join(dataDir, pattern)).filter((name) => statSync(name).size > 0);
+    const bytes = readFileSync(file);
+    const at = Math.floor(bytes.length * fraction);
+    bytes[at] = (bytes[at] as number) ^ 0xff;
+    writeFileSync(file, bytes);
+  }
   /** As a process leaves it that is killed. */
   async function copyOf(dataDir: string): Promise<string> {
     const copy = await temporaryDir();
@@ -347,6 +365,51 @@ describe('tables notice that they lack what they had answered', () => {
     const [log = ''] = globSync(join(copy, 'dynamodb/*.log'));
     truncateSync(log, statSync(log).size - 100);
     expect(await isLost(copy)).toBe(true);
+  });
+
+  it('when their log was damaged in its middle', async () => {
+    const dataDir = await temporaryDir();
+    const tables = await write(dataDir, 'a');
+    closing.push(() => tables.close());
+    await put({ connectionId: { S: 'b' }, text: { S: 'x'.repeat(40_000) } });
+    await put({ connectionId: { S: 'c' } });
+    const copy = await copyOf(dataDir);
+    damage('dynamodb/*.log', copy, 0.02); // LevelDB leaves out what is in the same block, and finds the last item
+    expect(await isLost(copy)).toBe(true);
+    expect(await isLost(copy)).toBe(true); // though LevelDB has begun another log
+  });
+
+  it('when a start ended early that had found it, whatever it had written', async () => {
+    const dataDir = await temporaryDir();
+    await (await write(dataDir, 'a')).close();
+    rmSync(join(dataDir, 'dynamodb'), { recursive: true });
+    const tables = await open(dataDir, { bootedAtSeconds: BOOTED });
+    expect(tables.hasLostWrites).toBe(true);
+    const others = ['first', 'second', 'third', 'fourth'].map((TableName) => ({ ...definition, TableName }));
+    for (const table of [definition, ...others]) await tables.create(table);
+    await tables.close();
+    expect(await isLost(dataDir)).toBe(true);
+  });
+
+  it('and are refused when what is in no log any more is damaged', async () => {
+    const dataDir = await temporaryDir();
+    await (await write(dataDir, 'a')).close();
+    await (await open(dataDir, { bootedAtSeconds: BOOTED })).close();
+    damage('dynamodb/*.ldb', dataDir, 0.3);
+    await expect(isLost(dataDir)).rejects.toThrow(
+      new RegExp(
+        `^the tables in ${dataDir} cannot be read \\(.+\\.ldb: expected a block .+\\): remove that directory`,
+      ),
+    );
+  });
+
+  it('and say so when their mark is no file', async () => {
+    const dataDir = await temporaryDir();
+    const mark = join(dataDir, 'dynamodb.mark');
+    mkdirSync(mark);
+    await expect(isLost(dataDir)).rejects.toThrow(
+      `expected ${mark} to be a file, got a directory: remove it`,
+    );
   });
 
   it('when the machine went down under them, in case', async () => {

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { hasLostWrites, MarkFile, readMark } from '../../infra/local/state/mark.ts';
+import { hasLostWrites, isMarkMissed, MarkFile, readMark } from '../../infra/local/state/mark.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'fanwire-mark-'));
 const file = join(directory, 'mark');
@@ -37,6 +37,21 @@ describe('a mark', () => {
     expect(readMark(file)).toEqual({ bootedAtSeconds: BOOTED, writes: 4_567, isClosed: false });
     marks.close(4_568);
     expect(readMark(file)).toEqual({ bootedAtSeconds: BOOTED, writes: 4_568, isClosed: true });
+  });
+
+  it('follows one that was damaged, however long that was', () => {
+    writeFileSync(file, 'x'.repeat(100));
+    new MarkFile(file, BOOTED, 1).close(2);
+    expect(readMark(file)).toEqual({ bootedAtSeconds: BOOTED, writes: 2, isClosed: true });
+  });
+
+  it('that is missed stays so until there is another', () => {
+    new MarkFile(file, BOOTED, 7).close(7);
+    expect(isMarkMissed(file, 7, BOOTED)).toBe(false);
+    expect(isMarkMissed(file, 6, BOOTED)).toBe(true);
+    expect(isMarkMissed(file, 8, BOOTED)).toBe(true);
+    new MarkFile(file, BOOTED, 8).close(8);
+    expect(isMarkMissed(file, 8, BOOTED)).toBe(false);
   });
 
   it.each(['', 'no mark', '001700000000 0000000000'])('that reads %j is damaged', (text) => {

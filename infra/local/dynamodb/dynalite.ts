@@ -3,7 +3,9 @@ import { createRequire } from 'node:module';
 import { Readable } from 'node:stream';
 import type { Account } from '../account.ts';
 import { RequestError, unknownOperation } from '../http/engine.ts';
+import { spoilMark } from '../state/mark.ts';
 import { type Parser, remember } from './expressions.ts';
+import { inspect } from './leveldb/inspect.ts';
 import { type QueryInput, query, VALUES_AT_ONCE, type Values } from './query.ts';
 import { type Database, UnwritableError, type Write, Writer, type WriterOptions } from './writer.ts';
 
@@ -167,7 +169,7 @@ const operations: ReadonlyMap<string, Operation> = new Map(
 
 interface DynaliteOptions extends Account {
   /** Where the database lives, and what its writer needs; without it, in memory. */
-  readonly disk?: WriterOptions & { readonly path: string };
+  readonly disk?: Disk;
   readonly onWrite?: OnWrite | undefined;
 }
 
@@ -198,8 +200,15 @@ export class Dynalite {
     store.db.createValueStream = (range) => new ValueStream(store.db.values(range));
     const writer = disk && writeWith(store.db, disk);
     // It would open by itself, and fail at the first request instead of here.
-    const hasLostWrites = writer ? await writer.open() : await store.db.open().then(() => false);
-    return new Dynalite(store, writer, hasLostWrites);
+    if (!disk || !writer) {
+      await store.db.open();
+      return new Dynalite(store, undefined, false);
+    }
+    const damage = damageIn(disk);
+    const dynalite = new Dynalite(store, writer, await writer.open()); // one that is in use is told first
+    if (!damage) return dynalite;
+    await dynalite.close();
+    throw damage;
   }
 
   /** From now on it is noticed if what is answered gets lost. */
@@ -256,8 +265,20 @@ export class Dynalite {
   }
 }
 
+type Disk = WriterOptions & { readonly path: string };
+
+/** To be asked before LevelDB opens it, which leaves no trace of what it could not read. */
+function damageIn({ path, markFile }: Disk): Error | undefined {
+  try {
+    if (!inspect(path)) spoilMark(markFile);
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error : new Error(String(error));
+  }
+}
+
 /** Has all writes go through one writer. */
-function writeWith(db: Level, options: WriterOptions): Writer {
+function writeWith(db: Level, options: Disk): Writer {
   // dynalite replaces these methods: its own take callbacks, and what it has closed it does not open again.
   const own: Database = Object.getPrototypeOf(db);
   const writer = new Writer(

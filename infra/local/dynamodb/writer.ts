@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts';
-import { bootedAtSeconds, hasLostWrites, MarkFile, readMark } from '../state/mark.ts';
+import { bootedAtSeconds, isMarkMissed, MarkFile } from '../state/mark.ts';
 import type { Outage } from '../state/outage.ts';
 
 /** How soon a database that could not be written is opened again. */
@@ -79,7 +79,7 @@ export class Writer {
   async open(): Promise<boolean> {
     await this.#db.open();
     this.#commits = Number((await this.#db.get(COUNT_KEY)) ?? 0);
-    return hasLostWrites(readMark(this.#options.markFile), this.#commits, this.#booted);
+    return isMarkMissed(this.#options.markFile, this.#commits, this.#booted);
   }
 
   /** From now on what is lost is noticed. */

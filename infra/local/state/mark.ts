@@ -1,5 +1,16 @@
-import { closeSync, constants, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fsyncSync,
+  ftruncateSync,
+  openSync,
+  readFileSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { uptime } from 'node:os';
+import { dirname } from 'node:path';
+import { stateProblem } from './problem.ts';
 
 /**
  * How far a store had come, kept in a file beside it: `BOOTED WRITES STATE`, of a fixed length, overwritten in place.
@@ -9,7 +20,10 @@ import { uptime } from 'node:os';
  * - It has fewer writes than the mark says: it was restored from an older copy, or cut short.
  * - It was in use when the machine went down: the last writes, and those of the mark, may never have reached the disk.
  *
- * What a mark cannot show is a copy of the whole directory that is older, mark and all.
+ * LevelDB reads on behind what is damaged in its log, so somebody has to look before it does
+ * (`dynamodb/leveldb/inspect.ts`).
+ *
+ * What none of this shows is a copy that is older, mark and all: of the directory, or of one store and its mark.
  */
 export interface Mark {
   /** When the machine was started that wrote it, in seconds since the epoch. */
@@ -20,6 +34,7 @@ export interface Mark {
 }
 
 const FORM = /^(\d{12}) (\d{16}) (open {2}|closed)\n$/;
+const LENGTH = 37;
 /** The clock of a machine is set right now and then, so this time is not always the same. */
 const SAME_BOOT_SECONDS = 60;
 
@@ -32,7 +47,7 @@ export function readMark(file: string): Mark | 'damaged' | undefined {
     text = readFileSync(file, 'latin1');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
+    throw stateProblem(file, dirname(file), error);
   }
   const [, booted, writes, state] = FORM.exec(text) ?? [];
   if (state === undefined) return 'damaged';
@@ -46,6 +61,17 @@ export function hasLostWrites(mark: Mark | 'damaged' | undefined, writes: number
   return !mark.isClosed && Math.abs(mark.bootedAtSeconds - booted) > SAME_BOOT_SECONDS;
 }
 
+/** Whether the store beside a mark may lack what was answered. If so, it stays so until there is another mark. */
+export function isMarkMissed(file: string, writes: number, booted: number): boolean {
+  const isMissed = hasLostWrites(readMark(file), writes, booted);
+  if (isMissed) spoilMark(file);
+  return isMissed;
+}
+
+/** What the store writes before it has another mark must not make it look as if it had reached this one. */
+export const spoilMark = (file: string): void =>
+  writeFileSync(file, 'missed\n', { mode: 0o600, flush: true });
+
 export class MarkFile {
   readonly #fd: number;
   readonly #booted: string;
@@ -55,6 +81,7 @@ export class MarkFile {
     this.#fd = openSync(file, constants.O_RDWR | constants.O_CREAT, 0o600);
     this.#booted = String(booted).padStart(12, '0');
     this.set(writes);
+    ftruncateSync(this.#fd, LENGTH);
     fsyncSync(this.#fd);
   }
 
