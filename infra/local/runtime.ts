@@ -42,13 +42,15 @@ import { sqs } from './sqs/rights.ts';
 import { Names } from './stack/names.ts';
 import { readStack, type Stack } from './stack/stack.ts';
 import type { Assembly } from './stack/synth.ts';
+import { isStoreMissing } from './state/mark.ts';
 
 /** What AWS tooling for local endpoints expects. */
 const ACCOUNT: Account = { region: 'us-east-1', accountId: '000000000000' };
 
 const LOST_WRITES =
-  'what was written last is missing, or may be: the tables are from an older copy, were cut short, or were in use when ' +
-  'the machine went down. Topics with history begin a new epoch, so that clients are told what they cannot recover';
+  'something that was written is missing, or may be: what is kept is from an older copy, was damaged or cut short, or ' +
+  'was in use when the machine went down. Topics with history begin a new epoch, so that clients are told what they ' +
+  'cannot recover';
 
 /** How long a stop waits for invocations that are running. */
 const STOP_GRACE_MS = 5_000;
@@ -120,6 +122,7 @@ async function start(options: RuntimeOptions, running: AsyncDisposableStack): Pr
     log: (line) => log('queues', line),
   });
   running.defer(() => queues.close());
+  await accountFor({ tables, queues }, stack, options);
   const near: NearServer = { port, plugIn: (messages) => server.plugIn(messages) };
   const functions = new Functions(
     functionSettings(stack, (functionArn) => variables(port, iam.credentialsOf(functionArn))),
@@ -241,18 +244,9 @@ const openIam = (
     ...(onUse && { onUse }),
   });
 
-async function openTables(
-  stack: Stack,
-  options: Omit<TablesOptions, keyof Account> & { readonly log: (line: string) => void },
-): Promise<Tables> {
+async function openTables(stack: Stack, options: Omit<TablesOptions, keyof Account>): Promise<Tables> {
   const tables = await Tables.open({ ...ACCOUNT, ...options });
-  const definitions = tableDefinitions(stack);
-  for (const definition of definitions) await tables.create(definition);
-  if (tables.hasLostWrites) {
-    options.log(LOST_WRITES);
-    await endLogs(tables, definitions);
-  }
-  tables.account();
+  for (const definition of tableDefinitions(stack)) await tables.create(definition);
   return tables;
 }
 
@@ -260,6 +254,21 @@ function openQueues(stack: Stack, options: Omit<QueuesOptions, keyof Account>): 
   const queues = Queues.open({ region: ACCOUNT.region, ...options });
   for (const definition of queueDefinitions(stack)) queues.create(definition);
   return queues;
+}
+
+/** What the queues lack was on its way into the tables, or to those who read them: they have one epoch. */
+async function accountFor(
+  { tables, queues }: { readonly tables: Tables; readonly queues: Queues },
+  stack: Stack,
+  { dataDir, log }: RuntimeOptions,
+): Promise<void> {
+  const isMissing = dataDir !== undefined && isStoreMissing(dataDir);
+  if (isMissing || tables.hasLostWrites || queues.hasLostWrites) {
+    log('state', LOST_WRITES);
+    await endLogs(tables, tableDefinitions(stack));
+  }
+  tables.account();
+  queues.account();
 }
 
 function openBuses(stack: Stack, options: Omit<BusesOptions, keyof Account>): Buses {

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { cpSync, mkdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -24,7 +25,7 @@ import {
   type Action,
   actions,
   atomically,
-  changesOf,
+  closeStore,
   openStore,
   refresh,
 } from '../../infra/local/sqs/fauxqs.ts';
@@ -467,7 +468,7 @@ describe('a disk that refuses writes', () => {
 
   it('is no reason to roll back what SQLite has rolled back itself', () => {
     const store = openStore(join(dataDir, 'full'), 'eu-west-1');
-    const { db } = store.persistence ?? {};
+    const { db, tally } = store.persistence ?? {};
     const held = store.createQueue('orders', 'http://localhost/000000000000/orders', ORDERS, {});
     const send = actions.get('SendMessage') as Action;
     const input = { QueueUrl: held.url, MessageBody: 'x'.repeat(1_000) };
@@ -477,17 +478,111 @@ describe('a disk that refuses writes', () => {
       while (held.messages.length < 10_000) add();
     }).toThrow('database or disk is full');
     expect(db?.isTransaction).toBe(false);
-    const before = changesOf(store);
+    const before = tally?.changes ?? 0;
     db?.exec('PRAGMA max_page_count = 100000');
     refresh(store);
     const kept = held.messages.length;
     add();
-    expect(changesOf(store)).toBeGreaterThan(before);
-    store.persistence?.close();
+    expect(tally?.changes).toBeGreaterThan(before);
+    closeStore(store);
     const again = openStore(join(dataDir, 'full'), 'eu-west-1');
     expect(again.getQueueByArn(ORDERS)?.messages).toHaveLength(kept + 1);
-    again.persistence?.close();
+    closeStore(again);
   });
+});
+
+describe('queues notice that they lack what they had taken', () => {
+  const BOOTED = 1_700_000_000;
+  const MD5_OF_C = '4a8a08f09d37b73795649038408b5f33';
+  let copy: string;
+  const openIn = (directory: string, bootedAtSeconds = BOOTED): Queues =>
+    Queues.open({ dataDir: directory, region: 'eu-west-1', bootedAtSeconds });
+  const wal = () => join(copy, 'fauxqs.db-wal');
+
+  async function isLost(bootedAtSeconds?: number): Promise<boolean> {
+    const opened = openIn(copy, bootedAtSeconds);
+    await opened.close();
+    return opened.hasLostWrites;
+  }
+  /** As a process leaves it that is killed. */
+  const kill = (): void => cpSync(dataDir, copy, { recursive: true });
+
+  beforeEach(async () => {
+    copy = `${dataDir}.copy`;
+    closing.unshift(() => rm(copy, { recursive: true, force: true }));
+    await queues.close();
+    queues = openIn(dataDir);
+    queues.create(queue('orders'));
+    queues.account();
+    for (const body of ['a', 'b', 'c']) queues.send(ORDERS, body);
+  });
+
+  it('and nothing else', async () => {
+    kill();
+    expect(await isLost()).toBe(false);
+    await queues.receive(ORDERS, 1, never);
+    await queues.close();
+    rmSync(copy, { recursive: true });
+    kill();
+    expect(await isLost(BOOTED + 3_600)).toBe(false);
+  });
+
+  it.each([
+    ['was cut short', () => truncateSync(wal(), statSync(wal()).size - 100)],
+    ['was damaged in its middle', () => damage(wal(), statSync(wal()).size / 2)],
+    ['is gone', () => rmSync(wal())],
+    ['is gone, and their file, too', () => rmSync(join(copy, 'fauxqs.db'))],
+    ['is there, and their mark is not', () => rmSync(join(copy, 'fauxqs.mark'))],
+  ])('when their log %s', async (_, spoil) => {
+    kill();
+    spoil();
+    expect(await isLost()).toBe(true);
+    expect(await isLost()).toBe(true);
+    const opened = openIn(copy);
+    for (const name of ['orders', 'dead', 'others', 'more', 'most']) opened.create(queue(name));
+    await opened.close();
+    expect(await isLost()).toBe(true); // nobody has accounted for it yet
+    const dealt = openIn(copy);
+    dealt.account();
+    await dealt.close();
+    expect(await isLost()).toBe(false);
+  });
+
+  it('when the machine went down under them, in case', async () => {
+    kill();
+    expect(await isLost(BOOTED + 3_600)).toBe(true);
+  });
+
+  it('and say so when their mark is no file', () => {
+    mkdirSync(join(copy, 'fauxqs.mark'), { recursive: true });
+    expect(() => openIn(copy)).toThrow(`expected ${join(copy, 'fauxqs.mark')} to be a file, got a directory`);
+  });
+
+  it('not when they have refused what could not be written', async () => {
+    const other = new DatabaseSync(join(dataDir, 'fauxqs.db'));
+    other.exec('BEGIN IMMEDIATE');
+    expect(() => queues.send(ORDERS, 'no')).toThrow('cannot be written');
+    other.close();
+    await queues.close();
+    kill();
+    expect(await isLost()).toBe(false);
+  });
+
+  it.each([
+    ['a body', (file: string) => damage(file, readFileSync(file).lastIndexOf(`c${MD5_OF_C}`))],
+    ['a page', (file: string) => damage(file, statSync(file).size - 4_096)],
+  ])('and are refused when %s is damaged', async (_, spoil) => {
+    await queues.close();
+    kill();
+    spoil(join(copy, 'fauxqs.db'));
+    expect(() => openIn(copy)).toThrow(/^the queues in .+ cannot be read .+: remove that directory/);
+  });
+
+  function damage(file: string, at: number): void {
+    const bytes = readFileSync(file);
+    bytes[Math.floor(at)] = (bytes[Math.floor(at)] as number) ^ 0xff;
+    writeFileSync(file, bytes);
+  }
 });
 
 describe('after a restart', () => {

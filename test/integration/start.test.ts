@@ -84,28 +84,43 @@ describe('npm start', () => {
     await expect.poll(() => backEnd.depth('ingestDeadLetters'), { timeout: 20_000 }).toBe(2);
   });
 
-  it('begins new epochs when its tables are from an older copy', async () => {
-    const directory = join(dataDir, 'older');
-    const tables = join(directory, 'dynamodb');
-    const publish = async () => {
+  describe('begins new epochs', () => {
+    /** Publishes a message by a system of its own. */
+    async function publish(directory: string) {
       const system = await startSystem({ dataDir: directory });
       const client = await Client.open(system.ready.websocketUrl);
       const { epoch, offset } = await client.ask({ action: 'publish', topic: 'chat/old', data: 1 });
       await client.close();
       await system.stop();
       return { epoch, offset, output: system.output() };
-    };
-    const first = await publish();
-    cpSync(tables, `${tables}.copy`, { recursive: true });
-    const second = await publish();
-    expect([second.epoch, second.offset]).toEqual([first.epoch, 2]);
-    rmSync(tables, { recursive: true });
-    renameSync(`${tables}.copy`, tables);
-    const third = await publish();
-    expect([third.epoch === first.epoch, third.offset]).toEqual([false, 1]);
-    expect(third.output).toContain('Topics with history begin a new epoch');
-    const fourth = await publish();
-    expect([fourth.epoch, fourth.offset]).toEqual([third.epoch, 2]);
+    }
+
+    it('when its tables are from an older copy', async () => {
+      const directory = join(dataDir, 'older');
+      const tables = join(directory, 'dynamodb');
+      const first = await publish(directory);
+      cpSync(tables, `${tables}.copy`, { recursive: true });
+      const second = await publish(directory);
+      expect([second.epoch, second.offset]).toEqual([first.epoch, 2]);
+      rmSync(tables, { recursive: true });
+      renameSync(`${tables}.copy`, tables);
+      const third = await publish(directory);
+      expect([third.epoch === first.epoch, third.offset]).toEqual([false, 1]);
+      expect(third.output).toContain('Topics with history begin a new epoch');
+      const fourth = await publish(directory);
+      expect([fourth.epoch, fourth.offset]).toEqual([third.epoch, 2]);
+    });
+
+    it('when its queues are gone, with what was on its way', async () => {
+      const directory = join(dataDir, 'gone');
+      const first = await publish(directory);
+      for (const file of globSync(join(directory, 'fauxqs.*'))) rmSync(file);
+      const second = await publish(directory);
+      expect([second.epoch === first.epoch, second.offset]).toEqual([false, 1]);
+      expect(second.output).toContain('Topics with history begin a new epoch');
+      const third = await publish(directory);
+      expect([third.epoch, third.offset]).toEqual([second.epoch, 2]);
+    });
   });
 
   it('makes code again that is deleted while it runs', async () => {

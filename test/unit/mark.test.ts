@@ -2,7 +2,14 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { hasLostWrites, isMarkMissed, MarkFile, readMark } from '../../infra/local/state/mark.ts';
+import {
+  hasLostWrites,
+  isMarkMissed,
+  isStoreMissing,
+  MarkFile,
+  markFilesIn,
+  readMark,
+} from '../../infra/local/state/mark.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'fanwire-mark-'));
 const file = join(directory, 'mark');
@@ -43,6 +50,15 @@ describe('a mark', () => {
     writeFileSync(file, 'x'.repeat(100));
     new MarkFile(file, BOOTED, 1).close(2);
     expect(readMark(file)).toEqual({ bootedAtSeconds: BOOTED, writes: 2, isClosed: true });
+  });
+
+  it('is there for every store of a directory or for none', () => {
+    expect(isStoreMissing(directory)).toBe(false);
+    const { tables, queues } = markFilesIn(directory);
+    writeFileSync(tables, '');
+    expect(isStoreMissing(directory)).toBe(true);
+    writeFileSync(queues, '');
+    expect(isStoreMissing(directory)).toBe(false);
   });
 
   it('that is missed stays so until there is another', () => {

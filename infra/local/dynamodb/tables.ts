@@ -14,6 +14,7 @@ import {
   RequestError,
 } from '../http/engine.ts';
 import { owned } from '../owned.ts';
+import { markFilesIn } from '../state/mark.ts';
 import { Outage } from '../state/outage.ts';
 import { stateProblem } from '../state/problem.ts';
 import { checksum } from './checksum.ts';
@@ -248,7 +249,7 @@ const keyOf = (item: Item, keys: readonly string[]): Item =>
 
 const diskOf = (dataDir: string, { clock, log = () => {}, bootedAtSeconds }: TablesOptions) => ({
   path: join(dataDir, 'dynamodb'),
-  markFile: join(dataDir, 'dynamodb.mark'),
+  markFile: markFilesIn(dataDir).tables,
   clock,
   outage: new Outage(`the tables in ${dataDir}`, log),
   ...(bootedAtSeconds !== undefined && { bootedAtSeconds }),

@@ -1,5 +1,8 @@
+import { hash } from 'node:crypto';
 import type { DatabaseSync } from 'node:sqlite';
+import { markFilesIn } from '../state/mark.ts';
 import { stateProblem } from '../state/problem.ts';
+import { Tally } from './tally.ts';
 
 /**
  * fauxqs (SQS on SQLite), assembled from its parts. Its public `startFauxqs` always listens on 0.0.0.0, on a port of
@@ -90,6 +93,8 @@ export interface Store {
 
 interface Persistence {
   readonly db: DatabaseSync;
+  /** Ours, not one of fauxqs. */
+  tally: Tally;
   loadSqsQueues(store: Store): void;
   loadSqsMessages(queue: Queue): void;
   insertQueue(queue: Queue): void;
@@ -190,19 +195,38 @@ export const isSqsError = (error: unknown): error is SqsError => error instanceo
 export const INVALID_CHARACTER = /[^\t\n\r\x20-\uD7FF\uE000-\uFFFD\u{10000}-\u{10FFFF}]/u;
 sqsTypes.INVALID_MESSAGE_BODY_CHAR.test = (body: string): boolean => INVALID_CHARACTER.test(body);
 
-/** A store with everything that `dataDir` holds; without one it keeps nothing. */
-export function openStore(dataDir: string | undefined, region: string): Store {
+/**
+ * A store with everything that `dataDir` holds; without one it keeps nothing. A test says instead when this machine was
+ * started.
+ */
+export function openStore(dataDir: string | undefined, region: string, bootedAtSeconds?: number): Store {
   const store: Store = new sqsStore.SqsStore();
   store.region = region;
   // No `sqs.{region}.localhost` in queue URLs: that name does not resolve everywhere.
   store.host = '';
   if (dataDir === undefined) return store;
   try {
-    persist(store, new persistence.PersistenceManager(dataDir));
+    const disk: Persistence = new persistence.PersistenceManager(dataDir);
+    check(disk.db);
+    disk.tally = new Tally(disk.db, markFilesIn(dataDir).queues, bootedAtSeconds);
+    persist(store, disk);
   } catch (error) {
     throw stateProblem('the queues', dataDir, error);
   }
   return store;
+}
+
+/** Takes a millisecond for a thousand messages. What it does not see is damage to the numbers and names beside a body. */
+function check(db: DatabaseSync): void {
+  const [found] = db.prepare('PRAGMA integrity_check(1)').all();
+  const problem = String(found?.integrity_check).split('\n').at(-1); // after the name of the database
+  if (problem !== 'ok') throw new Error(problem);
+  for (const { id, body, md5 } of db
+    .prepare('SELECT message_id id, body, md5_of_body md5 FROM sqs_messages')
+    .iterate()) {
+    if (hash('md5', String(body)) !== md5)
+      throw new Error(`expected the message ${id} as it was sent, got another body`);
+  }
 }
 
 function persist(store: Store, disk: Persistence): void {
@@ -256,15 +280,20 @@ export function refresh(store: Store): void {
   store.isStale = false;
 }
 
-/** Rows written so far, also those of transactions that failed. */
-export const changesOf = ({ persistence }: Store): number =>
-  Number(persistence?.db.prepare('SELECT total_changes() AS changes').get()?.changes ?? 0);
+/** Once nothing uses it any more. */
+export function closeStore({ persistence }: Store): void {
+  persistence?.close();
+  persistence?.tally.close();
+}
 
-function inTransaction<T>({ db }: Persistence, work: () => T): T {
+function inTransaction<T>({ db, tally }: Persistence, work: () => T): T {
   try {
     db.exec('BEGIN');
+    const before = tally.changes;
     const result = work();
+    const writes = tally.count(before);
     db.exec('COMMIT');
+    tally.confirm(writes);
     return result;
   } catch (error) {
     // Of a full disk SQLite has rolled back by itself (https://sqlite.org/lang_transaction.html).

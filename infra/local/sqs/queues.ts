@@ -14,8 +14,8 @@ import { Disorder, isBatch, type QueueFaults, runPassed } from './faults.ts';
 import {
   actions,
   atomically,
-  changesOf,
   checkAttributes,
+  closeStore,
   DEFAULT_ATTRIBUTES,
   isDiskError,
   isSqsError,
@@ -61,6 +61,8 @@ export interface QueuesOptions {
   readonly meter?: QueueMeter;
   /** Told when the queues cannot be written, and when they can again. */
   readonly log?: (line: string) => void;
+  /** When this machine was started, in seconds since the epoch; for tests. */
+  readonly bootedAtSeconds?: number;
 }
 
 export interface QueueDefinition {
@@ -122,7 +124,17 @@ export class Queues implements HttpEngine {
   }
 
   static open(options: QueuesOptions): Queues {
-    return new Queues(openStore(options.dataDir, options.region), options);
+    return new Queues(openStore(options.dataDir, options.region, options.bootedAtSeconds), options);
+  }
+
+  /** What was answered in an earlier run may be missing. */
+  get hasLostWrites(): boolean {
+    return this.#store.persistence?.tally.hasLostWrites ?? false;
+  }
+
+  /** From now on it is noticed if what is answered gets lost. */
+  account(): void {
+    this.#store.persistence?.tally.account();
   }
 
   /** Creates the queue, or gives the one from an earlier run this URL and exactly these attributes. */
@@ -235,7 +247,7 @@ export class Queues implements HttpEngine {
     this.#isClosed = true;
     this.#store.shutdown();
     await Promise.allSettled(this.#polls);
-    this.#store.persistence?.close();
+    closeStore(this.#store);
   }
 
   #runFaulty(operation: string, input: Record<string, unknown>, request: Headers): unknown {
@@ -258,11 +270,12 @@ export class Queues implements HttpEngine {
 
   /** Reaches the disk as a whole, or is refused as `UNAVAILABLE`. */
   #write<T>(work: () => T): T {
-    const before = this.#outage.isOn ? changesOf(this.#store) : Infinity;
+    const tally = this.#outage.isOn ? this.#store.persistence?.tally : undefined;
+    const before = tally?.changes;
     try {
       const result = atomically(this.#store, work);
       // What only looked has shown nothing.
-      if (this.#outage.isOn && changesOf(this.#store) > before) this.#outage.end();
+      if (tally?.changes !== before) this.#outage.end();
       return result;
     } catch (error) {
       throw this.#refusal(error);

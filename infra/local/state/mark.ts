@@ -1,6 +1,7 @@
 import {
   closeSync,
   constants,
+  existsSync,
   fsyncSync,
   ftruncateSync,
   openSync,
@@ -9,7 +10,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { uptime } from 'node:os';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { stateProblem } from './problem.ts';
 
 /**
@@ -19,9 +20,11 @@ import { stateProblem } from './problem.ts';
  *
  * - It has fewer writes than the mark says: it was restored from an older copy, or cut short.
  * - It was in use when the machine went down: the last writes, and those of the mark, may never have reached the disk.
+ * - Its mark is gone, or both are and those of the other store are there.
  *
- * LevelDB reads on behind what is damaged in its log, so somebody has to look before it does
- * (`dynamodb/leveldb/inspect.ts`).
+ * SQLite reads its log up to the first damage, and so has fewer writes; LevelDB reads on behind it, so somebody has to
+ * look before it does (`dynamodb/leveldb/inspect.ts`). What is damaged elsewhere is not lost but wrong, and no state to
+ * start with: LevelDB's blocks have checksums, and so have the bodies of messages (`sqs/fauxqs.ts`).
  *
  * What none of this shows is a copy that is older, mark and all: of the directory, or of one store and its mark.
  */
@@ -37,6 +40,16 @@ const FORM = /^(\d{12}) (\d{16}) (open {2}|closed)\n$/;
 const LENGTH = 37;
 /** The clock of a machine is set right now and then, so this time is not always the same. */
 const SAME_BOOT_SECONDS = 60;
+
+/** By the stores of a data directory. */
+export const markFilesIn = (dataDir: string) => ({
+  tables: join(dataDir, 'dynamodb.mark'),
+  queues: join(dataDir, 'fauxqs.mark'),
+});
+
+/** Whether one of the stores has been taken away as a whole: they have their marks from the same moment on. */
+export const isStoreMissing = (dataDir: string): boolean =>
+  new Set(Object.values(markFilesIn(dataDir)).map(existsSync)).size > 1;
 
 export const bootedAtSeconds = (): number => Math.round(Date.now() / 1000 - uptime());
 
