@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isRecord } from '../../shared/protocol/json.ts';
+import { makeDirectory } from './state/directory.ts';
 import { stateProblem } from './state/problem.ts';
 import { writeWhole } from './state/whole.ts';
 
@@ -36,7 +37,7 @@ export function keepAccessKey(dataDir: string): AccessKey {
     const kept = existsSync(file) ? readFileSync(file, 'utf8') : undefined;
     if (kept !== undefined) return parse(kept, file);
     const credentials = createAccessKey();
-    mkdirSync(dataDir, { recursive: true });
+    makeDirectory(dataDir);
     writeWhole(file, JSON.stringify(credentials));
     return credentials;
   } catch (error) {
@@ -46,12 +47,17 @@ export function keepAccessKey(dataDir: string): AccessKey {
 
 function parse(text: string, file: string): AccessKey {
   const { accessKeyId, secretAccessKey } = parseRecord(text);
-  if (typeof accessKeyId === 'string' && typeof secretAccessKey === 'string') {
-    return { accessKeyId, secretAccessKey };
-  }
+  if (isText(accessKeyId, KEY_ID) && isText(secretAccessKey, SECRET)) return { accessKeyId, secretAccessKey };
   // What it holds instead is not shown: half of it may be the secret.
   throw new Error(`expected an access key in ${file}, got something else: remove that file to get a new one`);
 }
+
+/** What a signature can be made with: the id of a key is a part of it, between slashes. */
+const KEY_ID = /^\w+$/;
+const SECRET = /^\S+$/;
+
+const isText = (value: unknown, form: RegExp): value is string =>
+  typeof value === 'string' && form.test(value);
 
 function parseRecord(text: string): Record<string, unknown> {
   try {

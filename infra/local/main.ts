@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { stop as stopCompiler } from 'esbuild';
@@ -12,6 +12,7 @@ import { whenOrphaned } from './parent.ts';
 import type { Ready } from './ready.ts';
 import { boot, type Runtime } from './runtime.ts';
 import { synthesise } from './stack/synth.ts';
+import { makeDirectory } from './state/directory.ts';
 import { makeCodeDirectory } from './state/temporary.ts';
 import { writeWhole } from './state/whole.ts';
 
@@ -100,7 +101,7 @@ async function run(): Promise<void> {
 /** For code that somebody has deleted, with the rest of the temporary folder perhaps. */
 async function synthesiseAgain(app: string, directory: string): Promise<void> {
   rmSync(directory, { recursive: true, force: true });
-  mkdirSync(directory, { recursive: true });
+  makeDirectory(directory);
   await synthesise(app, directory);
 }
 

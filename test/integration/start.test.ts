@@ -153,6 +153,16 @@ describe('npm start', () => {
       expect(output).not.toMatch(/another Fanwire|AKIA|\n\s+at /);
     });
 
+    // Only there does a file system refuse a directory as if what is above it were missing.
+    it.runIf(process.platform === 'linux')('a directory where there can be none', async () => {
+      const { code, output } = await runSynthesised('--port', '0', '--data', '/proc/fanwire/state');
+      expect([code, output]).toEqual([
+        1,
+        expect.stringContaining('expected a directory that can be written, got /proc/fanwire/state'),
+      ]);
+      expect(output).not.toMatch(/\n\s+at /);
+    });
+
     it('a directory that is a file', async () => {
       stateWith('file', '');
       const { code, output } = await runSynthesised('--port', '0', '--data', join(directory, 'file'));
