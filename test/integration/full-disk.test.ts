@@ -54,6 +54,8 @@ describe.runIf(process.platform === 'linux')('a full disk', () => {
     for (let tries = 0; tries < 200 && tell(await publish('x'.repeat(1_000))); tries++);
     expect(tell(await publish('x'.repeat(1_000)))).toBe(false);
     expect(await isAlive(system)).toBe(true);
+    const page = await client.ask({ action: 'history', topic: 'chat/full', limit: 1 });
+    expect(page).toMatchObject({ type: 'ack', messages: [{ data: 'before' }] });
     expect(system.output()).toMatch(/cannot be written: .+/);
     limit(system, 'unlimited');
     await expect.poll(async () => tell(await publish('after')), { timeout: 20_000 }).toBe(true);

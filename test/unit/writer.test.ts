@@ -16,6 +16,7 @@ class FakeDatabase {
   readonly commits: { readonly writes: readonly Write[]; end(error?: Error): void }[] = [];
   readonly calls: string[] = [];
   opens = true;
+  hasRoom = () => true;
 
   async open(): Promise<void> {
     this.calls.push('open');
@@ -95,6 +96,22 @@ it('refuses everything once a commit has failed, until it has opened the databas
     'the tables cannot be written: no space. What would be written is refused until they can',
     'the tables can be written again',
   ]);
+});
+
+it('leaves the database open, to be read, as long as it could not be opened again', async () => {
+  const failed = put('a');
+  db.commits[0]?.end(new Error('no space'));
+  await expect(failed).rejects.toThrow('the tables cannot be written');
+  db.hasRoom = () => false;
+  clock.advance(1_000);
+  db.hasRoom = () => {
+    throw new Error('its directory is gone');
+  };
+  clock.advance(1_000);
+  expect([db.calls, writer.isBroken, clock.waiting]).toEqual([['open'], true, 1]);
+  db.hasRoom = () => true;
+  clock.advance(1_000);
+  await vi.waitFor(() => expect(writer.isBroken).toBe(false), { interval: 1 });
 });
 
 it('notes in the mark that it was closed, once that is on disk', async () => {

@@ -4,8 +4,9 @@ import { Readable } from 'node:stream';
 import type { Account } from '../account.ts';
 import { RequestError, unknownOperation } from '../http/engine.ts';
 import { spoilMark } from '../state/mark.ts';
+import { hasRoomFor } from '../state/room.ts';
 import { type Parser, remember } from './expressions.ts';
-import { inspect } from './leveldb/inspect.ts';
+import { inspect, logBytes } from './leveldb/inspect.ts';
 import { type QueryInput, query, VALUES_AT_ONCE, type Values } from './query.ts';
 import { type Database, UnwritableError, type Write, Writer, type WriterOptions } from './writer.ts';
 
@@ -277,6 +278,9 @@ function damageIn({ path, markFile }: Disk): Error | undefined {
   }
 }
 
+/** What opening a database writes beside what is in its logs: a manifest, and the beginning of another log. */
+const OPENING_BYTES = 64 * 1024;
+
 /** Has all writes go through one writer. */
 function writeWith(db: Level, options: Disk): Writer {
   // dynalite replaces these methods: its own take callbacks, and what it has closed it does not open again.
@@ -287,6 +291,7 @@ function writeWith(db: Level, options: Disk): Writer {
       get: (key) => own.get.call(db, key),
       batch: (writes, given = { sync: false }) => own.batch.call(db, writes, given),
       close: () => own.close.call(db),
+      hasRoom: () => hasRoomFor(`${options.path}.room`, logBytes(options.path) + OPENING_BYTES),
     },
     options,
   );

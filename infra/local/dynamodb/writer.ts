@@ -23,6 +23,8 @@ export interface Database {
   batch(writes: readonly Write[], options?: { readonly sync: boolean }): Promise<void>;
   /** Waits for nothing, and may be opened again. */
   close(): Promise<void>;
+  /** Whether there is room for what `open` writes. */
+  hasRoom(): boolean;
 }
 
 export interface WriterOptions {
@@ -142,6 +144,8 @@ export class Writer {
 
   async #reopen(): Promise<void> {
     try {
+      // As long as it is not closed it can be read.
+      if (!this.#db.hasRoom()) return this.#reopenSoon();
       await this.#db.close();
       await this.#db.open();
       this.#isBroken = false;

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { Cursor } from './cursor.ts';
 import { DamageError } from './damage.ts';
@@ -79,3 +79,7 @@ function areLogsWhole(directory: string, { logNumber, lastSequence }: Manifest):
 
 const logsIn = (directory: string): string[] =>
   readdirSync(directory).filter((name) => /^\d+\.log$/.test(name));
+
+/** What is in no table yet. */
+export const logBytes = (directory: string): number =>
+  logsIn(directory).reduce((bytes, name) => bytes + statSync(join(directory, name)).size, 0);
