@@ -13,8 +13,8 @@ import type { Ready } from './ready.ts';
 import { boot, type Runtime } from './runtime.ts';
 import { synthesise } from './stack/synth.ts';
 import { makeDirectory } from './state/directory.ts';
+import { ReadyFile } from './state/ready-file.ts';
 import { makeCodeDirectory } from './state/temporary.ts';
-import { writeWhole } from './state/whole.ts';
 
 // Lambda's clock is UTC; a worker thread cannot have a time zone of its own.
 process.env.TZ = 'UTC';
@@ -24,7 +24,7 @@ const USAGE = `npm start -- [options]
   --data DIR          where state is kept (.fanwire)
   --ephemeral         keep no state
   --app FILE          CDK app to run (infra/app.ts)
-  --ready-file FILE   written once everything serves: JSON with URLs, names and credentials
+  --ready-file FILE   there while everything serves: JSON with URLs, names and credentials
   --faults            let PUT /_fanwire/faults make things go wrong
   --latency aws[:N]   everything takes as long as on AWS; N is the seed of its dice (1)
   --no-throttle       lift the throttles of an account, and Fanwire's own budget of requests, for measurements
@@ -74,6 +74,7 @@ async function run(): Promise<void> {
   stopOnSignals();
   const port = parsePort(options.port);
   const latency = options.latency === undefined ? undefined : parseLatency(options.latency);
+  readyFile = options['ready-file'] === undefined ? undefined : new ReadyFile(options['ready-file']);
   const dataDir = options.ephemeral ? undefined : resolve(options.data);
   // The template is made afresh each time, so it is no state; functions load their code from it while they run.
   const assemblyDir = makeCodeDirectory();
@@ -94,7 +95,7 @@ async function run(): Promise<void> {
     ...(latency && { latency }),
     ...(options['no-throttle'] && { limits: UNLIMITED }),
   });
-  if (options['ready-file']) writeWhole(options['ready-file'], JSON.stringify(runtime.ready, undefined, 2));
+  readyFile?.write(JSON.stringify(runtime.ready, undefined, 2));
   if (!options.quiet) console.log(welcome(runtime.ready, dataDir));
 }
 
@@ -124,11 +125,13 @@ function welcome({ websocketUrl, consoleUrl, endpoint }: Ready, dataDir: string 
 
 /** What stops the system in order; before it runs, there is nothing to be stopped. */
 let runtime: Runtime | undefined;
+let readyFile: ReadyFile | undefined;
 let isStopping = false;
 
 function stop(): void {
   if (isStopping || !runtime) process.exit(1); // the second signal does not wait
   isStopping = true;
+  readyFile?.remove();
   runtime.stop().then(
     () => process.exit(0),
     (error: unknown) => fail(String(error)),

@@ -43,6 +43,7 @@ it.runIf(process.platform !== 'win32').each(['SIGTERM', 'SIGHUP', 'SIGKILL'] as 
     npm.kill(signal);
     await exited;
     await expect.poll(() => serves(ready), { timeout: 20_000 }).toBe(false);
+    await expect.poll(() => globSync(readyFile), { timeout: 20_000 }).toEqual([]);
     await expect.poll(() => codeIn(folder), { timeout: 20_000 }).toEqual([]);
   },
 );
