@@ -455,6 +455,20 @@ describe('a disk that refuses writes', () => {
     expect(queues.depth(ORDERS)).toEqual({ visible: 0, inFlight: 0, delayed: 0 });
   });
 
+  it('leaves what is delayed, grouped or in flight there once', async () => {
+    queues.send(ORDERS, 'taken');
+    await queues.receive(ORDERS, 1, never);
+    queues.send(ORDERS, 'delayed', { delaySeconds: 600 });
+    queues.send(ORDERS, 'visible', { messageGroupId: 'a' });
+    const before = queues.depth(ORDERS);
+    expect(before).toEqual({ visible: 1, inFlight: 1, delayed: 1 });
+    refuse();
+    expect(() => queues.send(ORDERS, 'no', { delaySeconds: 600 })).toThrow();
+    relent();
+    await queues.receive(DEAD, 1, AbortSignal.timeout(0)); // what is called next reads the disk again
+    expect(queues.depth(ORDERS)).toEqual(before);
+  });
+
   it('has a message that is on its way to a dead-letter queue arrive there later', async () => {
     queues.send(ORDERS, 'dead');
     await queues.receive(ORDERS, 1, never);

@@ -29,6 +29,7 @@ describe('a store has lost writes', () => {
     [true, 'the copy is older than a proper end', { ...mark, isClosed: true }, 6, BOOTED],
     [true, 'the machine went down under it', mark, 7, BOOTED + 3_600],
     [false, 'the machine went down after it was closed', { ...mark, isClosed: true }, 7, BOOTED + 3_600],
+    [true, 'its clock says that the machine went down before', mark, 7, BOOTED - 3_600],
     [false, 'the clock was set right', mark, 7, BOOTED + 2],
   ])('%s: %s', (isLost, _, found, writes, booted) => {
     expect(hasLostWrites(found, writes, booted)).toBe(isLost);
