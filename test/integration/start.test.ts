@@ -127,7 +127,7 @@ describe('npm start', () => {
   it('makes code again that is deleted while it runs', async () => {
     const { ready, pid } = await start({});
     const [code = ''] = globSync(join(tmpdir(), `fanwire-code-${pid}-*`));
-    rmSync(code, { recursive: true });
+    rmSync(code, { recursive: true, maxRetries: 9 }); // what is scheduled may be loading it
     const client = await Client.open(ready.websocketUrl);
     expect(await client.ask({ action: 'whoami' })).toMatchObject({ type: 'ack' });
     await client.close();
