@@ -145,6 +145,7 @@ describe('npm start', () => {
       ['an empty key', 'credentials.json', '', 'remove that file to get a new one'],
       ['half a key', 'credentials.json', '{"accessKeyId":"AKIA', 'remove that file to get a new one'],
       ['damaged tables', 'dynamodb/CURRENT', 'garbage', 'the tables in'],
+      ['tables of which a part is gone', 'dynamodb/CURRENT', 'MANIFEST-000004\n', 'the tables in'],
       ['damaged queues', 'fauxqs.db', 'garbage'.repeat(1_000), 'the queues in'],
     ])('%s', async (_, file, text, words) => {
       stateWith(file, text);

@@ -206,7 +206,10 @@ export class Dynalite {
       return new Dynalite(store, undefined, false);
     }
     const damage = damageIn(disk);
-    const dynalite = new Dynalite(store, writer, await writer.open()); // one that is in use is told first
+    const hasLostWrites = await writer.open().catch((error: unknown) => {
+      throw damage && !isInUse(error) ? damage : error; // what another one is writing may look damaged
+    });
+    const dynalite = new Dynalite(store, writer, hasLostWrites);
     if (!damage) return dynalite;
     await dynalite.close();
     throw damage;
@@ -277,6 +280,9 @@ function damageIn({ path, markFile }: Disk): Error | undefined {
     return error instanceof Error ? error : new Error(String(error));
   }
 }
+
+const isInUse = (error: unknown): boolean =>
+  error instanceof Error && (error.cause as NodeJS.ErrnoException | undefined)?.code === 'LEVEL_LOCKED';
 
 /** What opening a database writes beside what is in its logs: a manifest, and the beginning of another log. */
 const OPENING_BYTES = 64 * 1024;

@@ -113,6 +113,13 @@ describe('a database', () => {
     expect(inspect(directory)).toBe(false);
   });
 
+  it('lacks what its tables have if nothing names them', async () => {
+    await write(10);
+    await write(10);
+    rmSync(join(directory, 'CURRENT'));
+    expect(inspect(directory)).toBe(false);
+  });
+
   it('is refused if a table is damaged, cut short or gone', async () => {
     await write(500);
     await write(0);

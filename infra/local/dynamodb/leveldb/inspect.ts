@@ -21,11 +21,15 @@ const COUNT_BYTES = 4;
  * The number of its writes tells (`state/mark.ts`).
  */
 export function inspect(directory: string): boolean {
-  if (!existsSync(join(directory, 'CURRENT'))) return true; // there is none yet, or LevelDB begins a new one
+  // Where it does not find this one LevelDB begins a new database, with what it finds of logs.
+  if (!existsSync(join(directory, 'CURRENT'))) return !existsSync(directory) || !hasWrites(directory);
   const manifest = parseManifest(read(directory, currentOf(directory)));
   for (const [number, size] of manifest.tables) inspectTable(directory, number, size);
   return areLogsWhole(directory, manifest);
 }
+
+const hasWrites = (directory: string): boolean =>
+  readdirSync(directory).some((name) => /^\d+\.(log|ldb)$/.test(name));
 
 function currentOf(directory: string): string {
   const [, name] = /^(MANIFEST-\d+)\n$/.exec(read(directory, 'CURRENT').toString('latin1')) ?? [];
