@@ -90,7 +90,7 @@ describe.runIf(process.platform === 'linux')('a full disk', () => {
         try {
           const Item = { id: { S: String(id) }, text: { S: 'x'.repeat(777) } };
           await dynalite.run('PutItem', { TableName: 'items', Item });
-          console.log(id);
+          await new Promise((resolve) => process.stdout.write(id + '\\n', resolve));
           acknowledged++;
         } catch {
           await setTimeout(50);
