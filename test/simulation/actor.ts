@@ -31,6 +31,8 @@ interface Saved {
   readonly position: Position;
   /** What it had got by then. */
   readonly got: Position;
+  /** See `Reader`. */
+  readonly startedAt?: number;
 }
 interface SubscribeWish {
   readonly rewind?: Rewind;
@@ -161,6 +163,7 @@ export class Actor implements Tap {
       rewind,
       position: saved?.position,
       got: saved?.got,
+      startedAt: saved?.startedAt,
       connectionIds: this.#connectionIds,
     });
     this.readers.push(reader);
@@ -383,7 +386,7 @@ export class Actor implements Tap {
     live.reader.expectPosition(position);
     // What the application is not done with comes again.
     const isBehind = position.epoch !== got.epoch || position.offset < got.offset;
-    return { position, got: isBehind ? position : got };
+    return { position, got: isBehind ? position : got, startedAt: live.reader.startedAt };
   }
 
   /** Subscriptions to the pattern that the server has not refused. */

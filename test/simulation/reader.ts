@@ -14,6 +14,8 @@ interface ReaderOptions extends AudienceOptions {
   readonly position?: Position | undefined;
   /** What the application had got by then. */
   readonly got?: Position | undefined;
+  /** Where it had started. */
+  readonly startedAt?: number | undefined;
 }
 
 const KEY_WINDOW_MS = 5 * 60_000;
@@ -38,7 +40,7 @@ export class Reader {
   /** Everything up to here has been handed over, or is nothing that it should be. */
   #cursor: Position | undefined;
   /** Up to here its first answer replayed what there was: what was too old need not be among it. */
-  #startedAt = -1;
+  #startedAt: number;
   #hasEnded = false;
   readonly #audience: Audience;
   /** When each message was handed over last, and as what. */
@@ -52,7 +54,12 @@ export class Reader {
     this.#book = book;
     this.options = options;
     this.createdAtMs = world.scheduler.nowMs;
+    this.#startedAt = options.startedAt ?? -1;
     if (this.isOrdered) this.#cursor = options.got ?? options.position;
+  }
+
+  get startedAt(): number {
+    return this.#startedAt;
   }
 
   /** Where the application is. */
