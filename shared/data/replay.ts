@@ -192,20 +192,53 @@ interface Down {
 
 /** Entries from `from` downwards, as many as are wanted. */
 async function readDown(from: number, limits: DownLimits, view: View, deps: ReplayDeps): Promise<Down> {
-  const { found, below, top } = await collectDown(from, limits, view, deps);
-  const isWhole = below !== undefined;
-  const marks = [...(below ? [below] : []), ...found, ...markAbove(from, found, view)];
-  const holes = holesBetween(marks, view);
-  // Where an entry may have been deleted, what is left below does not follow on what is above.
-  const deleted = holes.findLast((hole) => !wasNeverWritten(hole, view, deps))?.offset ?? 0;
-  const isAbove = ({ offset }: Hole): boolean => offset > deleted;
-  const unwritten = holes.filter(isAbove);
-  if (found.length === 0 && from === view.head.offset && !isSettled(view, deps)) {
+  const { found, isWhole, top, deleted, unwritten } = await lookDown(from, limits, view, deps);
+  if (found.length === 0 && isBurst(from, view, deps)) {
     // What was allocated just now comes live, and nothing else is there.
     return { entries: [], newest: top ?? (unwritten[0] ? unwritten[0].offset - 1 : from), isWhole };
   }
+  const isAbove = ({ offset }: Hole): boolean => offset > deleted;
   const entries = inOrder([...found.filter(isAbove), ...(await settleAll(unwritten, view, deps))]);
   return { entries: newestOf(entries, limits.messages), newest: top ?? from, isWhole };
+}
+
+interface DownLook {
+  readonly found: readonly LogEntry[];
+  readonly isWhole: boolean;
+  readonly top: number | undefined;
+  /** Where an entry may have been deleted, what is left below does not follow on what is above. */
+  readonly deleted: number;
+  readonly unwritten: readonly Hole[];
+}
+
+/**
+ * Of what was allocated just now and is not written it may not be known that it was, and not deleted long ago: what is
+ * written in a moment says so.
+ */
+async function lookDown(from: number, limits: DownLimits, view: View, deps: ReplayDeps): Promise<DownLook> {
+  let look = await lookDownOnce(from, limits, view, deps);
+  for (const waitMs of SETTLE_WAITS_MS) {
+    if (look.deleted === 0 || look.unwritten.length === 0 || !isBurst(from, view, deps)) break;
+    await deps.wait(waitMs);
+    look = await lookDownOnce(from, limits, view, deps);
+  }
+  return look;
+}
+
+const isBurst = (from: number, view: View, deps: ReplayDeps): boolean =>
+  from === view.head.offset && !isSettled(view, deps);
+
+async function lookDownOnce(
+  from: number,
+  limits: DownLimits,
+  view: View,
+  deps: ReplayDeps,
+): Promise<DownLook> {
+  const { found, below, top } = await collectDown(from, limits, view, deps);
+  const holes = holesBetween([...(below ? [below] : []), ...found, ...markAbove(from, found, view)], view);
+  const deleted = holes.findLast((hole) => !wasNeverWritten(hole, view, deps))?.offset ?? 0;
+  const unwritten = holes.filter(({ offset }) => offset > deleted);
+  return { found, isWhole: below !== undefined, top, deleted, unwritten };
 }
 
 async function collectDown(

@@ -242,6 +242,24 @@ describe('a hole', () => {
     expect(shown(await newest(log, 1))).toEqual(['', 1]);
   });
 
+  it('that was allocated just now is waited for if it could have been deleted long ago', async () => {
+    const log = new TopicLog({ seconds: 60 });
+    await publish(log, 'old');
+    log.nowMs += MARGIN_MS + HOUR_MS;
+    log.tables.expire(log.nowMs);
+    for (let batch = 0; batch < 3; batch++) await leaveHoles(log, 2);
+    const view = await log.view();
+    const written = [3, 2, 5, 4]; // one in each moment
+    const writeNext = async () => {
+      const offset = written.shift();
+      if (offset === undefined) return;
+      const json = entryJson(log.draft(`m${offset}`).message, offset);
+      await log.logs().write(view.log, { offset, json, atMs: log.nowMs, previousAtMs: log.nowMs }, 60);
+    };
+    const page = await rewind(5, view, { ...log.reading(), wait: writeNext });
+    expect(shown(page)).toEqual(['m2 m3', 3]); // the others come live
+  });
+
   it.each([
     ['log that is', 0],
     ['entry below that is', 1],
