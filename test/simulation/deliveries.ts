@@ -91,7 +91,7 @@ export class Deliveries implements Watcher {
   readonly #subscribing = new Map<string, { readonly pattern: string; readonly atMs: number }>();
   /** By connection: messages that it is still to get. */
   readonly #owed = new Map<string, Map<MessageKey, Debt>>();
-  /** By name, when messages are too late. */
+  /** By name, when messages are too late, however often they were published. */
   readonly #expiries = new Map<string, number>();
   readonly #badEvents = new Set<string>();
   readonly #progress = new Map<Environment, Progress>();
@@ -193,7 +193,8 @@ export class Deliveries implements Watcher {
       const name = nameOf({ topic, messageId });
       if (this.#world.mode === 'upgrade' && !isLogged && this.#keys.has(name)) this.#loggedBefore.add(name);
       this.arrivals.set(name, (this.arrivals.get(name) ?? 0) + 1);
-      this.#expiries.set(name, expiresAtMs);
+      // Published again, it may be on the bus before the one that it repeats, by another clock.
+      this.#expiries.set(name, Math.max(expiresAtMs, this.#expiries.get(name) ?? -Infinity));
       getOrSet(this.#arrivedAtMs, name, () => this.#world.scheduler.nowMs);
       if (keepsHistory(namespaceOf(topic, this.#namespaces))) continue;
       this.#keys.set(name, name);
