@@ -83,6 +83,8 @@ const SHORT_LIVED_SHARE = 0.06;
 const ON_SHARE = 0.3;
 /** In a swarm a fault may be that much more likely than it usually is at most. */
 const SWARM_FACTOR = 4;
+/** A job that is sent and said not to be is there twice: where that is the rule they become more and more. */
+const MULTIPLIES: Fault = 'queueFails';
 /** In a swarm some faults come in bouts, with time to recover in between. */
 const BOUT_MS = [1_000, 3 * 60_000] as const;
 
@@ -130,7 +132,8 @@ export class Faults {
     const share = dice.next();
     for (const name of FAULT_NAMES) {
       if (!dice.chance(share)) continue;
-      this.#likely[name] = dice.scale(FAULTS[name] / 20, Math.min(1, SWARM_FACTOR * FAULTS[name]));
+      const most = name === MULTIPLIES ? FAULTS[name] : Math.min(1, SWARM_FACTOR * FAULTS[name]);
+      this.#likely[name] = dice.scale(FAULTS[name] / 20, most);
       if (dice.chance(0.5)) {
         this.#bouts.set(name, { everyMs: dice.scale(...BOUT_MS), share: dice.between(0.1, 0.9) });
       }
