@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Duration, Stage } from 'aws-cdk-lib';
+import { Duration, Names, Stage } from 'aws-cdk-lib';
 import { WebSocketApi, WebSocketStage } from 'aws-cdk-lib/aws-apigatewayv2';
 import { WebSocketLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations';
 import { EventBus, Rule } from 'aws-cdk-lib/aws-events';
@@ -26,6 +26,9 @@ type FunctionName = keyof ReturnType<typeof routesOf> | keyof ReturnType<typeof 
 
 /** The longest that API Gateway waits is 29 s; a route that takes 10 s is lost anyway. */
 const ROUTE_TIMEOUT = Duration.seconds(10);
+/** CloudFormation, AWS::Events::EventBus and AWS::ApiGatewayV2::Api. */
+const BUS_NAME_LENGTH_MAX = 256;
+const API_NAME_LENGTH_MAX = 128;
 const SWEEP_PERIOD = Duration.seconds(SWEEP_PERIOD_SECONDS);
 
 /**
@@ -55,9 +58,16 @@ export class Fanwire extends Construct {
     bundleServices(this.#bundle);
     this.tables = createTables(this);
     ({ queues: this.queues, deadLetterQueues: this.deadLetterQueues } = createQueues(this));
-    this.eventBus = new EventBus(this, 'Bus');
+    // An account may have several deployments of one app, and a bus is named by its deployment: the CDK's own name is the
+    // same in all of them.
+    const name = (lengthMax: number) =>
+      Names.uniqueResourceName(this, { maxLength: lengthMax, separator: '-', allowedSpecialCharacters: '-' });
+    this.eventBus = new EventBus(this, 'Bus', { eventBusName: name(BUS_NAME_LENGTH_MAX) });
     this.#sendPublicationsToIngest();
-    this.api = new WebSocketApi(this, 'Api', { routeSelectionExpression: '$request.body.action' });
+    this.api = new WebSocketApi(this, 'Api', {
+      apiName: name(API_NAME_LENGTH_MAX),
+      routeSelectionExpression: '$request.body.action',
+    });
     this.stage = new WebSocketStage(this, 'Stage', {
       webSocketApi: this.api,
       stageName: settings.stageName,

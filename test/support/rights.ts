@@ -31,6 +31,8 @@ const roleIn = (name: string): string => /^(?:Fanwire)?(\w+?)Role/.exec(name)?.[
 function resourceIn(text: string): string {
   const [, method] = /\/(\w+)\/@connections\//.exec(text) ?? [];
   if (method) return `${method} @connections`;
+  // It has a name of its own.
+  if (text.includes(':event-bus/')) return 'Bus';
   const [, name = text] = /Fanwire([A-Z][A-Za-z]+?)[0-9A-F]{8}/.exec(text) ?? [];
   const [index = ''] = /\/index\/\w+/.exec(text) ?? [];
   return name + index;
