@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Duration, Names, Stage } from 'aws-cdk-lib';
-import { WebSocketApi, WebSocketStage } from 'aws-cdk-lib/aws-apigatewayv2';
+import { type CfnStage, WebSocketApi, WebSocketStage } from 'aws-cdk-lib/aws-apigatewayv2';
 import { WebSocketLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations';
 import { EventBus, Rule } from 'aws-cdk-lib/aws-events';
 import { SqsQueue } from 'aws-cdk-lib/aws-events-targets';
@@ -12,6 +12,7 @@ import { LambdaInvoke } from 'aws-cdk-lib/aws-scheduler-targets';
 import { Construct } from 'constructs';
 import { SETTINGS_FILES, type SettingsFile, type Variable } from '../shared/lambda/variables.ts';
 import { PUBLISH_DETAIL_TYPE } from '../shared/protocol/publication.ts';
+import { makeInTurn } from './api.ts';
 import { bundleServices } from './bundle.ts';
 import { createQueues, type DeadLetterQueues, type Queues } from './queues.ts';
 import { type Route, routesOf } from './routes.ts';
@@ -83,6 +84,7 @@ export class Fanwire extends Construct {
       sweep: this.#addSweep(sweepOf(parts)),
     };
     this.#updateReadersFirst();
+    makeInTurn(this.api, this.stage.node.defaultChild as CfnStage);
   }
 
   /** Lets a back end publish: `events:PutEvents` on the bus, and nothing else. */

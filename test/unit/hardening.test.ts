@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { synthesised } from '../support/synthesised.ts';
+import { type Json, synthesised } from '../support/synthesised.ts';
 
 it('has names that tell two deployments of one app apart', () => {
   const [dev, live] = ['shop-dev', 'shop-live'].map((stackName) => {
@@ -8,4 +8,26 @@ it('has names that tell two deployments of one app apart', () => {
   });
   for (const name of dev ?? []) expect(name).toContain('shop-dev');
   for (const name of live ?? []) expect(name).toContain('shop-live');
+});
+
+/** All that a resource waits for, itself or through others. */
+function waitsFor(template: Json, id: string, found = new Set<string>()): Set<string> {
+  for (const other of [template.Resources[id].DependsOn ?? []].flat()) {
+    if (found.has(other)) continue;
+    found.add(other);
+    waitsFor(template, other, found);
+  }
+  return found;
+}
+
+it('changes one route of the API after the other, and the stage after all of them', () => {
+  const { template } = synthesised();
+  const json = template.toJSON();
+  const ids = Object.entries<Json>(json.Resources).flatMap(([id, { Type }]) =>
+    /^AWS::ApiGatewayV2::(Route|Integration|RouteResponse|Stage)$/.test(Type) ? [id] : [],
+  );
+  const numbers = ids.map((id) => ids.filter((other) => waitsFor(json, id).has(other)).length);
+  expect(numbers.sort((a, b) => a - b)).toEqual(ids.map((_, index) => index));
+  const [last] = ids.filter((id) => waitsFor(json, id).size === ids.length - 1);
+  expect(json.Resources[last as string].Type).toBe('AWS::ApiGatewayV2::Stage');
 });
