@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Duration, Names, Stage } from 'aws-cdk-lib';
-import { type CfnStage, WebSocketApi, WebSocketStage } from 'aws-cdk-lib/aws-apigatewayv2';
+import { Duration, Stage } from 'aws-cdk-lib';
+import type { DomainName, WebSocketApi, WebSocketStage } from 'aws-cdk-lib/aws-apigatewayv2';
 import { WebSocketLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations';
 import { EventBus, Rule } from 'aws-cdk-lib/aws-events';
 import { SqsQueue } from 'aws-cdk-lib/aws-events-targets';
@@ -12,13 +12,16 @@ import { LambdaInvoke } from 'aws-cdk-lib/aws-scheduler-targets';
 import { Construct } from 'constructs';
 import { SETTINGS_FILES, type SettingsFile, type Variable } from '../shared/lambda/variables.ts';
 import { PUBLISH_DETAIL_TYPE } from '../shared/protocol/publication.ts';
-import { makeInTurn } from './api.ts';
+import { createApi, deploymentName, finishApi } from './api.ts';
 import { bundleServices } from './bundle.ts';
+import { warnOfConcurrency } from './concurrency.ts';
+import { keyRights } from './keys.ts';
 import { createQueues, type DeadLetterQueues, type Queues } from './queues.ts';
+import { REMOVAL_POLICIES } from './removal.ts';
 import { type Route, routesOf } from './routes.ts';
 import { type Access, allow, Service, type ServiceProps } from './service.ts';
-import { completeSettings, type FanwireSettings } from './settings.ts';
-import { ROUTE_MEMORY_MB, SWEEP_PERIOD_SECONDS, WORKER_MEMORY_MB } from './sizes.ts';
+import { type CompleteSettings, completeSettings, type FanwireSettings } from './settings.ts';
+import { ROUTE_MEMORY_MB, SWEEP_PERIOD_SECONDS, SWEEPS_MAX, WORKER_MEMORY_MB } from './sizes.ts';
 import { createTables, type Tables } from './tables.ts';
 import { filesOf, type Parts, valuesOf } from './variables.ts';
 import { type QueueWorker, queueWorkersOf, sweepOf, WORKER_TIMEOUT } from './workers.ts';
@@ -27,9 +30,8 @@ type FunctionName = keyof ReturnType<typeof routesOf> | keyof ReturnType<typeof 
 
 /** The longest that API Gateway waits is 29 s; a route that takes 10 s is lost anyway. */
 const ROUTE_TIMEOUT = Duration.seconds(10);
-/** CloudFormation, AWS::Events::EventBus and AWS::ApiGatewayV2::Api. */
+/** CloudFormation, AWS::Events::EventBus. */
 const BUS_NAME_LENGTH_MAX = 256;
-const API_NAME_LENGTH_MAX = 128;
 const SWEEP_PERIOD = Duration.seconds(SWEEP_PERIOD_SECONDS);
 
 /**
@@ -39,6 +41,10 @@ const SWEEP_PERIOD = Duration.seconds(SWEEP_PERIOD_SECONDS);
 export class Fanwire extends Construct {
   readonly api: WebSocketApi;
   readonly stage: WebSocketStage;
+  /** What clients connect to. */
+  readonly url: string;
+  /** Where the DNS record of the setting `domain` has to lead. */
+  readonly domainName?: DomainName;
   /** Back ends publish with PutEvents on this bus: see `grantPublish`. */
   readonly eventBus: EventBus;
   /** Their items are described in `shared/data/tables.ts`. */
@@ -47,6 +53,7 @@ export class Fanwire extends Construct {
   /** Events that nothing could be made of, and posts that failed too often: worth an alarm. */
   readonly deadLetterQueues: DeadLetterQueues;
   readonly functions: Readonly<Record<FunctionName, LambdaFunction>>;
+  readonly #settings: CompleteSettings;
   readonly #bundle: string;
   readonly #values: Readonly<Record<Variable, string>>;
   readonly #files: Readonly<Record<SettingsFile, string>>;
@@ -57,34 +64,28 @@ export class Fanwire extends Construct {
     // Another Fanwire of the same app has other settings beside its code.
     this.#bundle = join(Stage.of(this)?.outdir ?? 'cdk.out', 'bundle', this.node.addr);
     bundleServices(this.#bundle);
-    this.tables = createTables(this);
-    ({ queues: this.queues, deadLetterQueues: this.deadLetterQueues } = createQueues(this));
-    // An account may have several deployments of one app, and a bus is named by its deployment: the CDK's own name is the
-    // same in all of them.
-    const name = (lengthMax: number) =>
-      Names.uniqueResourceName(this, { maxLength: lengthMax, separator: '-', allowedSpecialCharacters: '-' });
-    this.eventBus = new EventBus(this, 'Bus', { eventBusName: name(BUS_NAME_LENGTH_MAX) });
+    this.#settings = settings;
+    this.tables = createTables(this, settings);
+    ({ queues: this.queues, deadLetterQueues: this.deadLetterQueues } = createQueues(this, settings));
+    this.eventBus = new EventBus(this, 'Bus', { eventBusName: deploymentName(this, BUS_NAME_LENGTH_MAX) });
     this.#sendPublicationsToIngest();
-    this.api = new WebSocketApi(this, 'Api', {
-      apiName: name(API_NAME_LENGTH_MAX),
-      routeSelectionExpression: '$request.body.action',
-    });
-    this.stage = new WebSocketStage(this, 'Stage', {
-      webSocketApi: this.api,
-      stageName: settings.stageName,
-      autoDeploy: true,
-    });
+    const made = createApi(this, settings);
+    ({ api: this.api, stage: this.stage } = made);
+    if (made.domainName) this.domainName = made.domainName;
+    this.url = settings.domain ? `wss://${settings.domain.name}` : this.stage.url;
     const { tables, queues, deadLetterQueues, eventBus, api, stage } = this;
     const parts: Parts = { settings, tables, queues, deadLetterQueues, eventBus, api, stage };
     this.#values = valuesOf(parts);
     this.#files = filesOf(parts);
+    const routes = routesOf(parts);
     this.functions = {
-      ...mapValues(routesOf(parts), (route, name) => this.#addRoute(name, route)),
+      ...mapValues(routes, (route, name) => this.#addRoute(name, route)),
       ...mapValues(queueWorkersOf(parts), (worker, name) => this.#addQueueWorker(name, worker)),
       sweep: this.#addSweep(sweepOf(parts)),
     };
     this.#updateReadersFirst();
-    makeInTurn(this.api, this.stage.node.defaultChild as CfnStage);
+    finishApi(made, settings);
+    warnOfConcurrency(this, settings, Object.keys(routes).length);
   }
 
   /** Lets a back end publish: `events:PutEvents` on the bus, and nothing else. */
@@ -109,7 +110,12 @@ export class Fanwire extends Construct {
   }
 
   #addRoute(name: string, { id = capitalized(name), key, ...route }: Route): LambdaFunction {
-    const made = this.#addFunction(id, name, { ...route, timeout: ROUTE_TIMEOUT, memoryMb: ROUTE_MEMORY_MB });
+    const made = this.#addFunction(id, name, {
+      ...route,
+      timeout: ROUTE_TIMEOUT,
+      memoryMb: ROUTE_MEMORY_MB,
+      reservedConcurrency: this.#settings.reservedConcurrency.routes,
+    });
     this.api.addRoute(key, {
       integration: new WebSocketLambdaIntegration(`${id}Integration`, made.function),
       returnResponse: !['$connect', '$disconnect'].includes(key),
@@ -130,6 +136,9 @@ export class Fanwire extends Construct {
       rights: [allow(take, ...sources.map(({ queue }) => queue.queueArn)), ...rights],
       timeout: WORKER_TIMEOUT,
       memoryMb: WORKER_MEMORY_MB,
+      reservedConcurrency: this.#reservedForWorker(
+        sources.reduce((workers, { workersMax }) => workers + workersMax, 0),
+      ),
       // What a job could not do is a job for the next worker: that comes back more often than Lambda would let it.
       recursiveLoop: RecursiveLoop.ALLOW,
     });
@@ -151,6 +160,7 @@ export class Fanwire extends Construct {
       ...access,
       timeout: WORKER_TIMEOUT,
       memoryMb: ROUTE_MEMORY_MB,
+      reservedConcurrency: this.#reservedForWorker(SWEEPS_MAX),
     });
     new Schedule(this, 'SweepSchedule', {
       schedule: ScheduleExpression.rate(SWEEP_PERIOD),
@@ -160,7 +170,12 @@ export class Fanwire extends Construct {
     return made.function;
   }
 
-  #addFunction(id: string, service: string, { reads, ...props }: FunctionProps): Service {
+  /** No fewer than its queues may have run: what they hand out to a worker that cannot begin counts as received. */
+  #reservedForWorker(workersMax: number): number | undefined {
+    return this.#settings.reservedConcurrency.workers ? workersMax : undefined;
+  }
+
+  #addFunction(id: string, service: string, { reads, rights, ...props }: FunctionProps): Service {
     const environment: Partial<Record<Variable, string>> = {};
     for (const name of reads) {
       if (isFile(name)) {
@@ -169,11 +184,20 @@ export class Fanwire extends Construct {
         environment[name] = this.#values[name];
       }
     }
-    return new Service(this, id, { bundle: this.#bundle, service, environment, ...props });
+    const { encryptionKey, removal } = this.#settings;
+    return new Service(this, id, {
+      bundle: this.#bundle,
+      service,
+      environment,
+      rights: [...rights, ...keyRights(encryptionKey, rights)],
+      removalPolicy: REMOVAL_POLICIES[removal],
+      ...props,
+    });
   }
 }
 
-type FunctionProps = Access & Pick<ServiceProps, 'timeout' | 'memoryMb' | 'recursiveLoop'>;
+type FunctionProps = Access &
+  Pick<ServiceProps, 'timeout' | 'memoryMb' | 'recursiveLoop' | 'reservedConcurrency'>;
 
 const isFile = (name: Variable | SettingsFile): name is SettingsFile => name in SETTINGS_FILES;
 

@@ -1,6 +1,8 @@
 import { Duration } from 'aws-cdk-lib';
 import { Queue, QueueEncryption, type QueueProps } from 'aws-cdk-lib/aws-sqs';
 import type { Construct } from 'constructs';
+import { REMOVAL_POLICIES } from './removal.ts';
+import type { CompleteSettings } from './settings.ts';
 import { SLOW_BATCHING_WINDOW, WORKER_TIMEOUT } from './workers.ts';
 
 /** `ingest` holds what was published, `delivery` what is to be posted, `slow` what is to be to connections that hang. */
@@ -18,16 +20,25 @@ const visibilityTimeout = (batchingWindow = Duration.seconds(0)): Duration =>
 const RECEIVE_COUNT_MAX = 15;
 
 /** The queues that workers take from, and for each the one that gets what could not be worked on. */
-export function createQueues(scope: Construct): {
-  readonly queues: Queues;
-  readonly deadLetterQueues: DeadLetterQueues;
-} {
+export function createQueues(
+  scope: Construct,
+  { encryptionKey, removal }: CompleteSettings,
+): { readonly queues: Queues; readonly deadLetterQueues: DeadLetterQueues } {
+  const create = (id: string, props: QueueProps): Queue =>
+    new Queue(scope, id, {
+      ...(encryptionKey
+        ? { encryption: QueueEncryption.KMS, encryptionMasterKey: encryptionKey }
+        : { encryption: QueueEncryption.SQS_MANAGED }),
+      enforceSSL: true,
+      ...props,
+    });
+  const letters = { retentionPeriod: Duration.days(14), removalPolicy: REMOVAL_POLICIES[removal] };
   const deadLetterQueues = {
-    ingest: createQueue(scope, 'IngestDeadLetters', { retentionPeriod: Duration.days(14) }),
-    delivery: createQueue(scope, 'DeliveryDeadLetters', { retentionPeriod: Duration.days(14) }),
+    ingest: create('IngestDeadLetters', letters),
+    delivery: create('DeliveryDeadLetters', letters),
   };
   const work = (id: string, queue: Queue, batchingWindow?: Duration): Queue =>
-    createQueue(scope, id, {
+    create(id, {
       visibilityTimeout: visibilityTimeout(batchingWindow),
       deadLetterQueue: { queue, maxReceiveCount: RECEIVE_COUNT_MAX },
     });
@@ -38,6 +49,3 @@ export function createQueues(scope: Construct): {
   };
   return { queues, deadLetterQueues };
 }
-
-const createQueue = (scope: Construct, id: string, props: QueueProps): Queue =>
-  new Queue(scope, id, { encryption: QueueEncryption.SQS_MANAGED, enforceSSL: true, ...props });

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { type Duration, RemovalPolicy } from 'aws-cdk-lib';
+import type { Duration, RemovalPolicy } from 'aws-cdk-lib';
 import { PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import {
   Architecture,
@@ -13,7 +13,7 @@ import { Construct } from 'constructs';
 import type { SettingsFile, Variable } from '../shared/lambda/variables.ts';
 
 /** Actions, and the ARNs of what they may be done with. */
-interface Right {
+export interface Right {
   readonly actions: readonly string[];
   readonly resources: readonly string[];
 }
@@ -41,6 +41,10 @@ export interface ServiceProps {
   readonly rights: readonly Right[];
   /** Whether Lambda ends a chain of some 16 invocations that comes back to this one: by default it does. */
   readonly recursiveLoop?: RecursiveLoop;
+  /** How many run at the most, set apart for this function. */
+  readonly reservedConcurrency?: number | undefined;
+  /** Of its log group. */
+  readonly removalPolicy: RemovalPolicy;
 }
 
 /** A Lambda with a role of its own, which holds its rights and the one to write to its own log group. */
@@ -51,7 +55,7 @@ export class Service extends Construct {
     super(scope, id);
     const logGroup = new LogGroup(this, 'Log', {
       retention: RetentionDays.ONE_MONTH,
-      removalPolicy: RemovalPolicy.DESTROY,
+      removalPolicy: props.removalPolicy,
     });
     const role = new Role(this, 'Role', { assumedBy: new ServicePrincipal('lambda.amazonaws.com') });
     const writeLog = allow(['logs:CreateLogStream', 'logs:PutLogEvents'], logGroup.logGroupArn);
@@ -69,6 +73,7 @@ export class Service extends Construct {
       memorySize: props.memoryMb,
       environment: props.environment,
       ...(props.recursiveLoop && { recursiveLoop: props.recursiveLoop }),
+      ...(props.reservedConcurrency && { reservedConcurrentExecutions: props.reservedConcurrency }),
     });
   }
 }

@@ -1,9 +1,10 @@
 import { TRANSPORTS, type TransportName } from '../shared/aws/transports.ts';
 import type { Namespaces } from '../shared/protocol/namespaces.ts';
 import { completeNamespaces, type NamespacesSettings } from './namespaces.ts';
+import { completeOperation, type Operation, type OperationSettings } from './presets.ts';
 
 /** What users of the construct may set; everything has a default. */
-export interface FanwireSettings {
+export interface FanwireSettings extends OperationSettings {
   /** Stage of the WebSocket API, and so the path of its URL. */
   readonly stageName?: string;
   /** Subscriptions that one connection may have at the same time. */
@@ -39,9 +40,8 @@ export interface FanwireSettings {
    */
   readonly rolloverAfterSeconds?: number;
 }
-export type CompleteSettings = Required<Omit<FanwireSettings, 'namespaces'>> & {
-  readonly namespaces: Namespaces;
-};
+type Limits = Required<Omit<FanwireSettings, 'namespaces' | keyof OperationSettings>>;
+export type CompleteSettings = Limits & Operation & { readonly namespaces: Namespaces };
 
 /**
  * Posts to this many take an eighth of a second of the budget. With more a worker would be busy for long; with fewer
@@ -50,7 +50,7 @@ export type CompleteSettings = Required<Omit<FanwireSettings, 'namespaces'>> & {
 const INLINE_SUBSCRIBERS_MAX = 1_000;
 
 /** What holds where a user sets nothing. */
-export const DEFAULTS: Required<Omit<FanwireSettings, 'namespaces'>> = {
+export const DEFAULTS: Limits = {
   stageName: 'prod',
   subscriptionsPerConnectionMax: 100,
   inlineSubscribersMax: INLINE_SUBSCRIBERS_MAX,
@@ -66,10 +66,7 @@ export const DEFAULTS: Required<Omit<FanwireSettings, 'namespaces'>> = {
 };
 
 /** The bounds within which the workers keep to their timeout and a connection's item to its 400 KB. */
-const BOUNDS: Record<
-  keyof Omit<FanwireSettings, 'stageName' | 'transport' | 'namespaces'>,
-  readonly [number, number]
-> = {
+const BOUNDS: Record<keyof Omit<Limits, 'stageName' | 'transport'>, readonly [number, number]> = {
   subscriptionsPerConnectionMax: [1, 1_000],
   inlineSubscribersMax: [1, 1_000],
   subscribersPerShardMax: [10, 10_000],
@@ -88,7 +85,9 @@ const BOUNDS: Record<
 /** Fills in the defaults, or throws one error that names every setting that is out of bounds. */
 export function completeSettings(given: FanwireSettings): CompleteSettings {
   const { namespaces, problems: namespaceProblems } = completeNamespaces(given.namespaces ?? {});
-  const settings = { ...DEFAULTS, ...given, namespaces };
+  const histories = Object.values(namespaces).map(({ history }) => history?.seconds ?? 0);
+  const { operation, problems: operationProblems } = completeOperation(given, Math.max(...histories));
+  const settings = { ...DEFAULTS, ...given, ...operation, namespaces };
   const problems = Object.entries(BOUNDS).flatMap(([name, [min, max]]) => {
     const value = settings[name as keyof typeof BOUNDS];
     const fits = Number.isInteger(value) && value >= min && value <= max;
@@ -100,7 +99,7 @@ export function completeSettings(given: FanwireSettings): CompleteSettings {
   if (!TRANSPORTS.includes(settings.transport)) {
     problems.push(`expected transport to be one of ${TRANSPORTS.join(', ')}, got ${settings.transport}`);
   }
-  problems.push(...namespaceProblems);
+  problems.push(...operationProblems, ...namespaceProblems);
   if (problems.length > 0) throw new Error(`Bad Fanwire settings: ${problems.join('; ')}`);
   return settings;
 }

@@ -1,5 +1,13 @@
 import { RemovalPolicy } from 'aws-cdk-lib';
-import { type Attribute, AttributeType, BillingMode, ProjectionType, Table } from 'aws-cdk-lib/aws-dynamodb';
+import {
+  type Attribute,
+  AttributeType,
+  BillingMode,
+  ProjectionType,
+  Table,
+  TableEncryption,
+  type TableProps,
+} from 'aws-cdk-lib/aws-dynamodb';
 import type { Construct } from 'constructs';
 import {
   type Keys,
@@ -8,24 +16,46 @@ import {
   type TableName,
   TTL_ATTRIBUTE,
 } from '../shared/data/tables.ts';
+import { REMOVAL_POLICIES } from './removal.ts';
+import type { CompleteSettings } from './settings.ts';
 
 export type Tables = Readonly<Record<TableName, Table>>;
 
-/** The tables of the data model. An update that changed an id would replace the table. */
-export const createTables = (scope: Construct): Tables => ({
-  connections: createTable(scope, 'Connections', TABLES.connections),
-  subscriptions: createTable(scope, 'Subscriptions', TABLES.subscriptions),
-  topics: createTable(scope, 'Topics', TABLES.topics),
-  messages: createTable(scope, 'Messages', TABLES.messages),
-});
+/**
+ * The tables of the data model. An update that changed an id would replace the table. Connections and subscriptions live
+ * for 2 hours and are nothing without each other, so only topics and their messages are worth keeping.
+ */
+export function createTables(scope: Construct, settings: CompleteSettings): Tables {
+  const { encryptionKey, pointInTimeRecovery, deletionProtection, removal } = settings;
+  const all = encryptionKey && { encryption: TableEncryption.CUSTOMER_MANAGED, encryptionKey };
+  const passing = { ...all, removalPolicy: RemovalPolicy.DESTROY };
+  const kept = {
+    ...all,
+    removalPolicy: REMOVAL_POLICIES[removal],
+    deletionProtection,
+    ...(pointInTimeRecovery && {
+      pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: pointInTimeRecovery },
+    }),
+  };
+  return {
+    connections: createTable(scope, 'Connections', TABLES.connections, passing),
+    subscriptions: createTable(scope, 'Subscriptions', TABLES.subscriptions, passing),
+    topics: createTable(scope, 'Topics', TABLES.topics, kept),
+    messages: createTable(scope, 'Messages', TABLES.messages, kept),
+  };
+}
 
-function createTable(scope: Construct, id: string, { keys, indexes = {} }: TableDefinition): Table {
+function createTable(
+  scope: Construct,
+  id: string,
+  { keys, indexes = {} }: TableDefinition,
+  options: Partial<TableProps>,
+): Table {
   const table = new Table(scope, id, {
     ...keySchema(keys),
     billingMode: BillingMode.PAY_PER_REQUEST,
     timeToLiveAttribute: TTL_ATTRIBUTE,
-    // Nothing in them is kept for long: connections live 2 hours, and a history is no archive.
-    removalPolicy: RemovalPolicy.DESTROY,
+    ...options,
   });
   for (const [indexName, index] of Object.entries(indexes)) {
     table.addGlobalSecondaryIndex({

@@ -1,0 +1,247 @@
+import { Annotations, Match } from 'aws-cdk-lib/assertions';
+import { Certificate } from 'aws-cdk-lib/aws-certificatemanager';
+import { Key } from 'aws-cdk-lib/aws-kms';
+import { describe, expect, it } from 'vitest';
+import { completeSettings, type FanwireSettings } from '../../infra/settings.ts';
+import { type Json, synthesised } from '../support/synthesised.ts';
+
+const history = (seconds: number): FanwireSettings => ({
+  namespaces: { chat: { history: { messages: 100, seconds } } },
+});
+const DAY_SECONDS = 86_400;
+
+const sandbox = synthesised(history(7 * DAY_SECONDS));
+const production = synthesised({ preset: 'production', ...history(DAY_SECONDS + 1) });
+/** With everything that has no default. */
+const full = synthesised((stack) => ({
+  preset: 'production',
+  accountConcurrency: 1_000,
+  throttle: { ratePerSecond: 10, burst: 20, routes: { $connect: { ratePerSecond: 1, burst: 2 } } },
+  reservedConcurrency: { routes: 7 },
+  accessLogs: { retentionDays: 365 },
+  ipAddressType: 'dualstack',
+  encryptionKey: new Key(stack, 'Key'),
+  domain: {
+    name: 'push.example.com',
+    certificate: Certificate.fromCertificateArn(
+      stack,
+      'Certificate',
+      'arn:aws:acm:eu-west-1:000000000000:certificate/1',
+    ),
+  },
+}));
+
+const nameOf = (id: string): string => id.replace(/^Fanwire|(Function)?[0-9A-F]{8}$/g, '');
+type Synthesised = typeof sandbox;
+/** A property of every resource of a type, by the names that resources have in the construct. */
+const each = ({ resources }: Synthesised, type: string, property: (of: Json) => unknown): Json =>
+  Object.fromEntries(resources(type).map((resource) => [nameOf(resource.id), property(resource)]));
+const stageOf = ({ resources }: Synthesised): Json => resources('AWS::ApiGatewayV2::Stage')[0];
+const reservedOf = (of: Synthesised): Json =>
+  each(of, 'AWS::Lambda::Function', (each) => each.ReservedConcurrentExecutions);
+
+describe('the sandbox', () => {
+  it('is what there is without a preset', () => {
+    expect(completeSettings({})).toEqual(completeSettings({ preset: 'sandbox' }));
+  });
+
+  it('leaves nothing behind, and keeps no backups', () => {
+    const all = Object.values<Json>(sandbox.template.toJSON().Resources);
+    expect(all.filter(({ DeletionPolicy = 'Delete' }) => DeletionPolicy !== 'Delete')).toEqual([]);
+    expect(JSON.stringify(all)).not.toMatch(/"(PointInTimeRecoveryEnabled|DeletionProtectionEnabled)":true/);
+  });
+
+  it('throttles, reserves and logs nothing', () => {
+    const { DefaultRouteSettings, RouteSettings, AccessLogSettings } = stageOf(sandbox);
+    expect([DefaultRouteSettings, RouteSettings, AccessLogSettings]).toEqual([
+      undefined,
+      undefined,
+      undefined,
+    ]);
+    expect(new Set(Object.values(reservedOf(sandbox)))).toEqual(new Set([undefined]));
+  });
+});
+
+describe('production', () => {
+  it('throttles what clients send', () => {
+    const { DefaultRouteSettings, RouteSettings } = stageOf(production);
+    expect(DefaultRouteSettings).toEqual({ ThrottlingRateLimit: 1_000, ThrottlingBurstLimit: 1_000 });
+    expect(RouteSettings).toEqual({ ping: { ThrottlingRateLimit: 2_000, ThrottlingBurstLimit: 2_000 } });
+  });
+
+  it('reserves for each worker what its queues may have run, and nothing for routes', () => {
+    const { Fanout, Deliver, Sweep, ...routes } = reservedOf(production);
+    expect({ Fanout, Deliver, Sweep }).toEqual({ Fanout: 50, Deliver: 12, Sweep: 2 });
+    expect(new Set(Object.values(routes))).toEqual(new Set([undefined]));
+  });
+
+  it('logs nothing that a client has written', () => {
+    const { AccessLogSettings } = stageOf(production);
+    const names = Object.values<string>(JSON.parse(AccessLogSettings.Format));
+    expect(names).toContain('$context.requestId');
+    for (const name of names) expect(name).toMatch(/^\$context\.[\w.]+$/);
+    expect(AccessLogSettings.Format).not.toMatch(
+      /header|query|path|input|body|error\.message|userAgent|token/i,
+    );
+    const [group, ...others] = production
+      .resources('AWS::Logs::LogGroup')
+      .filter(({ id }) => id.startsWith('FanwireAccessLog'));
+    expect([group.RetentionInDays, others]).toEqual([30, []]);
+    expect(JSON.stringify(AccessLogSettings.DestinationArn)).toContain(group.id);
+  });
+
+  it('can bring back topics with a history of more than a day, and keeps them from being deleted', () => {
+    const kept = (of: Synthesised) =>
+      each(of, 'AWS::DynamoDB::Table', (table) => [
+        table.PointInTimeRecoverySpecification?.PointInTimeRecoveryEnabled ?? false,
+        table.DeletionProtectionEnabled ?? false,
+      ]);
+    const passing = { Connections: [false, false], Subscriptions: [false, false] };
+    expect(kept(production)).toEqual({ ...passing, Topics: [true, true], Messages: [true, true] });
+    expect(kept(full)).toEqual({ ...passing, Topics: [false, false], Messages: [false, false] });
+    expect(completeSettings({ preset: 'production', ...history(DAY_SECONDS) })).toMatchObject({
+      pointInTimeRecovery: false,
+      deletionProtection: false,
+    });
+  });
+
+  it('leaves behind what tells of what was, unless its first deployment fails', () => {
+    const policies = Object.entries<Json>(production.template.toJSON().Resources)
+      .filter(([, { DeletionPolicy = 'Delete' }]) => DeletionPolicy !== 'Delete')
+      .map(([id, { DeletionPolicy }]) => [nameOf(id).replace(/.*Log$/, 'Log'), DeletionPolicy]);
+    expect(Object.fromEntries(policies)).toEqual(
+      Object.fromEntries(
+        ['Topics', 'Messages', 'IngestDeadLetters', 'DeliveryDeadLetters', 'Log'].map((name) => [
+          name,
+          'RetainExceptOnCreate',
+        ]),
+      ),
+    );
+    expect(policies.filter(([name]) => name === 'Log')).toHaveLength(
+      production.resources('AWS::Logs::LogGroup').length,
+    );
+  });
+});
+
+describe('settings', () => {
+  it('go before the preset', () => {
+    const settings = completeSettings({
+      preset: 'production',
+      ...history(7 * DAY_SECONDS),
+      ...{ throttle: false, accessLogs: false, removal: 'destroy', deletionProtection: false },
+      reservedConcurrency: { routes: 5 },
+    });
+    expect(settings).toMatchObject({
+      ...{ throttle: false, accessLogs: false, removal: 'destroy' },
+      ...{ deletionProtection: false, pointInTimeRecovery: true },
+      reservedConcurrency: { workers: true, routes: 5 },
+    });
+  });
+
+  it('throttle each route, and reserve for each', () => {
+    const { DefaultRouteSettings, RouteSettings } = stageOf(full);
+    expect(DefaultRouteSettings).toEqual({ ThrottlingRateLimit: 10, ThrottlingBurstLimit: 20 });
+    expect(RouteSettings).toEqual({ $connect: { ThrottlingRateLimit: 1, ThrottlingBurstLimit: 2 } });
+    const { Fanout, Deliver, Sweep, ...routes } = reservedOf(full);
+    expect([Fanout, Deliver, Sweep]).toEqual([50, 12, 2]);
+    expect(new Set(Object.values(routes))).toEqual(new Set([7]));
+  });
+
+  it('lead a name of your own to the stage, and let clients come with IPv6', () => {
+    const [domain] = full.resources('AWS::ApiGatewayV2::DomainName');
+    const [mapping] = full.resources('AWS::ApiGatewayV2::ApiMapping');
+    const [api] = full.resources('AWS::ApiGatewayV2::Api');
+    expect(full.fanwire.url).toBe('wss://push.example.com');
+    expect(domain).toMatchObject({
+      DomainName: 'push.example.com',
+      DomainNameConfigurations: [{ EndpointType: 'REGIONAL', IpAddressType: 'dualstack' }],
+    });
+    expect(mapping).toMatchObject({
+      ...{ ApiId: { Ref: api.id }, DomainName: { Ref: domain.id }, Stage: 'prod' },
+      DependsOn: expect.arrayContaining([stageOf(full).id]),
+    });
+    expect(api).toMatchObject({ IpAddressType: 'dualstack' });
+    expect(JSON.stringify(full.resources('AWS::Lambda::Function'))).not.toContain('push.example.com');
+  });
+
+  it('encrypt tables and queues with a key, and let exactly their users use it', () => {
+    const [key] = full.resources('AWS::KMS::Key');
+    const arn = { 'Fn::GetAtt': [key.id, 'Arn'] };
+    for (const { SSESpecification } of full.resources('AWS::DynamoDB::Table')) {
+      expect(SSESpecification).toEqual({ SSEEnabled: true, SSEType: 'KMS', KMSMasterKeyId: arn });
+    }
+    for (const { KmsMasterKeyId } of full.resources('AWS::SQS::Queue')) expect(KmsMasterKeyId).toEqual(arn);
+    const mayUseKey = full.resources('AWS::IAM::Policy').flatMap(({ id, PolicyDocument }) => {
+      const statements = PolicyDocument.Statement.filter(({ Action }: Json) => /kms:/.test(`${Action}`));
+      for (const { Resource } of statements) expect(Resource).toEqual(arn);
+      return statements.map(() => id.replace(/^Fanwire|RoleDefaultPolicy.*$/g, ''));
+    });
+    const users = full
+      .resources('AWS::IAM::Policy')
+      .flatMap(({ id, PolicyDocument }) =>
+        /"(dynamodb|sqs):/.test(JSON.stringify(PolicyDocument))
+          ? [id.replace(/^Fanwire|RoleDefaultPolicy.*$/g, '')]
+          : [],
+      );
+    expect(mayUseKey.sort()).toEqual(users.sort());
+    expect(users).not.toContain('Send');
+    const bus = key.KeyPolicy.Statement.find(({ Principal }: Json) => Principal.Service);
+    expect(bus).toMatchObject({ Effect: 'Allow', Principal: { Service: 'events.amazonaws.com' } });
+    expect(bus.Action).toEqual(expect.arrayContaining(['kms:Decrypt', 'kms:GenerateDataKey*']));
+  });
+
+  it('that are out of bounds are all named', () => {
+    expect(() =>
+      completeSettings({
+        preset: 'prod' as never,
+        throttle: {
+          ratePerSecond: 0,
+          burst: 1.5,
+          routes: { publish: { ratePerSecond: 2_000_000, burst: 1 } },
+        },
+        reservedConcurrency: { routes: 0 },
+        accountConcurrency: 9,
+        accessLogs: { retentionDays: 31 },
+        removal: 'snapshot' as never,
+        ipAddressType: 'ipv6' as never,
+        domain: { name: 'wss://push.example.com', certificate: undefined as never },
+      }),
+    ).toThrow(
+      'Bad Fanwire settings: expected preset to be one of sandbox, production, got prod; ' +
+        'expected throttle.ratePerSecond to be a whole number from 1 to 1000000, got 0; ' +
+        'expected throttle.burst to be a whole number from 1 to 1000000, got 1.5; ' +
+        'expected throttle.routes.publish.ratePerSecond to be a whole number from 1 to 1000000, got 2000000; ' +
+        'expected reservedConcurrency.routes to be a whole number from 1 to 1000, got 0; ' +
+        'expected accountConcurrency to be a whole number from 10 to 1000000, got 9; ' +
+        'expected accessLogs.retentionDays to be one of 1, 3, 5,',
+    );
+    const throttle = { ratePerSecond: 1, burst: 1, routes: { shout: { ratePerSecond: 1, burst: 1 } } };
+    expect(() => synthesised({ throttle })).toThrow(
+      /expected throttle\.routes to name routes \(.*\), got shout/,
+    );
+  });
+});
+
+describe('the warning of an account that is too small', () => {
+  const warningsOf = ({ stack }: Synthesised): string[] =>
+    Annotations.fromStack(stack)
+      .findWarning('*', Match.stringLikeRegexp('concurren'))
+      .map(({ entry }) => String(entry.data));
+
+  it('comes in production if its quota is not known', () => {
+    expect(warningsOf(production)).toEqual([expect.stringContaining('take up to 64')]);
+    expect([...warningsOf(sandbox), ...warningsOf(full)]).toEqual([]);
+  });
+
+  it('comes if what is reserved leaves Lambda less than it keeps', () => {
+    const small = synthesised({ preset: 'production', accountConcurrency: 163 });
+    expect(warningsOf(small)).toEqual([expect.stringContaining('has 163 fails')]);
+  });
+
+  it('comes if workers could take all of it', () => {
+    expect(warningsOf(synthesised({ accountConcurrency: 64 }))).toEqual([
+      expect.stringContaining('nobody can connect'),
+    ]);
+    expect(warningsOf(synthesised({ accountConcurrency: 65 }))).toEqual([]);
+  });
+});
