@@ -7,6 +7,7 @@ import { busGrants, eventBridgeTypes } from './eventbridge/resources.ts';
 import { events } from './eventbridge/rights.ts';
 import type { GuardedService } from './http/rights.ts';
 import { iamTypes } from './iam/resources.ts';
+import { kmsTypes } from './kms/resources.ts';
 import { functionGrants, lambdaTypes } from './lambda/resources.ts';
 import type { Grant } from './policy/grant.ts';
 import { schedulerTypes } from './scheduler/resources.ts';
@@ -23,6 +24,7 @@ export const resourceTypes: ResourceTypes = {
   ...dynamodbTypes,
   ...eventBridgeTypes,
   ...iamTypes,
+  ...kmsTypes,
   ...lambdaTypes,
   ...schedulerTypes,
   ...sqsTypes,

@@ -1,5 +1,5 @@
 import type { Account } from '../account.ts';
-import { type Facts, identified, named, nameOf } from '../stack/naming.ts';
+import { arnOf, type Facts, identified, named, nameOf } from '../stack/naming.ts';
 import type { ResourceTypes } from '../stack/resource-types.ts';
 import {
   everyMatching,
@@ -24,6 +24,9 @@ const proxied = ignored('It has no effect on AWS_PROXY integrations.');
 /** The host at which AWS serves an API. */
 const apiHost = ({ name, region }: Facts): string => `${name}.execute-api.${region}.amazonaws.com`;
 
+/** A name of one's own leads nowhere here. */
+const unnamed = ignored('The API is at the local endpoint, whatever its names.');
+
 /** What CloudFormation has of API Gateway's WebSocket APIs. */
 export const apiGatewayTypes: ResourceTypes = {
   'AWS::ApiGatewayV2::Api': {
@@ -44,6 +47,10 @@ export const apiGatewayTypes: ResourceTypes = {
       host: apiHost,
     },
   },
+  'AWS::ApiGatewayV2::ApiMapping': {
+    rules: { ApiId: unnamed, ApiMappingKey: unnamed, DomainName: unnamed, Stage: unnamed },
+    naming: { ...identified(6), attributes: { ApiMappingId: nameOf } },
+  },
   'AWS::ApiGatewayV2::Authorizer': {
     rules: {
       ApiId: honoured,
@@ -60,6 +67,23 @@ export const apiGatewayTypes: ResourceTypes = {
       EnableSimpleResponses: only(false, 'Authorizers of WebSocket APIs answer with policies.'),
     },
     naming: { ...identified(6), attributes: { AuthorizerId: nameOf } },
+  },
+  'AWS::ApiGatewayV2::DomainName': {
+    rules: {
+      ...tags,
+      DomainName: unnamed,
+      DomainNameConfigurations: unnamed,
+      MutualTlsAuthentication: unsupported('There is no TLS here, so no certificates of clients.'),
+    },
+    naming: {
+      ...named('DomainName', 253),
+      arn: ({ name, region }) => `arn:aws:apigateway:${region}::/domainnames/${name}`,
+      attributes: {
+        DomainNameArn: arnOf,
+        RegionalDomainName: (domain) => `d-${domain.name}.execute-api.${domain.region}.amazonaws.com`,
+        RegionalHostedZoneId: () => 'Z00000000000000000000',
+      },
+    },
   },
   'AWS::ApiGatewayV2::Integration': {
     rules: {
