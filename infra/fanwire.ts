@@ -12,6 +12,7 @@ import { LambdaInvoke } from 'aws-cdk-lib/aws-scheduler-targets';
 import { Construct } from 'constructs';
 import { SETTINGS_FILES, type SettingsFile, type Variable } from '../shared/lambda/variables.ts';
 import { PUBLISH_DETAIL_TYPE } from '../shared/protocol/publication.ts';
+import { acknowledge } from './acknowledged.ts';
 import { createApi, deploymentName, finishApi } from './api.ts';
 import { bundleServices } from './bundle.ts';
 import { warnOfConcurrency } from './concurrency.ts';
@@ -85,6 +86,7 @@ export class Fanwire extends Construct {
     };
     this.#updateReadersFirst();
     finishApi(made, settings);
+    acknowledge(this, settings);
     warnOfConcurrency(this, settings, Object.keys(routes).length);
   }
 

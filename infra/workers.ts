@@ -113,5 +113,5 @@ export const sweepOf = (parts: Pick<Parts, 'tables' | 'api' | 'stage'>): Access 
   ],
 });
 
-const connectionsArn = (method: string, { api, stage }: Pick<Parts, 'api' | 'stage'>): string =>
+export const connectionsArn = (method: string, { api, stage }: Pick<Parts, 'api' | 'stage'>): string =>
   api.arnForExecuteApiV2(`${method}/@connections/*`, stage.stageName);
