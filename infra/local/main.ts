@@ -5,6 +5,7 @@ import { stop as stopCompiler } from 'esbuild';
 import { loadPage } from '../web/files.ts';
 import { UNLIMITED } from './apigateway/throttle.ts';
 import { liftBudget } from './fanwire/budget.ts';
+import { parseOrigin } from './http/origins.ts';
 import type { LatencyOptions } from './latency/latencies.ts';
 import { isProfileName, PROFILES } from './latency/profiles.ts';
 import { toTerminalLine } from './log.ts';
@@ -24,6 +25,7 @@ const USAGE = `npm start -- [options]
   --data DIR          where state is kept (.fanwire)
   --ephemeral         keep no state
   --app FILE          CDK app to run (infra/app.ts)
+  --allow-origin URL  let pages of another origin, or another Host, in (https://app.example.com); may be repeated
   --ready-file FILE   there while everything serves: JSON with URLs, names and credentials
   --faults            let PUT /_fanwire/faults make things go wrong
   --latency aws[:N]   everything takes as long as on AWS; N is the seed of its dice (1)
@@ -41,6 +43,7 @@ function parse() {
         data: { type: 'string', default: '.fanwire' },
         ephemeral: { type: 'boolean', default: false },
         app: { type: 'string', default: join(import.meta.dirname, '../app.ts') },
+        'allow-origin': { type: 'string', multiple: true, default: [] },
         'ready-file': { type: 'string' },
         faults: { type: 'boolean', default: false },
         latency: { type: 'string' },
@@ -70,9 +73,17 @@ function parseLatency(text: string): LatencyOptions {
   return { profile, seed: Number(seed) };
 }
 
+/** As an option has it; not as a URL, whose path would be ignored. */
+function parseAllowedOrigin(text: string): string {
+  const origin = parseOrigin(text);
+  if (origin !== undefined) return origin;
+  fail(`expected --allow-origin to be an origin like https://app.example.com, got ${text}`);
+}
+
 async function run(): Promise<void> {
   stopOnSignals();
   const port = parsePort(options.port);
+  const allowedOrigins = options['allow-origin'].map(parseAllowedOrigin);
   const latency = options.latency === undefined ? undefined : parseLatency(options.latency);
   readyFile = options['ready-file'] === undefined ? undefined : new ReadyFile(options['ready-file']);
   const dataDir = options.ephemeral ? undefined : resolve(options.data);
@@ -85,6 +96,7 @@ async function run(): Promise<void> {
     assembly: options['no-throttle'] ? { ...assembly, template: liftBudget(assembly.template) } : assembly,
     restoreCode: () => synthesiseAgain(app, assemblyDir),
     files,
+    allowedOrigins,
     port,
     log: (source, line) => {
       const text = toTerminalLine(source, line);

@@ -20,6 +20,7 @@ import type { FaultSet } from './faults/fault.ts';
 import { Faults } from './faults/faults.ts';
 import type { HttpEngine } from './http/engine.ts';
 import type { File } from './http/files.ts';
+import { Origins } from './http/origins.ts';
 import { LocalServer } from './http/server.ts';
 import type { AccessHooks } from './iam/access.ts';
 import { Iam } from './iam/iam.ts';
@@ -64,6 +65,8 @@ export interface RuntimeOptions extends AccessHooks {
   /** Where state is kept. Without it, it is gone when the runtime stops. */
   readonly dataDir?: string;
   readonly files: ReadonlyMap<string, File>;
+  /** Of pages that may use the system, beside those of this machine. */
+  readonly allowedOrigins?: readonly string[];
   /** Gets what functions print, and what engines have to say. */
   readonly log: (source: string, line: string) => void;
   readonly clock?: Clock;
@@ -97,7 +100,10 @@ export async function boot(options: RuntimeOptions): Promise<Runtime> {
 
 async function start(options: RuntimeOptions, running: AsyncDisposableStack): Promise<Omit<Runtime, 'stop'>> {
   const { log, dataDir, clock = systemClock, restoreCode } = options;
-  const server = new LocalServer((error) => log('server', String(error)));
+  const server = new LocalServer(
+    (error) => log('server', String(error)),
+    new Origins(options.allowedOrigins),
+  );
   const port = await server.listen(options.port);
   running.defer(() => server.close());
   const endpoint = `http://localhost:${port}`;

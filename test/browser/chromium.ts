@@ -28,8 +28,9 @@ export async function launchChromium(): Promise<Chromium> {
     const fontConfig = await writeFontConfig(directory);
     const browser = await chromium.launch({
       executablePath,
-      // Chromium's sandbox wants privileges that a container does not have; the only page here is our own.
-      args: ['--no-sandbox'],
+      // Chromium's sandbox wants privileges that a container does not have; the only pages here are our own, under
+      // whatever name.
+      args: ['--no-sandbox', '--host-resolver-rules=MAP *.example 127.0.0.1'],
       env: {
         ...process.env,
         LD_LIBRARY_PATH: join(directory, 'al2023/lib'),

@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import {
   ApiGatewayManagementApiClient,
   DeleteConnectionCommand,
@@ -142,6 +145,48 @@ describe.runIf(CHROMIUM_RUNS_HERE)('the page', () => {
     await topicItem(ann, 'chat/lobby', 'joining').waitFor();
     await ann.getByRole('button', { name: 'Connect' }).click();
     await topicItem(ann, 'chat/lobby', 'joined').waitFor();
+  });
+
+  describe('of somebody else', () => {
+    const server = createServer((_request, response) =>
+      response.setHeader('content-type', 'text/html').end('<p>'),
+    );
+    beforeAll(() => once(server.listen(0, '127.0.0.1'), 'listening'));
+    afterAll(() => server.close());
+
+    it.each([
+      ['localhost', 'connected'],
+      ['evil.example', 'refused'],
+    ])('is %s, %s', async (host, outcome) => {
+      const { port } = server.address() as AddressInfo; // it listens on TCP
+      const [page, errors] = await visit(`http://${host}:${port}/`);
+      const reached = await page.evaluate(
+        (url) =>
+          new Promise<string>((resolve) => {
+            const socket = new WebSocket(url);
+            socket.onopen = () => resolve('connected');
+            socket.onerror = () => resolve('refused');
+          }),
+        system.ready.websocketUrl,
+      );
+      expect(reached).toBe(outcome);
+      const refusals = errors.filter((text) => text.includes('Unexpected response code: 403'));
+      expect(refusals).toHaveLength(outcome === 'refused' ? 1 : 0);
+    });
+
+    it('is not served by a name of its own that leads here', async () => {
+      const [page] = await visit(`http://evil.example:${new URL(system.ready.endpoint).port}/`);
+      expect(await page.textContent('body')).toContain('expected a Host of this machine');
+    });
+
+    async function visit(url: string): Promise<[Page, readonly string[]]> {
+      const page = await chromium.browser.newPage();
+      pages.push(page);
+      const errors: string[] = [];
+      page.on('console', (line) => line.type() === 'error' && errors.push(line.text()));
+      await page.goto(url);
+      return [page, errors];
+    }
   });
 
   function management(): ApiGatewayManagementApiClient {

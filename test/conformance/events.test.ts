@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { RawClient } from './clients.ts';
-import { openTarget, type Target, TIMEOUT_MS } from './target.ts';
+import { ORIGIN, openTarget, type Target, TIMEOUT_MS } from './target.ts';
 
 let target: Target;
 beforeAll(async () => {
@@ -37,7 +37,7 @@ describe('events', { timeout: TIMEOUT_MS }, () => {
   it('EV-CONNECT has exactly the keys of AWS, every value of a header, and headers in the client’s case', async () => {
     const { stages, observations } = target;
     const raw = await RawClient.connect(stages.main.url, [
-      'Origin: https://app.example',
+      `Origin: ${ORIGIN}`,
       'User-Agent: conformance',
       'x-MIXED-case: 1',
       'X-Twice: a',
@@ -49,7 +49,7 @@ describe('events', { timeout: TIMEOUT_MS }, () => {
 
     const single: Record<string, unknown> = {
       Host: event.requestContext.domainName,
-      Origin: 'https://app.example',
+      Origin: ORIGIN,
       'User-Agent': 'conformance',
       'x-MIXED-case': '1',
       'Sec-WebSocket-Key': text,

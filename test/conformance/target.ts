@@ -39,6 +39,9 @@ export interface Target {
   close(): Promise<void>;
 }
 
+/** Of a page that clients say they are of: on AWS any will do. */
+export const ORIGIN = 'https://app.example';
+
 /** For cases that only run here. */
 type LocalSettings = Pick<RuntimeOptions, 'limits'>;
 
@@ -70,7 +73,8 @@ export function tell(question: string, answer: unknown): void {
 
 async function openLocal(settings: LocalSettings): Promise<Target> {
   const clock = new JumpingClock();
-  const { ready, stop } = await bootLocal({ app: 'test/conformance/app.ts', clock, ...settings });
+  const app = 'test/conformance/app.ts';
+  const { ready, stop } = await bootLocal({ app, clock, allowedOrigins: [ORIGIN], ...settings });
   const { endpoint, region, accessKeyId, secretAccessKey } = ready;
   return {
     ...targetOf(outputsOf(ready), { endpoint, region, credentials: { accessKeyId, secretAccessKey } }),

@@ -9,6 +9,7 @@ import { DynamoDBClient, ListTablesCommand } from '@aws-sdk/client-dynamodb';
 import { EventBridgeClient, PutEventsCommand } from '@aws-sdk/client-eventbridge';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { HttpEngine, StageEngine } from '../../infra/local/http/engine.ts';
+import { Origins } from '../../infra/local/http/origins.ts';
 import { LocalServer } from '../../infra/local/http/server.ts';
 
 const MIB = 1024 * 1024;
@@ -46,7 +47,10 @@ let sockets: Socket[];
 beforeEach(async () => {
   log = [];
   sockets = [];
-  server = new LocalServer((error) => log.push(String(error)));
+  server = new LocalServer(
+    (error) => log.push(String(error)),
+    new Origins(['http://host.docker.internal:4566']),
+  );
   port = await server.listen(0);
   server.serve({
     gateways: new Map([['prod', stage]]),
@@ -61,6 +65,7 @@ beforeEach(async () => {
       ['/fanwire.js', { contentType: 'text/javascript; charset=utf-8', body: SCRIPT }],
     ]),
     health: { ok: true },
+    controls: new Map([['/_fanwire/faults', echo]]),
   });
 });
 afterEach(async () => {
@@ -99,7 +104,7 @@ describe('a request that would rather speak another protocol', () => {
       const socket = dial();
       const content = method === 'POST' ? 'Content-Length: 3\r\n\r\nabc' : '\r\n';
       for (let turn = 0; turn < 2; turn++) {
-        const request = `${method} ${path} HTTP/1.1\r\nHost: a\r\n${H2C}${headers}${content}`;
+        const request = `${method} ${path} HTTP/1.1\r\nHost: localhost\r\n${H2C}${headers}${content}`;
         const answer = await exchange(request, socket);
         expect(answer.startsWith(`HTTP/1.1 ${status}\r\n`)).toBe(true);
         expect(answer).toContain(body);
@@ -111,7 +116,7 @@ describe('a request that would rather speak another protocol', () => {
     'or a WebSocket, as %j says, gets one',
     async (upgrade) => {
       const answer = await exchange(
-        `GET /prod HTTP/1.1\r\nHost: a\r\n${HANDSHAKE}Upgrade: ${upgrade}\r\n\r\n`,
+        `GET /prod HTTP/1.1\r\nHost: localhost\r\n${HANDSHAKE}Upgrade: ${upgrade}\r\n\r\n`,
       );
       expect(answer).toBe('HTTP/1.1 101 Switching Protocols\r\n\r\n');
     },
@@ -119,7 +124,9 @@ describe('a request that would rather speak another protocol', () => {
 
   it('asks for no WebSocket with a POST, whose body is read', async () => {
     const headers = `${HANDSHAKE}Upgrade: websocket\r\nX-Amz-Target: Echo.Do\r\nAuthorization: x\r\n`;
-    const answer = await exchange(`POST / HTTP/1.1\r\nHost: a\r\n${headers}Content-Length: 3\r\n\r\nabc`);
+    const answer = await exchange(
+      `POST / HTTP/1.1\r\nHost: localhost\r\n${headers}Content-Length: 3\r\n\r\nabc`,
+    );
     expect(answer).toContain('got 3');
   });
 });
@@ -135,22 +142,81 @@ describe('a target in absolute form', () => {
     ['GET ws://a/prod', `${HANDSHAKE}Upgrade: websocket\r\n`, '101 Switching Protocols', ''],
     ['GET http://a/nowhere', '', '404 Not Found', ''],
   ])('is as good as its path: %s', async (target, headers, status, body) => {
-    const answer = await exchange(`${target} HTTP/1.1\r\nHost: b\r\n${headers}\r\n`);
+    const answer = await exchange(`${target} HTTP/1.1\r\nHost: localhost\r\n${headers}\r\n`);
     expect(answer.startsWith(`HTTP/1.1 ${status}\r\n`)).toBe(true);
     expect(answer).toContain(body);
+  });
+});
+
+// Browsers let every page open a WebSocket to this machine, and send a POST as a form would; with DNS rebinding a page
+// reads the answers as well.
+describe('a web page of another machine', () => {
+  const REQUESTS: readonly [what: string, start: string, headers: string, served: string][] = [
+    ['a handshake', 'GET /prod', `${HANDSHAKE}Upgrade: websocket\r\n`, '101'],
+    ['@connections', 'POST /prod', 'Content-Length: 0\r\n', '426'],
+    ['an AWS service', 'POST /', 'X-Amz-Target: Echo.Do\r\nAuthorization: x\r\nContent-Length: 0\r\n', '200'],
+    ['what controls the system', 'POST /_fanwire/faults', 'Content-Length: 0\r\n', '200'],
+    ['its health', 'GET /_fanwire/health', '', '200'],
+    ['the page', 'GET /', '', '200'],
+    ['the client', 'GET /fanwire.js', '', '200'],
+    ['a preflight', 'OPTIONS /fanwire.js', 'Access-Control-Request-Method: GET\r\n', '204'],
+    ['what is not there', 'GET /nowhere', '', '404'],
+  ];
+  const send = (start: string, headers: string, from: string): Promise<string> =>
+    exchange(`${start} HTTP/1.1\r\n${from}${headers}\r\n`);
+
+  describe.each(REQUESTS)('asks for %s', (_what, start, headers, served) => {
+    it.each([
+      [
+        'Host: localhost\r\nOrigin: https://evil.example\r\n',
+        'got one of https://evil.example; --allow-origin',
+      ],
+      ['Host: localhost\r\nOrigin: null\r\n', 'got one of null; --allow-origin null'],
+      ['Host: evil.example\r\n', 'got evil.example; --allow-origin http://evil.example'],
+      [
+        'Host: evil.example:4566\r\nOrigin: http://evil.example:4566\r\n',
+        'http://evil.example:4566 allows it',
+      ],
+    ])('and gets 403, with the option that allows it: %j', async (from, message) => {
+      const answer = await send(start, headers, from);
+      expect(answer).toMatch(/^HTTP\/1.1 403 Forbidden\r\n/);
+      expect(answer).toContain(message);
+      expect(answer.toLowerCase()).not.toContain('access-control-');
+    });
+
+    it.each([
+      'Host: localhost\r\n',
+      'Host: 127.0.0.1:4566\r\nOrigin: http://localhost:3000\r\n',
+      'Host: host.docker.internal:4566\r\nOrigin: http://host.docker.internal:4566\r\n',
+    ])('but one of this machine, or one that is allowed, is served: %j', async (from) => {
+      expect(await send(start, headers, from)).toMatch(new RegExp(`^HTTP/1.1 ${served} `));
+    });
+  });
+
+  it('is refused while the system starts, too', async () => {
+    const early = new LocalServer((error) => log.push(String(error)));
+    const url = `http://127.0.0.1:${await early.listen(0)}/`;
+    const statuses = ['http://localhost', 'https://evil.example'].map(
+      async (origin) => (await fetch(url, { headers: { origin } })).status,
+    );
+    expect(await Promise.all(statuses)).toEqual([503, 403]);
+    await early.close();
   });
 });
 
 describe('files', () => {
   const url = (path: string): string => `http://127.0.0.1:${port}${path}`;
 
-  it.each(['GET', 'HEAD'])('are there for %s, and for pages of every origin', async (method) => {
-    const response = await fetch(url('/fanwire.js'), { method });
-    expect(response.status).toBe(200);
-    expect(response.headers.get('access-control-allow-origin')).toBe('*');
-    expect(response.headers.get('content-length')).toBe(String(Buffer.byteLength(SCRIPT)));
-    expect(await response.text()).toBe(method === 'GET' ? SCRIPT : '');
-  });
+  it.each(['GET', 'HEAD'])(
+    'are there for %s, and for pages of other origins that are served',
+    async (method) => {
+      const response = await fetch(url('/fanwire.js'), { method });
+      expect(response.status).toBe(200);
+      expect(response.headers.get('access-control-allow-origin')).toBe('*');
+      expect(response.headers.get('content-length')).toBe(String(Buffer.byteLength(SCRIPT)));
+      expect(await response.text()).toBe(method === 'GET' ? SCRIPT : '');
+    },
+  );
 
   it('say to a browser that asks first what it may do', async () => {
     const response = await fetch(url('/fanwire.js'), { method: 'OPTIONS' });
@@ -206,7 +272,7 @@ describe('an SDK that asks for what does not run here', () => {
 
 describe('bodies', () => {
   const head = (length: number, more = '') =>
-    `POST / HTTP/1.1\r\nHost: a\r\nX-Amz-Target: Echo.Do\r\n${more}Content-Length: ${length}\r\n\r\n`;
+    `POST / HTTP/1.1\r\nHost: localhost\r\nX-Amz-Target: Echo.Do\r\n${more}Content-Length: ${length}\r\n\r\n`;
 
   it('of what is not signed are not waited for, whatever their size', async () => {
     expect(await exchange(head(16 * MIB))).toContain('got 0');
@@ -231,7 +297,8 @@ describe('what fails', () => {
   it('is an error that SDKs read and that tells nothing of the inside, and the log says it', async () => {
     const socket = dial();
     for (let turn = 0; turn < 2; turn++) {
-      const request = 'POST / HTTP/1.1\r\nHost: a\r\nX-Amz-Target: Broken.Do\r\nContent-Length: 0\r\n\r\n';
+      const request =
+        'POST / HTTP/1.1\r\nHost: localhost\r\nX-Amz-Target: Broken.Do\r\nContent-Length: 0\r\n\r\n';
       const answer = await exchange(request, socket);
       expect(answer).toMatch(/^HTTP\/1.1 500 /);
       expect(answer).toContain('x-amzn-ErrorType: InternalFailure');
@@ -243,7 +310,8 @@ describe('what fails', () => {
   it('in the middle of an answer ends the connection, so that its client does not wait for the rest', async () => {
     const socket = dial();
     const closed = once(socket, 'close');
-    const request = 'POST / HTTP/1.1\r\nHost: a\r\nX-Amz-Target: Halting.Do\r\nContent-Length: 0\r\n\r\n';
+    const request =
+      'POST / HTTP/1.1\r\nHost: localhost\r\nX-Amz-Target: Halting.Do\r\nContent-Length: 0\r\n\r\n';
     expect(await exchange(request, socket)).toMatch(/^HTTP\/1.1 200 /);
     await closed;
     expect(log).toEqual(['Error: the second half is missing']);
@@ -256,7 +324,7 @@ describe('what fails', () => {
       const socket = connect(earlyPort, '127.0.0.1');
       socket.on('error', () => {});
       await once(socket, 'connect');
-      socket.write(`GET /prod HTTP/1.1\r\nHost: a\r\n${HANDSHAKE}Upgrade: websocket\r\n\r\n`);
+      socket.write(`GET /prod HTTP/1.1\r\nHost: localhost\r\n${HANDSHAKE}Upgrade: websocket\r\n\r\n`);
       socket.resetAndDestroy();
     }
     const answer = await (await fetch(`http://127.0.0.1:${earlyPort}/`)).text();

@@ -54,6 +54,10 @@ describe('npm start', () => {
     [['--prot', '1'], '--prot'],
     [['--port', 'x'], 'expected --port to be a number from 0 to 65535, got x'],
     [['--latency', 'mars'], 'expected --latency to be one of aws, perhaps with a colon and a seed, got mars'],
+    [
+      ['--allow-origin', 'https://app.example.com/chat'],
+      'expected --allow-origin to be an origin like https://app.example.com, got https://app.example.com/chat',
+    ],
     [['--ready-file', 'infra'], 'expected --ready-file to be a file that can be written'],
     [['--app', 'no-such-app.ts'], 'did not synthesise'],
   ])('with %j says what is wrong', async (args, message) => {

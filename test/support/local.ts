@@ -4,7 +4,10 @@ import { assemblyOf } from './assemblies.ts';
 
 export interface LocalOptions
   extends Partial<
-    Pick<RuntimeOptions, 'dataDir' | 'clock' | 'faults' | 'latency' | 'limits' | 'log' | 'deny' | 'onUse'>
+    Pick<
+      RuntimeOptions,
+      'allowedOrigins' | 'dataDir' | 'clock' | 'faults' | 'latency' | 'limits' | 'log' | 'deny' | 'onUse'
+    >
   > {
   readonly app?: string;
   /** Changes the template that the app has made, before it is booted. */

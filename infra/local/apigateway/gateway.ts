@@ -6,6 +6,7 @@ import type { Clock } from '../clock.ts';
 import { Delays } from '../delays.ts';
 import type { HttpRequest, HttpResponse } from '../http/engine.ts';
 import type { Admit } from '../http/rights.ts';
+import { refuse } from '../http/upgrade.ts';
 import type { Invoke } from '../lambda/invoke.ts';
 import { owned } from '../owned.ts';
 import type { AccessRequest } from '../policy/policy.ts';
@@ -29,7 +30,6 @@ import {
   judge,
   type Refusal,
   refusal,
-  refuse,
   type Verdict,
 } from './handshake.ts';
 import { createId, type RandomBytes } from './ids.ts';

@@ -1,5 +1,5 @@
-import { type IncomingMessage, STATUS_CODES } from 'node:http';
-import type { Duplex } from 'node:stream';
+import type { IncomingMessage } from 'node:http';
+import { statusText } from '../http/upgrade.ts';
 import type { EventOrigin, Identity, Pairs } from './events.ts';
 import type { RandomBytes } from './ids.ts';
 import type { Integration } from './integration.ts';
@@ -44,8 +44,6 @@ const headerNamed = (lowerName: string, headers: Readonly<Record<string, unknown
 
 const isToken = (value: unknown): value is string => typeof value === 'string' && TOKEN_PATTERN.test(value);
 
-const statusText = (status: number): string => STATUS_CODES[status] ?? 'Unknown';
-
 /**
  * The status that says what a WebSocket upgrade lacks to be a handshake (RFC 6455 §4.2.1), if anything. What `ws` would
  * refuse is refused here: it is asked only when `$connect` has already let the client in.
@@ -63,17 +61,6 @@ function areSubprotocols(header: string | undefined): boolean {
   if (header === undefined) return true;
   const offered = header.split(',').map((token) => token.trim());
   return ASCII_PATTERN.test(header) && offered.every(isToken) && new Set(offered).size === offered.length;
-}
-
-/** Answers an upgrade with an ordinary HTTP response. What AWS puts into the body is [inference]. */
-export function refuse(socket: Duplex, status: number, body = `{"message":"${statusText(status)}"}`): void {
-  const lines = [
-    `HTTP/1.1 ${status} ${statusText(status)}`,
-    'Connection: close',
-    'Content-Type: application/json',
-    `Content-Length: ${Buffer.byteLength(body)}`,
-  ];
-  socket.end(`${lines.join('\r\n')}\r\n\r\n${body}`, () => socket.destroy());
 }
 
 export function identityOf({ headers, socket }: IncomingMessage): Identity {

@@ -7,7 +7,10 @@ export interface File {
 
 const METHODS = 'GET, HEAD, OPTIONS';
 
-/** People's own pages, of other origins, load the client from here: as a module that takes CORS (HTML, "fetch a module script"). */
+/**
+ * People's own pages, of other origins, load the client from here: as a module that takes CORS (HTML, "fetch a module
+ * script"). Those that may not are refused before.
+ */
 const FOR_EVERY_ORIGIN = { 'access-control-allow-origin': '*' };
 
 const PREFLIGHT = {

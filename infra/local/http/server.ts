@@ -16,8 +16,9 @@ import type { CallerDeath, CallerFaults } from './faults.ts';
 import { type File, fileEngine } from './files.ts';
 import { plugIn } from './loopback/plug.ts';
 import { readWhole, WholeResponse } from './loopback/whole.ts';
+import { Origins } from './origins.ts';
 import { type Served, unserved } from './unserved.ts';
-import { isWebSocketUpgrade } from './upgrade.ts';
+import { isWebSocketUpgrade, refuse } from './upgrade.ts';
 
 const KEEP_ALIVE_MS = 60_000;
 /** Only this machine can reach it. */
@@ -52,18 +53,26 @@ const NOT_FOUND: HttpEngine = {
   handle: (_request, _body, response) => plain(response, 404, 'not found'),
 };
 
+/** Answers whom the port does not serve; SDKs read it, and so do people. */
+const refusing = (objection: string): HttpEngine => ({
+  bodyBytesMax: () => 0,
+  handle: (_request, _body, response) => writeError(response, 403, 'ForbiddenException', objection),
+});
+
 /** One port for everything: WebSockets, @connections, every AWS service, the page. Until `serve` it answers 503. */
 export class LocalServer {
   readonly #server: Server;
   readonly #report: (error: unknown) => void;
+  readonly #origins: Origins;
   readonly #bodies = new Bodies();
   #services: Services | undefined;
   #served: Served = { services: [], stages: [] };
   /** Of files, of what controls the system, and of its health. */
   #engineOfPath: ReadonlyMap<string, HttpEngine> = new Map();
 
-  constructor(report: (error: unknown) => void) {
+  constructor(report: (error: unknown) => void, origins = new Origins()) {
     this.#report = report;
+    this.#origins = origins;
     this.#server = createServer({ shouldUpgradeCallback: isWebSocketUpgrade }, (request, response) =>
       this.#receive(request, response),
     );
@@ -126,14 +135,17 @@ export class LocalServer {
   }
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    // A client may reset before anybody else listens; an error without a listener would end the process.
+    socket.on('error', () => socket.destroy());
+    const objection = this.#origins.objectionTo(request);
+    if (objection !== undefined) {
+      refuse(socket, 403, JSON.stringify({ message: objection }));
+      return;
+    }
     request.url = originForm(request.url);
     const gateway = this.#services && gatewayOf(this.#services, request);
-    if (gateway) {
-      gateway.upgrade(request, socket, head);
-    } else {
-      socket.on('error', () => socket.destroy()); // a client may reset, and nobody else listens
-      socket.end('HTTP/1.1 503 Service Unavailable\r\n\r\n');
-    }
+    if (gateway) gateway.upgrade(request, socket, head);
+    else refuse(socket, 503);
   }
 
   #receive(request: IncomingMessage, response: ServerResponse): void {
@@ -181,6 +193,8 @@ export class LocalServer {
 
   /** What answers a request, by its head. */
   #engineOf(request: HttpRequest): HttpEngine {
+    const objection = this.#origins.objectionTo(request);
+    if (objection !== undefined) return refusing(objection);
     const services = this.#services;
     if (!services) return STARTING;
     const target = request.headers['x-amz-target'];

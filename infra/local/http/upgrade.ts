@@ -1,3 +1,5 @@
+import { STATUS_CODES } from 'node:http';
+import type { Duplex } from 'node:stream';
 import type { HttpRequest } from './engine.ts';
 
 const WEBSOCKET = /(?:^|,)[\t ]*websocket[\t ]*(?:,|$)/i;
@@ -9,3 +11,16 @@ const WEBSOCKET = /(?:^|,)[\t ]*websocket[\t ]*(?:,|$)/i;
  */
 export const isWebSocketUpgrade = ({ method, headers: { upgrade } }: HttpRequest): boolean =>
   method === 'GET' && upgrade !== undefined && WEBSOCKET.test(upgrade);
+
+export const statusText = (status: number): string => STATUS_CODES[status] ?? 'Unknown';
+
+/** Answers an upgrade with an ordinary HTTP response. What AWS puts into the body is [inference]. */
+export function refuse(socket: Duplex, status: number, body = `{"message":"${statusText(status)}"}`): void {
+  const lines = [
+    `HTTP/1.1 ${status} ${statusText(status)}`,
+    'Connection: close',
+    'Content-Type: application/json',
+    `Content-Length: ${Buffer.byteLength(body)}`,
+  ];
+  socket.end(`${lines.join('\r\n')}\r\n\r\n${body}`, () => socket.destroy());
+}
