@@ -3,7 +3,7 @@ import { USAGE_PATH } from '../local/meter/control.ts';
 import type { Usage } from '../local/meter/meter.ts';
 import { ArgumentError } from './arguments.ts';
 
-const PARTS = ['functions', 'tables', 'queues', 'buses', 'stages', 'schedules'] as const;
+const PARTS = ['functions', 'tables', 'queues', 'buses', 'stages', 'schedules', 'secrets'] as const;
 
 /** The usage of a running system by its URL, or one that was saved in a file. */
 export async function loadUsage(from: string): Promise<Usage> {

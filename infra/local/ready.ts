@@ -15,6 +15,8 @@ export interface Ready extends AccessKey {
   readonly tables: Readonly<Record<string, string>>;
   /** Queue URLs, by what the CDK app calls the queues. */
   readonly queues: Readonly<Record<string, string>>;
+  /** ARNs of secrets, by what the CDK app calls them. */
+  readonly secrets: Readonly<Record<string, string>>;
 }
 
 interface System {
@@ -40,6 +42,7 @@ export function describeReady(system: System): Ready {
     eventBusName: bus ? stack.physicalName(bus.logicalId) : 'default',
     tables: named(system, 'AWS::DynamoDB::Table', (id) => stack.physicalName(id)),
     queues: named(system, 'AWS::SQS::Queue', (id) => stack.ref(id)),
+    secrets: named(system, 'AWS::SecretsManager::Secret', (id) => stack.ref(id)),
   };
 }
 

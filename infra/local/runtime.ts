@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomInt } from 'node:crypto';
 import { devNull } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Account } from './account.ts';
@@ -36,6 +36,9 @@ import type { Meter } from './meter/meter.ts';
 import { describeReady, type Ready } from './ready.ts';
 import { scheduleSettings } from './scheduler/resources.ts';
 import { startSchedule } from './scheduler/schedule.ts';
+import { secretDefinitions } from './secretsmanager/resources.ts';
+import { secretsManager } from './secretsmanager/rights.ts';
+import { Secrets } from './secretsmanager/secrets.ts';
 import { grantsIn, guardedServices, resourceTypes } from './services.ts';
 import { Queues, type QueuesOptions } from './sqs/queues.ts';
 import { queueDefinitions } from './sqs/resources.ts';
@@ -129,6 +132,8 @@ async function start(options: RuntimeOptions, running: AsyncDisposableStack): Pr
   });
   running.defer(() => queues.close());
   await accountFor({ tables, queues }, stack, options);
+  const secretsOptions = { ...ACCOUNT, dataDir, clock, randomInt, meter };
+  const secrets = new Secrets(secretsOptions, secretDefinitions(stack));
   const near: NearServer = { port, plugIn: (messages) => server.plugIn(messages) };
   const functions = new Functions(
     functionSettings(stack, (functionArn) => variables(port, iam.credentialsOf(functionArn))),
@@ -169,6 +174,7 @@ async function start(options: RuntimeOptions, running: AsyncDisposableStack): Pr
     [dynamodb.target]: guard.before(dynamodb, tables),
     [sqs.target]: guard.before(sqs, queues),
     [events.target]: guard.before(events, buses),
+    [secretsManager.target]: guard.before(secretsManager, secrets),
   };
   server.serve({
     gateways,

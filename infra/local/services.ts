@@ -11,6 +11,8 @@ import { kmsTypes } from './kms/resources.ts';
 import { functionGrants, lambdaTypes } from './lambda/resources.ts';
 import type { Grant } from './policy/grant.ts';
 import { schedulerTypes } from './scheduler/resources.ts';
+import { secretsManagerTypes } from './secretsmanager/resources.ts';
+import { secretsManager } from './secretsmanager/rights.ts';
 import { queueGrants, sqsTypes } from './sqs/resources.ts';
 import { sqs } from './sqs/rights.ts';
 import { cdkTypes, type ResourceTypes } from './stack/resource-types.ts';
@@ -27,11 +29,12 @@ export const resourceTypes: ResourceTypes = {
   ...kmsTypes,
   ...lambdaTypes,
   ...schedulerTypes,
+  ...secretsManagerTypes,
   ...sqsTypes,
 };
 
 /** The services that have requests come to the port. */
-export const guardedServices: readonly GuardedService[] = [dynamodb, events, executeApi, sqs];
+export const guardedServices: readonly GuardedService[] = [dynamodb, events, executeApi, secretsManager, sqs];
 
 /** What a template allows others to do with its resources. */
 export const grantsIn = (stack: Stack): Grant[] =>

@@ -16,6 +16,9 @@ const BYTES_PER_GB = 1024 ** 3;
 /** With a maximum concurrency Lambda keeps its first pollers at work on an empty queue, in long polls (guide, "SQS scaling"). */
 const LONG_POLL_SECONDS = 20;
 
+/** Of 30 days, as Secrets Manager bills a secret that is there for less than a month. */
+const SECONDS_PER_MONTH = 30 * 24 * 3_600;
+
 /** One row of a bill. */
 export interface Line {
   readonly stage: Stage;
@@ -45,6 +48,7 @@ export function costOf(usage: Usage, prices: Prices, deliveries = postsOf(usage)
     ...tableCounts(usage),
     ...queueCounts(usage),
     ...gatewayCounts(usage),
+    ...secretCounts(usage),
     ...otherCounts(usage),
   ];
   const lines = priced(
@@ -115,6 +119,13 @@ const gatewayCounts = ({ stages }: Usage): Count[] =>
     { stage: 'commands', resource: `${name} in`, price: 'apiMessages', units: messagesIn },
     { stage: 'commands', resource: `${name} replies`, price: 'apiMessages', units: replies },
     { stage: 'deliver', resource: `${name} posts`, price: 'apiMessages', units: posts },
+  ]);
+
+/** They are read when an authorizer starts. */
+const secretCounts = ({ secrets, seconds }: Usage): Count[] =>
+  Object.entries(secrets).flatMap(([resource, { requests }]) => [
+    { stage: 'idle', resource, price: 'secretMonths', units: seconds / SECONDS_PER_MONTH },
+    { stage: 'connections', resource, price: 'secretRequests', units: requests },
   ]);
 
 const otherCounts = ({ buses, schedules }: Usage): Count[] => [

@@ -104,6 +104,20 @@ export const PRICES = {
     source: 'https://aws.amazon.com/eventbridge/pricing/',
     checked: 'in an article of March 2026',
   },
+  secretMonths: {
+    unit: 'secret months',
+    per: 1,
+    tiers: flat(0.4),
+    source: 'https://aws.amazon.com/secrets-manager/pricing/',
+    checked: 'from memory',
+  },
+  secretRequests: {
+    unit: 'calls to Secrets Manager',
+    per: 10_000,
+    tiers: flat(0.05),
+    source: 'https://aws.amazon.com/secrets-manager/pricing/',
+    checked: 'from memory',
+  },
   logGigabytes: {
     unit: 'GB of logs',
     per: 1,

@@ -180,6 +180,7 @@ export function usageOf(scenario: Scenario): Usage {
       },
     },
     schedules: { sweepSchedule: { invocations: seconds / SWEEP_PERIOD_SECONDS } },
+    secrets: {},
   };
 }
 

@@ -106,6 +106,14 @@ describe('a bill', () => {
     expect(lines.find(({ resource }) => resource === 'ingest polls')?.units).toBe(900);
   });
 
+  it('has secrets by the month, and their calls', () => {
+    const day = { ...usageOf(scenario({ seconds: 86_400 })), secrets: { signing: { requests: 20_000 } } };
+    const { lines } = costOf(day, PRICES);
+    const dollars = (price: string) => lines.find((line) => line.price === price)?.dollars;
+    expect(dollars('secretMonths')).toBeCloseTo(0.4 / 30, 9);
+    expect(dollars('secretRequests')).toBeCloseTo(0.1, 9);
+  });
+
   it('is printed as tables', () => {
     const bill = billOf();
     expect(reportBill(bill, PRICES)).toContain('3,600,000 messages of 32 KB');

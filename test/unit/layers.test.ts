@@ -20,9 +20,15 @@ const LOCAL_GROUND = [
   'shared/',
 ];
 /** The local services: none of them knows who meters it, who checks the requests to it, and what goes wrong in it. */
-const LOCAL_SERVICES = ['apigateway/', 'dynamodb/', 'eventbridge/', 'lambda/', 'scheduler/', 'sqs/'].map(
-  (name) => `infra/local/${name}`,
-);
+const LOCAL_SERVICES = [
+  'apigateway/',
+  'dynamodb/',
+  'eventbridge/',
+  'lambda/',
+  'scheduler/',
+  'secretsmanager/',
+  'sqs/',
+].map((name) => `infra/local/${name}`);
 
 /**
  * Where the code below a prefix may import from, besides itself; the longest matching prefix decides. What stands first
@@ -58,6 +64,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   'infra/local/state/': [],
   'infra/local/policy/': ['infra/local/stack/', 'shared/'],
   'infra/local/dynamodb/': LOCAL_GROUND,
+  'infra/local/secretsmanager/': LOCAL_GROUND,
   'infra/local/sqs/': LOCAL_GROUND,
   'infra/local/lambda/': [...LOCAL_GROUND, 'infra/local/sqs/'],
   'infra/local/apigateway/': [...LOCAL_GROUND, 'infra/local/lambda/'],

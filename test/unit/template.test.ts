@@ -317,6 +317,12 @@ describe('the identity of a resource', () => {
       { Arn: arn('sqs', 'Chat-It'), QueueName: 'Chat-It' },
     ],
     ['AWS::Scheduler::Schedule', {}, 'Chat-It', { Arn: arn('scheduler', 'schedule/default/Chat-It') }],
+    [
+      'AWS::SecretsManager::Secret',
+      { Name: 'app/key' },
+      expect.stringMatching(/^arn:aws:secretsmanager:eu-west-1:000000000000:secret:app\/key-[0-9a-z]{6}$/),
+      { Id: expect.stringMatching(/:secret:app\/key-[0-9a-z]{6}$/) },
+    ],
   ])('of type %s with %j is that of CloudFormation', (type, properties, ref, attributes) => {
     const values = Object.keys(attributes).map((name) => [name, { 'Fn::GetAtt': ['It', name] }]);
     const stack = read({
@@ -516,6 +522,11 @@ Global (AWS::DynamoDB::GlobalTable)
       'AWS::Lambda::Function',
       { ReservedConcurrentExecutions: 0 },
       'ReservedConcurrentExecutions: expected a number of at least 1, got 0',
+    ],
+    [
+      'AWS::SecretsManager::Secret',
+      { GenerateSecretString: { PasswordLength: 8, Alphabet: 'abc' } },
+      'GenerateSecretString.Alphabet: not supported locally',
     ],
     ['AWS::SQS::Queue', { FifoQueue: true }, 'FifoQueue: expected false, got true'],
     [

@@ -3,6 +3,7 @@ import type { TableMeter } from '../dynamodb/meter.ts';
 import type { BusMeter } from '../eventbridge/meter.ts';
 import type { FunctionMeter } from '../lambda/meter.ts';
 import type { ScheduleMeter } from '../scheduler/meter.ts';
+import type { SecretMeter } from '../secretsmanager/meter.ts';
 import type { QueueMeter } from '../sqs/meter.ts';
 import type { Names } from '../stack/names.ts';
 import { StageCounts } from './stage.ts';
@@ -25,6 +26,8 @@ export interface Usage {
   readonly buses: Readonly<Record<string, BusUsage>>;
   readonly stages: Readonly<Record<string, StageUsage>>;
   readonly schedules: Readonly<Record<string, ScheduleUsage>>;
+  /** All that there are: each is billed by the time that it is kept. */
+  readonly secrets: Readonly<Record<string, SecretUsage>>;
 }
 
 export interface FunctionUsage {
@@ -85,6 +88,10 @@ interface ScheduleUsage {
   readonly invocations: number;
 }
 
+interface SecretUsage {
+  readonly requests: number;
+}
+
 /** What `Lambda` is billed by, and what the usage of a function begins with. */
 interface MeteredFunction {
   readonly name: string;
@@ -97,6 +104,8 @@ interface MeterOptions {
   readonly functions: readonly MeteredFunction[];
   /** Names of queues that an event source mapping polls. */
   readonly polledQueues: ReadonlySet<string>;
+  /** Names of all secrets. */
+  readonly secrets?: readonly string[];
   readonly names: Pick<Names, 'shortName'>;
 }
 
@@ -109,29 +118,32 @@ interface Counters {
   readonly queues: Map<string, MutableQueue>;
   readonly buses: Map<string, Mutable<BusUsage>>;
   readonly schedules: Map<string, Mutable<ScheduleUsage>>;
+  readonly secrets: Map<string, Mutable<SecretUsage>>;
 }
 
-const noCounters = (): Counters => ({
+const noCounters = ({ secrets = [] }: Pick<MeterOptions, 'secrets'>): Counters => ({
   functions: new Map(),
   tables: new Map(),
   queues: new Map(),
   buses: new Map(),
   schedules: new Map(),
+  secrets: new Map(secrets.map((name) => [name, { requests: 0 }])),
 });
 
 const MS_PER_SECOND = 1000;
 const MB_PER_GB = 1024;
 
 /** Counts what the engines do as AWS would bill it. They tell it; it keeps nothing on disk. */
-export class Meter implements BusMeter, FunctionMeter, QueueMeter, ScheduleMeter, TableMeter {
+export class Meter implements BusMeter, FunctionMeter, QueueMeter, ScheduleMeter, SecretMeter, TableMeter {
   readonly #options: MeterOptions;
   readonly #functions: ReadonlyMap<string, MeteredFunction>;
   readonly #stages = new Map<string, StageCounts>();
-  #counters = noCounters();
+  #counters: Counters;
   #sinceMs: number;
 
   constructor(options: MeterOptions) {
     this.#options = options;
+    this.#counters = noCounters(options);
     this.#functions = new Map(options.functions.map((each) => [each.name, each]));
     this.#sinceMs = options.clock.now();
   }
@@ -186,6 +198,10 @@ export class Meter implements BusMeter, FunctionMeter, QueueMeter, ScheduleMeter
     entry(this.#counters.schedules, schedule, () => ({ invocations: 0 })).invocations++;
   }
 
+  called(secret: string): void {
+    entry(this.#counters.secrets, secret, () => ({ requests: 0 })).requests++;
+  }
+
   /** For the gateway of one stage. */
   stage(name: string): StageCounts {
     return entry(this.#stages, name, () => new StageCounts(this.#options.clock));
@@ -193,7 +209,7 @@ export class Meter implements BusMeter, FunctionMeter, QueueMeter, ScheduleMeter
 
   report(): Usage {
     const { clock } = this.#options;
-    const { functions, tables, queues, buses, schedules } = this.#counters;
+    const { functions, tables, queues, buses, schedules, secrets } = this.#counters;
     return {
       since: new Date(this.#sinceMs).toISOString(),
       seconds: (clock.now() - this.#sinceMs) / MS_PER_SECOND,
@@ -210,12 +226,13 @@ export class Meter implements BusMeter, FunctionMeter, QueueMeter, ScheduleMeter
       // A stage is part of the URL: people know it by its own name.
       stages: Object.fromEntries([...this.#stages].map(([name, stage]) => [name, stage.report()])),
       schedules: this.#named('AWS::Scheduler::Schedule', schedules, (usage) => ({ ...usage })),
+      secrets: this.#named('AWS::SecretsManager::Secret', secrets, (usage) => ({ ...usage })),
     };
   }
 
   /** From now on everything is counted from zero; connections that are open stay open. */
   reset(): void {
-    this.#counters = noCounters();
+    this.#counters = noCounters(this.#options);
     this.#sinceMs = this.#options.clock.now();
     for (const stage of this.#stages.values()) stage.reset();
   }

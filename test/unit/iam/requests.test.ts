@@ -2,12 +2,16 @@ import { describe, expect, it } from 'vitest';
 import { dynamodb } from '../../../infra/local/dynamodb/rights.ts';
 import { events } from '../../../infra/local/eventbridge/rights.ts';
 import { accessesOf, type TargetService } from '../../../infra/local/http/rights.ts';
+import { arnOfSecret } from '../../../infra/local/secretsmanager/resources.ts';
+import { secretsManager } from '../../../infra/local/secretsmanager/rights.ts';
 import { sqs } from '../../../infra/local/sqs/rights.ts';
 
 const ACCOUNT = { region: 'us-east-1', accountId: '000000000000' };
 const table = (name: string) => `arn:aws:dynamodb:us-east-1:000000000000:table/${name}`;
 const queue = (name: string) => `arn:aws:sqs:us-east-1:000000000000:${name}`;
 const bus = (name: string) => `arn:aws:events:us-east-1:000000000000:event-bus/${name}`;
+
+const secret = (name: string) => arnOfSecret(name, ACCOUNT);
 
 type Row = [operation: string, input: object, ...accesses: [action: string, resource: string][]];
 
@@ -68,10 +72,20 @@ const EVENTS: Row[] = [
   ['ListRules', {}, ['ListRules', '*']],
 ];
 
+const OTHERS = 'arn:aws:secretsmanager:us-east-1:111111111111:secret:app/key-abcdef';
+const SECRETS: Row[] = [
+  ['GetSecretValue', { SecretId: secret('app/key') }, ['GetSecretValue', secret('app/key')]],
+  ['GetSecretValue', { SecretId: secret('app/key').slice(0, -7) }, ['GetSecretValue', secret('app/key')]],
+  ['PutSecretValue', { SecretId: 'app/key' }, ['PutSecretValue', secret('app/key')]],
+  ['DescribeSecret', { SecretId: OTHERS }, ['DescribeSecret', OTHERS]],
+  ['ListSecrets', {}, ['ListSecrets', '*']],
+];
+
 describe.each<{ service: TargetService; rows: Row[] }>([
   { service: dynamodb, rows: DYNAMODB },
   { service: sqs, rows: SQS },
   { service: events, rows: EVENTS },
+  { service: secretsManager, rows: SECRETS },
 ])('$service.name', ({ service, rows }) => {
   it.each(rows)('%s %j', (operation, input, ...accesses) => {
     expect(accessesOf(service, operation, { ...input }, ACCOUNT)).toEqual(
@@ -105,6 +119,7 @@ it.each<{ service: TargetService; operation: string; input: object }>([
   { service: dynamodb, operation: 'GetItem', input: { TableName: { a: 1 } } },
   { service: sqs, operation: 'SendMessage', input: { QueueUrl: 7 } },
   { service: events, operation: 'PutEvents', input: { Entries: 'x' } },
+  { service: secretsManager, operation: 'GetSecretValue', input: { SecretId: 7 } },
 ])('a malformed $service.name:$operation still needs a right', ({ service, operation, input }) => {
   expect(accessesOf(service, operation, { ...input }, ACCOUNT).length).toBeGreaterThan(0);
 });
