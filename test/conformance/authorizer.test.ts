@@ -124,4 +124,28 @@ describe('authorizer', { timeout: TIMEOUT_MS }, () => {
       apiId: connect.apiId,
     });
   });
+
+  it('AU-SUB sees a token among the subprotocols, and $connect agrees to another one', async () => {
+    const { stages, observations } = target;
+    // As long as that of an identity provider may well be.
+    const bearer = `bearer.${'eyJhbGciOiJFUzI1NiJ9.'.repeat(70)}_-0`;
+    const offered = { protocols: ['fanwire', bearer] };
+    const { client, id } = await stages.token.connect({ token: 'allow', protocol: 'fanwire' }, offered);
+    expect(client.socket.protocol).toBe('fanwire');
+    const { event: asked } = await observations.when(id, ({ source }) => source === 'authorizer');
+    for (const { headers, multiValueHeaders } of [asked, await observations.event(id, 'CONNECT')]) {
+      expect(headers['Sec-WebSocket-Protocol'].replaceAll(' ', '')).toBe(`fanwire,${bearer}`);
+      expect(multiValueHeaders['Sec-WebSocket-Protocol']).toEqual([headers['Sec-WebSocket-Protocol']]);
+    }
+    await client.close();
+  });
+
+  it('AU-SIZE hands on a result of 8 KB, and refuses with 500 one of a byte more [inference]', async () => {
+    const { client, id } = await target.stages.token.connect({ token: `${8 * 1024} bytes` });
+    await client.ask('a message');
+    const { requestContext } = await target.observations.event(id, 'MESSAGE');
+    expect(requestContext.authorizer.padding).toMatch(/^x{7900,8192}$/);
+    await client.close();
+    expect(await statusOf(`${8 * 1024 + 1} bytes`)).toBe(500);
+  });
 });

@@ -87,6 +87,20 @@ export const MUTANTS: readonly Mutant[] = [
     caughtBy: 'AU-IDSRC',
   },
   {
+    rule: "the limit of 8 KB on an authorizer's result",
+    file: 'infra/local/apigateway/limits.ts',
+    find: 'AUTHORIZER_RESULT_BYTES_MAX = 8 * 1024',
+    replace: 'AUTHORIZER_RESULT_BYTES_MAX = 10 * 1024',
+    caughtBy: 'AU-SIZE',
+  },
+  {
+    rule: 'the subprotocol that $connect chooses',
+    file: 'infra/local/apigateway/gateway.ts',
+    find: 'this.#subprotocols.get(request) ?? false,',
+    replace: '[..._offered][1] ?? false,',
+    caughtBy: 'AU-SUB',
+  },
+  {
     rule: "the evaluation of an authorizer's policy",
     file: 'infra/local/apigateway/authorizer.ts',
     find: "decision === 'allowed'",
