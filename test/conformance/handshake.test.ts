@@ -146,6 +146,19 @@ describe('handshake', { timeout: TIMEOUT_MS }, () => {
     expect(error.message).toBe('Server sent no subprotocol');
   });
 
+  it('HS-SUB3 agrees to what $connect returns though it was not offered, so that the client gives up [inference]', async () => {
+    const offers = [undefined, ['a']];
+    const chosen = offers.map(async (protocols) => {
+      const url = target.stages.main.at({ protocol: 'b' });
+      const client = new Client(url, protocols && { protocols });
+      const failed = once(client.socket, 'error');
+      const { headers } = await client.response;
+      await failed;
+      return headers['sec-websocket-protocol'];
+    });
+    expect(await Promise.all(chosen)).toEqual(['b', 'b']);
+  });
+
   it('HS-EXT does not agree to permessage-deflate, though $connect sees the offer [inference]', async () => {
     const { client, name } = await target.stages.main.connect({}, { perMessageDeflate: true });
     const { headers } = await target.observations.event(name, 'CONNECT');

@@ -96,8 +96,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     rule: 'the subprotocol that $connect chooses',
     file: 'infra/local/apigateway/gateway.ts',
-    find: 'this.#subprotocols.get(request) ?? false,',
-    replace: '[..._offered][1] ?? false,',
+    find: 'if (subprotocol !== undefined) headers.push',
+    replace: "if (subprotocol === 'none') headers.push",
     caughtBy: 'AU-SUB',
   },
   {

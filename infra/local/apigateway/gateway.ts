@@ -131,6 +131,10 @@ export class Gateway {
     const domainName = `${apiId}.execute-api.${region}.amazonaws.com`;
     this.#source = { apiId, stage, domainName, ...(stageVariables && { stageVariables }) };
     this.#webSockets = new WebSocketServer(this.#webSocketOptions());
+    this.#webSockets.on('headers', (headers, request) => {
+      const subprotocol = this.#subprotocols.get(request);
+      if (subprotocol !== undefined) headers.push(`Sec-WebSocket-Protocol: ${subprotocol}`);
+    });
   }
 
   get connectionCount(): number {
@@ -205,9 +209,9 @@ export class Gateway {
       // Clients offer it, and `$connect` sees the offer; AWS has not been seen to accept it: [inference].
       perMessageDeflate: false,
       closeTimeout: CLOSE_HANDSHAKE_MS_MAX,
-      // `ws` alone would pick the client's first; AWS echoes only what `$connect` returned.
-      handleProtocols: (_offered: Set<string>, request: IncomingMessage) =>
-        this.#subprotocols.get(request) ?? false,
+      // `ws` alone would pick the client's first. AWS echoes what `$connect` returned, and nothing else; that it does so
+      // whatever was offered is [inference].
+      handleProtocols: () => false as const,
     } as const;
   }
 
