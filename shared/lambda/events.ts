@@ -12,6 +12,26 @@ export interface RequestContext {
   /** Context values of the authorizer, when there is one. */
   readonly authorizer?: Readonly<Record<string, string | number | boolean>>;
 }
+/** Of a REQUEST authorizer, which is asked about a handshake before `$connect` is. */
+export interface AuthorizerEvent {
+  /** What its policy is to allow. */
+  readonly methodArn: string;
+  readonly requestContext: RequestContext;
+  /** Every header, in the case that the client wrote it in, with all its values. */
+  readonly multiValueHeaders?: Readonly<Record<string, readonly string[]>>;
+  readonly multiValueQueryStringParameters?: Readonly<Record<string, readonly string[]>>;
+}
+/** What an authorizer answers with: at most 8 KB of JSON, and no value of its context is an object. */
+export interface AuthorizerResult {
+  readonly principalId: string;
+  readonly policyDocument: {
+    readonly Version: '2012-10-17';
+    readonly Statement: readonly [
+      { readonly Effect: 'Allow' | 'Deny'; readonly Action: 'execute-api:Invoke'; readonly Resource: string },
+    ];
+  };
+  readonly context?: Readonly<Record<string, string | number | boolean>>;
+}
 export interface ConnectEvent {
   readonly requestContext: RequestContext;
   readonly queryStringParameters?: Readonly<Record<string, string>>;

@@ -1,0 +1,55 @@
+import type { AuthorizerEvent } from '../lambda/events.ts';
+import { Fault, TokenError } from './errors.ts';
+import { TOKEN_LENGTH_MAX } from './jwt.ts';
+
+/** A WebSocket in a browser sends no headers but this, so the token poses as a protocol. */
+const PROTOCOL_HEADER = 'sec-websocket-protocol';
+const PROTOCOL_PREFIX = 'bearer.';
+
+type Values = Readonly<Record<string, readonly string[] | undefined>>;
+/** Every header and parameter is in it with all its values. */
+export type HandshakeEvent = Pick<AuthorizerEvent, 'multiValueHeaders' | 'multiValueQueryStringParameters'>;
+
+/**
+ * The token that a client connects with; undefined if it has none. Two are refused even if they are the same, because
+ * which of them counts must never depend on who reads them, and so is what looks like a token but cannot be taken:
+ * otherwise its bearer would be somebody without one.
+ */
+export function tokenOf(
+  event: HandshakeEvent,
+  { queryToken }: { readonly queryToken: boolean },
+): string | undefined {
+  const inQuery = event.multiValueQueryStringParameters?.token ?? [];
+  if (inQuery.length > 0 && !queryToken) throw new TokenError(Fault.notAllowed);
+  const headers = event.multiValueHeaders ?? {};
+  const tokens = [
+    ...valuesOf(headers, 'authorization').map(bearerOf),
+    ...protocolTokens(headers),
+    ...inQuery,
+  ];
+  if (tokens.length > 1) throw new TokenError(Fault.several);
+  const [token] = tokens;
+  if (token === '') throw new TokenError(Fault.malformed);
+  if (token !== undefined && token.length > TOKEN_LENGTH_MAX) throw new TokenError(Fault.tooLong);
+  return token;
+}
+
+/** API Gateway hands headers on in the case that the client wrote them in. */
+const valuesOf = (headers: Values, lowerName: string): readonly string[] =>
+  Object.entries(headers).flatMap(([name, values]) =>
+    name.toLowerCase() === lowerName ? (values ?? []) : [],
+  );
+
+const protocolTokens = (headers: Values): readonly string[] =>
+  valuesOf(headers, PROTOCOL_HEADER)
+    .flatMap((list) => list.split(','))
+    .map((protocol) => protocol.trim())
+    .filter((protocol) => protocol.startsWith(PROTOCOL_PREFIX))
+    .map((protocol) => protocol.slice(PROTOCOL_PREFIX.length));
+
+/** RFC 6750, section 2.1; the scheme is in any case (RFC 9110, section 11.1). */
+function bearerOf(value: string): string {
+  const [scheme = '', ...rest] = value.trim().split(/ +/);
+  if (scheme.toLowerCase() !== 'bearer' || rest.length > 1) throw new TokenError(Fault.scheme);
+  return rest[0] ?? '';
+}
