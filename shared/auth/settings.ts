@@ -1,0 +1,105 @@
+import { badRequest } from '../protocol/errors.ts';
+import { expectFields, parseList, parseObject } from '../protocol/parse.ts';
+import { parseRights, parseRightsTemplate, type Rights } from '../protocol/rights.ts';
+import { IDENTITY_ALGORITHMS, type IdentityAlgorithm, type Issuer } from './identity.ts';
+import { isWebUrl } from './web-url.ts';
+
+/** An issuer, and whether its own word on rights counts. */
+export interface TrustedIssuer extends Issuer {
+  /** Its tokens' claim `fanwire.rights` gives rights. Only for issuers that let no user write it. */
+  readonly rightsClaim?: boolean;
+}
+
+/** Who may connect, and what for. Without any of it nobody may. */
+export interface AuthSettings {
+  /** Whose identity tokens are taken. All of them name users of one set: two of the same `sub` are one user. */
+  readonly issuers?: readonly TrustedIssuer[];
+  /** Whether grants of the back end are taken. */
+  readonly grants?: boolean;
+  /** Whether a token may come as `?token=`, where proxies and logs may keep it. */
+  readonly queryToken?: boolean;
+  /** What everybody with a valid token may do; `{claim}` is filled in from the token. */
+  readonly rights?: Rights;
+  /** What everybody without a token may do. */
+  readonly anonymous?: Rights;
+}
+export type CompleteAuth = Required<AuthSettings>;
+
+/** They are a file of this name beside the code of each Lambda that reads them. */
+export const AUTH_FILE = 'auth.json';
+
+const ISSUERS_MAX = 10;
+const AUDIENCES_MAX = 10;
+const NAME_LENGTH_MAX = 512;
+
+const FIELDS: Record<keyof AuthSettings, true> = {
+  issuers: true,
+  grants: true,
+  queryToken: true,
+  rights: true,
+  anonymous: true,
+};
+const ISSUER_FIELDS: Record<keyof TrustedIssuer, true> = {
+  issuer: true,
+  audience: true,
+  jwksUri: true,
+  algorithms: true,
+  rightsClaim: true,
+};
+
+/** Fills in the defaults, or throws an error that says what is wrong with them. */
+export function parseAuth(value: unknown): CompleteAuth {
+  const raw = parseObject('auth to be an object', value);
+  expectFields('auth', raw, Object.keys(FIELDS));
+  const { issuers = [], grants, queryToken, rights = {}, anonymous = {} } = raw;
+  return {
+    issuers: parseIssuers(issuers),
+    grants: parseSwitch('auth.grants', grants),
+    queryToken: parseSwitch('auth.queryToken', queryToken),
+    rights: parseRightsTemplate(rights, 'auth.rights'),
+    anonymous: parseRights(anonymous, 'auth.anonymous'),
+  };
+}
+
+function parseIssuers(value: unknown): readonly TrustedIssuer[] {
+  if (Array.isArray(value) && value.length === 0) return [];
+  const issuers = parseList('auth.issuers', value, ISSUERS_MAX, parseIssuer);
+  const names = issuers.map(({ issuer }) => issuer);
+  if (new Set(names).size < names.length) throw badRequest('auth.issuers to have each issuer once', names);
+  return issuers;
+}
+
+function parseIssuer(value: unknown): TrustedIssuer {
+  const raw = parseObject('an issuer to be an object', value);
+  expectFields('an issuer', raw, Object.keys(ISSUER_FIELDS));
+  const { issuer, audience, jwksUri, algorithms, rightsClaim } = raw;
+  if (!isWebUrl(issuer) || issuer.includes('?')) throw badRequest('issuer to be an https URL', issuer);
+  if (jwksUri !== undefined && !isWebUrl(jwksUri)) throw badRequest('jwksUri to be an https URL', jwksUri);
+  return {
+    issuer,
+    audience: parseList('audience', [audience].flat(), AUDIENCES_MAX, parseName),
+    ...(jwksUri !== undefined && { jwksUri }),
+    ...(algorithms !== undefined && { algorithms: parseAlgorithms(algorithms) }),
+    rightsClaim: parseSwitch('rightsClaim', rightsClaim),
+  };
+}
+
+const parseAlgorithms = (value: unknown): readonly IdentityAlgorithm[] =>
+  parseList('algorithms', value, IDENTITY_ALGORITHMS.length, (given) => {
+    const found = IDENTITY_ALGORITHMS.find((each) => each === given);
+    if (found === undefined) throw badRequest(`algorithms to be of ${IDENTITY_ALGORITHMS.join(', ')}`, given);
+    return found;
+  });
+
+function parseName(value: unknown): string {
+  if (typeof value !== 'string' || value.length < 1 || value.length > NAME_LENGTH_MAX) {
+    throw badRequest(`audience to be texts of 1 to ${NAME_LENGTH_MAX} characters`, value);
+  }
+  return value;
+}
+
+function parseSwitch(what: string, value: unknown): boolean {
+  if (value !== undefined && typeof value !== 'boolean')
+    throw badRequest(`${what} to be true or false`, value);
+  return value === true;
+}

@@ -1,0 +1,65 @@
+import { describe, expect, it } from 'vitest';
+import { parseAuth } from '../../../shared/auth/settings.ts';
+
+const ISSUER = { issuer: 'https://issuer.example', audience: 'app' };
+
+it('nobody may anything by default', () => {
+  expect(parseAuth({})).toEqual({
+    ...{ issuers: [], grants: false, queryToken: false, rights: {}, anonymous: {} },
+  });
+});
+
+it('takes what is right, and takes what it has made', () => {
+  const auth = parseAuth({
+    issuers: [
+      ISSUER,
+      { issuer: 'http://localhost:8080/realm', audience: ['a', 'b'], jwksUri: 'https://keys.example/k?v=1' },
+      { issuer: 'https://third.example/', audience: 'a', algorithms: ['ES256'], rightsClaim: true },
+    ],
+    grants: true,
+    queryToken: true,
+    rights: { 'inbox/{sub}/*': ['subscribe'] },
+    anonymous: { 'news/*': ['subscribe'] },
+  });
+  expect(auth.issuers[0]).toEqual({ ...ISSUER, audience: ['app'], rightsClaim: false });
+  expect(parseAuth(JSON.parse(JSON.stringify(auth)))).toEqual(auth);
+});
+
+describe('refuses', () => {
+  it.each([
+    ['what is no object', []],
+    ['a field that it does not know', { issuer: ISSUER }],
+    ['a switch that is none', { grants: 'yes' }],
+    ['rights that are none', { rights: { 'a b': ['subscribe'] } }],
+    ['placeholders for those without a token', { anonymous: { 'inbox/{sub}': ['subscribe'] } }],
+    ['the same issuer twice', { issuers: [ISSUER, ISSUER] }],
+    ['issuers that are no list', { issuers: ISSUER }],
+    [
+      'more than 10 issuers',
+      { issuers: Array.from({ length: 11 }, (_, i) => ({ ...ISSUER, issuer: `https://a${i}` })) },
+    ],
+  ])('%s', (_, value) => {
+    expect(() => parseAuth(value)).toThrow(/^expected .*, got /);
+  });
+
+  it.each([
+    ['without a URL', { issuer: 'issuer.example' }],
+    ['with our own name', { issuer: 'fanwire' }],
+    ['without TLS', { issuer: 'http://issuer.example' }],
+    ['without TLS, that only looks local', { issuer: 'http://localhost.evil.example' }],
+    ['with a user in its URL', { issuer: 'https://a:b@issuer.example' }],
+    ['with a query', { issuer: 'https://issuer.example?a=b' }],
+    ['with a fragment', { issuer: 'https://issuer.example#a' }],
+    ['without an audience', { audience: undefined }],
+    ['with an empty audience', { audience: '' }],
+    ['with no audiences', { audience: [] }],
+    ['with keys without TLS', { jwksUri: 'http://issuer.example/keys' }],
+    ['with an unsigned algorithm', { algorithms: ['none'] }],
+    ['with a symmetric algorithm', { algorithms: ['RS256', 'HS256'] }],
+    ['with no algorithms', { algorithms: [] }],
+    ['with an unknown field', { clientId: 'a' }],
+    ['whose word may count', { rightsClaim: 'yes' }],
+  ])('an issuer %s', (_, fields) => {
+    expect(() => parseAuth({ issuers: [{ ...ISSUER, ...fields }] })).toThrow(/^expected .*, got /);
+  });
+});
