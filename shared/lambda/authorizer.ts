@@ -1,0 +1,43 @@
+import type { AuthorizerEvent, AuthorizerResult } from './events.ts';
+import { logger } from './logger.ts';
+import { lastResort } from './middleware/last-resort.ts';
+import { logContext } from './middleware/log-context.ts';
+import { type Handler, stack } from './stack.ts';
+
+/** Whether a handshake goes on to `$connect`, and with what context, or which status it is refused with, and why. */
+export type Verdict =
+  | { readonly principalId: string; readonly context: NonNullable<AuthorizerResult['context']> }
+  | { readonly status: 401 | 403; readonly reason: string };
+
+/** The stack of an authorizer. What it throws becomes status 500: its client may come again. */
+export function authorizer(
+  run: (event: AuthorizerEvent) => Promise<Verdict>,
+): Handler<AuthorizerEvent, AuthorizerResult> {
+  const judge: Handler<AuthorizerEvent, Verdict> = stack(
+    [logContext(), lastResort()],
+    async (event: AuthorizerEvent) => {
+      const verdict = await run(event);
+      if ('reason' in verdict) logger.info('handshake refused', verdict);
+      return verdict;
+    },
+  );
+  // Outside of the stack, for which every error is a failure.
+  return async (event, context) => toResult(await judge(event, context), event.methodArn);
+}
+
+/** The policy allows this one handshake and nothing else. A refusal by policy is 403. */
+function toResult(verdict: Verdict, methodArn: string): AuthorizerResult {
+  if ('context' in verdict)
+    return { ...resultOf(verdict.principalId, 'Allow', methodArn), context: verdict.context };
+  // The one text that API Gateway takes for an answer (developer guide, "Use API Gateway Lambda authorizers").
+  if (verdict.status === 401) throw new Error('Unauthorized');
+  return resultOf('refused', 'Deny', methodArn);
+}
+
+const resultOf = (principalId: string, effect: 'Allow' | 'Deny', methodArn: string): AuthorizerResult => ({
+  principalId,
+  policyDocument: {
+    Version: '2012-10-17',
+    Statement: [{ Effect: effect, Action: 'execute-api:Invoke', Resource: methodArn }],
+  },
+});
