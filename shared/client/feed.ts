@@ -250,6 +250,9 @@ export class Feed {
 
   /** What is missing may still be on its way. If it does not come, it is asked for. */
   #watchGap(): void {
+    // Not before the server has said that the position still holds.
+    const begun = this.#state === 'subscribed' ? this.#stream.begin() : [];
+    if (begun.length > 0) this.inbox.push(begun);
     if (!this.#stream.gap) this.#fruitless = 0;
     if (!this.#mayRepair) {
       this.#cancelWatch?.();

@@ -5,6 +5,7 @@ import { FanwireError } from './errors.ts';
 import { type PlacedMessage, placedIn } from './message.ts';
 import type { Settings } from './options.ts';
 import type { Session } from './session.ts';
+import { isComing } from './stream.ts';
 import type { Timers } from './timers.ts';
 import { writeCommand } from './write.ts';
 
@@ -75,4 +76,4 @@ export class Reading {
 
 /** What was asked for is still to come: it may have been written just now, and asking at once could go on for ever. */
 const isStuck = (after: Position, { epoch, offset, more }: LogPage | LogLoss): boolean =>
-  more === true && (epoch !== after.epoch || offset <= after.offset);
+  more === true && ((epoch !== after.epoch && !isComing(after)) || offset <= after.offset);

@@ -1,4 +1,4 @@
-import type { Position } from '../protocol/frames.ts';
+import { COMING_LOG, type Position } from '../protocol/frames.ts';
 
 /** An offset that has no message for this connection. */
 interface Skip extends Position {
@@ -63,6 +63,15 @@ export class Stream<M extends Placed> {
     return this.#drain();
   }
 
+  /** If the position is before the first entry of a log that was to come: that entry, once it is there, and what follows. */
+  begin(): M[] {
+    const first = this.#position && isComing(this.#position) && [...this.#held.values()].find(isFirst);
+    if (!first) return [];
+    this.#past = this.#position?.epoch;
+    this.#position = { epoch: first.epoch, offset: 0 };
+    return this.#drain();
+  }
+
   /**
    * The server said: these are all that there are after `from`, or from where a replay began, up to `to`. What came
    * live belongs to them even if the server has it no more: it may have been in time then, and too late by now.
@@ -118,6 +127,7 @@ export class Stream<M extends Placed> {
   /** On the server's word, which settles what is to be thought of other epochs, too. */
   #moveTo({ epoch, offset }: Position): void {
     this.#position = { epoch, offset };
+    if (isComing({ epoch })) return;
     for (const [key, entry] of this.#held) {
       if (entry.epoch !== epoch || entry.offset <= offset) this.#held.delete(key);
     }
@@ -146,6 +156,10 @@ export class Stream<M extends Placed> {
     return entry;
   }
 }
+
+/** Whether a log with that epoch is still to come. */
+export const isComing = ({ epoch }: Pick<Position, 'epoch'>): boolean => epoch.startsWith(COMING_LOG);
+const isFirst = ({ offset }: Position): boolean => offset === 1;
 
 const keyOf = ({ epoch, offset }: Position): string => `${offset} ${epoch}`;
 const keyAfter = ({ epoch, offset }: Position): string => keyOf({ epoch, offset: offset + 1 });

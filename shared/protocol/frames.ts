@@ -24,6 +24,11 @@ export const POSITIONS_MAX = 100;
 export const MAX_AGE_SECONDS_MAX = 86_400;
 export const ID_LENGTH_MAX = 128;
 export const EPOCH_LENGTH_MAX = 64;
+/**
+ * How the epoch of a position begins that was given while its topic had no log: it stands for the log that is to come.
+ * When it was given follows, because that one may have come and gone since.
+ */
+export const COMING_LOG = 'new-';
 /** Of data. EventBridge takes 1,000 levels with its envelope; JSON.stringify overflows the stack at a few thousand. */
 export const NESTING_MAX = 500;
 /** Levels that data is in, at most: a frame or a detail, its list of messages, and a message. */

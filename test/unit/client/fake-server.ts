@@ -1,6 +1,6 @@
 import type { WebSocketLike } from '../../../shared/client/index.ts';
 import { ErrorCode } from '../../../shared/protocol/errors.ts';
-import type { Position } from '../../../shared/protocol/frames.ts';
+import { COMING_LOG, type Position } from '../../../shared/protocol/frames.ts';
 import { patternsCovering, type Topic } from '../../../shared/protocol/topic.ts';
 import { refusalOf } from '../../support/refusal.ts';
 import type { Clock } from './clock.ts';
@@ -101,6 +101,12 @@ export class FakeServer {
     this.logs.set(topic, log);
     this.allLogs.set(log.epoch, log);
     return log;
+  }
+
+  /** As a reader has it, who begins none. */
+  #logToRead(topic: string): Log {
+    const epoch = `${COMING_LOG}${this.clock.now().toString(36)}`;
+    return this.logs.get(topic) ?? { epoch, first: 1, newest: 0, entries: new Map() };
   }
 
   /** As a back end would. Gives the message's id. */
@@ -218,17 +224,18 @@ export class FakeServer {
   }
 
   #subscribe(socket: FakeSocket, frame: Frame): Frame {
-    const { id, topic, rewind, position } = frame;
+    const { id, topic, rewind } = frame;
     const ack = { type: 'ack', id, action: 'subscribe', topic };
     if (topic.startsWith('private')) return errorTo(frame, 'forbidden');
     if (topic.endsWith('*') || !keepsHistory(topic)) {
       if (rewind) return errorTo(frame, 'bad_request');
       socket.topics.add(topic);
-      return { ...ack, ...(position && { recovered: false, reason: 'no_history' }) };
+      return { ...ack, ...(frame.position && { recovered: false, reason: 'no_history' }) };
     }
     socket.topics.add(topic);
-    const log = this.log(topic);
+    const log = this.#logToRead(topic);
     const { epoch, newest } = log;
+    const position = positionIn(log, frame.position);
     if (position) {
       const reason = this.#lossAfter(log, position, REPLAY_MAX);
       if (reason) return { ...ack, epoch, offset: newest, recovered: false, reason };
@@ -265,10 +272,11 @@ export class FakeServer {
   }
 
   #history(socket: FakeSocket, frame: Frame): Frame {
-    const { id, topic, after, before, limit = 50, reverse } = frame;
+    const { id, topic, before, limit = 50, reverse } = frame;
     const ack = { type: 'ack', id, action: 'history', topic };
     if (!keepsHistory(topic)) return errorTo(frame, 'bad_request');
-    const log = this.log(topic);
+    const log = this.#logToRead(topic);
+    const after = positionIn(log, frame.after);
     const max = Math.min(limit, this.pageMax);
     if (reverse) {
       const end = Math.min(before ?? log.newest + 1, log.newest + 1) - 1;
@@ -293,8 +301,8 @@ export class FakeServer {
   #ping(socket: FakeSocket, { id, positions = [] }: Frame): Frame {
     const behind = positions
       .map(({ topic, epoch, offset }: Frame) => {
-        const log = this.log(topic);
-        const isNewest = log.epoch === epoch && log.newest === offset;
+        const log = this.logs.get(topic);
+        const isNewest = !log || (log.epoch === epoch && log.newest === offset);
         return isNewest ? undefined : { topic, epoch: log.epoch, offset: log.newest };
       })
       .filter(Boolean);
@@ -340,6 +348,10 @@ export class FakeServer {
 }
 
 const keepsHistory = (topic: string): boolean => topic.startsWith('log/');
+
+/** No log is forgotten so soon that it could have been another. */
+const positionIn = ({ epoch }: Log, position: Position | undefined): Position | undefined =>
+  position?.epoch.startsWith(COMING_LOG) && position.offset === 0 ? { epoch, offset: 0 } : position;
 
 const errorTo = ({ id }: Frame, code: string): Frame => ({ type: 'error', id, code, message: `${code}!` });
 

@@ -5,6 +5,99 @@ import { connected, listen, outcomeOf, range, world } from './harness.ts';
 const LOG = 'log/a';
 const LIVE = 'live/a';
 
+/** A client that subscribed to a topic which nobody had published to. */
+async function subscribedEarly() {
+  const it = await connected({ heartbeatMs: 1e9 });
+  const listened = listen(it.client, LOG);
+  await it.clock.advance(50);
+  return { ...it, ...listened };
+}
+
+describe('a topic whose log is to come', () => {
+  it('has its first message delivered at once', async () => {
+    const { server, clock, sub, data } = await subscribedEarly();
+    server.publish(LOG, 1);
+    await clock.advance(11);
+    expect(data).toEqual([1]);
+    expect(sub.position).toEqual({ epoch: server.log(LOG).epoch, offset: 1 });
+    await clock.advance(60_000);
+    expect(server.commandsOf('history')).toEqual([]);
+    expect(server.commandsOf('subscribe').length).toBe(1);
+  });
+
+  it('has its first messages put in order, and the first one asked for if it is lost', async () => {
+    for (const fate of ['lost', { afterMs: 20 }] as const) {
+      const { server, clock, data } = await subscribedEarly();
+      server.onLive = ({ data: it }) => (it === 1 ? fate : undefined);
+      server.publishMany(LOG, 1, 3);
+      await clock.advance(1_100);
+      expect(data).toEqual([1, 2, 3]);
+      expect(server.commandsOf('history').length).toBe(fate === 'lost' ? 1 : 0);
+    }
+  });
+
+  it('has a message delivered that overtakes the answer to the subscribe', async () => {
+    const { client, server, clock } = await connected();
+    server.onCommand = () => ({ replyAfterMs: 100 });
+    const { data } = listen(client, LOG);
+    await clock.advance(50);
+    server.publish(LOG, 1);
+    await clock.advance(50);
+    expect(data).toEqual([]);
+    await clock.advance(50);
+    expect(data).toEqual([1]);
+    expect(server.commandsOf('history')).toEqual([]);
+  });
+
+  it('is read over several pages if many messages were missed', async () => {
+    const { server, clock, data } = await subscribedEarly();
+    server.pageMax = 2;
+    server.onLive = () => 'lost';
+    server.publishMany(LOG, 1, 5);
+    server.onLive = () => undefined;
+    server.publish(LOG, 6);
+    await clock.advance(1_300);
+    expect(data).toEqual([1, 2, 3, 4, 5, 6]);
+  });
+
+  // The client slept for so long that there may have been another log in between.
+  it('has nothing delivered on another connection before the server has said that the position holds', async () => {
+    const { server, clock, data, recoveries, sub } = await subscribedEarly();
+    const from = sub.position;
+    server.onCommand = ({ action, id, topic }, socket) => {
+      if (action !== 'subscribe') return undefined;
+      socket.topics.add(topic);
+      server.publishMany(topic, 1, 2);
+      const to = { epoch: server.log(LOG).epoch, offset: 2 };
+      const lost = { ...to, recovered: false, reason: 'epoch' };
+      clock.setTimeout(() => socket.deliver({ type: 'ack', id, action, topic, ...lost }), 50);
+      return 'lost';
+    };
+    server.socket.cut();
+    await clock.advance(2_000);
+    expect(data).toEqual([]);
+    expect(recoveries).toEqual([
+      { recovered: false, reason: 'epoch', from, to: { epoch: server.log(LOG).epoch, offset: 2 } },
+    ]);
+    server.publish(LOG, 3);
+    await clock.advance(50);
+    expect(data).toEqual([3]);
+  });
+
+  it('makes no gap of an answer to a ping that says it has none', async () => {
+    const { client, server, clock } = await connected({ heartbeatMs: 1_000 });
+    const { data } = listen(client, LOG);
+    await clock.advance(50);
+    server.onCommand = ({ action, positions }) =>
+      action === 'ping' && positions ? { replyAfterMs: 500 } : undefined;
+    while (!server.commandsOf('ping').some(({ positions }) => positions)) await clock.advance(100);
+    server.publish(LOG, 1);
+    await clock.advance(5_000);
+    expect(data).toEqual([1]);
+    expect(server.commandsOf('history')).toEqual([]);
+  });
+});
+
 describe('a topic with history', () => {
   it('delivers what comes after the subscribe, with its position', async () => {
     const { client, server, clock } = await connected();
@@ -13,8 +106,8 @@ describe('a topic with history', () => {
     await clock.advance(50);
     await sub.ready;
     expect(sub.state).toBe('subscribed');
+    expect(sub.position?.offset).toBe(0);
     const { epoch } = server.log(LOG);
-    expect(sub.position).toEqual({ epoch, offset: 0 });
     server.publish(LOG, 'hi');
     await clock.advance(50);
     expect(messages).toEqual([
@@ -159,7 +252,7 @@ describe('a topic with history', () => {
   });
 
   it('asks ever less often for an offset that stays undecided', async () => {
-    const { client, server, clock } = await connected({ heartbeatMs: 1e9 });
+    const { client, server, clock } = await connected({ heartbeatMs: 1e9 }, (it) => void it.log(LOG));
     const { data } = listen(client, LOG);
     await clock.advance(50);
     const feed = server.log(LOG);
@@ -211,7 +304,7 @@ describe('a topic with history', () => {
   });
 
   it('forgets how long it waited for a gap that closed by itself', async () => {
-    const { client, server, clock } = await connected({ heartbeatMs: 1e9 });
+    const { client, server, clock } = await connected({ heartbeatMs: 1e9 }, (it) => void it.log(LOG));
     const { data } = listen(client, LOG);
     await clock.advance(50);
     const { epoch } = server.log(LOG);
@@ -1003,7 +1096,7 @@ describe('the client across drops', () => {
   });
 
   it('says from where it recovered, with what came live before the answer', async () => {
-    const { client, server, clock } = await connected();
+    const { client, server, clock } = await connected({}, (it) => void it.log(LOG));
     let done = () => {};
     const onRecovery = () => new Promise<void>((resolve) => (done = resolve));
     const { sub, data, recoveries } = listen(client, LOG, { onRecovery });
@@ -1038,7 +1131,7 @@ describe('the client across drops', () => {
   });
 
   it('has recovered if everything came live before the server said that it was lost', async () => {
-    const { client, server, clock } = await connected();
+    const { client, server, clock } = await connected({}, (it) => void it.log(LOG));
     const { data, recoveries } = listen(client, LOG);
     await clock.advance(50);
     const { epoch } = server.log(LOG);
