@@ -49,7 +49,7 @@ export const routesOf = ({ tables, eventBus, settings }: Pick<Parts, 'tables' | 
     history: {
       key: 'history',
       reads: ['TRANSPORT', 'TOPICS_TABLE', 'MESSAGES_TABLE', 'NAMESPACES'],
-      rights: [allow(['dynamodb:GetItem', 'dynamodb:UpdateItem'], topics.tableArn), readLogs],
+      rights: [allow(['dynamodb:GetItem'], topics.tableArn), readLogs],
     },
     unsubscribe: {
       key: 'unsubscribe',

@@ -1,3 +1,4 @@
+import { headOrComing, positionIn } from '../../shared/data/coming-log.ts';
 import type { Logs } from '../../shared/data/log.ts';
 import { type ReplayDeps, readAfter, readBack, readFromOldest, toLogPage } from '../../shared/data/replay.ts';
 import type { RouteInput } from '../../shared/lambda/route.ts';
@@ -7,9 +8,8 @@ import { historyNamespaceOf, type Namespaces } from '../../shared/protocol/names
 import type { HistoryFrame } from '../../shared/protocol/parse.ts';
 
 export interface HistoryDeps extends ReplayDeps {
-  readonly logs: ReplayDeps['logs'] & Pick<Logs, 'open'>;
+  readonly logs: ReplayDeps['logs'] & Pick<Logs, 'head'>;
   readonly namespaces: Namespaces;
-  readonly newId: () => string;
 }
 
 /** A page of what a topic has kept. */
@@ -19,13 +19,13 @@ export async function history(
 ): Promise<AckFrame<'history', string>> {
   const { topic, limit, reverse, after, before } = frame;
   const namespace = historyNamespaceOf(topic, deps.namespaces);
-  const head = await deps.logs.open(topic, deps.newId());
+  const head = await headOrComing(topic, deps);
   const log = { topic, epoch: head.epoch };
   const view = { log, head, namespace, connectionId };
   const reply = (page: LogPage<string> | LogLoss) => ack(Action.history, frame, { topic, ...page });
   if (reverse) return reply(toLogPage(log, await readBack(before, limit, view, deps)));
   if (!after) return reply(toLogPage(log, await readFromOldest(limit, view, deps)));
-  const page = await readAfter(after, limit, view, deps);
+  const page = await readAfter(positionIn(head, after), limit, view, deps);
   return typeof page === 'string'
     ? reply({ epoch: head.epoch, offset: head.offset, messages: [], recovered: false, reason: page })
     : reply({ ...toLogPage(log, page), recovered: true });

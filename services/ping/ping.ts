@@ -1,9 +1,10 @@
+import { positionIn } from '../../shared/data/coming-log.ts';
 import type { Connections } from '../../shared/data/connections.ts';
 import type { Heads } from '../../shared/data/heads.ts';
 import type { RouteInput } from '../../shared/lambda/route.ts';
 import { type AckFrame, ack } from '../../shared/protocol/acks.ts';
 import { givenUp } from '../../shared/protocol/errors.ts';
-import { Action } from '../../shared/protocol/frames.ts';
+import { Action, type TopicPosition } from '../../shared/protocol/frames.ts';
 import type { PingFrame } from '../../shared/protocol/parse.ts';
 
 export interface PingDeps {
@@ -33,10 +34,13 @@ export async function ping(
 async function positionsBehind({ positions }: PingFrame, heads: PingDeps['heads']) {
   if (positions.length === 0) return [];
   const found = await heads.heads([...new Set(positions.map(({ topic }) => topic))]);
-  const newest = new Map(found.map(({ topic, epoch, offset }) => [topic, { topic, epoch, offset }]));
-  return positions.flatMap(({ topic, epoch, offset }) => {
-    const head = newest.get(topic);
-    return head && (head.epoch !== epoch || head.offset > offset) ? head : [];
+  const newest = new Map(found.map((head) => [head.topic, head]));
+  return positions.flatMap((position): TopicPosition[] => {
+    const head = newest.get(position.topic);
+    if (!head) return [];
+    const { topic, epoch, offset } = head;
+    const from = positionIn(head, position);
+    return epoch !== from.epoch || offset > from.offset ? [{ topic, epoch, offset }] : [];
   });
 }
 

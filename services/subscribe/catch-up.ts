@@ -1,3 +1,4 @@
+import { headOrComing, positionIn } from '../../shared/data/coming-log.ts';
 import {
   messagesFor,
   type ReplayPage,
@@ -22,9 +23,9 @@ export async function catchUp(
   wanted: Pick<SubscribeFrame, 'position' | 'rewind'>,
   namespace: HistoryNamespace,
   connectionId: string,
-  deps: Pick<SubscribeDeps, 'logs' | 'newId' | 'now' | 'wait'>,
+  deps: Pick<SubscribeDeps, 'logs' | 'now' | 'wait'>,
 ): Promise<LogPage<string> | LogLoss> {
-  const head = await deps.logs.open(topic, deps.newId());
+  const head = await headOrComing(topic, deps);
   const log = { topic, epoch: head.epoch };
   const view = { log, head, namespace, connectionId };
   if (wanted.position) return recover(wanted.position, view, deps);
@@ -34,11 +35,12 @@ export async function catchUp(
 }
 
 async function recover(
-  position: Position,
+  given: Position,
   view: View,
   deps: Pick<SubscribeDeps, 'logs' | 'now' | 'wait'>,
 ): Promise<LogPage<string> | LogLoss> {
   const { log, head, namespace } = view;
+  const position = positionIn(head, given);
   const lost = (reason: LossReason): LogLoss => ({
     epoch: log.epoch,
     offset: head.offset,

@@ -21,11 +21,10 @@ export interface SubscribeDeps extends ReplayDeps {
   readonly connections: Pick<Connections, 'addSubscription'>;
   readonly subscriptions: Pick<Subscriptions, 'put'>;
   readonly shards: Pick<Shards, 'ensure'>;
-  readonly logs: ReplayDeps['logs'] & Pick<Logs, 'open' | 'last'>;
+  readonly logs: ReplayDeps['logs'] & Pick<Logs, 'head' | 'last'>;
   readonly namespaces: Namespaces;
   readonly subscriptionsMax: number;
   readonly random: () => number;
-  readonly newId: () => string;
 }
 
 /** Writes the subscription, and only then reads the log: whatever is written to it later finds the subscription. */

@@ -34,14 +34,16 @@ describe('a topic that keeps history', () => {
   it('numbers its messages from 1, the same for everybody', async () => {
     const [anna, ben] = [await open(), await open()];
     const topic = topicIn('chat');
-    const reply = await anna.ask({ action: 'subscribe', topic });
-    expect(reply).toMatchObject({ type: 'ack', topic, offset: 0, epoch: expect.any(String) });
-    expect(await ben.ask({ action: 'subscribe', topic })).toMatchObject({ epoch: reply.epoch, offset: 0 });
+    for (const client of [anna, ben]) {
+      const reply = await client.ask({ action: 'subscribe', topic });
+      expect(reply).toMatchObject({ type: 'ack', topic, offset: 0, epoch: expect.stringMatching(/^new-/) });
+    }
     await publishNumbers(anna, topic, 12);
+    const { epoch } = await anna.ask({ action: 'history', topic });
     for (const client of [anna, ben]) {
       await client.message(12);
       const offsets = client.messages.map(({ offset, data, epoch }) => [offset, data, epoch]);
-      expect(offsets.sort(([a], [b]) => a - b)).toEqual(numbers(1, 12).map((n) => [n, n, reply.epoch]));
+      expect(offsets.sort(([a], [b]) => a - b)).toEqual(numbers(1, 12).map((n) => [n, n, epoch]));
     }
     await Promise.all([anna.close(), ben.close()]);
   });
@@ -194,10 +196,10 @@ describe('a topic that keeps history', () => {
   it('tells who is left out of a message that there is one, and gives it to nobody of them later', async () => {
     const [anna, ben] = [await open(), await open()];
     const topic = topicIn('chat');
-    const { epoch } = await anna.ask({ action: 'subscribe', topic });
-    await ben.subscribe(topic);
+    await Promise.all([anna.subscribe(topic), ben.subscribe(topic)]);
     await anna.ask({ action: 'publish', topic, data: 'from Anna', except: 'self' });
     await ben.message('from Anna');
+    const { epoch } = await anna.ask({ action: 'history', topic });
     expect(await anna.wait(({ skipped }) => skipped)).toEqual({
       type: 'message',
       topic,
@@ -213,9 +215,14 @@ describe('a topic that keeps history', () => {
   it('says on a ping which positions are behind', async () => {
     const client = await open();
     const topic = topicIn('chat');
-    const { epoch } = await client.ask({ action: 'subscribe', topic });
+    const early = await client.ask({ action: 'subscribe', topic });
     await publishNumbers(client, topic, 3);
-    const ping = (offset: number) => client.ask({ action: 'ping', positions: [{ topic, epoch, offset }] });
+    const { epoch } = await client.ask({ action: 'history', topic });
+    const ask = (positions: object[]) => client.ask({ action: 'ping', positions });
+    expect((await ask([{ topic, epoch: early.epoch, offset: 0 }])).behind).toEqual([
+      { topic, epoch, offset: 3 },
+    ]);
+    const ping = (offset: number) => ask([{ topic, epoch, offset }]);
     expect((await ping(2)).behind).toEqual([{ topic, epoch, offset: 3 }]);
     expect(await ping(3)).toEqual({ type: 'ack', id: expect.any(String), action: 'ping' });
     await client.close();

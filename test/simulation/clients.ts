@@ -15,6 +15,7 @@ import {
 } from '@aws-sdk/client-sqs';
 import { completeSettings } from '../../infra/settings.ts';
 import type { Clients as AwsClients } from '../../shared/aws/sdk/clients.ts';
+import { isHead } from '../../shared/data/tables.ts';
 import type { DeliveryClients } from '../../shared/delivery/deps.ts';
 import { type Post, unanswered } from '../../shared/delivery/post.ts';
 import type { QueueEvent, QueueResult } from '../../shared/lambda/events.ts';
@@ -57,9 +58,9 @@ export interface Aws {
 
 export type Clients = AwsClients & DeliveryClients;
 
-/** Clients as an environment has them: what it asks for takes time, fails, and ends with it. */
-export function clientsFor(environment: Environment, aws: Aws): Clients {
-  const dynamodb = dynamodbFor(environment, aws);
+/** Clients as an environment has them: what it asks for takes time, fails, and ends with it. Readers begin no logs. */
+export function clientsFor(environment: Environment, aws: Aws, mayBegin: boolean): Clients {
+  const dynamodb = dynamodbFor(environment, aws, mayBegin);
   const sqs = sqsFor(environment, aws);
   return {
     dynamodb,
@@ -71,11 +72,12 @@ export function clientsFor(environment: Environment, aws: Aws): Clients {
   };
 }
 
-function dynamodbFor(environment: Environment, { world, tables }: Aws): DynamoDBClient {
+function dynamodbFor(environment: Environment, { world, tables }: Aws, mayBegin: boolean): DynamoDBClient {
   const { faults, dice } = world;
   const leavesUndone = () => faults.hits('batchUndone');
   const makeRequest: MakeRequest = ({ operation, table, input, isEventual }, perform) => {
     const isWrite = !['GetItem', 'Query', 'Scan', 'BatchGetItem'].includes(operation);
+    if (isWrite && !mayBegin && isHead(keyIn(input))) world.violate('a reader writes the head of a log');
     const lagMs = isEventual && faults.hits('readStale') ? dice.scale(...LAG_MS) : 0;
     const hasEmptyPage = ['Query', 'Scan'].includes(operation) && faults.hits('pageEmpty');
     return environment.call(
@@ -90,6 +92,8 @@ function dynamodbFor(environment: Environment, { world, tables }: Aws): DynamoDB
   };
   return tables.client(makeRequest);
 }
+
+const keyIn = ({ Key, Item }: { readonly Key?: object; readonly Item?: object }) => Key ?? Item ?? {};
 
 function eventBridgeFor(environment: Environment, { world, bus }: Aws) {
   const send = ({ input: { Entries = [] } }: { readonly input: PutEventsCommandInput }) => {

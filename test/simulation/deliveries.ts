@@ -176,10 +176,12 @@ export class Deliveries implements Watcher {
     const command = this.#subscribing.get(`${connectionId} ${id}`);
     const endedAtMs = this.#endedAtMs.get(`${connectionId} ${topic}`) ?? -Infinity;
     if (!command || epoch === undefined || more || endedAtMs >= command.atMs) return;
-    for (let next = Number(offset) + 1; ; next++) {
-      const entry = this.#book.entry(String(topic), { epoch: String(epoch), offset: next });
+    const position = { epoch: String(epoch), offset: Number(offset) };
+    const from = this.#book.come(String(topic), position) ?? position;
+    for (let next = from.offset + 1; ; next++) {
+      const entry = this.#book.entry(String(topic), { epoch: from.epoch, offset: next });
       if (!entry) return;
-      const key = keyOf(String(topic), String(epoch), entry);
+      const key = keyOf(String(topic), from.epoch, entry);
       if (entry.message && !this.#matched.get(key)?.has(connectionId)) {
         this.#world.violate(`${connectionId} has ${key} neither in its replay nor in its feed`);
       }

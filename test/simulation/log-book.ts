@@ -1,6 +1,7 @@
 import type { AttributeValue } from '@aws-sdk/client-dynamodb';
 import type { TableName } from '../../shared/data/tables.ts';
-import type { Position } from '../../shared/protocol/frames.ts';
+import { COMING_LOG, type Position } from '../../shared/protocol/frames.ts';
+import { SKEW_MAX_MS } from './lambda.ts';
 import type { World } from './world.ts';
 
 /** What was decided for an offset, kept for ever. */
@@ -20,15 +21,25 @@ interface StoredMessage {
   readonly publishedAt: string;
   readonly data: unknown;
 }
+/** A log of a topic. */
+interface Begun {
+  readonly epoch: string;
+  readonly atMs: number;
+}
 interface TopicLog {
   readonly entries: Map<number, LogEntry>;
   /** By offset, by the clocks of those who allocated it. */
   readonly allocatedAtMs: Map<number, number>;
   head: number;
+  /** When that was, the true time. */
+  movedAtMs: number;
 }
 type Item = Readonly<Record<string, AttributeValue>>;
 
 const KEY_WINDOW_MS = 5 * 60_000;
+/** A log that is not published to lives for so long, give or take what clocks differ by. */
+const HEAD_LIFE_MS = 30 * 86_400_000;
+const HEAD_MARGIN_MS = 2 * 60_000;
 
 /** No item is for longer: the head of a log outlives its last message by 30 days. */
 const EXPIRY_WITHIN_MS = 31 * 86_400_000;
@@ -38,7 +49,8 @@ export class LogBook {
   readonly #world: World;
   /** By topic and epoch. */
   readonly #logs = new Map<string, TopicLog>();
-  readonly #epochs = new Map<string, string>();
+  /** Of each topic, in order. */
+  readonly #begun = new Map<string, Begun[]>();
   /** Told of every message that is stored. */
   onStored: (topic: string, epoch: string, entry: LogEntry) => void = () => {};
 
@@ -65,8 +77,32 @@ export class LogBook {
 
   /** Where the topic's log ends; undefined if it has none. */
   head(topic: string): Position | undefined {
-    const epoch = this.#epochs.get(topic);
+    const epoch = this.#begun.get(topic)?.at(-1)?.epoch;
     return epoch === undefined ? undefined : { epoch, offset: this.#log(topic, epoch).head };
+  }
+
+  /**
+   * A position before the first message of a log that was to come, as one in the log that came: undefined if none has,
+   * or not so soon that it is sure to be the first.
+   */
+  come(topic: string, position: Position): Position | undefined {
+    const givenAtMs = givenAt(position);
+    if (givenAtMs === undefined) return position;
+    const first = this.#begun.get(topic)?.find(({ atMs }) => atMs > givenAtMs - SKEW_MAX_MS);
+    const isSure = first && first.atMs < givenAtMs + HEAD_LIFE_MS - HEAD_MARGIN_MS;
+    return isSure ? { epoch: first.epoch, offset: 0 } : undefined;
+  }
+
+  /** Whether a log may have come since the position was given, and have gone. */
+  mayHaveGone(position: Position): boolean {
+    return this.#world.now() > Number(givenAt(position)) + HEAD_LIFE_MS - HEAD_MARGIN_MS;
+  }
+
+  /** Whether the topic may have had no log when the position was given. */
+  hadNone(topic: string, position: Position): boolean {
+    const last = this.#begun.get(topic)?.at(-1);
+    const { movedAtMs = 0 } = last ? this.#log(topic, last.epoch) : {};
+    return Number(givenAt(position)) > movedAtMs + HEAD_LIFE_MS - HEAD_MARGIN_MS;
   }
 
   entry(topic: string, { epoch, offset }: Position): LogEntry | undefined {
@@ -99,7 +135,10 @@ export class LogBook {
       log.allocatedAtMs.set(taken, Number(item.allocatedAt?.N));
     }
     log.head = offset;
-    this.#epochs.set(topic, epoch);
+    log.movedAtMs = this.#world.now();
+    const begun = this.#begun.get(topic) ?? [];
+    if (begun.at(-1)?.epoch !== epoch) begun.push({ epoch, atMs: this.#world.now() });
+    this.#begun.set(topic, begun);
   }
 
   #decided(topic: string, epoch: string, before: Item | undefined, item: Item): void {
@@ -141,8 +180,12 @@ export class LogBook {
     const name = `${topic}#${epoch}`;
     const found = this.#logs.get(name);
     if (found) return found;
-    const made: TopicLog = { entries: new Map(), allocatedAtMs: new Map(), head: 0 };
+    const made: TopicLog = { entries: new Map(), allocatedAtMs: new Map(), head: 0, movedAtMs: 0 };
     this.#logs.set(name, made);
     return made;
   }
 }
+
+/** When a position was given that is before the first message of a log to come; undefined if it is no such position. */
+const givenAt = ({ epoch }: Position): number | undefined =>
+  epoch.startsWith(COMING_LOG) ? Number.parseInt(epoch.slice(COMING_LOG.length), 36) : undefined;

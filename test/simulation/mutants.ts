@@ -93,8 +93,8 @@ const subscribeAfterRead: Mutant = {
       },
       logs: {
         ...deps.logs,
-        open: async (...log) => {
-          const head = await deps.logs.open(...log);
+        head: async (topic) => {
+          const head = await deps.logs.head(topic);
           await put?.();
           return head;
         },

@@ -98,6 +98,16 @@ export const PLANTED: Readonly<Record<string, Mutant>> = {
     ),
   },
 
+  /** A position before a log that was to come means nothing once that has come. */
+  comingUnknown: inFile('shared/data/coming-log.ts', 'return isFirst ?', 'return isFirst && !epoch ?'),
+
+  /** Whoever looks for a log begins one. */
+  readerBegins: inFile(
+    'shared/data/coming-log.ts',
+    'const found = await logs.head(topic);',
+    'const found = await (logs as Heads).open(topic, String(nowMs));',
+  ),
+
   /** A last value is replayed that comes live, too. */
   lastTwice: inFile(
     'services/subscribe/catch-up.ts',

@@ -18,6 +18,8 @@ const ROUTE_TIMEOUT_MS = 10_000;
 const WORKER_TIMEOUT_MS = 90_000;
 /** When a client is asked for its next connection, as a share of the age that it may reach. */
 const ROLLOVER_SHARE = (completeSettings({}).rolloverAfterSeconds * 1_000) / AGE_MAX_MS;
+/** Who writes to the logs of topics, and so begins them. */
+const BEGINNERS: ReadonlySet<string> = new Set(['publish', 'fanout']);
 /** Wraps what one environment of a function gets: that is how a mutant is planted. */
 export type Bend = <D>(functionName: string, deps: D, environment: Environment) => D;
 /** The same with what it calls AWS by. */
@@ -144,7 +146,8 @@ export class System implements Aws {
       deployed: () => rollout.codeFor(name),
       isDeployed: (code) => rollout.isLive(name, code),
       load: (environment, code) => {
-        const clients = this.#bendClients(clientsFor(environment, this));
+        const mayBegin = BEGINNERS.has(name) || rollout.isOld(code);
+        const clients = this.#bendClients(clientsFor(environment, this, mayBegin));
         return pick(code)(configOf(this.settings), clients, environment, (deps) =>
           this.#bend(name, this.#fitted(name, deps, code), environment),
         );

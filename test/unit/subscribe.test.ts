@@ -21,7 +21,6 @@ function houseOf(settings: LogSettings = {}, changes: Partial<Namespace> = {}) {
     namespaces,
     subscriptionsMax: 10,
     random: () => 0,
-    newId: log.newEpoch,
   };
   const input = { connectionId: 'reader', connectedAtMs: log.nowMs };
   return {
@@ -40,12 +39,21 @@ const idsIn = ({ messages }: any): unknown => messages?.map((json: string) => JS
 describe('a subscribe to a topic that keeps history', () => {
   it('is answered with where the live feed starts', async () => {
     const { log, subscribe } = houseOf();
-    const where = { topic: 'chat/lobby', epoch: 'epoch-1' };
+    const topic = 'chat/lobby';
     expect(await subscribe({ id: '7' })).toEqual({
-      ...{ type: 'ack', id: '7', action: 'subscribe', ...where, offset: 0 },
+      ...{
+        type: 'ack',
+        id: '7',
+        action: 'subscribe',
+        topic,
+        epoch: expect.stringMatching(/^new-/),
+        offset: 0,
+      },
     });
     await publish(log, 'a', 'b');
-    expect(await subscribe()).toEqual({ type: 'ack', action: 'subscribe', ...where, offset: 2 });
+    expect(await subscribe()).toEqual({
+      ...{ type: 'ack', action: 'subscribe', topic, epoch: 'epoch-1', offset: 2 },
+    });
   });
 
   // Or a message that is stored in between would be neither in the replay nor in the feed.
@@ -54,7 +62,7 @@ describe('a subscribe to a topic that keeps history', () => {
       const { log, steps, subscribe } = houseOf({ lastValue: true });
       await publish(log, 'a');
       await subscribe(fields);
-      expect(steps.slice(0, 2)).toEqual(['row', 'open']);
+      expect(steps.slice(0, 2)).toEqual(['row', 'head']);
       expect(steps).toContain('read');
     }
   });
@@ -93,6 +101,102 @@ describe('a subscribe to a topic that keeps history', () => {
     await publish(log, ...Array.from({ length: 310 }, (_, n) => `m${n}`));
     const reply = await subscribe({ position: { epoch: 'epoch-1', offset: 10 } });
     expect(reply).toMatchObject({ recovered: true, more: true, offset: 110 });
+  });
+});
+
+const DAY_MS = 86_400_000;
+const FORGOTTEN_MS = 30 * DAY_MS;
+
+describe('a topic without a log', () => {
+  const positionIn = ({ epoch = '', offset = -1 }: { epoch?: string; offset?: number }) => ({
+    epoch,
+    offset,
+  });
+  /** What the position comes to, asked for both ways. */
+  const outcomesAfter = async ({ subscribe, history }: ReturnType<typeof houseOf>, position: object) => {
+    const replies = [await subscribe({ position }), await history({ after: position })];
+    return replies.map((reply) => [reply.recovered, reply.reason, reply.epoch, reply.offset, idsIn(reply)]);
+  };
+
+  // Or anybody fills the table with the names of topics that there are not.
+  it('gets none from whoever reads it', async () => {
+    const house = houseOf({ lastValue: true });
+    const position = positionIn(await house.subscribe());
+    for (const fields of [{}, { rewind: 5 }, { position }]) await house.subscribe(fields);
+    for (const fields of [{}, { reverse: true }, { after: position }]) await house.history(fields);
+    expect(house.log.tables.items('topics')).toEqual([]);
+  });
+
+  it('is read on from before its first message, once it has one', async () => {
+    const house = houseOf();
+    const position = positionIn(await house.subscribe());
+    house.log.nowMs += FORGOTTEN_MS - DAY_MS;
+    await publish(house.log, 'a', 'b');
+    const all = [true, undefined, 'epoch-1', 2, ['a', 'b']];
+    expect(await outcomesAfter(house, position)).toEqual([all, all]);
+    // As the clocks of two Lambdas can have it.
+    const later = `new-${(house.log.nowMs + 1_000).toString(36)}`;
+    expect(await outcomesAfter(house, { epoch: later, offset: 0 })).toEqual([all, all]);
+  });
+
+  it('is read on from there again and again', async () => {
+    const house = houseOf();
+    let position = positionIn(await house.subscribe());
+    for (let month = 0; month < 3; month++) {
+      house.log.nowMs += FORGOTTEN_MS - DAY_MS;
+      const reply = await house.subscribe({ position });
+      expect(reply).toMatchObject({ recovered: true, offset: 0 });
+      position = positionIn(reply);
+    }
+    await publish(house.log, 'a');
+    expect(await house.subscribe({ position })).toMatchObject({
+      recovered: true,
+      epoch: 'epoch-1',
+      offset: 1,
+    });
+  });
+
+  it('may have had one, and forgotten it, after the time in which a topic is forgotten', async () => {
+    const house = houseOf();
+    const position = positionIn(await house.subscribe());
+    await publish(house.log, 'missed');
+    house.log.nowMs += FORGOTTEN_MS + 1_000;
+    const lost = [false, 'epoch', expect.stringMatching(/^new-/), 0];
+    expect(await outcomesAfter(house, position)).toEqual([
+      [...lost, undefined],
+      [...lost, []],
+    ]);
+    await publish(house.log, 'a');
+    expect(await outcomesAfter(house, position)).toEqual([
+      [false, 'epoch', 'epoch-2', 1, undefined],
+      [false, 'epoch', 'epoch-2', 1, []],
+    ]);
+  });
+
+  it.each(['new-', 'new-!', 'new--1', 'new-zzzzzzzzzzz', 'new-1'])('has no position in %s', async (epoch) => {
+    const house = houseOf();
+    await publish(house.log, 'a');
+    for (const offset of [0, 1]) {
+      const lost = [false, 'epoch', 'epoch-1', 1];
+      expect(await outcomesAfter(house, { epoch, offset })).toEqual([
+        [...lost, undefined],
+        [...lost, []],
+      ]);
+    }
+  });
+
+  it('is told by that position from any offset', async () => {
+    const house = houseOf();
+    const { epoch = '' } = await house.subscribe();
+    expect(await house.subscribe({ position: { epoch, offset: 2 } })).toMatchObject({
+      reason: 'unknown_position',
+    });
+    await publish(house.log, 'a', 'b', 'c');
+    const rest = [true, undefined, 'epoch-1', 3, ['c']];
+    expect(await outcomesAfter(house, { epoch, offset: 2 })).toEqual([rest, rest]);
+    expect(await house.subscribe({ position: { epoch, offset: 4 } })).toMatchObject({
+      reason: 'unknown_position',
+    });
   });
 });
 
@@ -174,7 +278,8 @@ describe('a subscribe where nothing is kept', () => {
 describe('a history', () => {
   it('of a topic that nobody has published to is empty', async () => {
     const { history } = houseOf();
-    const where = { type: 'ack', action: 'history', topic: 'chat/lobby', epoch: 'epoch-1' };
+    const epoch = expect.stringMatching(/^new-/);
+    const where = { type: 'ack', action: 'history', topic: 'chat/lobby', epoch };
     expect(await history()).toEqual({ ...where, offset: 0 });
     expect(await history({ reverse: true })).toEqual({ ...where, offset: 1 });
   });
