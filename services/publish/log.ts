@@ -10,6 +10,7 @@ import {
 } from '../../shared/protocol/publication.ts';
 import type { Topic } from '../../shared/protocol/topic.ts';
 import { messagesTo } from '../../shared/queues/messages.ts';
+import { isRandom } from './keys.ts';
 
 /** What writing to the logs needs. */
 export interface LogDeps extends SequenceDeps {
@@ -25,12 +26,6 @@ interface LoggedDraft extends Draft {
 }
 
 const TOPICS_IN_FLIGHT_MAX = 10;
-/**
- * 128 bits in hex, a UUID or not. The client SDK makes such a key for each message, and uses it again only if it got no
- * answer. Whether it has a place is not looked up first, because every publisher would wait for that: a message that has
- * one takes an offset in vain.
- */
-const RANDOM_KEY = /^[\da-f]{8}(-?)[\da-f]{4}\1[\da-f]{4}\1[\da-f]{4}\1[\da-f]{12}$/;
 
 /**
  * Publications, of one payload each, with the places that their messages got in the logs of their topics. All of them
@@ -71,10 +66,9 @@ function draftsOf(
         message,
         acceptedAtMs: Date.parse(publication.publishedAt), // which this route has written
         origin: messageId,
-        mayBeRepeated: key !== undefined && !RANDOM_KEY.test(key),
+        mayBeRepeated: key !== undefined && !isRandom(key),
         // API Gateway invokes a route once: without a key nothing can bring the same message again.
         needsClaim: key !== undefined,
-        isAhead: true,
         ...(version !== undefined && { version }),
         ...(expiresAtMs !== undefined && { expiresAtMs }),
         ...(except && { except }),

@@ -7,6 +7,7 @@ import type { PublishFrame } from '../../shared/protocol/parse.ts';
 import { expectAllowed, type LoggedPlace, type Publication } from '../../shared/protocol/publication.ts';
 import type { Bus } from '../../shared/queues/bus.ts';
 import { messagesTo } from '../../shared/queues/messages.ts';
+import { ownKey } from './keys.ts';
 import { type LogDeps, logAll } from './log.ts';
 
 export interface PublishDeps extends LogDeps {
@@ -20,10 +21,11 @@ export interface PublishDeps extends LogDeps {
  * that what it publishes next comes after them, whatever way the bus takes.
  */
 export async function publish(
-  { connectionId, frame }: RouteInput<PublishFrame>,
+  input: RouteInput<PublishFrame>,
   deps: PublishDeps,
 ): Promise<AckFrame<'publish'>> {
-  const given = publicationsOf(frame, connectionId, deps);
+  const { frame } = input;
+  const given = publicationsOf(input, deps);
   for (const publication of given) expectMayPublish(publication, deps.namespaces);
   const publications = await logAll(given, deps);
   await deps.bus.publish(mergeNeighbours(publications));
@@ -32,18 +34,17 @@ export async function publish(
 
 /** One for each message of the frame. */
 function publicationsOf(
-  frame: PublishFrame,
-  connectionId: string,
+  { connectionId, userId, frame }: RouteInput<PublishFrame>,
   { now, newId }: Pick<PublishDeps, 'now' | 'newId'>,
 ): Publication[] {
   const publishedAt = new Date(now()).toISOString();
-  return frame.messages.map(({ topics, data, key, version, maxAge, except, receipt }) => ({
+  return frame.messages.map(({ topics, data, key, family, version, maxAge, except, receipt }) => ({
     targets: topics.map((topic) => ({ topic })),
     payloads: [
       {
         data,
         messageId: newId(),
-        ...(key !== undefined && { key }),
+        ...(key !== undefined && { key: ownKey(key, { connectionId, userId, family }) }),
         ...(version !== undefined && { version }),
       },
     ],

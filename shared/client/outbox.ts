@@ -63,6 +63,8 @@ export class Outbox {
   /** A frame is on its way, or the next one is put off. */
   #isBusy = false;
   #failures = 0;
+  /** What the server knows by that a key is this client's, on whatever connection. */
+  #family: string | undefined;
   /** What goes out together; a message alone may be larger. It shrinks if the server takes less than API Gateway does. */
   #frameBytesMax = COMMAND_BYTES_MAX;
 
@@ -74,12 +76,14 @@ export class Outbox {
 
   async publish(topic: string, data: unknown, options: PublishOptions): Promise<Published> {
     const { now, queueMax, publishTimeoutMs } = this.#settings;
-    const { stored: isStored = false, key = this.#newKey(), maxAge = Infinity, except, version } = options;
+    const { stored: isStored = false, key, maxAge = Infinity, except, version } = options;
     return new Promise((resolve, reject) => {
+      this.#family ??= key && this.#newKey();
       const message: OrUndefined<MessageFields> = {
         topic,
         data,
-        key,
+        key: key ?? this.#newKey(),
+        family: key && this.#family,
         maxAge: wireAge(maxAge),
         except,
         version,

@@ -65,7 +65,7 @@ export class Stream<M extends Placed> {
 
   /** If the position is before the first entry of a log that was to come: that entry, once it is there, and what follows. */
   begin(): M[] {
-    const first = this.#position && isComing(this.#position) && [...this.#held.values()].find(isFirst);
+    const first = isComing(this.#position) && [...this.#held.values()].find((entry) => entry.offset === 1);
     if (!first) return [];
     this.#past = this.#position?.epoch;
     this.#position = { epoch: first.epoch, offset: 0 };
@@ -127,7 +127,7 @@ export class Stream<M extends Placed> {
   /** On the server's word, which settles what is to be thought of other epochs, too. */
   #moveTo({ epoch, offset }: Position): void {
     this.#position = { epoch, offset };
-    if (isComing({ epoch })) return;
+    if (isComing(this.#position)) return;
     for (const [key, entry] of this.#held) {
       if (entry.epoch !== epoch || entry.offset <= offset) this.#held.delete(key);
     }
@@ -157,9 +157,9 @@ export class Stream<M extends Placed> {
   }
 }
 
-/** Whether a log with that epoch is still to come. */
-export const isComing = ({ epoch }: Pick<Position, 'epoch'>): boolean => epoch.startsWith(COMING_LOG);
-const isFirst = ({ offset }: Position): boolean => offset === 1;
+/** Whether the position is in a log that was still to come. */
+export const isComing = (position: Position | undefined): boolean | undefined =>
+  position?.epoch.startsWith(COMING_LOG);
 
 const keyOf = ({ epoch, offset }: Position): string => `${offset} ${epoch}`;
 const keyAfter = ({ epoch, offset }: Position): string => keyOf({ epoch, offset: offset + 1 });

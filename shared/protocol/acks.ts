@@ -25,6 +25,8 @@ type NoFields = Readonly<Record<never, never>>;
 export type MessageFields = DeliveryOptions & {
   readonly data: unknown;
   readonly key?: string;
+  /** A secret that a client makes up once: whose key it is, unless the server knows the user. */
+  readonly family?: string;
   /** The message is dropped unless this is above the versions of all messages before it. */
   readonly version?: number;
   /** The publisher wants to know when the message is stored, and where. */

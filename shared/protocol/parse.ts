@@ -49,6 +49,7 @@ const MESSAGE: Record<KeyOf<MessageFields>, true> = {
   topics: true,
   data: true,
   key: true,
+  family: true,
   maxAge: true,
   except: true,
   version: true,
@@ -75,6 +76,7 @@ interface Outgoing extends DeliveryOptions {
   readonly topics: readonly Topic[];
   readonly data: DataJson;
   readonly key?: string;
+  readonly family?: string;
   readonly version?: number;
   readonly receipt?: true;
 }
@@ -205,13 +207,14 @@ export function parseRecipient(value: unknown): Recipient {
 
 export const parseUserId = (value: unknown): string => parseName('userId', value, USER_ID);
 
-export function parseKey(value: unknown): string | undefined {
+export function parseKey(value: unknown, what = 'key'): string | undefined {
   if (value === undefined) return undefined;
   if (typeof value !== 'string' || value.length < 1 || value.length > ID_LENGTH_MAX) {
-    throw badRequest(`key to be a string of 1 to ${ID_LENGTH_MAX} characters`, value);
+    throw badRequest(`${what} to be a string of 1 to ${ID_LENGTH_MAX} characters`, value);
   }
   // All halves of a pair look alike in UTF-8, so that keys which differ in one would be the same key.
-  if (!value.isWellFormed()) throw badRequest('key to be well-formed Unicode, without half a pair', value);
+  if (!value.isWellFormed())
+    throw badRequest(`${what} to be well-formed Unicode, without half a pair`, value);
   return value;
 }
 
@@ -277,10 +280,12 @@ function parseCommand({ id }: { readonly id?: unknown }): Command {
 
 function parseOutgoing(raw: Raw<MessageFields>, text: string): Outgoing {
   const key = parseKey(raw.key);
+  const family = parseKey(raw.family, 'family');
   return {
     topics: parseTopics(raw.topic, raw.topics),
     data: parseData(text),
     ...(key !== undefined && { key }),
+    ...(family !== undefined && { family }),
     ...parseMaxAge(raw.maxAge),
     ...(raw.except === SELF ? { except: SELF } : parseExcept(raw.except, `"${SELF}" or an array`)),
     ...parseVersion(raw.version),

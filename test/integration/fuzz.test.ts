@@ -50,6 +50,7 @@ const outgoing = {
   topic,
   data: fc.jsonValue(),
   key: nearly('k', 'l'),
+  family: nearly('f'),
   version: nearly(1, 2, 3, 0),
   receipt: nearly(true, false),
   except: nearly<unknown>('self', ['L0SM9cOFvHcCIhw=']),

@@ -152,16 +152,15 @@ describe('a topic that keeps history', () => {
     await client.close();
   });
 
-  it('takes the same key from ten publishers as one message', async () => {
+  it('takes the same key of one client on ten connections as one message', async () => {
     const clients = await Promise.all(numbers(1, 10).map(open));
     const topic = topicIn('chat');
     const [listener] = clients as [Client];
     await listener.subscribe(topic);
+    const message = { topic, data: 'once', key: 'k', family: randomUUID(), receipt: true };
     await Promise.all(
       clients.flatMap((client) =>
-        numbers(1, 10).map((n) =>
-          client.ask({ action: 'publish', topic, data: 'once', key: 'k', receipt: true, id: `r${n}` }),
-        ),
+        numbers(1, 10).map((n) => client.ask({ action: 'publish', ...message, id: `r${n}` })),
       ),
     );
     const receipts = await Promise.all(
@@ -176,6 +175,22 @@ describe('a topic that keeps history', () => {
     await listener.message('once');
     expect(new Set(listener.messages.map(({ offset }) => offset)).size).toBe(1);
     await Promise.all(clients.map((client) => client.close()));
+  });
+
+  it('keeps no message away because a stranger has used its key', async () => {
+    const [stranger, client] = await Promise.all([open(), open()]);
+    for (const topic of [topicIn('chat'), topicIn('live')]) {
+      await client.subscribe(topic);
+      const [forged, own, ofBackEnd] = ['forged', 'own', 'of a back end'].map((what) => `${what} ${topic}`);
+      const key = 'order-42-shipped';
+      await stranger.ask({ action: 'publish', topic, data: forged, key });
+      await client.ask({ action: 'publish', topic, data: own, key });
+      await backEnd.publish({ topic, data: ofBackEnd, key });
+      await Promise.all([forged, own, ofBackEnd].map((data) => client.message(data)));
+      const ids = client.messages.filter((each) => each.topic === topic).map(({ messageId }) => messageId);
+      expect(new Set(ids).size).toBe(3);
+    }
+    await Promise.all([stranger.close(), client.close()]);
   });
 
   it('drops a message whose version is not above all before it, and says so', async () => {

@@ -213,15 +213,21 @@ export class Actor implements Tap {
     }
   }
 
+  /** Gives what does it again, with the same key, for as long as it has the same client. */
   publish(
     topic: Topic,
     options: PublishOptions,
     content = this.#publications.newContent(options.version),
-  ): void {
-    if (!this.#client) return;
-    this.#world.trace(this.name, 'publishes', topic, content.n, JSON.stringify(options));
-    const result = this.#client.publish(topic, content, options);
-    void this.#publications.published(this.#client, topic, content, options, result);
+  ): () => void {
+    const client = this.#client;
+    const publish = () => {
+      if (!client || client !== this.#client) return;
+      this.#world.trace(this.name, 'publishes', topic, content.n, JSON.stringify(options));
+      const result = client.publish(topic, content, options);
+      void this.#publications.published(client, topic, content, options, result);
+    };
+    publish();
+    return publish;
   }
 
   /** To all connections of another one. */

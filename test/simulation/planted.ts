@@ -47,6 +47,20 @@ export const PLANTED: Readonly<Record<string, Mutant>> = {
     'acceptedAtMs: Date.parse(publication.publishedAt),',
   ),
 
+  /** A key is anybody's. */
+  keysOfAll: inFile(
+    'services/publish/keys.ts',
+    '.update(JSON.stringify([...ownerOf(key, publisher), key]))',
+    '.update(key)',
+  ),
+
+  /** A key is its connection's, which is another when the SDK tries again. */
+  keysOfConnections: inFile(
+    'services/publish/keys.ts',
+    "if (family !== undefined) return ['family', family];",
+    '',
+  ),
+
   /** A publish is acknowledged before its message has an offset. */
   offsetAfterAck: inFile(
     'services/publish/publish.ts',

@@ -23,6 +23,8 @@ const SECOND_MS = 1_000;
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 const TICK_MS = 3 * SECOND_MS;
+/** Of messages with a key, those whose key somebody else has, too. */
+const THIEF_SHARE = 0.3;
 /** A message that is as large as a client's frame allows; a page of history holds four. */
 const FAT_BYTES = 25_000;
 
@@ -227,8 +229,20 @@ export class Workload {
       return;
     }
     const content = this.#publications.newContent(options.version, this.#padding());
-    dice.pick(publishers).publish(topic, options, content);
-    this.#again(options.key, () => dice.pick(this.#actors).publish(topic, options, content));
+    const publisher = dice.pick(publishers);
+    this.#again(options.key, publisher.publish(topic, options, content));
+    if (options.key !== undefined && dice.chance(THIEF_SHARE)) this.#usurp(topic, options, publisher);
+  }
+
+  /** Somebody else has a message of its own with the same key. Older code takes the two for one. */
+  #usurp(topic: Topic, { stored: _, except: __, ...fields }: PublishOptions, owner: Actor): void {
+    const { dice, mode } = this.#world;
+    if (mode === 'upgrade') return;
+    const others = this.#actors.filter((actor) => actor !== owner && actor.isUp);
+    this.#world.after(dice.scale(1, SECOND_MS), () => {
+      if (others.length > 0 && dice.chance(0.7)) dice.pick(others).publish(topic, fields);
+      else this.put(topic, fields);
+    });
   }
 
   #padding(): number {

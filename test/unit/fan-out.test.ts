@@ -1,11 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { type FanOutDeps, fanOut } from '../../services/fanout/fan-out.ts';
+import { publish } from '../../services/publish/publish.ts';
 import { createLimit } from '../../shared/async.ts';
 import { entryJson } from '../../shared/data/log.ts';
 import type { Shard } from '../../shared/data/shards.ts';
 import { createPatience } from '../../shared/delivery/patience.ts';
 import type { PostOutcome } from '../../shared/delivery/post.ts';
 import type { QueueRecord } from '../../shared/lambda/events.ts';
+import { parsePublish } from '../../shared/protocol/parse.ts';
+import { encodePublication, type Publication } from '../../shared/protocol/publication.ts';
 import { type Pattern, parsePattern, patternOf, patternsCovering } from '../../shared/protocol/topic.ts';
 import type { DeliveryJob } from '../../shared/queues/job.ts';
 import { messageIdOf } from '../../shared/queues/messages.ts';
@@ -570,26 +573,27 @@ describe('a message to a topic that keeps history', () => {
     ]);
   });
 
-  it('and was logged for a client that may have died is brought by whichever event comes first', async () => {
-    for (const order of [
-      [0, 1],
-      [1, 0],
-    ]) {
+  it('with a key of a back end is another than one with the same key of a client', async () => {
+    for (const isClientFirst of [true, false]) {
       const { deps, frames, log } = historyHouse(['a']);
-      const byRoute = await loggedByRoute(log, { offset: 1, data: 'client', key: 'k' });
-      const origin = JSON.parse(byRoute.body).detail.messageId;
-      const id = messageIdOf({ topic: log.topic }, 0, { messageId: origin, key: 'k' });
-      const claim = { offset: 1, origin, acceptedAtMs: log.nowMs, atMs: log.nowMs, isAhead: true } as const;
-      await log.logs().claim(await log.log(), id, claim);
-      await log.logs().allocate(await log.log(), 1);
-      const events = [byRoute, record({ topic: 'chat/lobby', data: 'back end', key: 'k' }, log.nowMs)];
-      for (const index of order) {
-        expect(await run([events[index] as QueueRecord], deps)).toEqual([]);
-        // The first has brought it, whichever that is, and the second brings nothing.
-        expect(frames.a).toMatchObject([{ offset: 1, data: 'client' }]);
-      }
-      await run([record({ topic: 'chat/lobby', data: 'another', key: 'k' }, log.nowMs)], deps);
-      expect(frames.a).toHaveLength(1);
+      const publications: Publication[] = [];
+      const bus = { publish: async (all: readonly Publication[]) => void publications.push(...all) };
+      const keyed = { topic: 'chat/lobby', data: 'client', key: 'k' };
+      const frame = parsePublish(keyed, JSON.stringify(keyed));
+      const byClient = async () => {
+        await publish({ connectionId: 'c', connectedAtMs: 0, frame }, { ...deps, bus });
+        const [detail = ''] = publications.splice(0).map(encodePublication);
+        expect(await run([record(JSON.parse(detail), log.nowMs)], deps)).toEqual([]);
+      };
+      const byBackEnd = async () => {
+        const event = record({ ...keyed, data: 'back end' }, log.nowMs);
+        expect(await run([event], deps)).toEqual([]);
+      };
+      const both = isClientFirst ? [byClient, byBackEnd] : [byBackEnd, byClient];
+      for (const each of [...both, ...both]) await each();
+      const order = isClientFirst ? ['client', 'back end'] : ['back end', 'client'];
+      expect(frames.a?.flatMap(({ data = [] }) => data)).toEqual(order);
+      expect((await log.contents()).filter((id) => id !== null)).toHaveLength(2);
     }
   });
 

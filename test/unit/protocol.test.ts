@@ -82,7 +82,7 @@ describe('a publish', () => {
     [{ data: 1 }, 'expected topic to be a string, got nothing'],
     [
       { topic: 'a', data: 1, topik: 'b' },
-      'expected publish to have no fields but action, id, topic, topics, data, key, maxAge, except, version, receipt, got "topik"',
+      'expected publish to have no fields but action, id, topic, topics, data, key, family, maxAge, except, version, receipt, got "topik"',
     ],
     [
       { topic: 'a', data: 1, messages: [] },
@@ -94,7 +94,7 @@ describe('a publish', () => {
     [{ messages: [1] }, 'expected every message to be an object, got 1'],
     [
       { messages: [{ topic: 'a', data: 1, id: 2 }] },
-      'expected a message to have no fields but topic, topics, data, key, maxAge, except, version, receipt, got "id"',
+      'expected a message to have no fields but topic, topics, data, key, family, maxAge, except, version, receipt, got "id"',
     ],
     [{ topic: 'a', topics: ['b'], data: 1 }, 'expected either topic or topics'],
     [{ topics: 'a', data: 1 }, 'expected topics to be an array, got "a"'],
@@ -104,6 +104,8 @@ describe('a publish', () => {
     [{ topic: 'a', data: 1, except: Array(11).fill('a') }, 'expected 1 to 10 except, got 11'],
     [{ topic: 'a', data: 1, key: '' }, 'expected key to be a string of 1 to 128 characters, got ""'],
     [{ topic: 'a', data: 1, key: 'k\ud83d' }, 'expected key to be well-formed Unicode'],
+    [{ topic: 'a', data: 1, family: 7 }, 'expected family to be a string of 1 to 128 characters, got 7'],
+    [{ topic: 'a', data: 1, family: '\ud83d' }, 'expected family to be well-formed Unicode'],
     [
       { topic: 'a', data: 1, version: 0 },
       'expected version to be a whole number from 1 to 9007199254740991, got 0',

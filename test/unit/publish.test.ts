@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { type PublishDeps, publish } from '../../services/publish/publish.ts';
 import { parsePublish } from '../../shared/protocol/parse.ts';
-import type { Publication } from '../../shared/protocol/publication.ts';
+import { encodePublication, type Publication } from '../../shared/protocol/publication.ts';
 import { messagesTo } from '../../shared/queues/messages.ts';
 import { dataJson } from '../support/json-texts.ts';
 import { namespacesOf } from '../support/namespaces.ts';
@@ -29,10 +29,16 @@ function depsOn(log: TopicLog, bus: PublishDeps['bus'], ids = 0, at = NOW): Publ
 const frameOf = (fields: Record<string, unknown>) => parsePublish(fields, JSON.stringify(fields));
 
 /** What a publish answers, and what it puts on the bus. */
-async function run(frame: Record<string, unknown>, log = new TopicLog(), ids = 0, at = NOW) {
+async function run(
+  frame: Record<string, unknown>,
+  log = new TopicLog(),
+  ids = 0,
+  at = NOW,
+  { connectionId = 'me', ...who }: { connectionId?: string; userId?: string } = {},
+) {
   const publications: Publication[] = [];
   const bus = { publish: async (all: readonly Publication[]) => void publications.push(...all) };
-  const input = { connectionId: 'me', connectedAtMs: 0, frame: frameOf(frame) };
+  const input = { connectionId, ...who, connectedAtMs: 0, frame: frameOf(frame) };
   return { reply: await publish(input, depsOn(log, bus, ids, at)), publications };
 }
 
@@ -43,7 +49,7 @@ describe('a publish', () => {
     const place = { epoch: 'id-2', offset: 1 };
     const publication: Publication = {
       targets: [{ topic: 'chat/a' as never }],
-      payloads: [{ data: dataJson(1), messageId: 'id-1', key: 'k', version: 3 }],
+      payloads: [{ data: dataJson(1), messageId: 'id-1', key: expect.any(String), version: 3 }],
       publishedAt: NOW,
       publisher: { connectionId: 'me' },
       maxAge: 5,
@@ -52,8 +58,9 @@ describe('a publish', () => {
       logged: { table: 'messages', places: [[place]] },
     };
     expect(publications).toEqual([publication]);
-    const [target] = publication.targets;
-    const messageId = target && messagesTo(target, publication)[0]?.messageId;
+    const [published = publication] = publications;
+    const [target] = published.targets;
+    const messageId = target && messagesTo(target, published)[0]?.messageId;
     expect(reply).toEqual({ type: 'ack', id: '7', action: 'publish', messageId, ...place });
   });
 
@@ -195,5 +202,74 @@ describe('a publish', () => {
     const good = { topic: 'chat/a', data: 0 };
     // Of several messages none is published then.
     await expect(run({ messages: [good, fields] })).rejects.toMatchObject({ code });
+  });
+});
+
+/** Who publishes a message with the same key: another one puts other data there. */
+interface Try {
+  readonly connectionId?: string;
+  readonly userId?: string;
+  readonly family?: string;
+}
+const UUID = '0b5e5a34-6a0c-4a54-8e55-6f4c27d9a1d3';
+
+describe('a key', () => {
+  const publishAs = async (log: TopicLog, { family, ...who }: Try, key: string, topic = 'chat/lobby') => {
+    const frame = { topic, data: 1, key, ...(family !== undefined && { family }) };
+    const { reply, publications } = await run(frame, log, log.tables.items('messages').length, NOW, who);
+    const { offset, messageId } = reply as { readonly offset?: number; readonly messageId?: string };
+    return { offset, messageId, key: publications[0]?.payloads[0]?.key };
+  };
+
+  it.each<[string, string, Try, Try]>([
+    ['a connection', 'order-42', {}, { connectionId: 'other' }],
+    ['an SDK client', 'order-42', { family: 'a' }, { family: 'b' }],
+    ['an SDK client, though all know it', UUID, { family: 'a' }, { family: 'b' }],
+    ['an SDK client, not of a connection', 'order-42', { family: 'me' }, {}],
+    ['a user', 'order-42', { userId: 'alice' }, { userId: 'bob' }],
+    ['a user, though all know it', UUID, { userId: 'alice' }, { userId: 'bob' }],
+    [
+      'a user, whatever its client calls itself',
+      'k',
+      { userId: 'a', family: 'x' },
+      { userId: 'b', family: 'x' },
+    ],
+    ['a user, not of a client that says so', 'order-42', { userId: 'alice' }, { family: 'alice' }],
+    ['a user, not of nobody', 'order-42', { userId: 'alice' }, {}],
+  ])('belongs to %s: nobody else can use it up', async (_, key, owner, stranger) => {
+    const log = new TopicLog();
+    const stolen = await publishAs(log, stranger, key);
+    const own = await publishAs(log, owner, key);
+    expect([stolen.offset, own.offset]).toEqual([1, 2]);
+    expect(own.messageId).not.toBe(stolen.messageId);
+    // And the owner still has it.
+    expect(await publishAs(log, owner, key)).toMatchObject({ offset: 2, messageId: own.messageId });
+  });
+
+  it.each<[string, string, Try, Try]>([
+    ['a user on any connection', 'k', { userId: 'a', connectionId: '1' }, { userId: 'a', connectionId: '2' }],
+    ['a user of any client', 'k', { userId: 'a', family: 'x' }, { userId: 'a', family: 'y' }],
+    ['an SDK client on any connection', 'k', { family: 'x' }, { family: 'x', connectionId: '2' }],
+    ['whoever knows it, if it is random and of nobody', UUID, {}, { connectionId: '2' }],
+  ])('is the same one of %s', async (_, key, one, other) => {
+    const log = new TopicLog();
+    const first = await publishAs(log, one, key);
+    expect(await publishAs(log, other, key)).toEqual(first);
+    const volatile = await publishAs(log, one, key, 'quick');
+    expect(await publishAs(log, other, key, 'quick')).toEqual(volatile);
+  });
+
+  it('goes on the bus as one that a back end does not have, and no secret with it', async () => {
+    const log = new TopicLog();
+    for (const key of ['order-42', UUID, UUID.replaceAll('-', '')]) {
+      for (const who of [{}, { family: 'secret' }, { userId: 'alice' }]) {
+        const bus: string[] = [];
+        const put = async (all: readonly Publication[]) => void bus.push(...all.map(encodePublication));
+        const frame = frameOf({ topic: 'chat/lobby', data: 1, key, ...('family' in who && who) });
+        const input = { connectionId: 'me', connectedAtMs: 0, frame, ...who };
+        await publish(input, depsOn(log, { publish: put }, log.tables.items('messages').length));
+        expect(bus.join()).not.toMatch(new RegExp(`${key}|secret|alice`));
+      }
+    }
   });
 });

@@ -82,3 +82,21 @@ it('does not echo an id that is too long to be one', async () => {
   expect(frame).toMatchObject({ type: 'error', code: 'bad_request' });
   expect(frame).not.toHaveProperty('id');
 });
+
+it.each<[string, Record<string, string | number> | undefined, object]>([
+  ['the user whom an authorizer names', { userId: 'alice' }, { userId: 'alice' }],
+  ['nobody without an authorizer', undefined, {}],
+  ['nobody where it names nobody', { userId: '' }, {}],
+])('tells the route of %s', async (_, authorizer, expected) => {
+  const { requestContext, body } = event('{"action":"ping"}');
+  const inputs: unknown[] = [];
+  const run = (input: unknown) => {
+    inputs.push(input);
+    return ack('ping', {}, {});
+  };
+  await route(parsePing, run)(
+    { requestContext: { ...requestContext, ...(authorizer && { authorizer }) }, body },
+    context,
+  );
+  expect(inputs).toEqual([{ connectionId: 'c', connectedAtMs: 1, frame: { positions: [] }, ...expected }]);
+});

@@ -6,6 +6,8 @@ import type { Middleware } from '../stack.ts';
 /** What a route's plain function gets. */
 export interface RouteInput<F extends Command> {
   readonly connectionId: string;
+  /** Who the authorizer of `$connect` says it is. */
+  readonly userId?: string;
   /** Epoch milliseconds. */
   readonly connectedAtMs: number;
   readonly frame: F;
@@ -21,7 +23,9 @@ export const parseFrame = <F extends Command>(
     const raw = parseJsonObject(body, (id) => {
       if (typeof id === 'string' && id.length <= ID_LENGTH_MAX) invocation.internal.id = id;
     });
+    const userId = requestContext.authorizer?.userId;
     invocation.event = {
+      ...(typeof userId === 'string' && userId !== '' && { userId }),
       connectionId: requestContext.connectionId,
       connectedAtMs: requestContext.connectedAt,
       frame: parse(raw, body),

@@ -25,11 +25,12 @@ describe('publishing', () => {
         topic: 'live/a',
         data: { n: 1 },
         key: 'mine',
+        family: expect.any(String),
         maxAge: 5,
         except: 'self',
         version: 3,
       },
-      { id: '2', action: 'publish', topic: 'live/b', data: null, key: 'key1' },
+      { id: '2', action: 'publish', topic: 'live/b', data: null, key: 'key2' },
     ]);
   });
 
