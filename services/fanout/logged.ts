@@ -42,24 +42,6 @@ export const takeLogged = (
     return { outcome: isStored ? 'stored' : 'repeated', epoch, entry: logged ?? entryOf(draft, place) };
   });
 
-/**
- * A back end's message may have been logged by the publish route, for a client that used the same key and may have died
- * before its own publication was on the bus. Then this one brings it, if it comes first.
- */
-export const bringAhead = (
-  topic: Topic,
-  drafts: readonly TargetDraft[],
-  sequenced: readonly Sequenced[],
-  { logs }: LoggedDeps,
-): Promise<Sequenced[]> =>
-  mapAll(drafts, BRINGS_IN_FLIGHT_MAX, async (draft, index): Promise<Sequenced> => {
-    const result = sequenced[index] as Sequenced; // one for each
-    if (result.outcome !== 'repeated' || !result.isAhead) return result;
-    const { epoch, entry } = result;
-    const brings = await logs.bring({ topic, epoch }, idOf(draft), entry.offset, draft.origin);
-    return brings ? { ...result, outcome: 'stored' } : result;
-  });
-
 /** What the publish route wrote. */
 const entryOf = (draft: TargetDraft, { offset }: Position): LogEntry => {
   const { message, acceptedAtMs, expiresAtMs, except } = draft;

@@ -13,7 +13,7 @@ import type { Target } from '../../shared/protocol/publication.ts';
 import type { Topic } from '../../shared/protocol/topic.ts';
 import { type DeliveryJob, type JobMessage, toJobMessage } from '../../shared/queues/job.ts';
 import type { TargetBatch, TargetDraft } from './batch.ts';
-import { bringAhead, isLogged, type LoggedDeps, takeLogged } from './logged.ts';
+import { isLogged, type LoggedDeps, takeLogged } from './logged.ts';
 
 /** What storing needs. */
 export interface StoreDeps extends SequenceDeps {
@@ -66,7 +66,7 @@ async function storeInLog(
 ): Promise<StoredBatch> {
   const sequenced = isLogged(drafts)
     ? await takeLogged(topic, drafts, deps)
-    : await bringAhead(topic, drafts, await sequence(topic, drafts, namespace, deps), deps);
+    : await sequence(topic, drafts, namespace, deps);
   // A repeated message is delivered by the record that brought it first, a stale one by none.
   const stored = drafts.flatMap((draft, index) => {
     const result = sequenced[index];

@@ -52,8 +52,6 @@ export interface Claim {
   readonly acceptedAtMs: number;
   /** The entry's `atMs`. */
   readonly atMs: number;
-  /** By the publish route: a `BringerItem` says who brings the message, once somebody does. */
-  readonly isAhead?: true;
 }
 
 export interface Range {
@@ -115,7 +113,7 @@ export function createLogs(
       return new Map(items.filter((item) => isLive(item, now())).map(toClaim));
     },
 
-    async claim(log, messageId, { offset, origin, acceptedAtMs, atMs, isAhead }, instead) {
+    async claim(log, messageId, { offset, origin, acceptedAtMs, atMs }, instead) {
       const put = await ifConditionHolds(
         client.send(
           new PutItemCommand({
@@ -127,7 +125,6 @@ export function createLogs(
               origin: { S: origin },
               publishedAt: { N: String(acceptedAtMs) },
               at: { N: String(atMs) },
-              ...(isAhead && { ahead: { BOOL: isAhead } }),
               expiresAt: expiryAfter(CLAIM_TTL_SECONDS, now()),
             } satisfies ClaimItem,
             ConditionExpression:
@@ -235,21 +232,13 @@ const STALE = '0';
 const fromClaimed = (offset: Claim['offset']) => ({ N: offset === 'stale' ? STALE : String(offset) });
 
 /** By the id of its message. */
-const toClaim = ({
-  messageId,
-  claimed,
-  origin,
-  publishedAt,
-  at,
-  ahead,
-}: Partial<ClaimItem>): [string, Claim] => [
+const toClaim = ({ messageId, claimed, origin, publishedAt, at }: Partial<ClaimItem>): [string, Claim] => [
   String(messageId?.S),
   {
     offset: claimed?.N === STALE ? 'stale' : Number(claimed?.N),
     origin: String(origin?.S),
     acceptedAtMs: Number(publishedAt?.N),
     atMs: Number(at?.N),
-    ...(ahead?.BOOL && { isAhead: true as const }),
   },
 ];
 

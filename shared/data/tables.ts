@@ -36,9 +36,6 @@ interface S {
 interface N {
   readonly N: string;
 }
-interface B {
-  readonly BOOL: boolean;
-}
 
 /** A connection. Expires a little after the 2 hours that API Gateway lets it live. */
 export type ConnectionItem = {
@@ -128,8 +125,6 @@ export type ClaimItem = {
   readonly publishedAt: N;
   /** As in the entry. */
   readonly at: N;
-  /** Set by the publish route: the publication that brings the message comes after the claim. */
-  readonly ahead?: B;
   readonly expiresAt: N;
 };
 

@@ -17,8 +17,6 @@ export interface Draft {
   readonly mayBeRepeated: boolean;
   /** It may come again, so that a claim has to say where it is. */
   readonly needsClaim: boolean;
-  /** It is claimed by the publish route, so before its publication is on the bus. */
-  readonly isAhead?: true;
   readonly version?: number;
   readonly expiresAtMs?: number;
   readonly except?: readonly string[];

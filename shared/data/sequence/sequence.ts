@@ -26,8 +26,6 @@ export type Sequenced =
       readonly entry: LogEntry;
       /** See `Settled`. */
       readonly unused?: number;
-      /** See `Claim`. */
-      readonly isAhead?: true;
     }
   | { readonly outcome: 'stale' };
 
@@ -173,7 +171,7 @@ function outcomesOf(
     const id = idOf(draft);
     const where = settled.get(id) as Settled; // its first was settled
     if (where === 'stale') return { outcome: 'stale' };
-    const { origin, entry, unused, isAhead } = where;
+    const { origin, entry, unused } = where;
     const isStored = origin === draft.origin && !stored.has(id);
     if (isStored) stored.add(id);
     const isTold = unused === undefined || seen.has(id);
@@ -183,7 +181,6 @@ function outcomesOf(
       epoch,
       entry,
       ...(!isTold && { unused }),
-      ...(isAhead && { isAhead }),
     };
   });
 }

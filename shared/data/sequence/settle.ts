@@ -14,8 +14,6 @@ export type Settled =
   | {
       readonly origin: string;
       readonly entry: LogEntry;
-      /** See `Claim`. */
-      readonly isAhead?: true;
       /** An offset that was allocated for the message in vain: a tombstone is there. */
       readonly unused?: number;
     }
@@ -126,7 +124,6 @@ async function claimOffset(
   const own: Claim = {
     origin: draft.origin,
     acceptedAtMs: draft.acceptedAtMs,
-    ...(draft.isAhead && { isAhead: true }),
     // Staleness is claimed, too, because another worker may be about to store the message.
     ...(place === 'stale' ? { offset: place, atMs: now() } : { offset: place.offset, atMs: place.atMs }),
   };
@@ -161,7 +158,7 @@ const giveUp = ({ offset, atMs }: OwnOffset, deps: SettleDeps): Promise<boolean>
 /** What the claim has come to: undefined if there is a tombstone at its offset. */
 async function resultOf(
   draft: Draft,
-  { claim: { offset, origin, atMs, isAhead }, previousAtMs }: Claimed,
+  { claim: { offset, origin, atMs }, previousAtMs }: Claimed,
   above: number,
   deps: SettleDeps,
 ): Promise<Settled | undefined> {
@@ -170,7 +167,7 @@ async function resultOf(
   const entry = isToBeWritten
     ? await writeFirst(entryFor(draft, { offset, atMs }, previousAtMs), deps)
     : await readOrRefuse({ offset, atMs }, deps);
-  return entry?.json === undefined ? undefined : { origin, entry, ...(isAhead && { isAhead }) };
+  return entry?.json === undefined ? undefined : { origin, entry };
 }
 
 /** What was written there; if nothing was, a tombstone, and then whoever claimed the offset has to take another. */
