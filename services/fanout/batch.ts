@@ -43,7 +43,7 @@ function draftsFor(target: Target, parsed: ParsedRecord): TargetDraft[] {
   const places = logged?.places[targets.indexOf(target)];
   const isRedelivered = Number(record.attributes.ApproximateReceiveCount) > 1;
   return messagesTo(target, publication).map((message, index) => {
-    const { messageId = '', key, version } = payloads[index] ?? {};
+    const { messageId = '', key, version, reset } = payloads[index] ?? {};
     const place = places?.[index];
     return {
       target,
@@ -52,11 +52,13 @@ function draftsFor(target: Target, parsed: ParsedRecord): TargetDraft[] {
       message,
       acceptedAtMs,
       origin: messageId,
-      mayBeRepeated: key !== undefined || isRedelivered,
+      // A reset that the bus delivers twice must not undo what came in between.
+      mayBeRepeated: key !== undefined || isRedelivered || reset === true,
       needsClaim: true,
       isKeyed: key !== undefined,
       ...(place && { place }),
       ...(version !== undefined && { version }),
+      ...(reset && { resets: reset }),
       ...(expiresAtMs !== undefined && { expiresAtMs }),
       ...(except && { except }),
       ...(receipt && { receipt }),

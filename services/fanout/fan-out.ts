@@ -37,12 +37,16 @@ export async function fanOut(
   const outcomes = await Promise.all(groups.map((group) => fanOutGroup(group, deps, stopAtMs)));
   return {
     failed: [...failed, ...outcomes.flatMap((outcome) => outcome.failed)],
-    remarks: remarksOn(outcomes.flatMap((outcome) => outcome.jobs)),
+    remarks: remarksOn(
+      outcomes.flatMap((outcome) => outcome.jobs),
+      outcomes.reduce((sum, { stale }) => sum + stale, 0),
+    ),
   };
 }
 
 interface GroupOutcome {
   readonly jobs: readonly JobOutcome[];
+  readonly stale: number;
   readonly failed: readonly FailedRecord[];
 }
 
@@ -55,7 +59,8 @@ async function fanOutGroup(
   const { batches, failed } = await resolveGroup(group, deps);
   const served = await mapLimit(batches, TARGETS_IN_FLIGHT_MAX, (batch) => serve(batch, deps, stopAtMs));
   const unserved = batches.flatMap(({ deliverables }, index) => failuresOf(deliverables, served[index]));
-  return { jobs: valuesOf(served).flat(), failed: distinct([...failed, ...unserved]) };
+  const stale = batches.reduce((sum, batch) => sum + batch.stale, 0);
+  return { jobs: valuesOf(served).flat(), stale, failed: distinct([...failed, ...unserved]) };
 }
 
 /** A record with a target that could not be resolved is served to none of its targets: it comes again as a whole. */

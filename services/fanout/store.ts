@@ -39,6 +39,8 @@ export interface StoredBatch {
   readonly deliverables: readonly Deliverable[];
   /** Jobs that tell publishers where their messages are. */
   readonly receipts: readonly DeliveryJob[];
+  /** How many of its messages were dropped here, because the topic has a newer version. */
+  readonly stale: number;
 }
 
 /**
@@ -49,7 +51,7 @@ export async function store({ target, drafts }: TargetBatch, deps: StoreDeps): P
   const namespace = 'topic' in target ? namespaceOf(target.topic, deps.namespaces) : undefined;
   return 'topic' in target && namespace && keepsHistory(namespace)
     ? storeInLog(target.topic, drafts, namespace, deps)
-    : { target, deliverables: drafts.map(volatile), receipts: [] };
+    : { target, deliverables: drafts.map(volatile), receipts: [], stale: 0 };
 }
 
 const volatile = ({ record, message, expiresAtMs, except = [] }: TargetDraft): Deliverable => ({
@@ -81,6 +83,8 @@ async function storeInLog(
       ...drafts.flatMap((draft, index) => unusedOffset(draft, sequenced[index])),
     ],
     receipts: drafts.flatMap((draft, index) => receiptFor(topic, draft, sequenced[index])),
+    // The publish route has told its client.
+    stale: isLogged(drafts) ? 0 : sequenced.filter(({ outcome }) => outcome === 'stale').length,
   };
 }
 

@@ -42,11 +42,16 @@ export interface Heads {
    * Takes an offset unless the topic has had a newer version, or this one of another message: then the answer is
    * `stale`.
    */
-  allocateVersion(
-    log: Log,
-    version: number,
-    message: { readonly messageId: string; readonly acceptedAtMs: number },
-  ): Promise<Allocation | 'stale' | undefined>;
+  allocateVersion(log: Log, message: Versioned): Promise<Allocation | 'stale' | undefined>;
+}
+
+/** A message with a version. */
+interface Versioned {
+  readonly version: number;
+  /** It is the newest, whatever there was. */
+  readonly resets?: boolean | undefined;
+  readonly messageId: string;
+  readonly acceptedAtMs: number;
 }
 
 /** A log without publications is forgotten after this time: positions in it are unknown from then on. */
@@ -125,8 +130,9 @@ export function createHeads(client: DynamoDBClient, table: string, clock: RetryC
       return item && toAllocation(item, count);
     },
 
-    async allocateVersion({ topic, epoch }, version, { messageId, acceptedAtMs }) {
+    async allocateVersion({ topic, epoch }, { version, resets, messageId, acceptedAtMs }) {
       const isSame = 'version = :version AND versionOf = :id AND versionAt >= :same';
+      const isNewest = `(attribute_not_exists(version) OR version < :version OR (${isSame}))`;
       const item = await updateHead(topic, {
         assign: {
           '#offset': '#offset + :one',
@@ -135,13 +141,13 @@ export function createHeads(client: DynamoDBClient, table: string, clock: RetryC
           versionOf: ':id',
           versionAt: ':acceptedAt',
         },
-        condition: `epoch = :epoch AND expiresAt > :now AND (attribute_not_exists(version) OR version < :version OR (${isSame}))`,
+        condition: `epoch = :epoch AND expiresAt > :now${resets ? '' : ` AND ${isNewest}`}`,
         values: {
           ':one': { N: '1' },
           ':version': { N: String(version) },
           ':id': { S: messageId },
           ':acceptedAt': { N: String(acceptedAtMs) },
-          ':same': { N: String(acceptedAtMs - KEY_WINDOW_MS) },
+          ...(!resets && { ':same': { N: String(acceptedAtMs - KEY_WINDOW_MS) } }),
           ':epoch': { S: epoch },
         },
       });

@@ -1,7 +1,13 @@
 import type { JobOutcome } from './post-job.ts';
 
-/** What an operator wants to see of jobs: undefined when every connection got everything. */
-export function remarksOn(outcomes: readonly JobOutcome[]): Readonly<Record<string, number>> | undefined {
+/**
+ * What an operator wants to see of jobs, and of messages that were too old a version to be in any: undefined when every
+ * connection got everything.
+ */
+export function remarksOn(
+  outcomes: readonly JobOutcome[],
+  stale = 0,
+): Readonly<Record<string, number>> | undefined {
   const sum = (count: (outcome: JobOutcome) => number) =>
     outcomes.reduce((total, outcome) => total + count(outcome), 0);
   const missed = {
@@ -11,6 +17,7 @@ export function remarksOn(outcomes: readonly JobOutcome[]): Readonly<Record<stri
     slow: sum(({ slow }) => slow.length),
     unreached: sum(({ unreached }) => unreached.length),
     expired: sum(({ expired }) => expired),
+    ...(stale > 0 && { stale }),
   };
   if (Object.values(missed).every((count) => count === 0)) return undefined;
   return { delivered: sum(({ delivered }) => delivered), ...missed };

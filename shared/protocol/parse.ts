@@ -296,7 +296,7 @@ function parseOutgoing(raw: Raw<MessageFields>, text: string): Outgoing {
 export const parseVersion = (value: unknown): { readonly version?: number } =>
   value === undefined ? {} : { version: parseInteger('version', value, 1) };
 
-function parseFlag(what: string, value: unknown): boolean {
+export function parseFlag(what: string, value: unknown): boolean {
   if (value !== undefined && typeof value !== 'boolean')
     throw badRequest(`${what} to be true or false`, value);
   return value === true;

@@ -6,6 +6,7 @@ import {
   expectFields,
   parseData,
   parseExcept,
+  parseFlag,
   parseInteger,
   parseKey,
   parseMaxAge,
@@ -30,6 +31,8 @@ export interface Payload {
   readonly key?: string;
   /** See `MessageFields`. */
   readonly version?: number;
+  /** The version is the newest, whatever there was. Only back ends may say so. */
+  readonly reset?: true;
 }
 /** The connection that asked for a receipt, and the id of the command that the message came with. */
 export interface ReceiptTo {
@@ -93,7 +96,7 @@ export function encodePublication({ targets, payloads, ...rest }: Publication): 
 /** What stands between the braces of an object, of which no one here is empty. */
 const membersOf = (object: object): string => toQueueJson(object).slice(1, -1);
 
-const PAYLOAD = ['data', 'key', 'messageId', 'version'];
+const PAYLOAD = ['data', 'key', 'messageId', 'version', 'reset'];
 const FIELDS = ['topic', 'topics', 'to', 'messages', ...PAYLOAD];
 const OPTIONS = ['publishedAt', 'publisher', 'maxAge', 'except', 'receipt', 'logged'];
 
@@ -187,7 +190,14 @@ function parsePayload(raw: Fields, text: string, newId: string): Payload {
     messageId: parseOptionalString('messageId', raw.messageId) ?? newId,
     ...(key !== undefined && { key }),
     ...parseVersion(raw.version),
+    ...parseReset(raw),
   };
+}
+
+function parseReset({ version, reset }: Fields): { readonly reset?: true } {
+  if (!parseFlag('reset', reset)) return {};
+  if (version === undefined) throw badRequest('reset only with a version', version);
+  return { reset: true };
 }
 
 function parseReceipt(value: unknown): { readonly receipt?: ReceiptTo } {

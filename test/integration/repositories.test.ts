@@ -412,8 +412,8 @@ describe.each(places)('tables %s', (_, open_) => {
       ]);
     });
 
-    const allocateVersion = (log: Log, version: number, messageId: string) =>
-      logs.allocateVersion(log, version, { messageId, acceptedAtMs: nowMs });
+    const allocateVersion = (log: Log, version: number, messageId: string, resets = false) =>
+      logs.allocateVersion(log, { version, resets, messageId, acceptedAtMs: nowMs });
 
     it('take a version once and none that is older', async () => {
       const log = await openLog();
@@ -427,6 +427,10 @@ describe.each(places)('tables %s', (_, open_) => {
       expect(await allocateVersion(log, 5, 'a')).toBe('stale');
       expect(await allocateVersion(log, 6, 'b')).toMatchObject({ first: 3 });
       expect(await allocateVersion({ ...log, epoch: 'another' }, 7, 'c')).toBeUndefined();
+      expect(await allocateVersion({ ...log, epoch: 'another' }, 7, 'c', true)).toBeUndefined();
+      expect(await allocateVersion(log, 2, 'd', true)).toMatchObject({ first: 4 });
+      expect(await allocateVersion(log, 2, 'e')).toBe('stale');
+      expect(await allocateVersion(log, 3, 'e')).toMatchObject({ first: 5 });
     });
 
     it('let the first writer decide an offset', async () => {

@@ -731,8 +731,23 @@ describe('a message to a topic that keeps history', () => {
 
   it('that is stale is delivered to no connection', async () => {
     const { deps, frames } = historyHouse(['a']);
-    await run([toLobby('new', { version: 2 }), toLobby('old', { version: 1 })], deps);
+    const records = [toLobby('new', { version: 2 }), toLobby('old', { version: 1 })];
+    const { remarks } = await fanOut(records, deps, FOREVER);
     expect(frames.a?.map(({ data }) => data)).toEqual(['new']);
+    // A back end has no answer that would tell it.
+    expect(remarks).toMatchObject({ delivered: 1, stale: 1 });
+  });
+
+  it('that resets the versions is delivered, and does so once', async () => {
+    const { deps, frames } = historyHouse(['a']);
+    const reset = toLobby('reset', { version: 2, reset: true });
+    await run([toLobby('mistake', { version: Number.MAX_SAFE_INTEGER })], deps);
+    await run([reset], deps);
+    await run([toLobby('next', { version: 3 })], deps);
+    await run([reset], deps);
+    await run([toLobby('late', { version: 3 })], deps);
+    expect(frames.a?.map(({ data }) => data)).toEqual(['mistake', 'reset', 'next', 'reset']);
+    expect(frames.a?.map(({ offset }) => offset)).toEqual([1, 2, 3, 2]);
   });
 
   it('is acknowledged to its publisher with a receipt, wherever it is stored', async () => {

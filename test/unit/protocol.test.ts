@@ -104,6 +104,7 @@ describe('a publish', () => {
     [{ topic: 'a', data: 1, except: Array(11).fill('a') }, 'expected 1 to 10 except, got 11'],
     [{ topic: 'a', data: 1, key: '' }, 'expected key to be a string of 1 to 128 characters, got ""'],
     [{ topic: 'a', data: 1, key: 'k\ud83d' }, 'expected key to be well-formed Unicode'],
+    [{ topic: 'a', data: 1, version: 1, reset: true }, 'expected publish to have no fields but'],
     [{ topic: 'a', data: 1, family: 7 }, 'expected family to be a string of 1 to 128 characters, got 7'],
     [{ topic: 'a', data: 1, family: '\ud83d' }, 'expected family to be well-formed Unicode'],
     [

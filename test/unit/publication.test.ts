@@ -128,6 +128,8 @@ describe('a back end publishes', () => {
     [{ topic: 'a', data: 1, maxAge: 0 }, 'expected maxAge to be a number of seconds above 0'],
     [{ topic: 'a', data: 1, maxAge: '5' }, 'expected maxAge to be a number of seconds above 0'],
     [{ topic: 'a', data: 1, except: 'self' }, 'expected except to be an array, got "self"'],
+    [{ topic: 'a', data: 1, version: 1, reset: 1 }, 'expected reset to be true or false, got 1'],
+    [{ topic: 'a', data: 1, reset: true }, 'expected reset only with a version, got nothing'],
     [{ topic: 'a', data: 1, version: 0 }, 'expected version to be a whole number from 1 to'],
     [
       { topic: 'a', version: 1, messages: [{ data: 1 }] },
@@ -232,10 +234,12 @@ it('comes through the bus as it was, for every target, any data and any options'
     [{ everyone: true }],
   );
   const name = fc.stringMatching(/^[a-z]{1,9}$/);
-  const payload = fc.record(
-    { data: fc.jsonValue().map(dataJson), messageId: name, key: name, version: fc.integer({ min: 1 }) },
-    { requiredKeys: ['data', 'messageId'] },
-  );
+  const payload = fc
+    .record(
+      { data: fc.jsonValue().map(dataJson), messageId: name, key: name, version: fc.integer({ min: 1 }) },
+      { requiredKeys: ['data', 'messageId'] },
+    )
+    .chain((each) => fc.constantFrom(each, 'version' in each ? { ...each, reset: true as const } : each));
   const options = fc.record(
     {
       maxAge: fc.integer({ min: 1, max: 100 }),

@@ -412,6 +412,28 @@ describe('a version', () => {
     expect(await log.contents()).toEqual(['five', 'seven']);
   });
 
+  it('is the newest when it resets the versions, whatever there was, and those after it count from there', async () => {
+    const log = new TopicLog();
+    const publish = async (id: string, version: number, more: object = {}) =>
+      outcomes(await log.publish(log.draft(id, { version, ...more })));
+    await publish('mistake', Number.MAX_SAFE_INTEGER);
+    expect(await publish('eight', 8)).toEqual(['stale']);
+    expect(await publish('five', 5, { resets: true })).toEqual(['stored 2']);
+    expect(await publish('five again', 5)).toEqual(['stale']);
+    expect(await publish('six', 6)).toEqual(['stored 3']);
+    // Nothing is wrong with one that is the newest anyway.
+    expect(await publish('seven', 7, { resets: true })).toEqual(['stored 4']);
+  });
+
+  it('that resets and comes twice does so once', async () => {
+    const log = new TopicLog();
+    const draft = log.draft('five', { version: 5, resets: true, mayBeRepeated: true });
+    await log.publish(draft);
+    await log.publish(versioned(log, 'six', 6));
+    expect(outcomes(await log.publish(draft))).toEqual(['stored 1']);
+    expect(outcomes(await log.publish(versioned(log, 'another six', 6)))).toEqual(['stale']);
+  });
+
   it('is compared with those before it in its batch, and with none of the messages that have none', async () => {
     const log = new TopicLog();
     const drafts = [versioned(log, 'b', 2), log.draft('x'), versioned(log, 'a', 1), versioned(log, 'c', 3)];

@@ -18,6 +18,8 @@ export interface Draft {
   /** It may come again, so that a claim has to say where it is. */
   readonly needsClaim: boolean;
   readonly version?: number;
+  /** See `Payload`. */
+  readonly resets?: boolean;
   readonly expiresAtMs?: number;
   readonly except?: readonly string[];
 }

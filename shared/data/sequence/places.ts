@@ -53,12 +53,12 @@ async function allocateRange<D extends Draft>(
 
 /** A place for one draft, unless the log is not the topic's any more. */
 export async function allocate(draft: Draft, { log, logs, now }: PlaceDeps): Promise<Allocated | 'replaced'> {
-  const { version, message, acceptedAtMs } = draft;
+  const { version, resets, message, acceptedAtMs } = draft;
   const atMs = now();
   const allocation =
     version === undefined
       ? await logs.allocate(log, 1)
-      : await logs.allocateVersion(log, version, { messageId: message.messageId, acceptedAtMs });
+      : await logs.allocateVersion(log, { version, resets, messageId: message.messageId, acceptedAtMs });
   if (allocation === 'stale') return allocation;
   return allocation ? { offset: allocation.first, atMs, previousAtMs: allocation.previousAtMs } : 'replaced';
 }
