@@ -22,13 +22,15 @@ interface Sent {
 }
 type Place = Position | { readonly dropped: 'stale' };
 
-/** Older code takes a client's key for another message's than the code of now does. */
-const ID_KINDS_MAX = 2;
+/** Older routes and those of now have each an id of their own for a message of a client. */
+const ID_KINDS = 2;
 
 interface Publication {
   readonly topic: Topic;
   readonly content: Content;
   isAccepted: boolean;
+  /** Its client chose the key. */
+  readonly hasOwnKey?: boolean;
 }
 
 /** Everything that was published, and what its publisher was told. */
@@ -124,7 +126,8 @@ export class Publications {
     options: PublishOptions,
     result: Promise<Published | Stored>,
   ): Promise<void> {
-    const publication: Publication = { topic, content, isAccepted: false };
+    const hasOwnKey = options.key !== undefined;
+    const publication: Publication = { topic, content, isAccepted: false, hasOwnKey };
     this.#order.published(content.n);
     this.#all.push(publication);
     this.#unsettled.set(publisher, (this.#unsettled.get(publisher) ?? 0) + 1);
@@ -151,10 +154,10 @@ export class Publications {
       badEvents.flatMap(({ body }) => [...body.matchAll(/"n":(\d+)/g)].map(([, n]) => Number(n))),
     );
     const stored = this.#storedCounts();
-    for (const { topic, content, isAccepted } of this.#all) {
+    for (const { topic, content, isAccepted, hasOwnKey } of this.#all) {
       if (!keepsHistory(namespaceOf(topic, this.#namespaces))) continue;
       const count = stored.get(`${topic} ${content.n}`) ?? 0;
-      if (count > (this.#world.mode === 'upgrade' ? ID_KINDS_MAX : 1))
+      if (count > this.#timesMax(hasOwnKey))
         this.#world.violate(`message ${content.n} to ${topic} is stored ${count} times`);
       const isExcused = dead.has(content.n) || this.#isOutdated(topic, content);
       if (count === 0 && isAccepted && !isExcused) {
@@ -168,6 +171,12 @@ export class Publications {
     }
     for (const { topic, entries } of this.#book.logs) this.#expectVersionsRise(topic, entries);
     this.#order.expectKept(this.#book);
+  }
+
+  /** How often a message may be stored. An older client does not say that a key is its own once it has reconnected. */
+  #timesMax(hasOwnKey = false): number {
+    if (this.#world.mode !== 'upgrade') return 1;
+    return hasOwnKey ? Infinity : ID_KINDS;
   }
 
   #expectStored(topic: Topic, content: Content, answer: Stored): void {
