@@ -23,8 +23,8 @@ const ACKNOWLEDGED: readonly Acknowledgement[] = [
   },
   {
     rules: ['AwsSolutions-APIG4'],
-    of: (resource) => resource instanceof CfnRoute && resource.routeKey === '$connect',
-    because: 'Anybody may connect; the settings of namespaces say who may publish.',
+    of: (resource, { auth }) => resource instanceof CfnRoute && resource.routeKey === '$connect' && !auth,
+    because: 'The settings have no auth: anybody may connect.',
   },
   {
     rules: ['AwsSolutions-APIG1', 'Serverless-APIGWAccessLogging'],

@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Duration, Stage } from 'aws-cdk-lib';
 import type { DomainName, WebSocketApi, WebSocketStage } from 'aws-cdk-lib/aws-apigatewayv2';
+import type { WebSocketLambdaAuthorizer } from 'aws-cdk-lib/aws-apigatewayv2-authorizers';
 import { WebSocketLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations';
 import { EventBus, Rule } from 'aws-cdk-lib/aws-events';
 import { SqsQueue } from 'aws-cdk-lib/aws-events-targets';
@@ -9,11 +10,13 @@ import type { Grant, IGrantable } from 'aws-cdk-lib/aws-iam';
 import { EventSourceMapping, type Function as LambdaFunction, RecursiveLoop } from 'aws-cdk-lib/aws-lambda';
 import { Schedule, ScheduleExpression } from 'aws-cdk-lib/aws-scheduler';
 import { LambdaInvoke } from 'aws-cdk-lib/aws-scheduler-targets';
+import type { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import { Construct } from 'constructs';
 import { SETTINGS_FILES, type SettingsFile, type Variable } from '../shared/lambda/variables.ts';
 import { PUBLISH_DETAIL_TYPE } from '../shared/protocol/publication.ts';
 import { acknowledge } from './acknowledged.ts';
 import { createApi, deploymentName, finishApi } from './api.ts';
+import { authorizerOf, createAuthorizer, createGrantsSecret, warnOfAuth } from './authorizer.ts';
 import { bundleServices } from './bundle.ts';
 import { warnOfConcurrency } from './concurrency.ts';
 import { keyRights } from './keys.ts';
@@ -53,8 +56,14 @@ export class Fanwire extends Construct {
   readonly queues: Queues;
   /** Events that nothing could be made of, and posts that failed too often: worth an alarm. */
   readonly deadLetterQueues: DeadLetterQueues;
-  readonly functions: Readonly<Record<FunctionName, LambdaFunction>>;
+  /** `authorize` only with the setting `auth`. */
+  readonly functions: Readonly<Record<FunctionName, LambdaFunction>> & {
+    readonly authorize?: LambdaFunction;
+  };
+  /** What the back end signs grants with, if the setting `auth` takes them: see `grant` of `shared/auth/grants.ts`. */
+  readonly grantsSecret?: Secret;
   readonly #settings: CompleteSettings;
+  readonly #authorizer: WebSocketLambdaAuthorizer | undefined;
   readonly #bundle: string;
   readonly #values: Readonly<Record<Variable, string>>;
   readonly #files: Readonly<Record<SettingsFile, string>>;
@@ -75,19 +84,27 @@ export class Fanwire extends Construct {
     if (made.domainName) this.domainName = made.domainName;
     this.url = settings.domain ? `wss://${settings.domain.name}` : this.stage.url;
     const { tables, queues, deadLetterQueues, eventBus, api, stage } = this;
-    const parts: Parts = { settings, tables, queues, deadLetterQueues, eventBus, api, stage };
+    const grantsSecret = createGrantsSecret(this, settings);
+    if (grantsSecret) this.grantsSecret = grantsSecret;
+    const parts: Parts = {
+      ...{ settings, tables, queues, deadLetterQueues, eventBus, api, stage, grantsSecret },
+    };
     this.#values = valuesOf(parts);
     this.#files = filesOf(parts);
     const routes = routesOf(parts);
+    const authorize = settings.auth && this.#addRouteFunction('Authorize', 'authorize', authorizerOf(parts));
+    this.#authorizer = authorize && createAuthorizer(authorize);
     this.functions = {
       ...mapValues(routes, (route, name) => this.#addRoute(name, route)),
       ...mapValues(queueWorkersOf(parts), (worker, name) => this.#addQueueWorker(name, worker)),
       sweep: this.#addSweep(sweepOf(parts)),
+      ...(authorize && { authorize }),
     };
     this.#updateReadersFirst();
     finishApi(made, settings);
     acknowledge(this, settings);
-    warnOfConcurrency(this, settings, Object.keys(routes).length);
+    warnOfConcurrency(this, settings, Object.keys(routes).length + (settings.auth ? 1 : 0));
+    warnOfAuth(this, settings);
   }
 
   /** Lets a back end publish: `events:PutEvents` on the bus, and nothing else. */
@@ -112,17 +129,24 @@ export class Fanwire extends Construct {
   }
 
   #addRoute(name: string, { id = capitalized(name), key, ...route }: Route): LambdaFunction {
-    const made = this.#addFunction(id, name, {
-      ...route,
+    const made = this.#addRouteFunction(id, name, route);
+    this.api.addRoute(key, {
+      integration: new WebSocketLambdaIntegration(`${id}Integration`, made),
+      returnResponse: !['$connect', '$disconnect'].includes(key),
+      ...(key === '$connect' && this.#authorizer && { authorizer: this.#authorizer }),
+    });
+    return made;
+  }
+
+  /** A client waits for its answer. */
+  #addRouteFunction(id: string, service: string, access: Access): LambdaFunction {
+    const { routes } = this.#settings.reservedConcurrency;
+    return this.#addFunction(id, service, {
+      ...access,
       timeout: ROUTE_TIMEOUT,
       memoryMb: ROUTE_MEMORY_MB,
-      reservedConcurrency: this.#settings.reservedConcurrency.routes,
-    });
-    this.api.addRoute(key, {
-      integration: new WebSocketLambdaIntegration(`${id}Integration`, made.function),
-      returnResponse: !['$connect', '$disconnect'].includes(key),
-    });
-    return made.function;
+      reservedConcurrency: routes,
+    }).function;
   }
 
   #addQueueWorker(name: string, { sources, reads, rights }: QueueWorker): LambdaFunction {

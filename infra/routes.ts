@@ -18,7 +18,7 @@ export const routesOf = ({ tables, eventBus, settings }: Pick<Parts, 'tables' | 
   return {
     connect: {
       key: '$connect',
-      reads: ['TRANSPORT', 'CONNECTIONS_TABLE'],
+      reads: ['AUTHORIZATION', 'TRANSPORT', 'CONNECTIONS_TABLE'],
       rights: [allow(['dynamodb:PutItem'], connections.tableArn)],
     },
     disconnect: {
@@ -32,6 +32,7 @@ export const routesOf = ({ tables, eventBus, settings }: Pick<Parts, 'tables' | 
     subscribe: {
       key: 'subscribe',
       reads: [
+        'AUTHORIZATION',
         'TRANSPORT',
         'CONNECTIONS_TABLE',
         'SUBSCRIPTIONS_TABLE',
@@ -48,7 +49,7 @@ export const routesOf = ({ tables, eventBus, settings }: Pick<Parts, 'tables' | 
     },
     history: {
       key: 'history',
-      reads: ['TRANSPORT', 'TOPICS_TABLE', 'MESSAGES_TABLE', 'NAMESPACES'],
+      reads: ['AUTHORIZATION', 'TRANSPORT', 'TOPICS_TABLE', 'MESSAGES_TABLE', 'NAMESPACES'],
       rights: [allow(['dynamodb:GetItem'], topics.tableArn), readLogs],
     },
     unsubscribe: {
@@ -62,7 +63,7 @@ export const routesOf = ({ tables, eventBus, settings }: Pick<Parts, 'tables' | 
     },
     publish: {
       key: 'publish',
-      reads: ['TRANSPORT', 'EVENT_BUS_NAME', 'TOPICS_TABLE', 'MESSAGES_TABLE', 'NAMESPACES'],
+      reads: ['AUTHORIZATION', 'TRANSPORT', 'EVENT_BUS_NAME', 'TOPICS_TABLE', 'MESSAGES_TABLE', 'NAMESPACES'],
       rights: [
         allow(['events:PutEvents'], eventBus.eventBusArn),
         allow(['dynamodb:GetItem', 'dynamodb:UpdateItem'], topics.tableArn),
@@ -72,7 +73,7 @@ export const routesOf = ({ tables, eventBus, settings }: Pick<Parts, 'tables' | 
     },
     send: {
       key: 'send',
-      reads: ['TRANSPORT', 'EVENT_BUS_NAME'],
+      reads: ['AUTHORIZATION', 'TRANSPORT', 'EVENT_BUS_NAME'],
       rights: [allow(['events:PutEvents'], eventBus.eventBusArn)],
     },
     whoami: {
@@ -82,7 +83,7 @@ export const routesOf = ({ tables, eventBus, settings }: Pick<Parts, 'tables' | 
     },
     ping: {
       key: 'ping',
-      reads: ['TRANSPORT', 'CONNECTIONS_TABLE', 'TOPICS_TABLE', 'ROLLOVER_AFTER_SECONDS'],
+      reads: ['AUTHORIZATION', 'TRANSPORT', 'CONNECTIONS_TABLE', 'TOPICS_TABLE', 'ROLLOVER_AFTER_SECONDS'],
       rights: [
         allow(['dynamodb:GetItem'], connections.tableArn),
         allow(['dynamodb:BatchGetItem'], topics.tableArn),

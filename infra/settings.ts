@@ -1,3 +1,4 @@
+import { type AuthSettings, type CompleteAuth, parseAuth } from '../shared/auth/settings.ts';
 import { TRANSPORTS, type TransportName } from '../shared/aws/transports.ts';
 import type { Namespaces } from '../shared/protocol/namespaces.ts';
 import { completeNamespaces, type NamespacesSettings } from './namespaces.ts';
@@ -34,14 +35,20 @@ export interface FanwireSettings extends OperationSettings {
   /** The settings of each namespace; by default nothing is kept. */
   readonly namespaces?: NamespacesSettings;
   /**
+   * Who may connect, and what they may do. Without it nobody is asked: everybody may do everything, and be anybody
+   * (`?userId=`).
+   */
+  readonly auth?: AuthSettings;
+  /**
    * How old a connection is, in seconds, when the server begins to ask its client to open the next one. API Gateway
    * closes it after 7,200. Each client is asked up to a
    * tenth later, so that they do not reconnect all at once.
    */
   readonly rolloverAfterSeconds?: number;
 }
-type Limits = Required<Omit<FanwireSettings, 'namespaces' | keyof OperationSettings>>;
-export type CompleteSettings = Limits & Operation & { readonly namespaces: Namespaces };
+type Limits = Required<Omit<FanwireSettings, 'namespaces' | 'auth' | keyof OperationSettings>>;
+export type CompleteSettings = Limits &
+  Operation & { readonly namespaces: Namespaces; readonly auth?: CompleteAuth };
 
 /**
  * Posts to this many take an eighth of a second of the budget. With more a worker would be busy for long; with fewer
@@ -87,7 +94,9 @@ export function completeSettings(given: FanwireSettings): CompleteSettings {
   const { namespaces, problems: namespaceProblems } = completeNamespaces(given.namespaces ?? {});
   const histories = Object.values(namespaces).map(({ history }) => history?.seconds ?? 0);
   const { operation, problems: operationProblems } = completeOperation(given, Math.max(...histories));
-  const settings = { ...DEFAULTS, ...given, ...operation, namespaces };
+  const { auth: givenAuth, ...others } = given;
+  const { auth, problems: authProblems } = completeAuth(givenAuth);
+  const settings = { ...DEFAULTS, ...others, ...operation, ...(auth && { auth }), namespaces };
   const problems = Object.entries(BOUNDS).flatMap(([name, [min, max]]) => {
     const value = settings[name as keyof typeof BOUNDS];
     const fits = Number.isInteger(value) && value >= min && value <= max;
@@ -99,7 +108,19 @@ export function completeSettings(given: FanwireSettings): CompleteSettings {
   if (!TRANSPORTS.includes(settings.transport)) {
     problems.push(`expected transport to be one of ${TRANSPORTS.join(', ')}, got ${settings.transport}`);
   }
-  problems.push(...operationProblems, ...namespaceProblems);
+  problems.push(...operationProblems, ...namespaceProblems, ...authProblems);
   if (problems.length > 0) throw new Error(`Bad Fanwire settings: ${problems.join('; ')}`);
   return settings;
+}
+
+function completeAuth(given: AuthSettings | undefined): {
+  readonly auth?: CompleteAuth;
+  readonly problems: readonly string[];
+} {
+  if (given === undefined) return { problems: [] };
+  try {
+    return { auth: parseAuth(given), problems: [] };
+  } catch (error) {
+    return { problems: [(error as Error).message] };
+  }
 }

@@ -1,5 +1,7 @@
 import type { WebSocketApi, WebSocketStage } from 'aws-cdk-lib/aws-apigatewayv2';
 import type { EventBus } from 'aws-cdk-lib/aws-events';
+import type { Secret } from 'aws-cdk-lib/aws-secretsmanager';
+import { NO_SECRET } from '../shared/auth/settings.ts';
 import type { SettingsFile, Variable } from '../shared/lambda/variables.ts';
 import type { DeadLetterQueues, Queues } from './queues.ts';
 import type { CompleteSettings } from './settings.ts';
@@ -15,16 +17,18 @@ export interface Parts {
   readonly eventBus: EventBus;
   readonly api: WebSocketApi;
   readonly stage: WebSocketStage;
+  readonly grantsSecret: Secret | undefined;
 }
 
 /** What is in every file of settings. */
 export const filesOf = ({ settings }: Pick<Parts, 'settings'>): Readonly<Record<SettingsFile, string>> => ({
   NAMESPACES: JSON.stringify(settings.namespaces),
+  AUTH: JSON.stringify(settings.auth ?? {}),
 });
 
 /** The value of every variable. A Lambda gets only those that it reads. */
 export const valuesOf = (parts: Omit<Parts, 'api'>): Readonly<Record<Variable, string>> => {
-  const { settings, tables, queues, deadLetterQueues, eventBus, stage } = parts;
+  const { settings, tables, queues, deadLetterQueues, eventBus, stage, grantsSecret } = parts;
   return {
     CONNECTIONS_TABLE: tables.connections.tableName,
     SUBSCRIPTIONS_TABLE: tables.subscriptions.tableName,
@@ -46,5 +50,7 @@ export const valuesOf = (parts: Omit<Parts, 'api'>): Readonly<Record<Variable, s
     REQUESTS_PER_SECOND_MAX: String(settings.requestsPerSecondMax),
     // Everything that posts shares one budget of requests.
     ENVIRONMENTS_MAX: String(settings.fanOutWorkersMax + settings.deliveryWorkersMax + SLOW_WORKERS_MAX),
+    AUTHORIZATION: settings.auth ? 'required' : 'none',
+    GRANTS_SECRET: grantsSecret?.secretArn ?? NO_SECRET,
   };
 };

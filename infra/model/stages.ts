@@ -10,6 +10,7 @@ export const DELIVERY_STAGES: readonly Stage[] = ['publish', 'fan out', 'deliver
 /** By function; the actions of clients are commands, but for those that publish. */
 const FUNCTIONS: Readonly<Record<string, Stage>> = {
   ...Object.fromEntries(Object.values(Action).map((action) => [action, 'commands'] as const)),
+  authorize: 'connections',
   connect: 'connections',
   disconnect: 'connections',
   publish: 'publish',

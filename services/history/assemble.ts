@@ -1,7 +1,8 @@
+import { createGuard } from '../../shared/auth/guard.ts';
 import type { Clients } from '../../shared/aws/sdk/clients.ts';
 import { createLogs } from '../../shared/data/log.ts';
 import type { Clock } from '../../shared/lambda/clock.ts';
-import { type Config, namespaces, text } from '../../shared/lambda/config.ts';
+import { authorization, type Config, namespaces, text } from '../../shared/lambda/config.ts';
 import type { HistoryDeps } from './history.ts';
 
 /** The environment variables that it takes. */
@@ -9,6 +10,7 @@ export const settings = {
   topicsTable: text('TOPICS_TABLE'),
   messagesTable: text('MESSAGES_TABLE'),
   namespaces,
+  authorization,
 };
 
 /** Makes what `history` needs. */
@@ -20,4 +22,5 @@ export const assemble = (
   ...clock,
   logs: createLogs(dynamodb, config, clock),
   namespaces: config.namespaces,
+  guard: createGuard(config.authorization, clock.now),
 });

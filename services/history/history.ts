@@ -1,3 +1,4 @@
+import type { RightsGuard } from '../../shared/auth/guard.ts';
 import { headOrComing, positionIn } from '../../shared/data/coming-log.ts';
 import type { Logs } from '../../shared/data/log.ts';
 import { type ReplayDeps, readAfter, readBack, readFromOldest, toLogPage } from '../../shared/data/replay.ts';
@@ -10,14 +11,16 @@ import type { HistoryFrame } from '../../shared/protocol/parse.ts';
 export interface HistoryDeps extends ReplayDeps {
   readonly logs: ReplayDeps['logs'] & Pick<Logs, 'head'>;
   readonly namespaces: Namespaces;
+  readonly guard: RightsGuard;
 }
 
 /** A page of what a topic has kept. */
 export async function history(
-  { connectionId, frame }: RouteInput<HistoryFrame>,
+  { connectionId, bearer, frame }: RouteInput<HistoryFrame>,
   deps: HistoryDeps,
 ): Promise<AckFrame<'history', string>> {
   const { topic, limit, reverse, after, before } = frame;
+  deps.guard.expectMay(bearer, 'history', topic);
   const namespace = historyNamespaceOf(topic, deps.namespaces);
   const head = await headOrComing(topic, deps);
   const log = { topic, epoch: head.epoch };

@@ -1,8 +1,9 @@
+import { createGuard } from '../../shared/auth/guard.ts';
 import type { Clients } from '../../shared/aws/sdk/clients.ts';
 import { createConnections } from '../../shared/data/connections.ts';
 import { createHeads } from '../../shared/data/heads.ts';
 import type { Clock } from '../../shared/lambda/clock.ts';
-import { type Config, positiveInteger, text } from '../../shared/lambda/config.ts';
+import { authorization, type Config, positiveInteger, text } from '../../shared/lambda/config.ts';
 import type { PingDeps } from './ping.ts';
 
 /** The environment variables that it takes. */
@@ -10,6 +11,7 @@ export const settings = {
   connectionsTable: text('CONNECTIONS_TABLE'),
   topicsTable: text('TOPICS_TABLE'),
   rolloverAfterSeconds: positiveInteger('ROLLOVER_AFTER_SECONDS'),
+  authorization,
 };
 
 /** Makes what `ping` needs. */
@@ -21,5 +23,6 @@ export const assemble = (
   connections: createConnections(dynamodb, config.connectionsTable, clock.now),
   heads: createHeads(dynamodb, config.topicsTable, clock),
   rolloverAfterMs: config.rolloverAfterSeconds * 1000,
+  guard: createGuard(config.authorization, clock.now),
   now: clock.now,
 });

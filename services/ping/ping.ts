@@ -1,3 +1,4 @@
+import type { RightsGuard } from '../../shared/auth/guard.ts';
 import { positionIn } from '../../shared/data/coming-log.ts';
 import type { Connections } from '../../shared/data/connections.ts';
 import type { Heads } from '../../shared/data/heads.ts';
@@ -10,6 +11,7 @@ import type { PingFrame } from '../../shared/protocol/parse.ts';
 export interface PingDeps {
   readonly connections: Pick<Connections, 'has'>;
   readonly heads: Pick<Heads, 'heads'>;
+  readonly guard: RightsGuard;
   readonly rolloverAfterMs: number;
   readonly now: () => number;
 }
@@ -19,9 +21,11 @@ const ROLLOVER_JITTER = 0.1;
 
 /** Says that the connection is alive here, too, which of the client's positions are behind, and whether the end is near. */
 export async function ping(
-  { connectionId, connectedAtMs, frame }: RouteInput<PingFrame>,
-  { connections, heads, rolloverAfterMs, now }: PingDeps,
+  { connectionId, connectedAtMs, bearer, frame }: RouteInput<PingFrame>,
+  { connections, heads, guard, rolloverAfterMs, now }: PingDeps,
 ): Promise<AckFrame<'ping'>> {
+  guard.expectLive(bearer);
+  for (const { topic } of frame.positions) guard.expectMay(bearer, 'subscribe', topic);
   const [isKnown, behind] = await Promise.all([connections.has(connectionId), positionsBehind(frame, heads)]);
   if (!isKnown) throw givenUp();
   const dueAtMs = connectedAtMs + rolloverAfterMs * (1 + ROLLOVER_JITTER * shareOf(connectionId));

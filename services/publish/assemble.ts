@@ -1,7 +1,8 @@
+import { createGuard } from '../../shared/auth/guard.ts';
 import type { Clients } from '../../shared/aws/sdk/clients.ts';
 import { createLogs } from '../../shared/data/log.ts';
 import type { Clock } from '../../shared/lambda/clock.ts';
-import { type Config, namespaces, text } from '../../shared/lambda/config.ts';
+import { authorization, type Config, namespaces, text } from '../../shared/lambda/config.ts';
 import { createBus } from '../../shared/queues/bus.ts';
 import type { PublishDeps } from './publish.ts';
 
@@ -11,6 +12,7 @@ export const settings = {
   topicsTable: text('TOPICS_TABLE'),
   messagesTable: text('MESSAGES_TABLE'),
   namespaces,
+  authorization,
 };
 
 /** Makes what `publish` needs. */
@@ -25,4 +27,5 @@ export const assemble = (
   logTable: config.messagesTable,
   epochs: new Map(),
   namespaces: config.namespaces,
+  guard: createGuard(config.authorization, clock.now),
 });

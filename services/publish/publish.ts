@@ -1,3 +1,5 @@
+import type { RightsGuard } from '../../shared/auth/guard.ts';
+import { publisherOf } from '../../shared/auth/publisher.ts';
 import type { RouteInput } from '../../shared/lambda/route.ts';
 import { type AckFrame, type Acks, ack } from '../../shared/protocol/acks.ts';
 import { ClientError, describe, ErrorCode } from '../../shared/protocol/errors.ts';
@@ -13,6 +15,7 @@ import { type LogDeps, logAll } from './log.ts';
 export interface PublishDeps extends LogDeps {
   readonly bus: Bus;
   readonly namespaces: Namespaces;
+  readonly guard: RightsGuard;
 }
 
 /**
@@ -25,6 +28,7 @@ export async function publish(
   deps: PublishDeps,
 ): Promise<AckFrame<'publish'>> {
   const { frame } = input;
+  expectRights(input, deps.guard);
   const given = publicationsOf(input, deps);
   for (const publication of given) expectMayPublish(publication, deps.namespaces);
   const publications = await logAll(given, deps);
@@ -32,12 +36,24 @@ export async function publish(
   return ack(Action.publish, frame, answerTo(frame, publications));
 }
 
+/** A version may keep others' messages out of a topic for as long as its log lives, so it is a right of its own. */
+function expectRights({ bearer, frame }: RouteInput<PublishFrame>, guard: RightsGuard): void {
+  for (const { topics, version } of frame.messages) {
+    for (const topic of topics) {
+      guard.expectMay(bearer, 'publish', topic);
+      if (version !== undefined) guard.expectMay(bearer, 'version', topic);
+    }
+  }
+}
+
 /** One for each message of the frame. */
 function publicationsOf(
-  { connectionId, userId, frame }: RouteInput<PublishFrame>,
+  input: RouteInput<PublishFrame>,
   { now, newId }: Pick<PublishDeps, 'now' | 'newId'>,
 ): Publication[] {
+  const { connectionId, userId, frame } = input;
   const publishedAt = new Date(now()).toISOString();
+  const publisher = publisherOf(input);
   return frame.messages.map(({ topics, data, key, family, version, maxAge, except, receipt }) => ({
     targets: topics.map((topic) => ({ topic })),
     payloads: [
@@ -49,7 +65,7 @@ function publicationsOf(
       },
     ],
     publishedAt,
-    publisher: { connectionId },
+    publisher,
     ...(maxAge !== undefined && { maxAge }),
     ...(except && { except: except === SELF ? [connectionId] : except }),
     ...(receipt && { receipt: { connectionId, ...(frame.id && { id: frame.id }) } }),

@@ -1,10 +1,11 @@
+import { createGuard } from '../../shared/auth/guard.ts';
 import type { Clients } from '../../shared/aws/sdk/clients.ts';
 import { createConnections } from '../../shared/data/connections.ts';
 import { createLogs } from '../../shared/data/log.ts';
 import { createShards } from '../../shared/data/shards.ts';
 import { createSubscriptions } from '../../shared/data/subscriptions.ts';
 import type { Clock } from '../../shared/lambda/clock.ts';
-import { type Config, namespaces, positiveInteger, text } from '../../shared/lambda/config.ts';
+import { authorization, type Config, namespaces, positiveInteger, text } from '../../shared/lambda/config.ts';
 import type { SubscribeDeps } from './subscribe.ts';
 
 /** The environment variables that it takes. */
@@ -15,6 +16,7 @@ export const settings = {
   messagesTable: text('MESSAGES_TABLE'),
   subscriptionsMax: positiveInteger('SUBSCRIPTIONS_MAX'),
   namespaces,
+  authorization,
 };
 
 /** Makes what `subscribe` needs. */
@@ -30,4 +32,5 @@ export const assemble = (
   logs: createLogs(dynamodb, config, clock),
   namespaces: config.namespaces,
   subscriptionsMax: config.subscriptionsMax,
+  guard: createGuard(config.authorization, clock.now),
 });

@@ -1,8 +1,10 @@
-import { CONNECTION_TTL_SECONDS, type Connections } from '../../shared/data/connections.ts';
+import type { RightsGuard } from '../../shared/auth/guard.ts';
+import { type Connections, connectionEndsAtSeconds } from '../../shared/data/connections.ts';
 import type { Logs } from '../../shared/data/log.ts';
 import type { ReplayDeps } from '../../shared/data/replay.ts';
 import type { Shards } from '../../shared/data/shards.ts';
 import type { Subscriptions } from '../../shared/data/subscriptions.ts';
+import { endsAtMs } from '../../shared/lambda/bearer.ts';
 import type { RouteInput } from '../../shared/lambda/route.ts';
 import { type AckFrame, ack } from '../../shared/protocol/acks.ts';
 import { ClientError, describe, ErrorCode, givenUp } from '../../shared/protocol/errors.ts';
@@ -24,6 +26,7 @@ export interface SubscribeDeps extends ReplayDeps {
   readonly logs: ReplayDeps['logs'] & Pick<Logs, 'head' | 'last'>;
   readonly namespaces: Namespaces;
   readonly subscriptionsMax: number;
+  readonly guard: RightsGuard;
   readonly random: () => number;
 }
 
@@ -35,6 +38,7 @@ export async function subscribe(
   const { connectionId, frame } = input;
   const { topic: pattern, position, rewind } = frame;
   const namespace = namespaceOf(pattern, deps.namespaces);
+  deps.guard.expectMay(input.bearer, 'subscribe', pattern);
   expectAllowed(pattern, namespace);
   if (isTopic(pattern) && keepsHistory(namespace)) {
     await addRow(input, deps);
@@ -67,11 +71,11 @@ function expectAllowed(pattern: Pattern, { wildcards }: Namespace): void {
  * row comes last, because it is what makes messages arrive.
  */
 async function addRow(
-  { connectionId, connectedAtMs, frame }: RouteInput<SubscribeFrame>,
+  { connectionId, connectedAtMs, bearer, frame }: RouteInput<SubscribeFrame>,
   { connections, subscriptions, shards, subscriptionsMax, random }: SubscribeDeps,
 ): Promise<void> {
   const pattern = frame.topic;
-  const expiresAtSeconds = Math.ceil(connectedAtMs / 1000) + CONNECTION_TTL_SECONDS;
+  const expiresAtSeconds = connectionEndsAtSeconds(connectedAtMs, bearer && endsAtMs(bearer));
   const shardCount = await shards.ensure(pattern, expiresAtSeconds);
   const shard = await connections.addSubscription(
     connectionId,

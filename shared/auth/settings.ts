@@ -25,8 +25,8 @@ export interface AuthSettings {
 }
 export type CompleteAuth = Required<AuthSettings>;
 
-/** They are a file of this name beside the code of each Lambda that reads them. */
-export const AUTH_FILE = 'auth.json';
+/** In place of the ARN of a secret, where no grants are taken: a variable has to have a value. */
+export const NO_SECRET = 'none';
 
 const ISSUERS_MAX = 10;
 const AUDIENCES_MAX = 10;

@@ -3,7 +3,9 @@ import { Fault, TokenError } from './errors.ts';
 import { TOKEN_LENGTH_MAX } from './jwt.ts';
 
 /** A WebSocket in a browser sends no headers but this, so the token poses as a protocol. */
-const PROTOCOL_HEADER = 'sec-websocket-protocol';
+export const PROTOCOL_HEADER = 'Sec-WebSocket-Protocol';
+/** What is spoken here: a client that offers protocols has to be answered with one of them (RFC 6455, 4.1). */
+export const SUBPROTOCOL = 'fanwire';
 const PROTOCOL_PREFIX = 'bearer.';
 
 type Values = Readonly<Record<string, readonly string[] | undefined>>;
@@ -22,11 +24,7 @@ export function tokenOf(
   const inQuery = event.multiValueQueryStringParameters?.token ?? [];
   if (inQuery.length > 0 && !queryToken) throw new TokenError(Fault.notAllowed);
   const headers = event.multiValueHeaders ?? {};
-  const tokens = [
-    ...valuesOf(headers, 'authorization').map(bearerOf),
-    ...protocolTokens(headers),
-    ...inQuery,
-  ];
+  const tokens = [...valuesOf(headers, 'authorization').map(bearerOf), ...protocolTokens(event), ...inQuery];
   if (tokens.length > 1) throw new TokenError(Fault.several);
   const [token] = tokens;
   if (token === '') throw new TokenError(Fault.malformed);
@@ -40,10 +38,16 @@ const valuesOf = (headers: Values, lowerName: string): readonly string[] =>
     name.toLowerCase() === lowerName ? (values ?? []) : [],
   );
 
-const protocolTokens = (headers: Values): readonly string[] =>
-  valuesOf(headers, PROTOCOL_HEADER)
+/** The subprotocols that a client offers. */
+export const protocolsOf = ({
+  multiValueHeaders = {},
+}: Pick<HandshakeEvent, 'multiValueHeaders'>): string[] =>
+  valuesOf(multiValueHeaders, PROTOCOL_HEADER.toLowerCase())
     .flatMap((list) => list.split(','))
-    .map((protocol) => protocol.trim())
+    .map((protocol) => protocol.trim());
+
+const protocolTokens = (event: HandshakeEvent): readonly string[] =>
+  protocolsOf(event)
     .filter((protocol) => protocol.startsWith(PROTOCOL_PREFIX))
     .map((protocol) => protocol.slice(PROTOCOL_PREFIX.length));
 

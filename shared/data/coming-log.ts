@@ -13,7 +13,15 @@ export async function headOrComing(
   const nowMs = now(); // before the read, so that what it does not find has not begun by then
   const found = await logs.head(topic);
   const epoch = `${COMING_LOG}${nowMs.toString(36)}`;
-  return found ?? { epoch, offset: 0, createdAtMs: nowMs, allocatedAtMs: nowMs, allocatedFrom: 0 };
+  if (found) return found;
+  return {
+    epoch,
+    offset: 0,
+    createdAtMs: nowMs,
+    allocatedAtMs: nowMs,
+    allocatedFrom: 0,
+    previousAtMs: nowMs,
+  };
 }
 
 /**

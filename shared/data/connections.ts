@@ -9,7 +9,7 @@ import {
 } from '@aws-sdk/client-dynamodb';
 import type { Pattern } from '../protocol/topic.ts';
 import { ifConditionHolds } from './dynamo.ts';
-import { expiryAfter, unexpired } from './expiry.ts';
+import { unexpired } from './expiry.ts';
 import type { SubscriptionRow } from './subscriptions.ts';
 import { type ConnectionItem, connectionKey, USER_INDEX } from './tables.ts';
 
@@ -20,10 +20,16 @@ export const HANDSHAKE_MAX_MS = 30_000;
 /** How many connections one sweep looks at. Once a minute that is 33 requests/s of an account's default 10,000 (API Gateway quotas). */
 export const SWEPT_MAX = 2_000;
 
+/** When what is there for a connection may go, in epoch seconds: with its token, if that ends before it. */
+export const connectionEndsAtSeconds = (connectedAtMs: number, tokenEndsAtMs = Infinity): number =>
+  Math.ceil(Math.min(connectedAtMs + CONNECTION_TTL_SECONDS * 1000, tokenEndsAtMs) / 1000);
+
 interface Connection {
   readonly connectionId: string;
   readonly userId?: string;
   readonly connectedAtMs: number;
+  /** With the grace; without it the connection lasts for as long as API Gateway lets it. */
+  readonly tokenEndsAtMs?: number;
 }
 
 /**
@@ -72,7 +78,7 @@ export function createConnections(client: DynamoDBClient, table: string, now: ()
   };
 
   return {
-    async open({ connectionId, userId, connectedAtMs }) {
+    async open({ connectionId, userId, connectedAtMs, tokenEndsAtMs }) {
       await client.send(
         new PutItemCommand({
           TableName: table,
@@ -80,7 +86,7 @@ export function createConnections(client: DynamoDBClient, table: string, now: ()
             ...connectionKey(connectionId),
             ...(userId !== undefined && { userId: { S: userId } }),
             connectedAt: { N: String(connectedAtMs) },
-            expiresAt: expiryAfter(CONNECTION_TTL_SECONDS, connectedAtMs),
+            expiresAt: { N: String(connectionEndsAtSeconds(connectedAtMs, tokenEndsAtMs)) },
             subscriptions: { M: {} },
           } satisfies ConnectionItem,
         }),

@@ -33,6 +33,9 @@ export const namespaces: Setting<Namespaces> = {
   parse: (root) => parseNamespaces(readFileSync(join(root, SETTINGS_FILES.NAMESPACES), 'utf8')),
 };
 
+/** Whether connections have an authorizer, which says what they may do. */
+export type Authorization = 'required' | 'none';
+
 const oneOf = <T extends string>(name: Name, values: readonly T[]): Setting<T> => ({
   name,
   parse: (value) => {
@@ -44,6 +47,8 @@ const oneOf = <T extends string>(name: Name, values: readonly T[]): Setting<T> =
 
 /** How the Lambda calls AWS. */
 export const transport: Setting<TransportName> = oneOf('TRANSPORT', TRANSPORTS);
+
+export const authorization: Setting<Authorization> = oneOf('AUTHORIZATION', ['required', 'none']);
 
 /** Reads every setting, or throws one error that names all that are missing or wrong. */
 export function loadConfig<S extends Settings>(env: Env, settings: S): Config<S> {

@@ -34,6 +34,7 @@ export interface AuthorizerResult {
 }
 export interface ConnectEvent {
   readonly requestContext: RequestContext;
+  readonly multiValueHeaders?: Readonly<Record<string, readonly string[]>>;
   readonly queryStringParameters?: Readonly<Record<string, string>>;
 }
 export interface MessageEvent {
@@ -49,6 +50,8 @@ export interface DisconnectEvent {
 /** What a WebSocket route answers with; the body reaches the client if the route has a route response. */
 export interface RouteResult {
   readonly statusCode: number;
+  /** Of `$connect`: they go into the answer to the handshake. */
+  readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
 }
 

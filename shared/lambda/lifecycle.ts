@@ -4,12 +4,17 @@ import { lastResort } from './middleware/last-resort.ts';
 import { logContext } from './middleware/log-context.ts';
 import { type Handler, stack } from './stack.ts';
 
-/** The stack of `$connect` and `$disconnect`: a status decides over the handshake, and no body reaches the client. */
-export const lifecycle = <E>(run: (event: E) => Promise<void>): Handler<E, RouteResult> =>
+/**
+ * The stack of `$connect` and `$disconnect`: a status decides over the handshake, and no body reaches the client. Headers
+ * do.
+ */
+export const lifecycle = <E>(
+  run: (event: E) => Promise<Pick<RouteResult, 'headers'>>,
+): Handler<E, RouteResult> =>
   stack(
     [logContext(), lastResort(() => ({ statusCode: 500 })), clientErrorTo(() => ({ statusCode: 400 }))],
     async (event: E) => {
-      await run(event);
-      return { statusCode: 200 };
+      const answer = await run(event);
+      return { statusCode: 200, ...answer };
     },
   );

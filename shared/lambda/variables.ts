@@ -19,11 +19,13 @@ export const VARIABLES = [
   'TRANSPORT',
   'REQUESTS_PER_SECOND_MAX',
   'ENVIRONMENTS_MAX',
+  'AUTHORIZATION',
+  'GRANTS_SECRET',
 ] as const;
 export type Variable = (typeof VARIABLES)[number];
 
 /** Settings that would not fit the 4 KB of a Lambda's variables: each is a JSON file of this name beside the code. */
-export const SETTINGS_FILES = { NAMESPACES: 'namespaces.json' } as const;
+export const SETTINGS_FILES = { NAMESPACES: 'namespaces.json', AUTH: 'auth.json' } as const;
 export type SettingsFile = keyof typeof SETTINGS_FILES;
 
 /** Set by Lambda itself, which gives an environment new values only by replacing it. */

@@ -99,6 +99,7 @@ export class Crowd {
       messagesTable: String(tables.messages),
       subscriptionsMax: 1,
       namespaces: namespacesOf(),
+      authorization: 'none' as const,
     };
     return {
       ...assemble(config, this.backEnd, systemClock),

@@ -22,6 +22,7 @@ export interface SystemSettings {
   readonly ageMaxMs: number;
   /** Undefined means as many as one likes. */
   readonly requestsPerSecondMax: number | undefined;
+  readonly authorization: 'none';
   readonly subscriptionsMax: number;
   readonly pageItemsMax: number;
 }
@@ -56,6 +57,7 @@ export function rollSettings({ dice, faults }: World): SystemSettings {
     visibilityMs: dice.pick([100_000, 540_000]),
     ageMaxMs,
     requestsPerSecondMax: dice.pick([undefined, undefined, undefined, 50, 10_000]),
+    authorization: 'none',
     subscriptionsMax: dice.chance(0.03) ? 2 : SUBSCRIPTIONS_MAX,
     pageItemsMax: dice.pick(PAGE_ITEMS_MAX),
   };

@@ -15,8 +15,8 @@ export class Client {
   #waiters: { readonly matches: (frame: Frame) => boolean; readonly resolve: (frame: Frame) => void }[] = [];
   #nextId = 0;
 
-  private constructor(url: string) {
-    this.socket = new WebSocket(url);
+  private constructor(url: string, protocols: readonly string[]) {
+    this.socket = new WebSocket(url, [...protocols]);
     this.socket.on('message', (data) => {
       const text = String(data);
       this.texts.push(text);
@@ -25,8 +25,8 @@ export class Client {
     });
   }
 
-  static async open(url: string): Promise<Client> {
-    const client = new Client(url);
+  static async open(url: string, protocols: readonly string[] = []): Promise<Client> {
+    const client = new Client(url, protocols);
     await once(client.socket, 'open'); // rejects on an error
     return client;
   }

@@ -50,16 +50,20 @@ const VALUES: Readonly<Partial<Record<Variable | LambdaVariable, string>>> = {
   POST_TIMEOUT_MS: '67',
   REQUESTS_PER_SECOND_MAX: '10000',
   ENVIRONMENTS_MAX: '4',
+  AUTHORIZATION: 'none',
   LAMBDA_TASK_ROOT: mkdtempSync(join(tmpdir(), 'fanwire-test-')),
 };
 /** Set by Lambda itself. */
 const OF_LAMBDA: readonly LambdaVariable[] = ['LAMBDA_TASK_ROOT'];
 const code = VALUES.LAMBDA_TASK_ROOT as string; // set just above
-beforeAll(() => writeFileSync(join(code, SETTINGS_FILES.NAMESPACES), '{"*":{"dataBytesMax":41}}'));
+beforeAll(() => {
+  writeFileSync(join(code, SETTINGS_FILES.NAMESPACES), '{"*":{"dataBytesMax":41}}');
+  writeFileSync(join(code, SETTINGS_FILES.AUTH), '{"queryToken":true}');
+});
 afterAll(() => rmSync(code, { recursive: true }));
 
-/** Those that only the making of posts reads: `create-post.test.ts`. */
-const OF_POSTS: readonly Variable[] = ['TRANSPORT'];
+/** Those that only entries read, for their clients. */
+const OF_ENTRIES: readonly Variable[] = ['TRANSPORT', 'GRANTS_SECRET'];
 
 /** What services are assembled of, taken together; each has some of it. */
 interface Deps extends Omit<RunDeps, 'random'> {
@@ -71,6 +75,7 @@ interface Deps extends Omit<RunDeps, 'random'> {
   readonly bus: Bus;
   readonly badEvents: DeadLetters;
   readonly namespaces: object;
+  readonly auth: object;
   readonly subscriptionsMax: number;
   readonly rolloverAfterMs: number;
   readonly inlineMax: number;
@@ -115,6 +120,7 @@ const USED: Readonly<Record<string, readonly string[]>> = {
 };
 const PLAIN = {
   namespaces: { '*': { dataBytesMax: 41 } },
+  auth: { queryToken: true },
   subscriptionsMax: 43,
   rolloverAfterMs: 47_000,
   logTable: 'messages',
@@ -183,8 +189,8 @@ it('leaves no variable out', async () => {
   const read = await Promise.all(services.map(async (service) => (await assembled(service)).settings));
   const names = read.flatMap((settings) => Object.values(settings).map(({ name }) => name));
   const all = new Set([...VARIABLES, ...OF_LAMBDA]);
-  expect(new Set([...names, ...OF_POSTS])).toEqual(all);
-  expect(new Set([...Object.keys(VALUES), ...OF_POSTS])).toEqual(all);
+  expect(new Set([...names, ...OF_ENTRIES])).toEqual(all);
+  expect(new Set([...Object.keys(VALUES), ...OF_ENTRIES])).toEqual(all);
 });
 
 /** How many posts have a turn without anybody being asked: the fewer, the more environments share a budget. */

@@ -33,9 +33,12 @@ it('of a connection and its subscription is a little more than the two hours tha
   const memory = new MemoryDynamoDB({ now: clock.now });
   const dynamodb = memory.client();
   const requestContext = { connectionId: 'c', connectedAt: NOW_MS } as never; // no more is read
-  await connect({ requestContext }, assembleConnect(tables, { dynamodb }, clock));
+  await connect(
+    { requestContext },
+    assembleConnect({ ...tables, authorization: 'none' }, { dynamodb }, clock),
+  );
   const deps = assembleSubscribe(
-    { ...tables, subscriptionsMax: 1, namespaces: namespacesOf({}) },
+    { ...tables, subscriptionsMax: 1, namespaces: namespacesOf({}), authorization: 'none' },
     { dynamodb },
     clock,
   );

@@ -42,7 +42,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   'shared/data/': ['shared/protocol/', 'shared/async.ts', 'shared/retry.ts'],
   'shared/queues/': ['shared/data/', 'shared/protocol/', 'shared/async.ts', 'shared/retry.ts'],
   'shared/lambda/': ['shared/protocol/', 'shared/aws/', 'shared/async.ts', 'shared/retry.ts'],
-  'shared/auth/': ['shared/lambda/events.ts', 'shared/protocol/'],
+  'shared/auth/': ['shared/lambda/', 'shared/protocol/'],
   'shared/delivery/': [
     'shared/lambda/',
     'shared/queues/',

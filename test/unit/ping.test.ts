@@ -3,6 +3,7 @@ import { expect, it } from 'vitest';
 import { ping } from '../../services/ping/ping.ts';
 import type { Heads } from '../../shared/data/heads.ts';
 import { parsePing } from '../../shared/protocol/parse.ts';
+import { NO_GUARD } from '../support/no-guard.ts';
 
 const ROLLOVER_AFTER_MS = 6_000_000;
 const CONNECTED_AT_MS = 1_000;
@@ -33,7 +34,13 @@ const run = (
 ) =>
   ping(
     { connectionId, connectedAtMs: CONNECTED_AT_MS, frame: parsePing(frame) },
-    { connections, heads, rolloverAfterMs: ROLLOVER_AFTER_MS, now: () => CONNECTED_AT_MS + ageMs },
+    {
+      connections,
+      heads,
+      guard: NO_GUARD,
+      rolloverAfterMs: ROLLOVER_AFTER_MS,
+      now: () => CONNECTED_AT_MS + ageMs,
+    },
   );
 
 it('names the positions that are not the newest, with the newest', async () => {

@@ -5,6 +5,7 @@ import { encodePublication, type Publication } from '../../shared/protocol/publi
 import { messagesTo } from '../../shared/queues/messages.ts';
 import { dataJson } from '../support/json-texts.ts';
 import { namespacesOf } from '../support/namespaces.ts';
+import { NO_GUARD } from '../support/no-guard.ts';
 import { once, TopicLog } from '../support/topic-log.ts';
 
 const NOW = '2026-11-20T05:00:00.123Z';
@@ -18,6 +19,7 @@ function depsOn(log: TopicLog, bus: PublishDeps['bus'], ids = 0, at = NOW): Publ
     epochs: new Map(),
     now: log.now,
     newId: () => `id-${++ids}`,
+    guard: NO_GUARD,
     namespaces: namespacesOf({
       chat: { history: { messages: 10, seconds: 60 } },
       news: { history: { messages: 10, seconds: 60 }, clientPublish: false },

@@ -35,11 +35,12 @@ const queueName = (ref: Ref): string => logicalId(ref).replace(/^Fanwire|[0-9A-F
 const newApp = () => new App({ outdir: mkdtempSync(join(tmpdir(), 'fanwire-stack-')) });
 const app = newApp();
 const stack = new Stack(app, 'Stack');
-new Fanwire(stack, 'Fanwire');
+new Fanwire(stack, 'Fanwire', { auth: { grants: true } });
 /** The same with a namespace that has everything. */
 const fullStack = new Stack(app, 'Full');
 new Fanwire(fullStack, 'Fanwire', {
   namespaces: { state: { history: { messages: 10, seconds: 60 }, lastValue: true } },
+  auth: { grants: true },
   ingestWindowSeconds: 2,
 });
 const template = Template.fromStack(stack);
@@ -81,6 +82,7 @@ async function settingsReadBy(service: string): Promise<string[]> {
   };
   const forClients: Record<string, Settings> = {
     ...{ fanout: postSettings, deliver: postSettings },
+    authorize: { transport, secret: text('GRANTS_SECRET') },
     sweep: { transport, endpoint: text('CALLBACK_URL') },
   };
   const names = Object.values({ ...settings, ...(forClients[service] ?? { transport }) }).map(
@@ -296,6 +298,7 @@ describe('the functions', () => {
     /** Writes one. */
     const writer = ['dynamodb:GetItem', 'dynamodb:BatchGetItem', 'dynamodb:GetItem', 'dynamodb:PutItem'];
     expect(rights).toEqual({
+      Authorize: [...logs, 'secretsmanager:GetSecretValue'],
       Connect: ['dynamodb:PutItem', ...logs],
       Disconnect: [...rows, ...logs],
       Subscribe: [...reader, 'dynamodb:PutItem', 'dynamodb:UpdateItem', ...logs].sort(),
@@ -383,7 +386,8 @@ describe('the functions', () => {
       ([id, { Properties }]) => ({ id, ...Properties }),
     );
     for (const service of readdirSync(join(import.meta.dirname, '../../services'))) {
-      const reads = (await settingsReadBy(service)).includes('LAMBDA_TASK_ROOT');
+      // That one has another file there.
+      const reads = service !== 'authorize' && (await settingsReadBy(service)).includes('LAMBDA_TASK_ROOT');
       const [own, other] = [functionOf(service), functionOf(service, others)].map(namespacesBeside);
       expect([service, Object.keys(own ?? {})]).toEqual([service, reads ? ['*'] : []]);
       expect([service, Object.keys(other ?? {})]).toEqual([service, reads ? ['*', 'state'] : []]);
@@ -395,6 +399,7 @@ describe('the functions', () => {
       ...{ subscriptionsPerConnectionMax: 11, inlineSubscribersMax: 12, subscribersPerShardMax: 13 },
       ...{ deliveryAttemptsMax: 14, postTimeoutMs: 51, requestsPerSecondMax: 15, fanOutWorkersMax: 16 },
       ...{ deliveryWorkersMax: 17, rolloverAfterSeconds: 18, transport: 'sdk' as const },
+      auth: { grants: true },
     };
     const told = new Stack(newApp(), 'Told');
     const { functions: all } = new Fanwire(told, 'Fanwire', settings);
@@ -409,7 +414,12 @@ describe('the functions', () => {
     expect(Object.fromEntries(plain)).toEqual({
       ...{ SUBSCRIPTIONS_MAX: '11', INLINE_MAX: '12', SHARD_SUBSCRIBERS_MAX: '13' },
       ...{ DELIVERY_ATTEMPTS_MAX: '14', POST_TIMEOUT_MS: '51', REQUESTS_PER_SECOND_MAX: '15' },
-      ...{ ENVIRONMENTS_MAX: '35', ROLLOVER_AFTER_SECONDS: '18', TRANSPORT: 'sdk' },
+      ...{
+        ENVIRONMENTS_MAX: '35',
+        ROLLOVER_AFTER_SECONDS: '18',
+        TRANSPORT: 'sdk',
+        AUTHORIZATION: 'required',
+      },
     });
     const named = Object.entries(values).flatMap(([name, value]) =>
       typeof value !== 'string' && value.Ref ? [[name, value.Ref.replace(/^Fanwire|[0-9A-F]{8}$/g, '')]] : [],
@@ -420,6 +430,7 @@ describe('the functions', () => {
       ...{ DELIVERY_QUEUE_URL: 'Delivery', DELIVERY_DEAD_LETTERS_URL: 'DeliveryDeadLetters' },
       SLOW_QUEUE_URL: 'Slow',
       INGEST_DEAD_LETTERS_URL: 'IngestDeadLetters',
+      GRANTS_SECRET: 'GrantsSecret',
     });
   });
 
@@ -503,7 +514,9 @@ describe('an app that contains it', () => {
 
   it('finds every function by the name of its service', () => {
     const services = readdirSync(join(import.meta.dirname, '../../services'));
-    expect(Object.keys(push.functions).sort()).toEqual(services.sort());
+    const { functions: guarded } = new Fanwire(new Stack(newApp(), 'Guarded'), 'Fanwire', { auth: {} });
+    expect(Object.keys(guarded).sort()).toEqual(services.sort());
+    expect(Object.keys(push.functions).sort()).toEqual(services.filter((name) => name !== 'authorize'));
   });
 });
 

@@ -4,6 +4,7 @@ import { type SubscribeDeps, subscribe } from '../../services/subscribe/subscrib
 import type { Namespace } from '../../shared/protocol/namespaces.ts';
 import { parseHistory, parseSubscribe } from '../../shared/protocol/parse.ts';
 import { namespacesOf } from '../support/namespaces.ts';
+import { NO_GUARD } from '../support/no-guard.ts';
 import { type AtStep, dies, type LogSettings, once, TopicLog } from '../support/topic-log.ts';
 
 /** A topic with a log, to which one connection subscribes. Everything is done in the order of `steps`. */
@@ -20,6 +21,7 @@ function houseOf(settings: LogSettings = {}, changes: Partial<Namespace> = {}) {
     shards: { ensure: async () => 1 },
     namespaces,
     subscriptionsMax: 10,
+    guard: NO_GUARD,
     random: () => 0,
   };
   const input = { connectionId: 'reader', connectedAtMs: log.nowMs };

@@ -1,5 +1,6 @@
 import { type Command, ID_LENGTH_MAX } from '../../protocol/frames.ts';
 import { parseJsonObject } from '../../protocol/parse.ts';
+import { type Bearer, bearerOf } from '../bearer.ts';
 import type { MessageEvent } from '../events.ts';
 import type { Middleware } from '../stack.ts';
 
@@ -8,6 +9,8 @@ export interface RouteInput<F extends Command> {
   readonly connectionId: string;
   /** Who the authorizer of `$connect` says it is. */
   readonly userId?: string;
+  /** What that one said of it; absent if none was asked. */
+  readonly bearer?: Bearer;
   /** Epoch milliseconds. */
   readonly connectedAtMs: number;
   readonly frame: F;
@@ -23,8 +26,10 @@ export const parseFrame = <F extends Command>(
     const raw = parseJsonObject(body, (id) => {
       if (typeof id === 'string' && id.length <= ID_LENGTH_MAX) invocation.internal.id = id;
     });
-    const userId = requestContext.authorizer?.userId;
+    const { authorizer } = requestContext;
+    const userId = authorizer?.userId;
     invocation.event = {
+      ...(authorizer && { bearer: bearerOf(authorizer) }),
       ...(typeof userId === 'string' && userId !== '' && { userId }),
       connectionId: requestContext.connectionId,
       connectedAtMs: requestContext.connectedAt,

@@ -1,0 +1,22 @@
+import type { Rights } from '../protocol/rights.ts';
+
+/** What the authorizer said of a connection, with each of its events. */
+export interface Bearer {
+  readonly rights: Rights;
+  /** When its token ends; nobody's word for somebody without one. */
+  readonly expiresAtMs: number;
+}
+
+/** Context values of the authorizer, as API Gateway hands them on: it wrote them itself, so they are trusted. */
+type Context = Readonly<Record<string, string | number | boolean>>;
+
+export const bearerOf = ({ rights, expiresAt }: Context): Bearer => ({
+  rights: typeof rights === 'string' ? (JSON.parse(rights) as Rights) : {},
+  expiresAtMs: expiresAt === undefined ? Infinity : Number(expiresAt) * 1000,
+});
+
+/** So long after its token has ended a connection may go on, for a client that is about to come back with another. */
+const GRACE_MS = 30_000;
+
+/** When a connection gets nothing any more and may do nothing any more, in epoch milliseconds. */
+export const endsAtMs = ({ expiresAtMs }: Bearer): number => expiresAtMs + GRACE_MS;

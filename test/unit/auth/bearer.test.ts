@@ -1,0 +1,119 @@
+import { describe, expect, it } from 'vitest';
+import { connect } from '../../../services/connect/connect.ts';
+import { subscribe } from '../../../services/subscribe/subscribe.ts';
+import { createGuard } from '../../../shared/auth/guard.ts';
+import { publisherOf } from '../../../shared/auth/publisher.ts';
+import { CONNECTION_TTL_SECONDS } from '../../../shared/data/connections.ts';
+import { bearerOf } from '../../../shared/lambda/bearer.ts';
+import type { ConnectEvent } from '../../../shared/lambda/events.ts';
+import { parseSubscribe } from '../../../shared/protocol/parse.ts';
+import { namespacesOf } from '../../support/namespaces.ts';
+
+const NOW_MS = Date.UTC(2026, 10, 20);
+const MINUTE_MS = 60_000;
+const GRACE_MS = 30_000;
+const rights = JSON.stringify({ 'chat/*': ['subscribe'] });
+const expiresAt = (NOW_MS + MINUTE_MS) / 1000;
+
+describe('the guard', () => {
+  it('lets everybody do everything where no authorizer is asked', () => {
+    const guard = createGuard('none', () => NOW_MS);
+    expect(() => guard.expectMay(undefined, 'version', 'state/door')).not.toThrow();
+  });
+
+  it.each([
+    undefined,
+    bearerOf({}),
+    bearerOf({ userId: 'ada' }),
+    bearerOf({ rights: '{}' }),
+    bearerOf({ rights: 1 }),
+  ])('lets nobody do anything of whom the authorizer has said nothing: %o', (bearer) => {
+    const guard = createGuard('required', () => NOW_MS);
+    expect(() => guard.expectMay(bearer, 'subscribe', 'chat/lobby')).toThrow('expected a right to subscribe');
+  });
+
+  it('gives up a connection when its token has ended, and the grace after it', () => {
+    let nowMs = NOW_MS;
+    const guard = createGuard('required', () => nowMs);
+    const bearer = bearerOf({ rights, expiresAt });
+    for (const ms of [NOW_MS, NOW_MS + MINUTE_MS, NOW_MS + MINUTE_MS + GRACE_MS]) {
+      nowMs = ms;
+      expect(() => guard.expectMay(bearer, 'subscribe', 'chat/lobby')).not.toThrow();
+    }
+    nowMs += 1;
+    const gone = expect.objectContaining({ code: 'gone' });
+    expect(() => guard.expectMay(bearer, 'subscribe', 'chat/lobby')).toThrow(gone);
+    expect(() => guard.expectLive(bearer)).toThrow(gone);
+    expect(() => guard.expectLive(bearerOf({ rights }))).not.toThrow();
+  });
+});
+
+describe('what there is for a connection', () => {
+  const authorizer = { userId: 'ada', rights, expiresAt };
+  const opened = async (
+    requestContext: Partial<ConnectEvent['requestContext']>,
+    authorization: 'required' | 'none',
+    more: Partial<ConnectEvent> = {},
+  ) => {
+    const rows: object[] = [];
+    const connections = { open: async (row: object) => void rows.push(row) };
+    const event = {
+      requestContext: { connectionId: 'c', connectedAt: NOW_MS, ...requestContext },
+      ...more,
+    } as ConnectEvent;
+    const answer = await connect(event, { connections, authorization });
+    return { row: rows[0], answer };
+  };
+
+  it('ends with its token and the grace', async () => {
+    const { row } = await opened({ authorizer }, 'required');
+    expect(row).toMatchObject({ userId: 'ada', tokenEndsAtMs: NOW_MS + MINUTE_MS + GRACE_MS });
+    const put: number[] = [];
+    const deps = {
+      connections: { addSubscription: async () => 0 },
+      subscriptions: { put: async (_: object, seconds: number) => void put.push(seconds) },
+      shards: { ensure: async () => 1 },
+      namespaces: namespacesOf({}),
+      subscriptionsMax: 1,
+      random: () => 0,
+    };
+    const frame = parseSubscribe({ action: 'subscribe', topic: 'chat/lobby' });
+    for (const bearer of [bearerOf(authorizer), bearerOf({ rights })]) {
+      const guard = createGuard('required', () => NOW_MS);
+      const input = { connectionId: 'c', connectedAtMs: NOW_MS, bearer, frame };
+      await subscribe(input, { ...deps, guard } as never); // no more is used of a topic without history
+    }
+    const [withToken, anonymous] = put.map((seconds) => seconds * 1000 - NOW_MS);
+    expect([withToken, anonymous]).toEqual([MINUTE_MS + GRACE_MS, CONNECTION_TTL_SECONDS * 1000]);
+  });
+
+  it('is not noted if the authorizer was to be asked, and was not', async () => {
+    await expect(opened({}, 'required')).rejects.toThrow('expected an authorizer');
+  });
+
+  it('is of the user that it says only where nobody is asked', async () => {
+    const queryStringParameters = { userId: 'root' };
+    expect((await opened({}, 'none', { queryStringParameters })).row).toMatchObject({ userId: 'root' });
+    const { row } = await opened({ authorizer: { rights } }, 'required', { queryStringParameters });
+    expect(row).not.toHaveProperty('userId');
+  });
+
+  it.each([
+    [['fanwire, bearer.abc'], { headers: { 'Sec-WebSocket-Protocol': 'fanwire' } }],
+    [['bearer.abc', 'fanwire'], { headers: { 'Sec-WebSocket-Protocol': 'fanwire' } }],
+    [['graphql-ws'], {}],
+    [[], {}],
+  ])('answers those who offer %j with the one that is spoken', async (offers, expected) => {
+    const multiValueHeaders = { 'sec-websocket-protocol': offers };
+    expect((await opened({}, 'none', { multiValueHeaders })).answer).toEqual(expected);
+  });
+});
+
+it.each([
+  [{ userId: 'ada' }, { userId: 'ada' }],
+  [{ userId: 'ada', bearer: bearerOf({ rights }) }, { userId: 'ada' }],
+  [{ bearer: bearerOf({ rights }) }, {}],
+  [{}, { connectionId: 'c' }],
+])('a publisher is told by its verified name, or not at all: %o', (from, publisher) => {
+  expect(publisherOf({ connectionId: 'c', ...from })).toEqual(publisher);
+});
