@@ -98,17 +98,17 @@ describe('a client', () => {
     const client = await open();
     const topic = 'chat/shape';
     const subscribed = await client.ask({ action: 'subscribe', topic, id: 's' });
-    const { epoch } = subscribed;
     expect(subscribed).toEqual({
       type: 'ack',
       id: expect.any(String),
       action: 'subscribe',
       topic,
-      epoch: expect.stringMatching(/^[\w-]{1,64}$/),
+      epoch: expect.stringMatching(/^new-\w+$/),
       offset: 0,
     });
     const publish = { action: 'publish', topic, data: 1, receipt: true };
-    const { id, messageId } = await client.ask(publish);
+    const { id, messageId, epoch } = await client.ask(publish);
+    expect(epoch).toMatch(/^[\w-]{1,64}$/);
     const { connectionId } = await client.ask({ action: 'whoami' });
     const message = {
       messageId,
