@@ -123,9 +123,12 @@ export const PLANTED: Readonly<Record<string, Mutant>> = {
   ),
 
   /** A last value is replayed that comes live, too. */
-  lastTwice: inFile(
-    'services/subscribe/catch-up.ts',
-    'json !== undefined && offset <= page.offset',
-    'json !== undefined',
-  ),
+  lastTwice: {
+    mode: 'swarm',
+    ...inFile(
+      'services/subscribe/catch-up.ts',
+      'json !== undefined && offset <= page.offset',
+      'json !== undefined',
+    ),
+  },
 };
