@@ -59,3 +59,9 @@ const THROTTLES: ReadonlySet<unknown> = new Set([
 /** Whether a service has refused a whole call, or the rest of one, for now: it will take it later. */
 export const isThrottle = (error: unknown): error is Error =>
   error instanceof RefusedError || (error instanceof Error && THROTTLES.has(error.name));
+
+/** Whether a service has failed, whatever it was asked: the SDK's errors have the status of the answer. */
+export const isOutage = (error: unknown): boolean => {
+  const { $metadata } = (error ?? {}) as { readonly $metadata?: { readonly httpStatusCode?: number } };
+  return Number($metadata?.httpStatusCode) >= 500;
+};

@@ -1,7 +1,7 @@
 import { type Reply, replyJson } from '../protocol/acks.ts';
 import { ErrorCode } from '../protocol/errors.ts';
 import type { Command } from '../protocol/frames.ts';
-import { isThrottle } from '../retry.ts';
+import { isOutage, isThrottle } from '../retry.ts';
 import type { MessageEvent, RouteResult } from './events.ts';
 import { clientErrorTo } from './middleware/client-error.ts';
 import { lastResort } from './middleware/last-resort.ts';
@@ -36,11 +36,13 @@ const replyToResult = (): Middleware => ({
 const toError = (id: string | undefined, code: ErrorCode, message: string): RouteResult =>
   toResult({ type: 'error', ...(id !== undefined && { id }), code, message });
 
-/** A throttle is nobody's mistake: the same command succeeds when it is over. */
-const toLastError = (error: unknown, id: string | undefined): RouteResult =>
-  isThrottle(error)
-    ? toError(id, ErrorCode.unavailable, 'expected a service to take it, got throttled; send it again')
+/** A throttle or an outage is nobody's mistake: the same command succeeds when it is over. */
+function toLastError(error: unknown, id: string | undefined): RouteResult {
+  const got = isThrottle(error) ? 'throttled' : isOutage(error) ? 'an error of it' : undefined;
+  return got
+    ? toError(id, ErrorCode.unavailable, `expected a service to take it, got ${got}; send it again`)
     : toError(id, ErrorCode.internal, 'something went wrong here');
+}
 
 /** 200 also for an error frame: the frame was handled, and the client is told in its own protocol. */
 const toResult = (reply: Reply<string>): RouteResult => ({ statusCode: 200, body: replyJson(reply) });

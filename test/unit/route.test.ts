@@ -71,6 +71,23 @@ it.each([
   expect(logged).toEqual([error]);
 });
 
+it.each([500, 503])('tells the client to come again when a service answers %i', async (httpStatusCode) => {
+  const error = Object.assign(new Error('the secret is 42'), { $metadata: { httpStatusCode } });
+  const failure = () => {
+    throw error;
+  };
+  const message = 'expected a service to take it, got an error of it; send it again';
+  expect(await answerOf(failure)).toEqual([200, { type: 'error', id: '7', code: 'unavailable', message }]);
+  expect(logged).toEqual([error]);
+});
+
+it('does not tell it so of a request that the service finds wrong', async () => {
+  const failure = () => {
+    throw Object.assign(new Error('no such table'), { $metadata: { httpStatusCode: 400 } });
+  };
+  expect(await answerOf(failure)).toMatchObject([200, { code: 'internal' }]);
+});
+
 it('names the command of a frame that is too deep, so that its client does not wait', async () => {
   const deep = `{"id":"7","data":${'['.repeat(600)}${']'.repeat(600)}}`;
   const [, frame] = await answerOf(() => ack('ping', {}, {}), deep);
