@@ -101,9 +101,13 @@ it('does not echo an id that is too long to be one', async () => {
 });
 
 it.each<[string, Record<string, string | number> | undefined, object]>([
-  ['the user whom an authorizer names', { userId: 'alice' }, { userId: 'alice' }],
+  [
+    'the user whom an authorizer names, and what it says of that one',
+    { userId: 'alice', rights: '{"chat/*":["subscribe"]}', expiresAt: 2 },
+    { userId: 'alice', bearer: { rights: { 'chat/*': ['subscribe'] }, expiresAtMs: 2_000 } },
+  ],
   ['nobody without an authorizer', undefined, {}],
-  ['nobody where it names nobody', { userId: '' }, {}],
+  ['nobody where it names nobody', { userId: '' }, { bearer: { rights: {}, expiresAtMs: Infinity } }],
 ])('tells the route of %s', async (_, authorizer, expected) => {
   const { requestContext, body } = event('{"action":"ping"}');
   const inputs: unknown[] = [];
