@@ -31,7 +31,11 @@ export interface NetworkEvents {
 
 /** What the client knows of the world. A test or a simulator brings its own. */
 export interface Environment {
-  readonly WebSocket: new (url: string) => WebSocketLike;
+  /** The protocols are what a token travels in: none without one. */
+  readonly WebSocket: new (
+    url: string,
+    protocols?: string[],
+  ) => WebSocketLike;
   readonly now: () => number;
   /** Since any moment. Unlike `now` it is never set, though it may stand still while the device sleeps. */
   readonly elapsedMs: () => number;
@@ -77,8 +81,8 @@ export interface ClientOptions extends Given<Limits>, Given<Environment> {
   /** `wss://…/stage`, or a function that is asked before every connection. */
   readonly url: string | (() => string | Promise<string>);
   /**
-   * Asked before every connection, so that it may always give a fresh one. If it rejects with a `FanwireError` that is
-   * not temporary, the client closes; after any other error it tries again.
+   * Asked before every connection, so that it may always give a fresh one, of the characters that a subprotocol may have.
+   * If it rejects with a `FanwireError` that is not temporary, the client closes; after any other error it tries again.
    */
   readonly token?: (() => string | Promise<string>) | undefined;
 }
@@ -136,7 +140,7 @@ const noError: Rule = { expected: 'no error', holds: () => true };
 
 export const A_URL = 'the URL of a WebSocket, wss://… or ws://… without a #';
 
-/** Every option that there is. A URL and a token are not shown: a URL may have a token in it. */
+/** Every option that there is. A URL and a token are not shown: a URL may have a secret in it. */
 const RULES: { readonly [K in keyof ClientOptions]-?: Rule } = {
   url: {
     expected: `${A_URL}, or a function`,

@@ -56,7 +56,7 @@ export class Session {
     });
     // Never at once, so that whoever has just made the client can hear how it ends.
     endpoint(this.#settings).then(
-      (it) => this.#dial(it),
+      (it) => this.#dial(...it),
       (error) => this.end(error),
     );
   }
@@ -74,11 +74,11 @@ export class Session {
     this.commands.end(new FanwireError(code, reason.message, { cause: reason }), refusal);
   }
 
-  #dial(url: string): void {
+  #dial(url: string, token?: string): void {
     if (this.#over) return;
     this.#hooks.onDial();
     try {
-      this.#socket = open(this.#settings.WebSocket, url);
+      this.#socket = open(this.#settings.WebSocket, url, token);
     } catch (error) {
       this.end(error as FanwireError);
       return;
@@ -134,12 +134,13 @@ export class Session {
   }
 }
 
-function open(WebSocket: Settings['WebSocket'], url: string): WebSocketLike {
+function open(WebSocket: Settings['WebSocket'], url: string, token: string | undefined): WebSocketLike {
   let socket: WebSocketLike;
   try {
-    socket = new WebSocket(url);
+    // A browser's WebSocket sends no header that one could choose but this.
+    socket = new WebSocket(url, token === undefined ? [] : ['fanwire', `bearer.${token}`]);
   } catch (cause) {
-    // The cause itself stays here: it may have the URL in it, and that a token.
+    // The cause itself stays here: it may have the URL or the token in it.
     const got = `${nameOf(cause)} (SecurityError: a page over https needs wss://)`;
     throw new FanwireError('bad_request', `expected WebSocket to take the URL, got ${got}`);
   }
@@ -155,7 +156,7 @@ const wordsOf = (event: unknown): string =>
 
 const WORDS_LENGTH_MAX = 200;
 
-/** A URL's query may have a token in it. */
+/** A URL's query may have a secret in it. */
 const withoutSecrets = (text: unknown): string =>
   typeof text === 'string' ? text.replace(/\?\S*/g, '?…').slice(0, WORDS_LENGTH_MAX) : '';
 
@@ -174,16 +175,16 @@ const REFUSALS: { readonly [code: number]: FanwireErrorCode } = { 1009: 'too_lar
 const NEVER_OPEN =
   'there may be no network, no server at the URL, or one that refused the handshake: the token, the stage, or all for now';
 
-/** Where to connect. The one place that knows how a token gets there. */
-async function endpoint({ url, token }: Settings): Promise<string> {
+/** Where to connect, and with which token. */
+async function endpoint({ url, token }: Settings): Promise<[url: string, token?: string]> {
   const base = typeof url === 'function' ? await ask('url', url) : url;
   if (!isWebSocketUrl(base)) {
     throw badArgument(`url to give ${A_URL}`, base, true);
   }
-  if (!token) return base;
+  if (!token) return [base];
   const given = await ask('token', token);
   expectToken(given);
-  return `${base}${base.includes('?') ? '&' : '?'}${new URLSearchParams({ token: given })}`;
+  return [base, given];
 }
 
 async function ask(name: string, give: () => unknown): Promise<unknown> {

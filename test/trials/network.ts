@@ -5,6 +5,7 @@ export class Network {
   /** For the client's options. */
   readonly WebSocket: new (
     url: string,
+    protocols?: string[],
   ) => WebSocket;
   /** Connections made so far. */
   connections = 0;
@@ -15,8 +16,8 @@ export class Network {
   constructor() {
     const network = this;
     this.WebSocket = class extends WebSocket {
-      constructor(url: string) {
-        super(url);
+      constructor(url: string, protocols?: string[]) {
+        super(url, protocols);
         network.#watch(this);
       }
 

@@ -1,8 +1,10 @@
 import { describe, expect, it, vi } from 'vitest';
 import { backoffMs } from '../../../shared/client/backoff.ts';
-import { connect, type WebSocketLike } from '../../../shared/client/index.ts';
+import { type ClientOptions, connect, type WebSocketLike } from '../../../shared/client/index.ts';
 import { Clock } from './clock.ts';
 import { connected, listen, outcomeOf, range, world } from './harness.ts';
+
+const A_TOKEN = "one or more of A-Z a-z 0-9 ! # $ % & ' * + - . ^ _ ` | ~";
 
 class Refusing {
   constructor() {
@@ -294,7 +296,7 @@ describe('the reason', () => {
     }
   });
 
-  it.each([
+  it.each<[string, Partial<ClientOptions>, string]>([
     ['the platform', { WebSocket: Refusing as never }, 'expected WebSocket to take the URL, got SyntaxError'],
     [
       'what makes no socket',
@@ -306,7 +308,14 @@ describe('the reason', () => {
       { url: () => 'https://x?token=secret' },
       'expected url to give the URL of a WebSocket, wss://… or ws://… without a #, got a string',
     ],
-    ['a token', { token: () => 7 as never }, 'expected token to give a string, got a number'],
+    ['no token', { token: () => 7 as never }, `expected token to give ${A_TOKEN}, got a number`],
+    ...['', 'secret secret', 'a,b', 'a/b', 'YQ==', '"a"', 'a\n', 'ü', '\ud800'].map(
+      (token): [string, Partial<ClientOptions>, string] => [
+        `the token ${JSON.stringify(token)}`,
+        { token: () => token },
+        `expected token to give ${A_TOKEN}, got a string`,
+      ],
+    ),
   ])(
     'of a client that can never connect comes after the handlers: refused by %s',
     async (_, options, message) => {
@@ -332,6 +341,31 @@ describe('the reason', () => {
     await clock.advance(1);
     expect(said.mock.calls).toEqual([[client.reason]]);
     said.mockRestore();
+  });
+});
+
+describe('a token', () => {
+  it('poses as a subprotocol, and is no part of the URL, which proxies and servers write down', async () => {
+    const { server } = await connected({ token: () => "aZ09!#$%&'*+-.^_`|~" });
+    expect(server.socket.url).toBe('wss://fanwire.test/prod');
+    expect(server.socket.protocols).toEqual(['fanwire', "bearer.aZ09!#$%&'*+-.^_`|~"]);
+  });
+
+  it('that there is none of makes no subprotocols', async () => {
+    const { server } = await connected();
+    expect(server.socket.protocols).toEqual([]);
+  });
+
+  it('that the server could not take is not sent on the live connection either', async () => {
+    const tokens = ['t', 'a b'];
+    const { client, clock, server } = await connected({ token: () => tokens.shift() as string });
+    const refreshed = outcomeOf(client.refresh());
+    await clock.advance(50);
+    expect(refreshed.error).toMatchObject({
+      code: 'bad_request',
+      message: expect.not.stringContaining('a b'),
+    });
+    expect(server.commandsOf('authenticate')).toEqual([]);
   });
 });
 

@@ -58,7 +58,8 @@ export class FakeServer {
   inlineMax = 50;
   /** Messages that fit into a page of history. */
   pageMax = 100;
-  onConnect: (url: string, attempt: number) => 'open' | 'refuse' | 'hang' = () => 'open';
+  onConnect: (url: string, attempt: number, protocols: readonly string[]) => 'open' | 'refuse' | 'hang' =
+    () => 'open';
   onCommand: (frame: Frame, socket: FakeSocket) => Fate | undefined = () => undefined;
   onLive: (frame: Frame, socket: FakeSocket) => LiveFate = () => undefined;
   #ids = 0;
@@ -70,11 +71,12 @@ export class FakeServer {
   /** For the client's option of that name. */
   get WebSocket(): new (
     url: string,
+    protocols?: string[],
   ) => WebSocketLike {
     const server = this;
     return class extends FakeSocket {
-      constructor(url: string) {
-        super(server, url);
+      constructor(url: string, protocols: string[] = []) {
+        super(server, url, protocols);
       }
     };
   }
@@ -361,6 +363,7 @@ export class FakeSocket implements WebSocketLike {
   onclose: ((event: { code: number }) => void) | null = null;
   onerror: (() => void) | null = null;
   readonly url: string;
+  readonly protocols: readonly string[];
   readonly connectionId: string;
   readonly topics = new Set<string>();
   isOpen = false;
@@ -371,12 +374,13 @@ export class FakeSocket implements WebSocketLike {
   readonly #server: FakeServer;
   #isOver = false;
 
-  constructor(server: FakeServer, url: string) {
+  constructor(server: FakeServer, url: string, protocols: readonly string[]) {
     this.#server = server;
     this.url = url;
+    this.protocols = protocols;
     this.connectionId = server.newConnectionId();
     server.sockets.push(this);
-    const fate = server.onConnect(url, server.sockets.length);
+    const fate = server.onConnect(url, server.sockets.length, protocols);
     if (fate === 'hang') return;
     server.clock.setTimeout(() => {
       if (this.#isOver) return;

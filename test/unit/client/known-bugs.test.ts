@@ -280,15 +280,15 @@ describe('bug 8: an expired token reconnected for ever', () => {
   it('asks for a fresh token for every try', async () => {
     let tokens = 0;
     const { client, server, clock } = world(
-      { token: async () => `t/${++tokens}`, url: () => 'wss://x/prod?userId=a' },
+      { token: async () => `t.${++tokens}`, url: () => 'wss://x/prod?userId=a' },
       (it) => {
-        it.onConnect = (url) => (url.endsWith('t%2F3') ? 'open' : 'refuse');
+        it.onConnect = (_url, _attempt, protocols) => (protocols.includes('bearer.t.3') ? 'open' : 'refuse');
       },
     );
     await clock.advance(10_000);
     expect(client.state).toBe('connected');
-    expect(server.sockets.map(({ url }) => url)).toEqual(
-      [1, 2, 3].map((n) => `wss://x/prod?userId=a&token=t%2F${n}`),
+    expect(server.sockets.map(({ url, protocols }) => [url, ...protocols])).toEqual(
+      [1, 2, 3].map((n) => ['wss://x/prod?userId=a', 'fanwire', `bearer.t.${n}`]),
     );
   });
 

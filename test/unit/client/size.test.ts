@@ -11,7 +11,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { WebSocketServer } from 'ws';
 import { refusalOf } from '../../support/refusal.ts';
 
-const GZIPPED_BYTES_MAX = 12_400;
+const GZIPPED_BYTES_MAX = 12_500;
 const ENTRY = join(import.meta.dirname, '../../../shared/client/index.ts');
 
 const directory = mkdtempSync(join(tmpdir(), 'fanwire-client-'));
@@ -68,12 +68,14 @@ async function serve(): Promise<WebSocketServer> {
   return server;
 }
 
-it('runs in plain Node, with the platform’s own WebSocket, timers and ids', async () => {
+it('runs in plain Node, with the platform’s own WebSocket, timers and ids, and a token', async () => {
   const server = await serve();
   const { port } = server.address() as AddressInfo;
+  const offered: unknown[] = [];
+  server.on('connection', (_, { headers }) => offered.push(headers['sec-websocket-protocol']));
   const script = `
     const { connect, FanwireError } = await import(${JSON.stringify(file)});
-    const client = connect({ url: 'ws://127.0.0.1:${port}' });
+    const client = connect({ url: 'ws://127.0.0.1:${port}', token: () => 'a.b.c' });
     for await (const { data } of client.subscribe('live/a')) {
       console.log(data, client.state, typeof FanwireError);
       break;
@@ -82,6 +84,7 @@ it('runs in plain Node, with the platform’s own WebSocket, timers and ids', as
   try {
     const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script]);
     expect(stdout).toBe('hi connected function\n');
+    expect(offered.map((it) => String(it).split(/, ?/))).toEqual([['fanwire', 'bearer.a.b.c']]);
   } finally {
     server.close();
   }
