@@ -72,18 +72,6 @@ export function expectToGive(name: string, give: () => unknown, rule: Rule): unk
 export const badArgument = (expected: string, got: unknown, isSecret = false): FanwireError =>
   new FanwireError('bad_request', `expected ${expected}, got ${isSecret ? kindOf(got) : shown(got)}`);
 
-/** It poses as a subprotocol, which is a token of HTTP (RFC 9110, 5.6.2). */
-const bearer: Rule = {
-  expected: "one or more of A-Z a-z 0-9 ! # $ % & ' * + - . ^ _ ` | ~",
-  holds: (value) => isString(value) && /^[\w!#$%&'*+.^`|~-]+$/.test(value),
-  isSecret: true,
-};
-
-/** What the callback for a token has given. */
-export function expectToken(token: unknown): asserts token is string {
-  expectOne('token to give', token, bearer);
-}
-
 const SHOWN_LENGTH_MAX = 80;
 
 /** Short, and without what an object holds. */

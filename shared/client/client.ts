@@ -1,16 +1,10 @@
 import type { MessageFrame, MessagesFrame, ServerFrame } from '../protocol/acks.ts';
 import type { Position, Recipient, Rewind, TopicPosition } from '../protocol/frames.ts';
 import { patternsCovering, type Topic } from '../protocol/topic.ts';
-import {
-  expectEvent,
-  expectHistory,
-  expectPublish,
-  expectSend,
-  expectSubscribe,
-  expectToken,
-} from './arguments.ts';
+import { expectEvent, expectHistory, expectPublish, expectSend, expectSubscribe } from './arguments.ts';
 import { Connector, type State, type StateChange } from './connector.ts';
 import { Emitter } from './emitter.ts';
+import { askToken } from './endpoint.ts';
 import { FanwireError } from './errors.ts';
 import { Feed } from './feed.ts';
 import type { Consumer } from './inbox.ts';
@@ -191,8 +185,7 @@ export class Client {
     this.#expectOpen();
     const { token } = this.#settings;
     if (!token) return;
-    const fresh: unknown = await token();
-    expectToken(fresh);
+    const fresh = await askToken(token);
     if (this.#session()) await this.#request('authenticate', { token: fresh });
   }
 

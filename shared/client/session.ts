@@ -1,8 +1,8 @@
 import type { ServerFrame } from '../protocol/acks.ts';
-import { badArgument, expectToken } from './arguments.ts';
 import { Commands } from './commands.ts';
+import { endpoint } from './endpoint.ts';
 import { FanwireError, type FanwireErrorCode } from './errors.ts';
-import { A_URL, isWebSocketUrl, type Settings, type WebSocketLike } from './options.ts';
+import type { Settings, WebSocketLike } from './options.ts';
 import { parseServerFrame } from './server-frame.ts';
 import { Timers } from './timers.ts';
 import { TopicOrder } from './topic-order.ts';
@@ -138,7 +138,7 @@ function open(WebSocket: Settings['WebSocket'], url: string, token: string | und
   let socket: WebSocketLike;
   try {
     // A browser's WebSocket sends no header that one could choose but this.
-    socket = new WebSocket(url, token === undefined ? [] : ['fanwire', `bearer.${token}`]);
+    socket = new WebSocket(url, token ? ['fanwire', `bearer.${token}`] : []);
   } catch (cause) {
     // The cause itself stays here: it may have the URL or the token in it.
     const got = `${nameOf(cause)} (SecurityError: a page over https needs wss://)`;
@@ -174,24 +174,3 @@ const REFUSALS: { readonly [code: number]: FanwireErrorCode } = { 1009: 'too_lar
 /** The platform does not tell these apart: a browser on purpose, Node by its API. */
 const NEVER_OPEN =
   'there may be no network, no server at the URL, or one that refused the handshake: the token, the stage, or all for now';
-
-/** Where to connect, and with which token. */
-async function endpoint({ url, token }: Settings): Promise<[url: string, token?: string]> {
-  const base = typeof url === 'function' ? await ask('url', url) : url;
-  if (!isWebSocketUrl(base)) {
-    throw badArgument(`url to give ${A_URL}`, base, true);
-  }
-  if (!token) return [base];
-  const given = await ask('token', token);
-  expectToken(given);
-  return [base, given];
-}
-
-async function ask(name: string, give: () => unknown): Promise<unknown> {
-  try {
-    return await give();
-  } catch (cause) {
-    if (cause instanceof FanwireError) throw cause;
-    throw new FanwireError('unavailable', `expected ${name} to give a string, got an error`, { cause });
-  }
-}

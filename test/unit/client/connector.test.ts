@@ -4,7 +4,7 @@ import { type ClientOptions, connect, type WebSocketLike } from '../../../shared
 import { Clock } from './clock.ts';
 import { connected, listen, outcomeOf, range, world } from './harness.ts';
 
-const A_TOKEN = "one or more of A-Z a-z 0-9 ! # $ % & ' * + - . ^ _ ` | ~";
+const A_TOKEN = 'a string that may be a subprotocol';
 
 class Refusing {
   constructor() {
@@ -366,6 +366,19 @@ describe('a token', () => {
       message: expect.not.stringContaining('a b'),
     });
     expect(server.commandsOf('authenticate')).toEqual([]);
+  });
+
+  it('that cannot be had for now is no other error for the live connection than for the next one', async () => {
+    let tokens = 0;
+    const token = () => {
+      if (++tokens > 1) throw new TypeError('fetch failed');
+      return 't';
+    };
+    const { client, clock, states } = await connected({ token });
+    const refreshed = outcomeOf(client.refresh());
+    await clock.advance(50);
+    expect(refreshed.error).toMatchObject({ code: 'unavailable', temporary: true });
+    expect(states.length).toBe(1);
   });
 });
 

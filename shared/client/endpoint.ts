@@ -1,0 +1,32 @@
+import { badArgument } from './arguments.ts';
+import { FanwireError } from './errors.ts';
+import { type Guard, isString } from './guards.ts';
+import { A_URL, isWebSocketUrl, type Settings } from './options.ts';
+
+/** Where to connect, and with which token. */
+export const endpoint = async ({
+  url,
+  token,
+}: Settings): Promise<[url: string, token: string | undefined]> => [
+  isString(url) ? url : await ask(`url to give ${A_URL}`, url, isWebSocketUrl),
+  token && (await askToken(token)),
+];
+
+export const askToken = (token: () => unknown): Promise<string> =>
+  ask('token to give a string that may be a subprotocol', token, isSubprotocol);
+
+/** A token of HTTP (RFC 9110, 5.6.2). */
+const isSubprotocol = (value: unknown): value is string =>
+  isString(value) && /^[\w!#$%&'*+.^`|~-]+$/.test(value);
+
+async function ask(what: string, give: () => unknown, isGood: Guard<string>): Promise<string> {
+  let given: unknown;
+  try {
+    given = await give();
+  } catch (cause) {
+    if (cause instanceof FanwireError) throw cause;
+    throw new FanwireError('unavailable', `expected ${what}, got an error`, { cause });
+  }
+  if (!isGood(given)) throw badArgument(what, given, true);
+  return given;
+}
