@@ -10,7 +10,7 @@ import {
 import { isRecord } from '../protocol/json.ts';
 import { isPatternName, isTopicName } from '../protocol/topic.ts';
 import { FanwireError } from './errors.ts';
-import { isCountFrom, isString } from './guards.ts';
+import { type Guard, isCountFrom, isString } from './guards.ts';
 
 // What an application may give to the methods. The server checks it, too; here the error comes at once, from the line
 // that is wrong.
@@ -89,8 +89,8 @@ function kindOf(value: unknown): string {
 
 export const isFunction = (value: unknown): boolean => typeof value === 'function';
 export const isFromTo =
-  (min: number, max: number) =>
-  (value: unknown): boolean =>
+  (min: number, max: number): Guard<number> =>
+  (value): value is number =>
     typeof value === 'number' && value >= min && value <= max;
 const isWholeFrom = (min: number, max: number) => (value: unknown) =>
   isCountFrom(min)(value) && (value as number) <= max;

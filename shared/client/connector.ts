@@ -2,6 +2,7 @@ import type { TopicPosition } from '../protocol/frames.ts';
 import { backoffMs } from './backoff.ts';
 import { FanwireError } from './errors.ts';
 import { type Heartbeat, type HeartbeatHooks, startHeartbeat } from './heartbeat.ts';
+import { type Lease, leaseOf } from './lease.ts';
 import type { Settings } from './options.ts';
 import { Session, type SessionHooks } from './session.ts';
 import { Timers } from './timers.ts';
@@ -56,6 +57,8 @@ export class Connector {
   #retired: Session | undefined;
   /** When a WebSocket was last opened, or tried to be. */
   #dialledAtMs = -Infinity;
+  /** Of the token that was given then. */
+  #lease: Lease | undefined;
   #failures = 0;
   #rolloverFailures = 0;
   /** Waiting for its retry timer, or refused for good. */
@@ -131,8 +134,9 @@ export class Connector {
   #newSession(): Session {
     const session: Session = new Session(this.#settings, {
       ...this.#hooks,
-      onDial: () => {
+      onDial: (token = '') => {
         this.#dialledAtMs = this.#settings.now();
+        this.#lease = leaseOf(token, this.#settings, this.#lease);
       },
       onOpen: () => this.#opened(session),
       onIdle: () => this.#promoteIfReady(session),
@@ -205,13 +209,15 @@ export class Connector {
       ...this.#hooks,
       onPong: ({ behind = [], rollover }, asked) => {
         this.#hooks.onNewest([...asked, ...behind]);
-        if (rollover && session === this.session) this.#rollOver();
+        if (rollover) this.#rollOver(session);
       },
     });
+    session.timers.after(this.#lease?.renewInMs() ?? Infinity, () => this.#rollOver(session));
   }
 
-  #rollOver(): void {
-    if (this.#next || this.#isRolloverDeferred) return;
+  /** From that connection, if it is still the one in use. */
+  #rollOver(session = this.session): void {
+    if (session !== this.session || this.#next || this.#isRolloverDeferred) return;
     if (this.#mayDialInMs > 0) {
       this.#rollOverIn(this.#mayDialInMs);
       return;

@@ -9,7 +9,7 @@ import { TopicOrder } from './topic-order.ts';
 
 export interface SessionHooks {
   /** A WebSocket is about to be opened. */
-  readonly onDial: () => void;
+  readonly onDial: (token: string | undefined) => void;
   readonly onOpen: () => void;
   /** A frame that answers no command. */
   readonly onFrame: (frame: ServerFrame) => void;
@@ -76,7 +76,7 @@ export class Session {
 
   #dial(url: string, token?: string): void {
     if (this.#over) return;
-    this.#hooks.onDial();
+    this.#hooks.onDial(token);
     try {
       this.#socket = open(this.#settings.WebSocket, url, token);
     } catch (error) {

@@ -1,0 +1,56 @@
+import { isFromTo } from './arguments.ts';
+import type { Settings } from './options.ts';
+
+// All but `renewInMs` in seconds, as in tokens.
+
+/** The next connection is opened so long before the token ends, or a tenth of the token's life. */
+const MARGIN_MIN = 30;
+/** And so long after the current one was opened; with no later token than the one before, as long as the margin. */
+const AFTER_OPEN_MIN = 10;
+
+/** For how long a token is good, as far as the client can tell. */
+export interface Lease {
+  /** By the issuer's clock. */
+  readonly exp: number;
+  /** How far this clock is ahead of the issuer's. Clients' clocks are wrong by minutes now and then. */
+  readonly ahead: number;
+  /** From now, when the connection has been opened, until the next one is to be. */
+  readonly renewInMs: () => number;
+}
+
+/** Undefined for a token that is no JWT, or does not say when it ends. `last` is that of the token before. */
+export function leaseOf(
+  token: string,
+  { now, random }: Pick<Settings, 'now' | 'random'>,
+  last: Lease | undefined,
+): Lease | undefined {
+  const { exp, iat } = claimsOf(token);
+  // Infinity, which JSON can say, would make times that are no numbers.
+  if (!isFromTo(0, 1e12)(exp)) return undefined;
+  const given = now() / 1000;
+  const issued = isFromTo(0, exp)(iat) ? iat : given;
+  const isLater = !last || exp > last.exp;
+  // A later token than the last has just been issued, and so tells the time. The first may come out of a cache: it counts
+  // from now only if by this clock it would be issued in the future.
+  const ahead = isLater ? Math.min(given - issued, last ? Infinity : 0) : last.ahead;
+  // Not at the same moment for all that got theirs together.
+  const margin = Math.max(MARGIN_MIN, (exp - issued) / 10) * (1 + random() / 2);
+  const renewInMs = () => {
+    const left = exp + ahead - now() / 1000;
+    // Half of what is left each time, so that a margin of hours is no reason to connect hundreds of times.
+    const again = Math.max(MARGIN_MIN, left / 2);
+    return Math.max(left - margin, isLater && left > 0 ? AFTER_OPEN_MIN : again) * 1000;
+  };
+  return { exp, ahead, renewInMs };
+}
+
+/** Nothing of it is verified: a wrong word costs a connection too many or too few. */
+function claimsOf(token: string): Record<string, unknown> {
+  const [, payload = '', ...rest] = token.split('.');
+  try {
+    // In Latin-1 in place of UTF-8, which changes no number.
+    return Object(rest.length === 1 && JSON.parse(atob(payload.replace(/-/g, '+').replace(/_/g, '/'))));
+  } catch {
+    return {}; // a token of another kind, which is the server's to read
+  }
+}
