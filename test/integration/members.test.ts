@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { EventBridgeClient, PutEventsCommand } from '@aws-sdk/client-eventbridge';
 import {
   GetSecretValueCommand,
   PutSecretValueCommand,
@@ -7,6 +8,7 @@ import {
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { type GrantOptions, grant } from '../../shared/auth/grants.ts';
+import { connect } from '../../shared/client/index.ts';
 import { Client } from '../support/client.ts';
 import { type System, startSystem } from '../support/system.ts';
 
@@ -127,6 +129,27 @@ describe('a member', () => {
       expect(await ada.ask({ action: 'subscribe', topic })).toMatchObject({ code: 'forbidden' });
     }
   });
+});
+
+it('the client brings its token, and gets its mail', async () => {
+  const client = connect({ url: system.ready.websocketUrl, token: () => tokenFor('ada') });
+  try {
+    const inbox = client.subscribe('inbox/ada/mail');
+    await inbox.ready;
+    expect(await client.whoami()).toMatchObject({ userId: 'ada' });
+    client.on('error', () => {}); // of the subscription that is refused
+    const refused = client.subscribe('inbox/bob/mail');
+    await expect(refused.ready).rejects.toMatchObject({ code: 'forbidden' });
+    const { endpoint, region, accessKeyId, secretAccessKey, eventBusName } = system.ready;
+    const bus = new EventBridgeClient({ endpoint, region, credentials: { accessKeyId, secretAccessKey } });
+    const Detail = JSON.stringify({ topic: 'inbox/ada/mail', data: 'a letter' });
+    const entry = { EventBusName: eventBusName, Source: 'mail', DetailType: 'fanwire.publish', Detail };
+    await bus.send(new PutEventsCommand({ Entries: [entry] }));
+    const { value } = await inbox[Symbol.asyncIterator]().next();
+    expect(value).toMatchObject({ data: 'a letter', offset: 1 });
+  } finally {
+    client.close();
+  }
 });
 
 describe('a token', () => {
