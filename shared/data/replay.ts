@@ -67,7 +67,7 @@ export async function readAfter(
   if (offset > head.offset) return 'unknown_position';
   if (offset < floorOf(view)) return 'trimmed';
   if (offset === head.offset) return { messages: [], offset, more: false };
-  const up = await readUp(offset, limit, view, deps);
+  const up = await lookUp(offset, limit, view, deps);
   const isLost =
     up.holes.some((hole) => !wasNeverWritten(hole, view, deps)) ||
     up.found.some((entry) => !isKept(entry, view, deps));
@@ -134,6 +134,19 @@ interface Up {
   readonly holes: readonly Hole[];
   /** There is nothing above. */
   readonly isLast: boolean;
+}
+
+/** As `lookDown`: what seems to be lost may only be on its way, if nothing above it is there yet. */
+async function lookUp(after: number, limit: number, view: View, deps: ReplayDeps): Promise<Up> {
+  let up = await readUp(after, limit, view, deps);
+  for (const waitMs of SETTLE_WAITS_MS) {
+    const lost = up.holes.findLast((hole) => !wasNeverWritten(hole, view, deps));
+    const isKnown = !lost || up.found.some(({ offset }) => offset > lost.offset);
+    if (isKnown || isSettled(view, deps)) break;
+    await deps.wait(waitMs);
+    up = await readUp(after, limit, view, deps);
+  }
+  return up;
 }
 
 /** Entries just after an offset, so many at most, and what is missing between them. */

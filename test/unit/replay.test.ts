@@ -260,6 +260,24 @@ describe('a hole', () => {
     expect(shown(page)).toEqual(['m2 m3', 3]); // the others come live
   });
 
+  it('that was allocated just now is not told as lost before it could have been written', async () => {
+    const log = new TopicLog({ seconds: 60 });
+    await publish(log, 'old');
+    const oldMs = log.nowMs;
+    log.nowMs += MARGIN_MS + HOUR_MS;
+    log.tables.expire(log.nowMs);
+    for (let batch = 0; batch < 3; batch++) await leaveHoles(log);
+    const view = await log.view();
+    const write = async () => {
+      const json = entryJson(log.draft('late').message, 2);
+      await log.logs().write(view.log, { offset: 2, json, atMs: log.nowMs, previousAtMs: oldMs }, 60);
+    };
+    const position = { epoch: view.log.epoch, offset: 1 };
+    const reading = { ...log.reading(), wait: write };
+    expect(shown(await readAfter(position, 100, view, reading))).toEqual(['late', 2]);
+    expect(await readAfter({ ...position, offset: 0 }, 100, view, log.reading())).toBe('trimmed');
+  });
+
   it.each([
     ['log that is', 0],
     ['entry below that is', 1],
