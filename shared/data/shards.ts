@@ -1,7 +1,7 @@
 import { type DynamoDBClient, GetItemCommand, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
 import { type Pattern, patternOf, patternsCovering, type Topic } from '../protocol/topic.ts';
 import type { RetryClock } from '../retry.ts';
-import { getAll, ifConditionHolds, set } from './dynamo.ts';
+import { getAll, type Item, ifConditionHolds, set } from './dynamo.ts';
 import { isLive } from './expiry.ts';
 import { type ShardsItem, shardsKey } from './tables.ts';
 
@@ -63,6 +63,29 @@ export function createShards(client: DynamoDBClient, table: string, clock: Retry
     return shardCount(item);
   };
 
+  /** Only ever to a later time: there may be subscriptions that last longer than this one. */
+  const extend = async (pattern: Pattern, expiresAtSeconds: number): Promise<Item | undefined> => {
+    const updated = await ifConditionHolds(
+      client.send(
+        new UpdateItemCommand({
+          TableName: table,
+          Key: shardsKey(pattern),
+          UpdateExpression: set<ShardsItem>({
+            shards: 'if_not_exists(shards, :one)',
+            expiresAt: ':expiresAt',
+          }),
+          ConditionExpression: 'attribute_not_exists(expiresAt) OR expiresAt < :expiresAt',
+          ExpressionAttributeValues: {
+            ':one': { N: '1' },
+            ':expiresAt': { N: String(expiresAtSeconds) },
+          },
+          ReturnValues: 'ALL_NEW',
+        }),
+      ),
+    );
+    return updated?.Attributes;
+  };
+
   return {
     async ensure(pattern, expiresAtSeconds) {
       const last = known.get(pattern);
@@ -71,22 +94,14 @@ export function createShards(client: DynamoDBClient, table: string, clock: Retry
       }
       const { Item } = await client.send(new GetItemCommand({ TableName: table, Key: shardsKey(pattern) }));
       if (Item && expiryOf(Item) >= expiresAtSeconds) return remember(pattern, Item);
-      const { Attributes } = await client.send(
-        new UpdateItemCommand({
-          TableName: table,
-          Key: shardsKey(pattern),
-          UpdateExpression: set<ShardsItem>({
-            shards: 'if_not_exists(shards, :one)',
-            expiresAt: ':expiresAt',
-          }),
-          ExpressionAttributeValues: {
-            ':one': { N: '1' },
-            ':expiresAt': { N: String(expiresAtSeconds + RENEWAL_SECONDS) },
-          },
-          ReturnValues: 'ALL_NEW',
-        }),
+      const extended = await extend(pattern, expiresAtSeconds + RENEWAL_SECONDS);
+      if (extended) return remember(pattern, extended);
+      // Somebody has just moved it to a later time.
+      const { Item: later } = await client.send(
+        new GetItemCommand({ TableName: table, Key: shardsKey(pattern), ConsistentRead: true }),
       );
-      return remember(pattern, Attributes ?? {});
+      if (!later) throw new Error(`expected the item of ${pattern} to be there still, got none`);
+      return remember(pattern, later);
     },
 
     covering: (topic, wildcards = true) => shardsOf(wildcards ? patternsCovering(topic) : [patternOf(topic)]),
