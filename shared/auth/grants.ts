@@ -1,10 +1,10 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { SignJWT } from 'jose';
-import { parseUserId } from '../protocol/parse.ts';
 import { type Operation, parseRights, type Rights } from '../protocol/rights.ts';
 import { Fault, TokenError } from './errors.ts';
 import { type Claims, type Jwt, TOKEN_LENGTH_MAX, verifyJwt } from './jwt.ts';
 import { createRenewed, type RenewedDeps } from './renewed.ts';
+import { userIdOf } from './user.ts';
 
 /** The issuer of every grant. Those of identity tokens are URLs, so none has this name. */
 export const GRANT_ISSUER = 'fanwire';
@@ -63,7 +63,7 @@ export async function grant(
     .setProtectedHeader({ alg: ALGORITHM, typ: TYPE, kid: keyIdOf(secret) })
     .setIssuer(GRANT_ISSUER)
     .setAudience(audience)
-    .setSubject(parseUserId(userId))
+    .setSubject(subjectOf(userId))
     .setIssuedAt(nowSeconds)
     .setExpirationTime(nowSeconds + expiresIn)
     .setJti(newId())
@@ -76,12 +76,25 @@ export async function grant(
   return token;
 }
 
+/** Any text, as long as it makes a name: see `userIdOf`. */
+function subjectOf(userId: string): string {
+  userIdOf(userId);
+  return userId;
+}
+
 /** Verifies grants with the current secret and the previous one. */
 export function createGrants({ audience, secrets, ...deps }: GrantDeps): (jwt: Jwt) => Promise<Claims> {
   const readKeys = async (): Promise<ReadonlyMap<unknown, Uint8Array>> => {
     const { current, previous } = await secrets();
-    const valid = previous === undefined ? [current] : [current, previous];
-    return new Map(valid.map((secret) => [keyIdOf(secret), keyOf(secret)]));
+    const keys = new Map([[keyIdOf(current), keyOf(current)] as const]);
+    if (previous === undefined) return keys;
+    try {
+      keys.set(keyIdOf(previous), keyOf(previous));
+    } catch (error) {
+      // It was never good for a grant, and is no reason to refuse those of the one that has put it right.
+      deps.report('the previous secret of grants is of no use', error);
+    }
+    return keys;
   };
   const keys = createRenewed('the secrets of grants', readKeys, LIMITS, deps);
   const rules = { issuer: GRANT_ISSUER, audience, algorithms: [ALGORITHM], types: [TYPE] };

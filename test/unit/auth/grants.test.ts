@@ -83,7 +83,7 @@ describe('is not made', () => {
     ['for longer than a day', { expiresIn: 86_401 }],
     ['for no time', { expiresIn: 0 }],
     ['for half a second', { expiresIn: 0.5 }],
-    ['for a user id that no connection can have', { userId: 'alice smith' }],
+    ['for a user id that is too long once it is escaped', { userId: '/'.repeat(43) }],
     ['for nobody', { userId: '' }],
     ['for a topic that is none', { topic: 'a//b', rights: ['subscribe'] }],
     ['for operations that are none', { topic: 'a', rights: ['read' as never] }],
@@ -156,6 +156,16 @@ describe('rotation of the secret', () => {
     // Read again because of the unknown key id.
     expect(await faultOf(tokens[2] as string)).toBe('none');
     expect(await faults()).toEqual(['unknown_key', 'none', 'none']);
+  });
+
+  it('goes on where the previous one is of no use', async () => {
+    const { state, faultOf } = verifier({ current: OLD });
+    const [old, now] = await Promise.all([OLD, NEW].map((secret) => granted({ expiresIn: FAR }, secret)));
+    expect(await faultOf(old as string)).toBe('none');
+    state.secrets = { current: NEW, previous: 'short' };
+    state.nowMs += 30_000;
+    expect(await faultOf(now as string)).toBe('none');
+    expect(await faultOf(old as string)).toBe('unknown_key');
   });
 
   it('is noticed after five minutes, if no unknown key id tells of it earlier', async () => {
