@@ -1,6 +1,5 @@
 import { ClientError } from '../protocol/errors.ts';
 import { isRecord } from '../protocol/json.ts';
-import { parseUserId } from '../protocol/parse.ts';
 import { fillRights, mergeRights, parseRights, type Rights } from '../protocol/rights.ts';
 import { Fault, TokenError } from './errors.ts';
 import { createGrants, GRANT_ISSUER, type GrantDeps } from './grants.ts';
@@ -8,6 +7,7 @@ import { createIdentities } from './identity.ts';
 import type { WebDeps } from './jwks.ts';
 import { type Claims, type Jwt, parseJwt, tokenIdOf } from './jwt.ts';
 import type { CompleteAuth } from './settings.ts';
+import { userIdOf } from './user.ts';
 
 /** Who a token says that its bearer is, and what that one may do. */
 export interface Access {
@@ -49,7 +49,7 @@ const refuseGrants = async (_: Jwt): Promise<Claims> => {
   throw new TokenError(Fault.issuer);
 };
 
-const userIdIn = ({ sub }: Claims): string => read(() => parseUserId(sub), Fault.userId);
+const userIdIn = ({ sub }: Claims): string => read(() => userIdOf(sub), Fault.userId);
 
 function rightsIn({ fanwire = {} }: Claims): Rights {
   const { rights = {} } = isRecord(fanwire) ? fanwire : { rights: fanwire };

@@ -21,7 +21,7 @@ export function tokenOf(
   event: HandshakeEvent,
   { queryToken }: { readonly queryToken: boolean },
 ): string | undefined {
-  const inQuery = event.multiValueQueryStringParameters?.token ?? [];
+  const inQuery = valuesOf(event.multiValueQueryStringParameters ?? {}, 'token');
   if (inQuery.length > 0 && !queryToken) throw new TokenError(Fault.notAllowed);
   const headers = event.multiValueHeaders ?? {};
   const tokens = [...valuesOf(headers, 'authorization').map(bearerOf), ...protocolTokens(event), ...inQuery];
@@ -48,7 +48,7 @@ export const protocolsOf = ({
 
 const protocolTokens = (event: HandshakeEvent): readonly string[] =>
   protocolsOf(event)
-    .filter((protocol) => protocol.startsWith(PROTOCOL_PREFIX))
+    .filter((protocol) => protocol.toLowerCase().startsWith(PROTOCOL_PREFIX))
     .map((protocol) => protocol.slice(PROTOCOL_PREFIX.length));
 
 /** RFC 6750, section 2.1; the scheme is in any case (RFC 9110, section 11.1). */

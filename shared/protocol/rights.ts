@@ -80,9 +80,9 @@ export const mergeRights = (a: Rights, b: Rights): Rights =>
 export const permits = (rights: Rights, operation: Operation, target: string): boolean =>
   keysCovering(target).some((key) => Object.hasOwn(rights, key) && rights[key]?.includes(operation));
 
-/** What `send` is a right to: `permits(rights, 'send', recipientPath(to))`. */
+/** What `send` is a right to: `permits(rights, 'send', recipientPath(to))`. A user's id is escaped as it is. */
 export const recipientPath = (to: Recipient): string =>
-  'userId' in to ? `/users/${escapeSegment(to.userId)}` : `/connections/${escapeSegment(to.connectionId)}`;
+  'userId' in to ? `/users/${to.userId}` : `/connections/${escapeSegment(to.connectionId)}`;
 
 function parseEach(value: unknown, what: string, expectPattern: (key: string) => void): Rights {
   if (!isPlainObject(value)) throw badRequest(`${what} to be an object of topic patterns`, value);

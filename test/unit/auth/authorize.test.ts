@@ -133,7 +133,7 @@ describe('a bad token does not become no token', () => {
 });
 
 describe('403, because another token of the same kind would not help', () => {
-  it.each(['a b', 'ä', '', 'x'.repeat(129), 'a/b', 'a*'])('the subject "%s"', async (sub) => {
+  it.each(['', 'x'.repeat(129), '/'.repeat(43), '\uD800'])('the subject "%s"', async (sub) => {
     expect(await verdictOf(bearing(key.sign({ ...CLAIMS, sub })))).toEqual({
       status: 403,
       reason: 'user_id',
