@@ -17,7 +17,7 @@ export function authorizer(
     [logContext(), lastResort()],
     async (event: AuthorizerEvent) => {
       const verdict = await run(event);
-      if ('reason' in verdict) logger.info('handshake refused', verdict);
+      if ('reason' in verdict) logger.warn('handshake refused', verdict);
       return verdict;
     },
   );
@@ -30,8 +30,15 @@ function toResult(verdict: Verdict, methodArn: string): AuthorizerResult {
   if ('context' in verdict)
     return { ...resultOf(verdict.principalId, 'Allow', methodArn), context: verdict.context };
   // The one text that API Gateway takes for an answer (developer guide, "Use API Gateway Lambda authorizers").
-  if (verdict.status === 401) throw new Error('Unauthorized');
+  if (verdict.status === 401) throw unauthorized();
   return resultOf('refused', 'Deny', methodArn);
+}
+
+/** An answer, and no fault in the code: where it comes from is nothing for the log. */
+function unauthorized(): Error {
+  const error = new Error('Unauthorized');
+  error.stack = String(error);
+  return error;
 }
 
 const resultOf = (principalId: string, effect: 'Allow' | 'Deny', methodArn: string): AuthorizerResult => ({

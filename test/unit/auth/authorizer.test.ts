@@ -5,7 +5,7 @@ import { logger } from '../../../shared/lambda/logger.ts';
 const logged: unknown[] = [];
 beforeEach(() => {
   logged.length = 0;
-  vi.spyOn(logger, 'info').mockImplementation((...line) => void logged.push(line));
+  vi.spyOn(logger, 'warn').mockImplementation((...line) => void logged.push(line));
   vi.spyOn(logger, 'error').mockImplementation((...[, error]) => void logged.push(error));
 });
 afterEach(() => vi.restoreAllMocks());

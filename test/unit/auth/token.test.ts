@@ -26,6 +26,7 @@ describe('a token is read', () => {
       headers(['SEC-WEBSOCKET-PROTOCOL', 'fanwire'], ['SEC-WEBSOCKET-PROTOCOL', 'bearer.a.b.c']),
     ],
     ['Authorization', headers(['Authorization', 'Bearer a.b.c'])],
+    ['a protocol in another case', headers(['Sec-WebSocket-Protocol', 'fanwire, BEARER.a.b.c'])],
     ['Authorization in another case', headers(['aUTHORIZATION', 'bEARER   a.b.c '])],
   ])('from %s', (_, event) => {
     expect(read(event)).toBe('a.b.c');
@@ -41,11 +42,8 @@ describe('a token is read', () => {
 it.each([
   ['nothing', {}],
   ['other headers', headers(['Cookie', 'token=a'], ['X-Authorization', 'Bearer a'])],
-  [
-    'other protocols',
-    headers(['Sec-WebSocket-Protocol', 'fanwire, graphql-ws, Bearer.a, xbearer.a, bearer']),
-  ],
-  ['other parameters', { multiValueQueryStringParameters: { Token: ['a'], userId: ['b'] } }],
+  ['other protocols', headers(['Sec-WebSocket-Protocol', 'fanwire, graphql-ws, xbearer.a, bearer'])],
+  ['other parameters', { multiValueQueryStringParameters: { tokens: ['a'], userId: ['b'] } }],
 ])('there is none in %s', (_, event) => {
   expect(read(event)).toBeUndefined();
 });
