@@ -39,10 +39,13 @@ export async function subscribe(
   const { topic: pattern, position, rewind } = frame;
   const namespace = namespaceOf(pattern, deps.namespaces);
   deps.guard.expectMay(input.bearer, 'subscribe', pattern);
+  if (rewind !== undefined) deps.guard.expectMay(input.bearer, 'history', pattern);
   expectAllowed(pattern, namespace);
   if (isTopic(pattern) && keepsHistory(namespace)) {
     await addRow(input, deps);
-    const caughtUp = await catchUp(pattern, frame, namespace, connectionId, deps);
+    // What it has missed is history, too.
+    const recovery = namespace.recovery && deps.guard.may(input.bearer, 'history', pattern);
+    const caughtUp = await catchUp(pattern, frame, { ...namespace, recovery }, connectionId, deps);
     return ack(Action.subscribe, frame, { topic: pattern, ...caughtUp });
   }
   if (rewind !== undefined) {

@@ -12,6 +12,7 @@ new Fanwire(new Stack(app, 'Members'), 'Fanwire', {
       'chat/*': ['subscribe', 'publish', 'history'],
       'inbox/{sub}/*': ['subscribe', 'history'],
       'state/*': ['publish'],
+      'state/mine': ['publish', 'version'],
       '/users/*': ['send'],
     },
     anonymous: { 'news/*': ['subscribe'] },

@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { type GrantOptions, grant } from '../../shared/auth/grants.ts';
 import { connect } from '../../shared/client/index.ts';
+import { escapeSegment } from '../../shared/protocol/segment.ts';
 import { Client } from '../support/client.ts';
 import { type System, startSystem } from '../support/system.ts';
 
@@ -110,6 +111,10 @@ describe('a member', () => {
     ['the inbox of somebody else', { action: 'subscribe', topic: 'inbox/bob/mail' }],
     ['all inboxes', { action: 'subscribe', topic: 'inbox/*' }],
     ['an inbox whose name begins like its own', { action: 'history', topic: 'inbox/adam/mail' }],
+    [
+      'a version in the second of its topics',
+      { action: 'publish', messages: [{ topics: ['state/mine', 'state/door'], data: 1, version: 7 }] },
+    ],
     ['a version', { action: 'publish', topic: 'state/door', data: 1, version: 9_007_199_254_740_991 }],
     [
       'one topic among others',
@@ -150,6 +155,20 @@ it('the client brings its token, and gets its mail', async () => {
   } finally {
     client.close();
   }
+});
+
+it.each(['auth0|5f7c8ec7', '../bob', '*', 'a b'])('lets %s in, with an inbox of its own', async (name) => {
+  const client = await openWith(await tokenFor(name));
+  const userId = escapeSegment(name);
+  expect(await client.ask({ action: 'whoami' })).toMatchObject({ userId });
+  expect(await client.ask({ action: 'subscribe', topic: `inbox/${userId}/mail` })).toMatchObject({
+    type: 'ack',
+  });
+  expect(await client.ask({ action: 'subscribe', topic: 'inbox/bob/mail' })).toMatchObject({
+    code: 'forbidden',
+  });
+  await client.ask({ action: 'send', to: { userId }, data: 'to myself' });
+  expect(await client.wait(({ data }) => data === 'to myself')).toMatchObject({ publisher: { userId } });
 });
 
 describe('a token', () => {

@@ -43,6 +43,17 @@ const run = (
     },
   );
 
+it('takes a position from before the log for its beginning', async () => {
+  const position = { topic: 'chat/a', epoch: `new-${CONNECTED_AT_MS.toString(36)}`, offset: 0 };
+  const behindAt = async (offset: number) => {
+    const end = { epoch: 'e', offset, createdAtMs: CONNECTED_AT_MS + 1_000 };
+    const { heads } = headsAt({ 'chat/a': end });
+    return (await run({ action: 'ping', positions: [position] }, heads)).behind;
+  };
+  expect(await behindAt(0)).toBeUndefined();
+  expect(await behindAt(1)).toEqual([{ topic: 'chat/a', epoch: 'e', offset: 1 }]);
+});
+
 it('names the positions that are not the newest, with the newest', async () => {
   const { heads, asked } = headsAt({
     'chat/a': { epoch: 'e', offset: 5 },

@@ -8,6 +8,7 @@ import { bearerOf } from '../../../shared/lambda/bearer.ts';
 import type { ConnectEvent } from '../../../shared/lambda/events.ts';
 import { parseSubscribe } from '../../../shared/protocol/parse.ts';
 import { namespacesOf } from '../../support/namespaces.ts';
+import { TopicLog } from '../../support/topic-log.ts';
 
 const NOW_MS = Date.UTC(2026, 10, 20);
 const MINUTE_MS = 60_000;
@@ -46,6 +47,45 @@ describe('the guard', () => {
     expect(() => guard.expectLive(bearer)).toThrow(gone);
     expect(() => guard.expectLive(bearerOf({ rights }))).not.toThrow();
   });
+});
+
+it('without a right to history nobody rewinds, and what is missed is told as lost', async () => {
+  const house = (operations: string[]) => {
+    const log = new TopicLog();
+    const bearer = bearerOf({ rights: JSON.stringify({ 'chat/*': operations }) });
+    const deps = {
+      ...log.reading(),
+      logs: log.logs(),
+      connections: { addSubscription: async () => 0 },
+      subscriptions: { put: async () => {} },
+      shards: { ensure: async () => 1 },
+      namespaces: namespacesOf({ chat: log.namespace }),
+      subscriptionsMax: 10,
+      guard: createGuard('required', () => log.nowMs),
+      random: () => 0,
+    };
+    const ask = (command: object) => {
+      const frame = parseSubscribe({ action: 'subscribe', topic: log.topic, ...command });
+      return subscribe({ connectionId: 'c', connectedAtMs: log.nowMs, bearer, frame }, deps);
+    };
+    return { log, ask };
+  };
+  for (const [operations, mayRead] of [
+    [['subscribe'], false],
+    [['subscribe', 'history'], true],
+  ] as const) {
+    const { log, ask } = house([...operations]);
+    await log.publish(log.draft('a'), log.draft('b'));
+    const { epoch } = await log.log();
+    const recovered = await ask({ position: { epoch, offset: 0 } });
+    expect(recovered).toMatchObject(
+      mayRead
+        ? { recovered: true, messages: expect.anything() }
+        : { recovered: false, reason: 'recovery_off' },
+    );
+    if (mayRead) expect(await ask({ rewind: 2 })).toMatchObject({ offset: 2, messages: expect.anything() });
+    else await expect(ask({ rewind: 2 })).rejects.toMatchObject({ code: 'forbidden' });
+  }
 });
 
 describe('what there is for a connection', () => {
