@@ -334,7 +334,10 @@ export class Deliveries implements Watcher {
           expiresAtMs,
           patterns: new Set<string>(),
         });
-        getOrSet(owed, key, make).patterns.add(pattern);
+        const held = getOrSet(owed, key, make);
+        held.patterns.add(pattern);
+        // Published again after its time, it is owed from now on.
+        if (held.expiresAtMs <= this.#world.now()) owed.set(key, { ...make(), patterns: held.patterns });
         getOrSet(this.#matched, key, () => new Set()).add(connectionId);
       }
     }
