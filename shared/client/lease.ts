@@ -30,9 +30,11 @@ export function leaseOf(
   const given = now() / 1000;
   const issued = isFromTo(0, exp)(iat) ? iat : given;
   const isLater = !last || exp > last.exp;
-  // A later token than the last has just been issued, and so tells the time. The first may come out of a cache: it counts
-  // from now only if by this clock it would be issued in the future.
-  const ahead = isLater ? Math.min(given - issued, last ? Infinity : 0) : last.ahead;
+  // Any token may come out of a cache, which makes this clock look further ahead than it is: by what has been seen, it is
+  // ahead by the least of it at most. A later token that would be over by then is not: the clock is wrong.
+  const seen = given - issued;
+  const least = Math.min(last?.ahead ?? 0, seen);
+  const ahead = isLater && exp + least <= given ? seen : least;
   // Not at the same moment for all that got theirs together.
   const margin = Math.max(MARGIN_MIN, (exp - issued) / 10) * (1 + random() / 2);
   const renewInMs = () => {
