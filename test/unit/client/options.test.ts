@@ -74,6 +74,7 @@ const TABLE: readonly (readonly [string, unknown])[] = [
   ...['now', 'elapsedMs', 'random', 'setTimeout', 'clearTimeout', 'newId', 'WebSocket'].map(
     (name) => [name, fails] as const,
   ),
+  ['setTimeout', (run: () => void) => run()],
   ['WebSocket', () => ({})],
   ['network', { addEventListener: fails, removeEventListener: fails }],
   ['network', { addEventListener: () => {}, removeEventListener: fails }],
@@ -169,6 +170,9 @@ describe('any option', () => {
     );
     expect(options({ backoffMsMin: 30_000 })).toThrow(
       'expected backoffMsMax to be at least backoffMsMin, which is 30000, got 20000',
+    );
+    expect(options({ setTimeout: (run: () => void) => run() })).toThrow(
+      'expected setTimeout to give a call later, got "a call at once"',
     );
     expect(() => connect(undefined as never)).toThrow(
       'expected options to be a plain object, of no class, got nothing',
