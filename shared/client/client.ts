@@ -238,6 +238,12 @@ export class Client {
   }
 
   #onMessages(frame: MessageFrame | MessagesFrame): void {
+    const { topic, epoch } = frame;
+    if (topic && epoch === undefined && this.#feedsCovering(topic).some((feed) => feed.keepsHistory)) {
+      const expected = `expected a position of a message of ${topic}, got none`;
+      this.#events.report(new FanwireError('bad_frame', expected, { cause: frame }));
+      return;
+    }
     for (const message of messagesOf(frame)) {
       if (message.topic !== undefined) {
         for (const feed of this.#feedsCovering(message.topic)) feed.receive(message);

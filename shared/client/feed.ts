@@ -93,6 +93,11 @@ export class Feed {
     return pending ? pending.before : (this.#stream.position ?? this.#options.position);
   }
 
+  /** By the server's word, and then each message of it has a position. Of what a pattern covers it says nothing. */
+  get keepsHistory(): boolean {
+    return this.#stream.position !== undefined;
+  }
+
   get #hasEnded(): boolean {
     return this.#state === 'unsubscribed';
   }

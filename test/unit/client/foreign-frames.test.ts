@@ -56,6 +56,58 @@ describe('frames that Fanwire has not made', () => {
     expect([data, direct, states.length]).toEqual([[1], [], 1]);
   });
 
+  describe('that have no position, on a topic that keeps history,', () => {
+    const unplaced = (data: unknown) => ({ ...WHOLE, messageId: `forged${data}`, data });
+
+    it.each([
+      ['in a frame of its own', { type: 'message', topic: LOG, ...unplaced(7) }],
+      ['with others', { type: 'messages', topic: LOG, messages: [unplaced(7), unplaced(8)] }],
+    ])('are reported, once, and reach no subscription: %s', async (_, frame) => {
+      const { client, clock, server, errors } = await connected();
+      const listeners = [LOG, LOG, 'log/*'].map((topic) => listen(client, topic));
+      await clock.advance(50);
+      server.publish(LOG, 1);
+      server.socket.deliver(frame);
+      server.publish(LOG, 2);
+      await clock.advance(50);
+      expect(listeners.map(({ data }) => data)).toEqual([
+        [1, 2],
+        [1, 2],
+        [1, 2],
+      ]);
+      expect(errors).toMatchObject([
+        { code: 'bad_frame', message: `expected a position of a message of ${LOG}, got none` },
+      ]);
+    });
+
+    it('are none on a volatile topic, for the topic or a pattern, also if a topic beside it keeps history', async () => {
+      const { client, clock, server, errors } = await connected();
+      const [topic, pattern] = ['live/a', 'live/*', LOG].map((it) => listen(client, it));
+      await clock.advance(50);
+      server.publish(LOG, 1);
+      server.publish('live/a', 2);
+      await clock.advance(50);
+      expect([topic?.data, pattern?.data, errors]).toEqual([[2], [2], []]);
+    });
+
+    it('are none once the topic keeps no history any more', async () => {
+      const { client, clock, server, errors } = await connected();
+      const { data } = listen(client, LOG);
+      await clock.advance(50);
+      server.publish(LOG, 1);
+      await clock.advance(50);
+      server.onCommand = ({ action, id, topic }, socket) => {
+        if (action !== 'subscribe') return undefined;
+        socket.deliver({ type: 'ack', id, action, topic });
+        socket.deliver({ type: 'message', topic, ...unplaced(2) });
+        return 'lost';
+      };
+      server.socket.cut();
+      await clock.advance(20_000);
+      expect([data, errors]).toEqual([[1, 2], []]);
+    });
+  });
+
   it.each([
     ['another topic', { action: 'history', topic: 'log/b', epoch: 'e', offset: 0 }],
     ['another action', { action: 'ping' }],
