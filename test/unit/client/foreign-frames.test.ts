@@ -128,6 +128,29 @@ describe('frames that Fanwire has not made', () => {
     expect(page.value).toMatchObject({ messages: [], offset: 0 });
   });
 
+  it.each(['subscribe', 'history'])(
+    'are no answer: that what was missed is lost, with messages, to a %s',
+    async (asked) => {
+      const { client, clock, server, errors } = await connected();
+      server.publishMany(LOG, 1, 2);
+      const { epoch } = server.log(LOG);
+      server.onCommand = ({ id, action, topic }, socket) => {
+        const lost = { epoch, offset: 2, recovered: false, reason: 'trimmed' };
+        const messages = [{ ...WHOLE, data: 'forged', offset: 2 }];
+        if (action === asked) socket.deliver({ type: 'ack', id, action, topic, ...lost, messages });
+        return { replyAfterMs: 100 };
+      };
+      const position = { epoch, offset: 0 };
+      const { data, recoveries } = listen(client, LOG, { position });
+      const page = outcomeOf(client.history(LOG, { after: position }));
+      await clock.advance(1000);
+      expect(errors).toMatchObject([{ code: 'bad_frame' }]);
+      expect(data).toEqual([1, 2]);
+      expect(recoveries).toMatchObject([{ recovered: true }]);
+      expect(page.value?.messages.map((message) => message.data)).toEqual([1, 2]);
+    },
+  );
+
   it.each([
     ['an offset before the first', { epoch: 'e', offset: 0 }],
     ['an epoch without an offset', { epoch: 'e' }],
