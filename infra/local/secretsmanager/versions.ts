@@ -23,12 +23,13 @@ export const versionAt = (versions: Versions, stage: string): Version | undefine
 
 /**
  * With a version that takes its labels from the others. What was current until then is the previous one (API reference,
- * PutSecretValue).
+ * PutSecretValue), unless that label is given to another one by name.
  */
 export function withVersion(versions: Versions, added: Version): Versions {
   const isFirst = versions.length === 0;
   const stages = isFirst ? [...new Set([...added.stages, CURRENT])] : added.stages;
-  const replaced = stages.includes(CURRENT) ? versionAt(versions, CURRENT) : undefined;
+  const isReplacing = stages.includes(CURRENT) && !stages.includes(PREVIOUS);
+  const replaced = isReplacing ? versionAt(versions, CURRENT) : undefined;
   const taken = new Set([...stages, ...(replaced ? [PREVIOUS] : [])]);
   const others = versions.map((version) => ({
     ...version,

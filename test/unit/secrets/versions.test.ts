@@ -22,6 +22,14 @@ it('moves the labels as a rotation does', () => {
   expect(labels(versions)).toMatchObject({ d: ['AWSCURRENT', 'AWSPENDING'], e: ['mine'] });
 });
 
+it('has each label at one version, also where the new one takes them all', () => {
+  let versions = put(put([], 'a', 'AWSCURRENT'), 'b', 'AWSCURRENT');
+  versions = put(versions, 'c', 'AWSCURRENT', 'AWSPREVIOUS');
+  expect(labels(versions)).toEqual({ a: [], b: [], c: ['AWSCURRENT', 'AWSPREVIOUS'] });
+  versions = put(versions, 'd', 'AWSCURRENT');
+  expect(labels(versions)).toEqual({ a: [], b: [], c: ['AWSPREVIOUS'], d: ['AWSCURRENT'] });
+});
+
 it('makes the first version the current one, whatever its labels', () => {
   expect(labels(put([], 'a', 'mine'))).toEqual({ a: ['mine', 'AWSCURRENT'] });
   expect(labels(put([], 'a', 'AWSCURRENT'))).toEqual({ a: ['AWSCURRENT'] });
