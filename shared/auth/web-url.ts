@@ -3,7 +3,9 @@ const LOOPBACK = ['localhost', '127.0.0.1', '[::1]'];
 
 /** Whether what is at the URL can be trusted to come from there. */
 export function isWebUrl(value: unknown): value is string {
-  const url = typeof value === 'string' ? URL.parse(value) : null;
-  if (url?.username !== '' || url.password !== '' || url.hash !== '') return false;
+  // `hash` is empty where nothing follows the `#`, too.
+  if (typeof value !== 'string' || value.includes('#')) return false;
+  const url = URL.parse(value);
+  if (url?.username !== '' || url.password !== '') return false;
   return url.protocol === 'https:' || (url.protocol === 'http:' && LOOPBACK.includes(url.hostname));
 }
