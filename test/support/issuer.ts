@@ -51,7 +51,7 @@ export function signedWith(secret: string | Buffer, header: Header, claims: unkn
 
 const KEYS_URL = `${ISSUER}keys`;
 
-/** Answers as the issuer does, with its configuration and its keys, and keeps what it was asked for. */
+/** Answers as the issuer does, with its configuration, and anywhere else with its keys; keeps what it was asked for. */
 export class FakeIssuer {
   readonly asked: string[] = [];
   keys: readonly unknown[];
@@ -65,7 +65,8 @@ export class FakeIssuer {
   readonly fetch: typeof globalThis.fetch = async (url) => {
     this.asked.push(String(url));
     if (this.isDown) return new Response('down', { status: 503 });
-    return Response.json(String(url) === KEYS_URL ? { keys: this.keys } : this.configuration);
+    const isConfiguration = String(url).endsWith('/.well-known/openid-configuration');
+    return Response.json(isConfiguration ? this.configuration : { keys: this.keys });
   };
 }
 
