@@ -113,6 +113,21 @@ afterEach(async () => {
   for (const close of closing.splice(0).reverse()) await close();
 });
 
+/** What a table answers to an input that no SDK sends. */
+async function answerTo(operation: string, input: object): Promise<{ status: number; body: unknown }> {
+  const tables = await open();
+  closing.push(() => tables.close());
+  await tables.create(definition);
+  const served = await serve(tables);
+  closing.push(served.close);
+  const response = await fetch(served.client.endpoint, {
+    method: 'POST',
+    headers: { 'x-amz-target': `DynamoDB_20120810.${operation}` },
+    body: JSON.stringify({ TableName, ...input }),
+  });
+  return { status: response.status, body: await response.json() };
+}
+
 const put = (Item: Record<string, object>, table = TableName) =>
   dynamo.send(new PutItemCommand({ TableName: table, Item: Item as never })); // any attribute values
 const get = async (connectionId: string) =>
@@ -152,6 +167,54 @@ describe('tables', () => {
       const body = Buffer.from(await response.arrayBuffer());
       expect(response.headers.get('x-amz-crc32')).toBe(String(crc32(body)));
     }
+  });
+
+  it.each([
+    ['GetItem', { Key: { connectionId: null } }],
+    ['Scan', { ExclusiveStartKey: { connectionId: null } }],
+    ['Query', { KeyConditionExpression: 'connectionId = :a', ExpressionAttributeValues: { ':a': null } }],
+    ['PutItem', { Item: { connectionId: { S: 'a' }, list: { L: [{ S: 'a' }, null] } } }],
+    ['PutItem', { Item: { connectionId: { S: 'a' }, map: { M: { a: null } } } }],
+    ['PutItem', { Item: { connectionId: { S: 'a' }, set: { SS: [null] } } }],
+    [
+      'BatchWriteItem',
+      { RequestItems: { [TableName]: [{ DeleteRequest: { Key: { connectionId: null } } }] } },
+    ],
+  ])('refuse a null as an attribute of %s: %j', async (operation, input) => {
+    expect(await answerTo(operation, input)).toEqual({
+      status: 400,
+      body: {
+        __type: 'com.amazon.coral.validate#ValidationException',
+        message: 'Supplied AttributeValue is empty, must contain exactly one of the supported datatypes',
+      },
+    });
+  });
+
+  it.each([
+    ['BatchWriteItem', { RequestItems: { [TableName]: [null] } }],
+    ['BatchGetItem', { RequestItems: { [TableName]: null } }],
+    ['BatchGetItem', { RequestItems: { [TableName]: { Keys: [null] } } }],
+    ['Scan', { ScanFilter: { connectionId: null } }],
+    ['GetItem', { Key: { connectionId: { S: 'a' } }, AttributesToGet: [null] }],
+    ['PutItem', { Item: { connectionId: { S: 'a' } }, Expected: { connectionId: null } }],
+    [
+      'TagResource',
+      { ResourceArn: `arn:aws:dynamodb:eu-west-1:000000000000:table/${TableName}`, Tags: [null] },
+    ],
+  ])('refuse a null in a map or a list of %s: %j', async (operation, input) => {
+    expect(await answerTo(operation, input)).toEqual({
+      status: 400,
+      body: {
+        __type: 'com.amazon.coral.service#SerializationException',
+        message: 'expected something in a map or a list, got null',
+      },
+    });
+  });
+
+  it('take a null member of a request as one that is not there', async () => {
+    const Key = { connectionId: { S: 'a', N: null } };
+    const input = { Key, ConsistentRead: null, ProjectionExpression: null };
+    expect(await answerTo('GetItem', input)).toEqual({ status: 200, body: {} });
   });
 
   it.each([101, 4_400, 100_000])('refuse an item of %i levels, and go on', async (levels) => {

@@ -7,6 +7,7 @@ import { spoilMark } from '../state/mark.ts';
 import { hasRoomFor } from '../state/room.ts';
 import { type Parser, remember } from './expressions.ts';
 import { inspect, logBytes } from './leveldb/inspect.ts';
+import { expectNoNull, type Types } from './nulls.ts';
 import { type QueryInput, query, VALUES_AT_ONCE, type Values } from './query.ts';
 import { type Database, UnwritableError, type Write, Writer, type WriterOptions } from './writer.ts';
 
@@ -20,7 +21,7 @@ import { type Database, UnwritableError, type Write, Writer, type WriterOptions 
 type Done = (error: Failure | null, output?: unknown) => void;
 
 interface Operation {
-  readonly types: unknown;
+  readonly types: Types;
   readonly custom: unknown;
   readonly perform: (store: Store, input: unknown, done: Done) => void;
 }
@@ -62,7 +63,7 @@ interface Items {
 }
 
 interface Validations {
-  checkTypes(input: unknown, types: unknown): unknown;
+  checkTypes(input: unknown, types: Types): object;
   checkValidations(input: unknown, types: unknown, custom: unknown, store: Store): void;
 }
 
@@ -263,6 +264,7 @@ export class Dynalite {
   #perform({ types, custom, perform }: Operation, input: Record<string, unknown>): Promise<unknown> {
     return promised((done) => {
       const checked = validations.checkTypes(input, types);
+      expectNoNull(checked, types);
       validations.checkValidations(checked, types, custom, this.#store);
       perform(this.#store, checked, done);
     });
