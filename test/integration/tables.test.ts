@@ -524,6 +524,22 @@ describe('what Fanwire’s repositories rely on', () => {
     expect(updated.Attributes).toEqual({ subscriptions: { M: { 'chat/lobby.*': { N: '7' } } } });
   });
 
+  it('has a map with a key `__proto__` like any other', async () => {
+    await put(connection({ x: { N: '1' } }));
+    const names = { ExpressionAttributeNames: { '#t': '__proto__' } };
+    const subscriptions = { M: Object.fromEntries([['__proto__', { N: '7' }]]) };
+    const written = await subscribe({ ...names, ReturnValues: 'UPDATED_NEW' });
+    expect(JSON.stringify(written.Attributes)).toBe(JSON.stringify({ subscriptions }));
+    const again = await subscribe({
+      ...{ ...names, ReturnValues: 'UPDATED_NEW' },
+      ExpressionAttributeValues: { ':s': { N: '8' }, ':max': { N: '2' } },
+    });
+    expect(JSON.stringify(again.Attributes)).toBe(JSON.stringify({ subscriptions }));
+    const Key = { connectionId: { S: 'a' } };
+    const read = new GetItemCommand({ TableName, Key, ProjectionExpression: 'subscriptions.#t', ...names });
+    expect(JSON.stringify((await dynamo.send(read)).Item)).toBe(JSON.stringify({ subscriptions }));
+  });
+
   it('refuses one more key than the maximum, but not one that is there', async () => {
     await put(connection({ x: { N: '1' }, y: { N: '2' } }));
     await expect(subscribe()).rejects.toMatchObject({ name: 'ConditionalCheckFailedException' });

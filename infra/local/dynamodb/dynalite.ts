@@ -8,6 +8,7 @@ import { hasRoomFor } from '../state/room.ts';
 import { type Parser, remember } from './expressions.ts';
 import { inspect, logBytes } from './leveldb/inspect.ts';
 import { expectNoNull, type Types } from './nulls.ts';
+import { type MapPaths, withProto } from './proto.ts';
 import { type QueryInput, query, VALUES_AT_ONCE, type Values } from './query.ts';
 import { type Database, UnwritableError, type Write, Writer, type WriterOptions } from './writer.ts';
 
@@ -112,7 +113,12 @@ type QueryTable = (
   done: Done,
 ) => void;
 
-const database: { updateIndexes: UpdateIndexes; queryTable: QueryTable } = require('dynalite/db');
+interface DatabaseModule {
+  updateIndexes: UpdateIndexes;
+  queryTable: QueryTable;
+  mapPaths: MapPaths;
+}
+const database: DatabaseModule = require('dynalite/db');
 
 /** The one place that sees the item before a write and after it, which is what a write to an index is billed by. */
 const { updateIndexes } = database;
@@ -136,6 +142,8 @@ database.queryTable = (store, table, input, range, isLocalIndex, isFetched, keyN
     .then((page) => done(null, page))
     .catch(done);
 };
+
+database.mapPaths = withProto(database.mapPaths);
 
 for (const name of ['condition', 'update', 'projection']) {
   remember(require(`dynalite/db/${name}Parser`) as Parser);
