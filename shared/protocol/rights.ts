@@ -35,7 +35,8 @@ const PLACEHOLDER = /\{([A-Za-z0-9_.:/#@-]+)\}/g;
 /** The rights in a token, and those of everybody without one. */
 export const parseRights = (value: unknown, what: string): Rights =>
   parseEach(value, what, (key) => {
-    if (/[{}]/.test(key)) throw badRequest(`${what} to have no placeholders, which only auth.rights may have`, key);
+    if (/[{}]/.test(key))
+      throw badRequest(`${what} to have no placeholders, which only auth.rights may have`, key);
     expectKey(key, key, what);
   });
 
