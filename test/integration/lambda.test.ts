@@ -599,6 +599,8 @@ describe('the environments of a function', () => {
     const after = await twoAtOnce(['c', 'd']);
     expect(before).toContain(kept);
     expect(after.filter((id) => before.includes(id))).toEqual([kept]);
+    idleClock.advance(60_000);
+    expect(after).toContain(payloadOf(await invoke('a')));
     idleClock.advance(120_000);
     expect(before.concat(after)).not.toContain(payloadOf(await invoke('a')));
   });

@@ -174,10 +174,12 @@ export class Pool {
     return invocation;
   }
 
-  /** One timer for all of them: an invocation costs none. */
+  /** One timer for all of them, for the one that has been idle for longest: an invocation costs none. */
   #reapLater(): void {
-    if (this.#cancelReaping || this.#closed || this.#idle.length === 0) return;
-    this.#cancelReaping = this.#idleClock.after(IDLE_MS, () => {
+    const [oldest] = this.#idle;
+    if (this.#cancelReaping || this.#closed || !oldest) return;
+    const dueInMs = oldest.sinceMs + IDLE_MS - this.#idleClock.now();
+    this.#cancelReaping = this.#idleClock.after(Math.max(0, dueInMs), () => {
       this.#cancelReaping = undefined;
       this.#reap();
       this.#reapLater();
