@@ -1,23 +1,28 @@
-import { mapAll } from '../async.ts';
 import type { LogPage } from '../protocol/acks.ts';
 import { type LossReason, type Position, REPLAY_MAX, type Rewind } from '../protocol/frames.ts';
-import type { HistoryNamespace } from '../protocol/namespaces.ts';
-import type { Head, Log, LogEntry, Logs } from './log.ts';
+import {
+  endOf,
+  type Hole,
+  type HoleDeps,
+  holesBetween,
+  isSettled,
+  type LogView,
+  lookUntil,
+  type Mark,
+  settleAll,
+  startOf,
+  wasNeverWritten,
+} from './holes.ts';
+import type { Log, LogEntry, Logs } from './log.ts';
 
 /**
  * Reads what a topic has kept, as one connection may have it. No page passes over an offset that is not decided: one
  * that was allocated and not written becomes a tombstone here, and its writer has to take another.
  */
-export interface ReplayDeps {
-  readonly logs: Pick<Logs, 'entry' | 'read' | 'write'>;
-  readonly now: () => number;
-  readonly wait: (ms: number) => Promise<unknown>;
+export interface ReplayDeps extends HoleDeps {
+  readonly logs: HoleDeps['logs'] & Pick<Logs, 'read'>;
 }
-export interface View {
-  readonly log: Log;
-  /** Read before the log is, so that everything up to it has been allocated. */
-  readonly head: Head;
-  readonly namespace: HistoryNamespace;
+export interface View extends LogView {
   readonly connectionId: string;
 }
 export interface ReplayPage {
@@ -42,18 +47,6 @@ const PAGE_BYTES_MAX = 100_000;
 const READ_MAX = 100;
 /** A rewind is read as a whole, and sent in pages. */
 const REWIND_BYTES_MAX = 1_000_000;
-/** A writer claims and writes right after allocating, which takes DynamoDB some 10 ms, or 100; after these it has died. */
-const SETTLE_WAITS_MS = [20, 40, 80, 160, 200];
-/** A worker that allocated an offset longer ago than this and has not written it has most likely died, too. */
-const SETTLED_AFTER_MS = 10_000;
-const SETTLES_IN_FLIGHT_MAX = 16;
-/** More than workers can have in flight. */
-const HOLES_MAX = 1_000;
-/**
- * An entry that has been too old for longer than this may have been deleted. It is much less than entries are kept
- * beyond their time, for clocks that differ and for workers of a version before, which kept them an hour.
- */
-const DELETED_AFTER_MS = 30 * 60_000;
 
 /** What comes after a position, or why it cannot be had without a loss. */
 export async function readAfter(
@@ -136,17 +129,13 @@ interface Up {
   readonly isLast: boolean;
 }
 
-/** As `lookDown`: what seems to be lost may only be on its way, if nothing above it is there yet. */
-async function lookUp(after: number, limit: number, view: View, deps: ReplayDeps): Promise<Up> {
-  let up = await readUp(after, limit, view, deps);
-  for (const waitMs of SETTLE_WAITS_MS) {
-    const lost = up.holes.findLast((hole) => !wasNeverWritten(hole, view, deps));
-    const isKnown = !lost || up.found.some(({ offset }) => offset > lost.offset);
-    if (isKnown || isSettled(view, deps)) break;
-    await deps.wait(waitMs);
-    up = await readUp(after, limit, view, deps);
-  }
-  return up;
+/** What seems to be lost may only be on its way, if nothing above it is there yet. */
+function lookUp(after: number, limit: number, view: View, deps: ReplayDeps): Promise<Up> {
+  const isKnown = ({ holes, found }: Up): boolean => {
+    const lost = holes.findLast((hole) => !wasNeverWritten(hole, view, deps));
+    return !lost || found.some(({ offset }) => offset > lost.offset);
+  };
+  return lookUntil(isKnown, () => readUp(after, limit, view, deps), view, deps);
 }
 
 /** Entries just after an offset, so many at most, and what is missing between them. */
@@ -206,7 +195,7 @@ interface Down {
 /** Entries from `from` downwards, as many as are wanted. */
 async function readDown(from: number, limits: DownLimits, view: View, deps: ReplayDeps): Promise<Down> {
   const { found, isWhole, top, deleted, unwritten } = await lookDown(from, limits, view, deps);
-  if (found.length === 0 && isBurst(from, view, deps)) {
+  if (found.length === 0 && from === view.head.offset && !isSettled(view, deps)) {
     // What was allocated just now comes live, and nothing else is there.
     return { entries: [], newest: top ?? (unwritten[0] ? unwritten[0].offset - 1 : from), isWhole };
   }
@@ -224,22 +213,12 @@ interface DownLook {
   readonly unwritten: readonly Hole[];
 }
 
-/**
- * Of what was allocated just now and is not written it may not be known that it was, and not deleted long ago: what is
- * written in a moment says so.
- */
-async function lookDown(from: number, limits: DownLimits, view: View, deps: ReplayDeps): Promise<DownLook> {
-  let look = await lookDownOnce(from, limits, view, deps);
-  for (const waitMs of SETTLE_WAITS_MS) {
-    if (look.deleted === 0 || look.unwritten.length === 0 || !isBurst(from, view, deps)) break;
-    await deps.wait(waitMs);
-    look = await lookDownOnce(from, limits, view, deps);
-  }
-  return look;
+/** What was written just now says how old what is beside it is. */
+function lookDown(from: number, limits: DownLimits, view: View, deps: ReplayDeps): Promise<DownLook> {
+  const isKnown = ({ deleted, unwritten }: DownLook): boolean =>
+    deleted === 0 || unwritten.length === 0 || from !== view.head.offset;
+  return lookUntil(isKnown, () => lookDownOnce(from, limits, view, deps), view, deps);
 }
-
-const isBurst = (from: number, view: View, deps: ReplayDeps): boolean =>
-  from === view.head.offset && !isSettled(view, deps);
 
 async function lookDownOnce(
   from: number,
@@ -286,84 +265,16 @@ async function collectDown(
   return { found, below: startOf(view, floorOf(view)), top };
 }
 
-/** An offset that is decided, or one end of a log: it says how old the offsets beside it can be. */
-type Mark = Pick<LogEntry, 'offset' | 'atMs' | 'previousAtMs'>;
-/** An offset that is not there. It was allocated at `atMs` or later. */
-type Hole = Pick<LogEntry, 'offset' | 'atMs'>;
-
-/** No offset is older than its log. */
-const startOf = ({ head }: View, offset: number): Mark => ({ offset, atMs: head.createdAtMs });
-
 /** In place of an entry that is not there: nothing above it is older than the newest entry below. */
 async function markBelow(offset: number, view: View, { logs }: ReplayDeps): Promise<Mark> {
   const [below] = offset > 0 ? await logs.read(view.log, { from: offset, descending: true, limit: 1 }) : [];
   return below ? { offset, atMs: below.atMs } : startOf(view, offset);
 }
 
-const endOf = ({ head }: View): Mark => ({
-  offset: head.offset + 1,
-  atMs: head.allocatedAtMs,
-  previousAtMs: head.allocatedAtMs,
-});
-
 /** Where entries from `from` downwards end above. At the end of the log that is the newest, if there is one. */
 function markAbove(from: number, found: readonly LogEntry[], view: View): Mark[] {
   if (from < view.head.offset) return [{ offset: from + 1, atMs: -Infinity }];
   return found.length > 0 ? [] : [endOf(view)];
-}
-
-/** In ascending order, as the marks are. */
-function holesBetween(marks: readonly Mark[], { head }: View): Hole[] {
-  return marks.slice(1).flatMap((above, index) => {
-    const below = marks[index] as Mark; // the one before
-    const missing = Math.max(0, above.offset - below.offset - 1);
-    // If so many are missing they have gone, and one is enough to say so.
-    if (missing > HOLES_MAX) return [{ offset: above.offset - 1, atMs: -Infinity }];
-    return Array.from({ length: missing }, (_, n) => {
-      const offset = below.offset + 1 + n;
-      const isNext = offset === above.offset - 1 && above.previousAtMs !== undefined;
-      return {
-        offset,
-        atMs: Math.max(
-          below.atMs,
-          isNext ? Number(above.previousAtMs) : -Infinity,
-          allocatedAt(offset, head),
-        ),
-      };
-    });
-  });
-}
-
-/** What the head knows of when an offset was allocated. */
-function allocatedAt(offset: number, head: Head): number {
-  if (offset > head.offset || offset < head.allocatedFrom - 1) return -Infinity;
-  return offset < head.allocatedFrom ? head.previousAtMs : head.allocatedAtMs;
-}
-
-/** True if nothing was ever written here: an entry this young has not been deleted yet. */
-const wasNeverWritten = ({ atMs }: Hole, { namespace }: View, { now }: ReplayDeps): boolean =>
-  atMs + namespace.history.seconds * 1000 + DELETED_AFTER_MS > now();
-
-/** True if every offset was allocated so long ago that no worker will write it any more. */
-const isSettled = ({ head }: View, { now }: ReplayDeps): boolean =>
-  head.allocatedAtMs + SETTLED_AFTER_MS <= now();
-
-/** Finds out what became of holes, or decides that they are tombstones. */
-const settleAll = (holes: readonly Hole[], view: View, deps: ReplayDeps): Promise<LogEntry[]> =>
-  mapAll(holes, SETTLES_IN_FLIGHT_MAX, (hole) => settle(hole, view, deps));
-
-async function settle(hole: Hole, view: View, { logs, now, wait }: ReplayDeps): Promise<LogEntry> {
-  const { log, namespace } = view;
-  for (const ms of isSettled(view, { logs, now, wait }) ? [] : SETTLE_WAITS_MS) {
-    await wait(ms);
-    const entry = await logs.entry(log, hole.offset);
-    if (entry) return entry;
-  }
-  // Dated as early as it can be: with a later date, holes above it would look too young to have been deleted.
-  if (await logs.write(log, hole, namespace.history.seconds)) return hole;
-  const entry = await logs.entry(log, hole.offset);
-  if (!entry) throw new Error(`expected offset ${hole.offset} of ${log.topic} to be decided, got nothing`);
-  return entry;
 }
 
 /** The highest offset whose entry is too old. Entries age in the order of their offsets, so a binary search finds it. */
