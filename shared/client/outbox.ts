@@ -124,7 +124,7 @@ export class Outbox {
     if (batch.length === 0) return;
     this.#isBusy = true;
     for (const publish of batch) publish.wasSent = true;
-    session.commands.send(commandOf(batch), (reply) => this.#answered(batch, reply));
+    session.commands.send(commandOf(batch), (reply) => this.#answered(batch, reply, session));
   }
 
   close(reason: FanwireError): void {
@@ -157,7 +157,7 @@ export class Outbox {
     return batch;
   }
 
-  #answered(batch: readonly Publish[], reply: Ack<'publish'> | FanwireError): void {
+  #answered(batch: readonly Publish[], reply: Ack<'publish'> | FanwireError, { isOpen }: Session): void {
     this.#isBusy = false;
     if (!(reply instanceof FanwireError)) {
       this.#failures = 0;
@@ -169,7 +169,8 @@ export class Outbox {
       // On the next connection it is tried at once.
       if (reply.code !== 'disconnected') this.#pause();
     } else if (batch.length > 1) {
-      if (reply.code === 'too_large') this.#frameBytesMax /= 2;
+      // Not if it is a message that is: then the frame got an answer.
+      if (reply.code === 'too_large' && !isOpen) this.#frameBytesMax /= 2;
       // One by one, so that only those fail that are to blame.
       for (const publish of batch) publish.isSuspect = true;
     } else {

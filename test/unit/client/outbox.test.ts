@@ -317,6 +317,20 @@ describe('a server that takes less than API Gateway does', () => {
     expect(Math.max(...sizesOf(it).slice(-5))).toBe(2);
   });
 
+  it('is none for refusing messages that are too large for their namespace', async () => {
+    const it = await connected();
+    it.server.onCommand = (frame) =>
+      JSON.stringify(frame).includes('too much') ? { error: 'too_large' } : undefined;
+    for (let n = 0; n < 20; n++) {
+      it.client.publish(LOG, 'alone');
+      for (const data of ['too much', 'fits']) outcomeOf(it.client.publish(LOG, data));
+      await it.clock.advance(1_000);
+    }
+    for (const _ of range(1, 11)) it.client.publish(LOG, 'x'.repeat(1_000));
+    await it.clock.advance(1_000);
+    expect(sizesOf(it).slice(-2)).toEqual([1, 10]);
+  });
+
   it('blames the largest frame on its way, and no other', async () => {
     const it = await small();
     const sent = outcomeOf(it.client.send({ userId: 'a' }, 'x'.repeat(BYTES_MAX)));
