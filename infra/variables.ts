@@ -1,7 +1,6 @@
 import type { WebSocketApi, WebSocketStage } from 'aws-cdk-lib/aws-apigatewayv2';
 import type { EventBus } from 'aws-cdk-lib/aws-events';
 import type { Secret } from 'aws-cdk-lib/aws-secretsmanager';
-import { NO_SECRET } from '../shared/auth/settings.ts';
 import type { SettingsFile, Variable } from '../shared/lambda/variables.ts';
 import type { DeadLetterQueues, Queues } from './queues.ts';
 import type { CompleteSettings } from './settings.ts';
@@ -19,6 +18,9 @@ export interface Parts {
   readonly stage: WebSocketStage;
   readonly grantsSecret: Secret | undefined;
 }
+
+/** In place of an ARN, where no grants are taken: a variable has to have a value. */
+const NO_SECRET = 'none';
 
 /** What is in every file of settings. */
 export const filesOf = ({ settings }: Pick<Parts, 'settings'>): Readonly<Record<SettingsFile, string>> => ({

@@ -13,22 +13,20 @@ export interface ConnectDeps {
 /** Who a connection belongs to, and when it ends. */
 type Owner = Pick<Parameters<Connections['open']>[0], 'userId' | 'tokenEndsAtMs'>;
 
-/** Notes a connection. Whoever offers subprotocols, because its token is one of them, is answered with the other. */
+/** Notes a connection. */
 export async function connect(
   event: ConnectEvent,
   { connections, authorization }: ConnectDeps,
-): Promise<Pick<RouteResult, 'headers'>> {
+): Promise<void> {
   const { connectionId, connectedAt } = event.requestContext;
   const owner = authorization === 'required' ? verified(event) : claimed(event);
   await connections.open({ connectionId, connectedAtMs: connectedAt, ...owner });
-  return protocolsOf(event).includes(SUBPROTOCOL) ? { headers: { [PROTOCOL_HEADER]: SUBPROTOCOL } } : {};
 }
 
 function verified({ requestContext: { authorizer } }: ConnectEvent): Owner {
   if (!authorizer) throw new Error('expected an authorizer to have let this connection in, got none');
-  const { userId } = authorizer;
-  const tokenEndsAtMs = endsAtMs(bearerOf(authorizer));
-  return { tokenEndsAtMs, ...(typeof userId === 'string' && userId !== '' && { userId }) };
+  const { userId, ...bearer } = bearerOf(authorizer);
+  return { tokenEndsAtMs: endsAtMs(bearer), ...(userId !== undefined && { userId }) };
 }
 
 /** `?userId=` is what a client says of itself: nobody is asked. */
@@ -36,3 +34,7 @@ function claimed({ queryStringParameters }: ConnectEvent): Owner {
   const userId = queryStringParameters?.userId;
   return userId === undefined ? {} : { userId: parseUserId(userId) };
 }
+
+/** Whoever offers subprotocols, because its token is one of them, is answered with the other. */
+export const protocolAnswer = (event: ConnectEvent): RouteResult['headers'] =>
+  protocolsOf(event).includes(SUBPROTOCOL) ? { [PROTOCOL_HEADER]: SUBPROTOCOL } : undefined;

@@ -5,9 +5,9 @@ import { loadConfig, transport } from '../../shared/lambda/config.ts';
 import type { ConnectEvent } from '../../shared/lambda/events.ts';
 import { lifecycle } from '../../shared/lambda/lifecycle.ts';
 import { assemble, settings } from './assemble.ts';
-import { connect } from './connect.ts';
+import { connect, protocolAnswer } from './connect.ts';
 
 const config = loadConfig(process.env, { ...settings, transport });
 const deps = assemble(config, { dynamodb: createClient(config.transport, DynamoDBClient) }, systemClock);
 
-export const handler = lifecycle((event: ConnectEvent) => connect(event, deps));
+export const handler = lifecycle((event: ConnectEvent) => connect(event, deps), protocolAnswer);

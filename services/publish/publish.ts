@@ -51,7 +51,7 @@ function publicationsOf(
   input: RouteInput<PublishFrame>,
   { now, newId }: Pick<PublishDeps, 'now' | 'newId'>,
 ): Publication[] {
-  const { connectionId, userId, frame } = input;
+  const { connectionId, bearer, frame } = input;
   const publishedAt = new Date(now()).toISOString();
   const publisher = publisherOf(input);
   return frame.messages.map(({ topics, data, key, family, version, maxAge, except, receipt }) => ({
@@ -60,7 +60,7 @@ function publicationsOf(
       {
         data,
         messageId: newId(),
-        ...(key !== undefined && { key: ownKey(key, { connectionId, userId, family }) }),
+        ...(key !== undefined && { key: ownKey(key, { connectionId, userId: bearer?.userId, family }) }),
         ...(version !== undefined && { version }),
       },
     ],

@@ -4,7 +4,6 @@ import type { Publisher } from '../protocol/frames.ts';
 /** Whose command it is. */
 interface From {
   readonly connectionId: string;
-  readonly userId?: string;
   readonly bearer?: Bearer;
 }
 
@@ -12,7 +11,7 @@ interface From {
  * Who subscribers are told has published something: the verified user. A connection id would tell them whom to post to,
  * so they get it only where no authorizer is asked, and everybody may post to everybody.
  */
-export const publisherOf = ({ connectionId, userId, bearer }: From): Publisher => {
-  if (userId !== undefined) return { userId };
-  return bearer ? {} : { connectionId };
+export const publisherOf = ({ connectionId, bearer }: From): Publisher => {
+  if (!bearer) return { connectionId };
+  return bearer.userId === undefined ? {} : { userId: bearer.userId };
 };

@@ -25,9 +25,6 @@ export interface AuthSettings {
 }
 export type CompleteAuth = Required<AuthSettings>;
 
-/** In place of the ARN of a secret, where no grants are taken: a variable has to have a value. */
-export const NO_SECRET = 'none';
-
 const ISSUERS_MAX = 10;
 const AUDIENCES_MAX = 10;
 const NAME_LENGTH_MAX = 512;

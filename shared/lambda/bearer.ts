@@ -2,6 +2,8 @@ import type { Rights } from '../protocol/rights.ts';
 
 /** What the authorizer said of a connection, with each of its events. */
 export interface Bearer {
+  /** Verified; somebody without a token has none. */
+  readonly userId?: string;
   readonly rights: Rights;
   /** When its token ends; nobody's word for somebody without one. */
   readonly expiresAtMs: number;
@@ -10,7 +12,8 @@ export interface Bearer {
 /** Context values of the authorizer, as API Gateway hands them on: it wrote them itself, so they are trusted. */
 type Context = Readonly<Record<string, string | number | boolean>>;
 
-export const bearerOf = ({ rights, expiresAt }: Context): Bearer => ({
+export const bearerOf = ({ userId, rights, expiresAt }: Context): Bearer => ({
+  ...(typeof userId === 'string' && userId !== '' && { userId }),
   rights: typeof rights === 'string' ? (JSON.parse(rights) as Rights) : {},
   expiresAtMs: expiresAt === undefined ? Infinity : Number(expiresAt) * 1000,
 });

@@ -9,12 +9,14 @@ import { type Handler, stack } from './stack.ts';
  * do.
  */
 export const lifecycle = <E>(
-  run: (event: E) => Promise<Pick<RouteResult, 'headers'>>,
+  run: (event: E) => Promise<void>,
+  headersFor?: (event: E) => RouteResult['headers'],
 ): Handler<E, RouteResult> =>
   stack(
     [logContext(), lastResort(() => ({ statusCode: 500 })), clientErrorTo(() => ({ statusCode: 400 }))],
     async (event: E) => {
-      const answer = await run(event);
-      return { statusCode: 200, ...answer };
+      await run(event);
+      const headers = headersFor?.(event);
+      return { statusCode: 200, ...(headers && { headers }) };
     },
   );

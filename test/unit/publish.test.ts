@@ -30,17 +30,20 @@ function depsOn(log: TopicLog, bus: PublishDeps['bus'], ids = 0, at = NOW): Publ
 
 const frameOf = (fields: Record<string, unknown>) => parsePublish(fields, JSON.stringify(fields));
 
+const bearing = (userId?: string) =>
+  userId === undefined ? {} : { bearer: { userId, rights: {}, expiresAtMs: Infinity } };
+
 /** What a publish answers, and what it puts on the bus. */
 async function run(
   frame: Record<string, unknown>,
   log = new TopicLog(),
   ids = 0,
   at = NOW,
-  { connectionId = 'me', ...who }: { connectionId?: string; userId?: string } = {},
+  { connectionId = 'me', userId }: { connectionId?: string; userId?: string } = {},
 ) {
   const publications: Publication[] = [];
   const bus = { publish: async (all: readonly Publication[]) => void publications.push(...all) };
-  const input = { connectionId, ...who, connectedAtMs: 0, frame: frameOf(frame) };
+  const input = { connectionId, ...bearing(userId), connectedAtMs: 0, frame: frameOf(frame) };
   return { reply: await publish(input, depsOn(log, bus, ids, at)), publications };
 }
 
@@ -268,7 +271,8 @@ describe('a key', () => {
         const bus: string[] = [];
         const put = async (all: readonly Publication[]) => void bus.push(...all.map(encodePublication));
         const frame = frameOf({ topic: 'chat/lobby', data: 1, key, ...('family' in who && who) });
-        const input = { connectionId: 'me', connectedAtMs: 0, frame, ...who };
+        const bearer = bearing('userId' in who ? who.userId : undefined);
+        const input = { connectionId: 'me', connectedAtMs: 0, frame, ...bearer };
         await publish(input, depsOn(log, { publish: put }, log.tables.items('messages').length));
         const event = bus.join().replace('"publisher":{"userId":"alice"}', '');
         expect(event).not.toMatch(new RegExp(`${key}|secret|alice`));

@@ -104,7 +104,7 @@ it.each<[string, Record<string, string | number> | undefined, object]>([
   [
     'the user whom an authorizer names, and what it says of that one',
     { userId: 'alice', rights: '{"chat/*":["subscribe"]}', expiresAt: 2 },
-    { userId: 'alice', bearer: { rights: { 'chat/*': ['subscribe'] }, expiresAtMs: 2_000 } },
+    { bearer: { userId: 'alice', rights: { 'chat/*': ['subscribe'] }, expiresAtMs: 2_000 } },
   ],
   ['nobody without an authorizer', undefined, {}],
   ['nobody where it names nobody', { userId: '' }, { bearer: { rights: {}, expiresAtMs: Infinity } }],

@@ -7,9 +7,7 @@ import type { Middleware } from '../stack.ts';
 /** What a route's plain function gets. */
 export interface RouteInput<F extends Command> {
   readonly connectionId: string;
-  /** Who the authorizer of `$connect` says it is. */
-  readonly userId?: string;
-  /** What that one said of it; absent if none was asked. */
+  /** What the authorizer of `$connect` said of it; absent if none was asked. */
   readonly bearer?: Bearer;
   /** Epoch milliseconds. */
   readonly connectedAtMs: number;
@@ -27,10 +25,8 @@ export const parseFrame = <F extends Command>(
       if (typeof id === 'string' && id.length <= ID_LENGTH_MAX) invocation.internal.id = id;
     });
     const { authorizer } = requestContext;
-    const userId = authorizer?.userId;
     invocation.event = {
       ...(authorizer && { bearer: bearerOf(authorizer) }),
-      ...(typeof userId === 'string' && userId !== '' && { userId }),
       connectionId: requestContext.connectionId,
       connectedAtMs: requestContext.connectedAt,
       frame: parse(raw, body),

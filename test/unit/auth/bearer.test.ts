@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { connect } from '../../../services/connect/connect.ts';
+import { connect, protocolAnswer } from '../../../services/connect/connect.ts';
 import { subscribe } from '../../../services/subscribe/subscribe.ts';
 import { createGuard } from '../../../shared/auth/guard.ts';
 import { publisherOf } from '../../../shared/auth/publisher.ts';
@@ -101,8 +101,8 @@ describe('what there is for a connection', () => {
       requestContext: { connectionId: 'c', connectedAt: NOW_MS, ...requestContext },
       ...more,
     } as ConnectEvent;
-    const answer = await connect(event, { connections, authorization });
-    return { row: rows[0], answer };
+    await connect(event, { connections, authorization });
+    return { row: rows[0], answer: protocolAnswer(event) };
   };
 
   it('ends with its token and the grace', async () => {
@@ -139,10 +139,10 @@ describe('what there is for a connection', () => {
   });
 
   it.each([
-    [['fanwire, bearer.abc'], { headers: { 'Sec-WebSocket-Protocol': 'fanwire' } }],
-    [['bearer.abc', 'fanwire'], { headers: { 'Sec-WebSocket-Protocol': 'fanwire' } }],
-    [['graphql-ws'], {}],
-    [[], {}],
+    [['fanwire, bearer.abc'], { 'Sec-WebSocket-Protocol': 'fanwire' }],
+    [['bearer.abc', 'fanwire'], { 'Sec-WebSocket-Protocol': 'fanwire' }],
+    [['graphql-ws'], undefined],
+    [[], undefined],
   ])('answers those who offer %j with the one that is spoken', async (offers, expected) => {
     const multiValueHeaders = { 'sec-websocket-protocol': offers };
     expect((await opened({}, 'none', { multiValueHeaders })).answer).toEqual(expected);
@@ -150,8 +150,8 @@ describe('what there is for a connection', () => {
 });
 
 it.each([
-  [{ userId: 'ada' }, { userId: 'ada' }],
-  [{ userId: 'ada', bearer: bearerOf({ rights }) }, { userId: 'ada' }],
+  [{ bearer: bearerOf({ rights, userId: 'ada' }) }, { userId: 'ada' }],
+  [{ bearer: bearerOf({ rights, userId: '' }) }, {}],
   [{ bearer: bearerOf({ rights }) }, {}],
   [{}, { connectionId: 'c' }],
 ])('a publisher is told by its verified name, or not at all: %o', (from, publisher) => {
