@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { actions } from '../../infra/local/sqs/fauxqs.ts';
 import { Queues } from '../../infra/local/sqs/queues.ts';
 import { type Served, serve } from '../support/serve.ts';
 
@@ -153,25 +154,7 @@ describe('SQS takes', () => {
 });
 
 it('no member of any type is more than a refused request', async () => {
-  const operations = [
-    'SendMessage',
-    'SendMessageBatch',
-    'ReceiveMessage',
-    'DeleteMessage',
-    'DeleteMessageBatch',
-    'ChangeMessageVisibility',
-    'ChangeMessageVisibilityBatch',
-    'CreateQueue',
-    'DeleteQueue',
-    'GetQueueUrl',
-    'ListQueues',
-    'GetQueueAttributes',
-    'SetQueueAttributes',
-    'PurgeQueue',
-    'TagQueue',
-    'UntagQueue',
-    'ListQueueTags',
-  ];
+  const operations = [...actions.keys()];
   const names = [
     'MessageBody',
     'DelaySeconds',

@@ -1,5 +1,5 @@
 import type { Account } from '../account.ts';
-import { distinct, recordsIn, type TargetService, writeRefusal } from '../http/rights.ts';
+import { distinct, recordsIn, refuseInJson11, type TargetService } from '../http/rights.ts';
 import { DEFAULT_BUS } from './resources.ts';
 
 /** What must be known of EventBridge to check the requests to it. */
@@ -23,14 +23,7 @@ export const events: TargetService = {
     );
   },
 
-  refuse: (response, refusal) =>
-    writeRefusal(
-      response,
-      400,
-      refusal,
-      { __type: `${refusal.kind}Exception` },
-      'application/x-amz-json-1.1',
-    ),
+  refuse: refuseInJson11,
 };
 
 /** A bus goes by its name or its ARN. */

@@ -91,3 +91,7 @@ export function writeRefusal(
   response.writeHead(status, { 'content-type': contentType, 'content-length': length, ...headersOf(text) });
   response.end(text);
 }
+
+/** As services of JSON 1.1 refuse: the name of the error, without where it comes from. */
+export const refuseInJson11: TargetService['refuse'] = (response, refusal) =>
+  writeRefusal(response, 400, refusal, { __type: `${refusal.kind}Exception` }, 'application/x-amz-json-1.1');

@@ -1,4 +1,4 @@
-import { type TargetService, writeRefusal } from '../http/rights.ts';
+import { refuseInJson11, type TargetService } from '../http/rights.ts';
 import { arnOfSecret } from './resources.ts';
 
 /** What must be known of Secrets Manager to check the requests to it. */
@@ -12,12 +12,5 @@ export const secretsManager: TargetService = {
     return [{ action: `secretsmanager:${operation}`, resource: arnOfSecret(SecretId, account) }];
   },
 
-  refuse: (response, refusal) =>
-    writeRefusal(
-      response,
-      400,
-      refusal,
-      { __type: `${refusal.kind}Exception` },
-      'application/x-amz-json-1.1',
-    ),
+  refuse: refuseInJson11,
 };
