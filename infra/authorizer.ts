@@ -3,6 +3,7 @@ import { WebSocketLambdaAuthorizer } from 'aws-cdk-lib/aws-apigatewayv2-authoriz
 import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import type { Construct } from 'constructs';
+import { admitsNobody } from '../shared/auth/settings.ts';
 import { REMOVAL_POLICIES } from './removal.ts';
 import { type Access, allow } from './service.ts';
 import type { CompleteSettings } from './settings.ts';
@@ -35,17 +36,17 @@ export const createAuthorizer = (authorize: LambdaFunction): WebSocketLambdaAuth
   new WebSocketLambdaAuthorizer('Authorizer', authorize, { identitySource: [] });
 
 /** Says at the synthesis what only users would notice. */
-export function warnOfAuth(scope: Construct, { auth, preset }: CompleteSettings): void {
-  const problem = auth ? refusesAll(auth) : preset === 'production' && ASKS_NOBODY;
+export function warnOfAuth(scope: Construct, { auth }: CompleteSettings): void {
+  const problem = auth ? admitsNobody(auth) && REFUSES_ALL : ASKS_NOBODY;
   if (problem) Annotations.of(scope).addWarningV2('fanwire:auth', problem);
 }
 
 const ASKS_NOBODY =
-  'Nobody is asked who they are: everybody may connect, subscribe and publish to everything, and be any user. Say who may ' +
-  'in the setting auth.';
+  "With auth: 'none' nobody is asked who they are: everybody may connect, subscribe and publish to everything, and be any " +
+  'user. Say who may in the setting auth.';
 
-const refusesAll = ({ issuers, grants, anonymous }: NonNullable<CompleteSettings['auth']>): string | false =>
-  issuers.length === 0 &&
-  !grants &&
-  Object.keys(anonymous).length === 0 &&
-  'The setting auth lets nobody connect: it has no issuers, no grants and no rights for anonymous connections.';
+const REFUSES_ALL =
+  'Nobody may connect: every handshake is refused with 401. Say in the setting auth who may: ' +
+  "issuers: [{ issuer: 'https://…', audience: '…' }] for users of Cognito, Auth0 and the like, with rights for all of them; " +
+  "grants: true for tokens of your own back end; anonymous: { 'news/*': ['subscribe'] } for everybody else. " +
+  "auth: 'none' asks nobody and allows everything.";

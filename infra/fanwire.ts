@@ -56,7 +56,7 @@ export class Fanwire extends Construct {
   readonly queues: Queues;
   /** Events that nothing could be made of, and posts that failed too often: worth an alarm. */
   readonly deadLetterQueues: DeadLetterQueues;
-  /** `authorize` only with the setting `auth`. */
+  /** `authorize` unless `auth` is `none`. */
   readonly functions: Readonly<Record<FunctionName, LambdaFunction>> & {
     readonly authorize?: LambdaFunction;
   };

@@ -35,10 +35,10 @@ export interface FanwireSettings extends OperationSettings {
   /** The settings of each namespace; by default nothing is kept. */
   readonly namespaces?: NamespacesSettings;
   /**
-   * Who may connect, and what they may do. Without it nobody is asked: everybody may do everything, and be anybody
-   * (`?userId=`).
+   * Who may connect, and what they may do; by default nobody may. With `none` nobody is asked: everybody may do everything,
+   * and be anybody (`?userId=`).
    */
-  readonly auth?: AuthSettings;
+  readonly auth?: AuthSettings | 'none';
   /**
    * How old a connection is, in seconds, when the server begins to ask its client to open the next one. API Gateway
    * closes it after 7,200. Each client is asked up to a
@@ -48,7 +48,11 @@ export interface FanwireSettings extends OperationSettings {
 }
 type Limits = Required<Omit<FanwireSettings, 'namespaces' | 'auth' | keyof OperationSettings>>;
 export type CompleteSettings = Limits &
-  Operation & { readonly namespaces: Namespaces; readonly auth?: CompleteAuth };
+  Operation & {
+    readonly namespaces: Namespaces;
+    /** There is none where nobody is asked. */
+    readonly auth?: CompleteAuth;
+  };
 
 /**
  * Posts to this many take an eighth of a second of the budget. With more a worker would be busy for long; with fewer
@@ -93,8 +97,8 @@ const BOUNDS: Record<keyof Omit<Limits, 'stageName' | 'transport'>, readonly [nu
 export function completeSettings(given: FanwireSettings): CompleteSettings {
   const { namespaces, problems: namespaceProblems } = completeNamespaces(given.namespaces ?? {});
   const histories = Object.values(namespaces).map(({ history }) => history?.seconds ?? 0);
-  const { operation, problems: operationProblems } = completeOperation(given, Math.max(...histories));
   const { auth: givenAuth, ...others } = given;
+  const { operation, problems: operationProblems } = completeOperation(others, Math.max(...histories));
   const { auth, problems: authProblems } = completeAuth(givenAuth);
   const settings = { ...DEFAULTS, ...others, ...operation, ...(auth && { auth }), namespaces };
   const problems = Object.entries(BOUNDS).flatMap(([name, [min, max]]) => {
@@ -113,11 +117,11 @@ export function completeSettings(given: FanwireSettings): CompleteSettings {
   return settings;
 }
 
-function completeAuth(given: AuthSettings | undefined): {
+function completeAuth(given: AuthSettings | 'none' = {}): {
   readonly auth?: CompleteAuth;
   readonly problems: readonly string[];
 } {
-  if (given === undefined) return { problems: [] };
+  if (given === 'none') return { problems: [] };
   try {
     return { auth: parseAuth(given), problems: [] };
   } catch (error) {

@@ -1,5 +1,6 @@
 /** What can be wrong with the token of a handshake. It is for the log, and says nothing of what is in the token. */
 export const Fault = {
+  nobody: 'nobody_may_connect',
   none: 'no_token',
   several: 'several_tokens',
   tooLong: 'too_long',

@@ -10,7 +10,7 @@ export interface TrustedIssuer extends Issuer {
   readonly rightsClaim?: boolean;
 }
 
-/** Who may connect, and what for. Without any of it nobody may. */
+/** Who may connect, and what for. Without issuers, grants and rights of anonymous connections nobody may. */
 export interface AuthSettings {
   /** Whose identity tokens are taken. All of them name users of one set: two of the same `sub` are one user. */
   readonly issuers?: readonly TrustedIssuer[];
@@ -24,6 +24,13 @@ export interface AuthSettings {
   readonly anonymous?: Rights;
 }
 export type CompleteAuth = Required<AuthSettings>;
+
+export const admitsNobody = ({
+  issuers,
+  grants,
+  anonymous,
+}: Pick<CompleteAuth, 'issuers' | 'grants' | 'anonymous'>): boolean =>
+  issuers.length === 0 && !grants && Object.keys(anonymous).length === 0;
 
 const ISSUERS_MAX = 10;
 const AUDIENCES_MAX = 10;
@@ -46,7 +53,7 @@ const ISSUER_FIELDS: Record<keyof TrustedIssuer, true> = {
 
 /** Fills in the defaults, or throws an error that says what is wrong with them. */
 export function parseAuth(value: unknown): CompleteAuth {
-  const raw = parseObject('auth to be an object', value);
+  const raw = parseObject("auth to be an object, or 'none'", value);
   expectFields('auth', raw, Object.keys(FIELDS));
   const { issuers = [], grants, queryToken, rights = {}, anonymous = {} } = raw;
   return {

@@ -7,7 +7,7 @@ import { type Handler, stack } from './stack.ts';
 /** Whether a handshake goes on to `$connect`, and with what context, or which status it is refused with, and why. */
 export type Verdict =
   | { readonly principalId: string; readonly context: NonNullable<AuthorizerResult['context']> }
-  | { readonly status: 401 | 403; readonly reason: string };
+  | { readonly status: 401 | 403; readonly reason: string; readonly hint?: string };
 
 /** The stack of an authorizer. What it throws becomes status 500: its client may come again. */
 export function authorizer(
@@ -17,13 +17,17 @@ export function authorizer(
     [logContext(), lastResort()],
     async (event: AuthorizerEvent) => {
       const verdict = await run(event);
-      if ('reason' in verdict) logger.warn('handshake refused', verdict);
+      if ('reason' in verdict) logger.warn(refusal(verdict), verdict);
       return verdict;
     },
   );
   // Outside of the stack, for which every error is a failure.
   return async (event, context) => toResult(await judge(event, context), event.methodArn);
 }
+
+/** With the reason, which a terminal shows no more of than this. */
+const refusal = ({ reason, hint }: { readonly reason: string; readonly hint?: string }): string =>
+  ['handshake refused', reason, ...(hint ? [hint] : [])].join(': ');
 
 /** The policy allows this one handshake and nothing else. A refusal by policy is 403. */
 function toResult(verdict: Verdict, methodArn: string): AuthorizerResult {

@@ -4,6 +4,7 @@ import { Fanwire } from '../../infra/fanwire.ts';
 // Somebody's own CDK app, with settings under which failures show soon: few attempts, short posts, early splits.
 const app = new App();
 new Fanwire(new Stack(app, 'Fanwire'), 'Fanwire', {
+  auth: 'none',
   deliveryAttemptsMax: 2,
   postTimeoutMs: 200,
   inlineSubscribersMax: 5,

@@ -3,6 +3,7 @@ import { Fanwire } from '../../infra/fanwire.ts';
 
 const app = new App({ analyticsReporting: false, outdir: process.env.CDK_OUTDIR ?? 'cdk.out' });
 new Fanwire(new Stack(app, 'Namespaces'), 'Fanwire', {
+  auth: 'none',
   namespaces: {
     chat: { history: { messages: 100_000, seconds: 3_600 } },
     short: { history: { messages: 5, seconds: 3_600 } },

@@ -8,6 +8,7 @@ const app = new App({ analyticsReporting: false, outdir: process.env.CDK_OUTDIR 
 const stack = new Stack(app, 'Production');
 const certificateArn = 'arn:aws:acm:eu-west-1:000000000000:certificate/1';
 const { domainName } = new Fanwire(stack, 'Fanwire', {
+  auth: 'none',
   preset: 'production',
   accountConcurrency: 1_000,
   reservedConcurrency: { routes: 5 },

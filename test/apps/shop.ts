@@ -7,7 +7,7 @@ import { Fanwire } from '../../infra/fanwire.ts';
 
 // Somebody's shop: a rule and a function of their own on the bus of Fanwire.
 const stack = new Stack(new App(), 'Shop');
-const push = new Fanwire(stack, 'Push', { stageName: 'live' });
+const push = new Fanwire(stack, 'Push', { stageName: 'live', auth: 'none' });
 const { eventBus } = push;
 const announce = new Lambda(stack, 'Announce', {
   runtime: Runtime.NODEJS_24_X,

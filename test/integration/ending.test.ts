@@ -5,13 +5,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Ready } from '../../infra/local/ready.ts';
+import { OPEN_APP } from '../support/apps.ts';
 import { assemblyOf, synthesiseAll } from '../support/assemblies.ts';
 import { startSystem } from '../support/system.ts';
 import { until } from '../support/until.ts';
 
 const root = join(import.meta.dirname, '../..');
 const directory = mkdtempSync(join(tmpdir(), 'fanwire-ending-'));
-beforeAll(() => synthesiseAll('infra/app.ts'));
+beforeAll(() => synthesiseAll(OPEN_APP));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
 const serves = ({ endpoint }: Ready): Promise<boolean> =>
@@ -27,7 +28,7 @@ const codeIn = (folder: string): string[] => globSync('fanwire-code-*', { cwd: f
 it.runIf(process.platform !== 'win32').each(['SIGTERM', 'SIGHUP', 'SIGKILL'] as const)(
   'ends with npm, however that ends: %s',
   async (signal) => {
-    const { directory: assembly } = await assemblyOf('infra/app.ts');
+    const { directory: assembly } = await assemblyOf(OPEN_APP);
     const readyFile = join(directory, `${signal}.json`);
     const folder = mkdtempSync(join(directory, 'tmp-'));
     const options = ['--ephemeral', '--port', '0', '--ready-file', readyFile];

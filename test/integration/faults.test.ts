@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { OPEN_APP } from '../support/apps.ts';
 import { synthesiseAll } from '../support/assemblies.ts';
 import { BackEnd } from '../support/back-end.ts';
 import { Client } from '../support/client.ts';
@@ -12,7 +13,7 @@ import { startSystem } from '../support/system.ts';
 import { until } from '../support/until.ts';
 
 const IMPATIENT = 'test/apps/impatient.ts';
-beforeAll(() => synthesiseAll('infra/app.ts', IMPATIENT));
+beforeAll(() => synthesiseAll(OPEN_APP, IMPATIENT));
 
 async function boot(options: LocalOptions = {}) {
   const { ready, stop } = await bootLocal({ faults: NO_FAULTS, ...options });

@@ -1,6 +1,7 @@
 import { ReceiveMessageCommand, SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { Runtime } from '../../infra/local/runtime.ts';
+import { OPEN_APP } from '../support/apps.ts';
 import { synthesiseAll } from '../support/assemblies.ts';
 import { BackEnd } from '../support/back-end.ts';
 import { Client } from '../support/client.ts';
@@ -10,7 +11,7 @@ import { until } from '../support/until.ts';
 /** What the policies of resources are for: services of AWS come in by them, and so may anybody. */
 
 const [GUARDED, SHOP] = ['test/apps/guarded.ts', 'test/apps/shop.ts'];
-beforeAll(() => synthesiseAll('infra/app.ts', GUARDED, SHOP));
+beforeAll(() => synthesiseAll(OPEN_APP, GUARDED, SHOP));
 
 async function boot(options: LocalOptions) {
   const lines: string[] = [];

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { OPEN_APP } from '../support/apps.ts';
 import { assemblyOf, synthesiseAll } from '../support/assemblies.ts';
 import { BackEnd } from '../support/back-end.ts';
 import { Client } from '../support/client.ts';
@@ -18,7 +19,7 @@ afterEach(async () => {
 });
 afterAll(() => rmSync(dataDir, { recursive: true, force: true }));
 
-beforeAll(() => synthesiseAll('infra/app.ts', 'test/apps/shop.ts'));
+beforeAll(() => synthesiseAll(OPEN_APP, 'test/apps/shop.ts'));
 
 async function start(options: SystemOptions) {
   const system = await startSystem(options);
@@ -32,7 +33,7 @@ function run(...args: string[]): Promise<{ code: number | null; output: string }
 }
 /** With an app that need not be synthesised for it. */
 async function runSynthesised(...args: string[]): Promise<{ code: number | null; output: string }> {
-  const assembly = await assemblyOf('infra/app.ts');
+  const assembly = await assemblyOf(OPEN_APP);
   return outcomeOf(spawnMain(args, assembly));
 }
 

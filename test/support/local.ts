@@ -1,5 +1,6 @@
 import { boot, type Runtime, type RuntimeOptions } from '../../infra/local/runtime.ts';
 import type { Assembly } from '../../infra/local/stack/synth.ts';
+import { OPEN_APP } from './apps.ts';
 import { assemblyOf } from './assemblies.ts';
 
 export interface LocalOptions
@@ -35,7 +36,7 @@ const latency: Pick<LocalOptions, 'latency'> =
 
 /** Boots the system inside the test's own process, for tests that reach into it. */
 export async function bootLocal({
-  app = 'infra/app.ts',
+  app = OPEN_APP,
   edit,
   schedules = false,
   ...options

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Ready } from '../../infra/local/ready.ts';
 import type { Assembly } from '../../infra/local/stack/synth.ts';
+import { DEMO_APP, OPEN_APP } from './apps.ts';
 import { assemblyOf } from './assemblies.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
@@ -49,20 +50,20 @@ export const spawnMain = (args: readonly string[], assembly?: Assembly) =>
 /** Starts the whole system as `npm start` does, as a process of its own on a free port. */
 export async function startSystem({
   dataDir,
-  app,
+  app = OPEN_APP,
   afresh,
   faults,
   latency = process.env.FANWIRE_TEST_LATENCY,
   unthrottled,
 }: SystemOptions = {}): Promise<System> {
-  const assembly = afresh ? undefined : await assemblyOf(app ?? 'infra/app.ts');
+  const assembly = afresh ? undefined : await assemblyOf(app);
   const directory = mkdtempSync(join(tmpdir(), 'fanwire-test-'));
   const readyFile = join(directory, 'ready.json');
   const child = spawnMain(
     [
       ...['--port', '0', '--ready-file', readyFile],
       ...(dataDir === undefined ? ['--ephemeral'] : ['--data', dataDir]),
-      ...(assembly || app === undefined ? [] : ['--app', app]),
+      ...(assembly || app === DEMO_APP ? [] : ['--app', app]),
       ...(faults ? ['--faults'] : []),
       ...(latency ? ['--latency', latency] : []),
       ...(unthrottled ? ['--no-throttle'] : []),

@@ -464,7 +464,7 @@ describe('the functions', () => {
 
 describe('an app that contains it', () => {
   const shop = new Stack(newApp(), 'Shop');
-  const push = new Fanwire(shop, 'Push');
+  const push = new Fanwire(shop, 'Push', { auth: 'none' });
   const functionOf = (id: string) =>
     new LambdaFunction(shop, id, {
       runtime: Runtime.NODEJS_24_X,
@@ -514,7 +514,7 @@ describe('an app that contains it', () => {
 
   it('finds every function by the name of its service', () => {
     const services = readdirSync(join(import.meta.dirname, '../../services'));
-    const { functions: guarded } = new Fanwire(new Stack(newApp(), 'Guarded'), 'Fanwire', { auth: {} });
+    const { functions: guarded } = new Fanwire(new Stack(newApp(), 'Guarded'), 'Fanwire');
     expect(Object.keys(guarded).sort()).toEqual(services.sort());
     expect(Object.keys(push.functions).sort()).toEqual(services.filter((name) => name !== 'authorize'));
   });

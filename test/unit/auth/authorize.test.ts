@@ -110,6 +110,16 @@ describe('without a token', () => {
     expect(await verdictOf({}, { anonymous: {} })).toEqual({ status: 401, reason: 'no_token' });
   });
 
+  it('nor with one where no token is taken either, and the log says what to set', async () => {
+    const closed = { issuers: [], grants: false, anonymous: {} };
+    for (const event of [{}, bearing(key.sign()), bearing('x')]) {
+      expect(await verdictOf(event, closed)).toEqual({
+        ...{ status: 401, reason: 'nobody_may_connect' },
+        hint: expect.stringContaining('setting auth'),
+      });
+    }
+  });
+
   it('the user id that a client says it has is worth nothing', async () => {
     const event = { multiValueQueryStringParameters: { userId: ['alice'] } };
     expect(await verdictOf(event)).toMatchObject({ context: { rights: JSON.stringify(ANONYMOUS) } });

@@ -45,7 +45,13 @@ it('throws the one text that is 401', async () => {
 
 it.each([401, 403] as const)('logs why it refuses with %s, and nothing of the token', async (status) => {
   await resultOf({ status, reason: 'user_id' }).catch(() => {});
-  expect(logged).toEqual([['handshake refused', { status, reason: 'user_id' }]]);
+  expect(logged).toEqual([['handshake refused: user_id', { status, reason: 'user_id' }]]);
+});
+
+it('logs what is to be done about it, in the line that a terminal shows', async () => {
+  const verdict = { status: 401, reason: 'closed', hint: 'open it' } as const;
+  await resultOf(verdict).catch(() => {});
+  expect(logged).toEqual([['handshake refused: closed: open it', verdict]]);
 });
 
 it('lets any other error go on, which is 500, and logs it once', async () => {
