@@ -20,6 +20,8 @@ import { makeCodeDirectory } from './state/temporary.ts';
 // Lambda's clock is UTC; a worker thread cannot have a time zone of its own.
 process.env.TZ = 'UTC';
 
+const DEMO_APP = join(import.meta.dirname, '../app.ts');
+
 const USAGE = `npm start -- [options]
   --port N            port for everything (4566; 0 picks a free one)
   --data DIR          where state is kept (.fanwire)
@@ -42,7 +44,7 @@ function parse() {
         port: { type: 'string', default: '4566' },
         data: { type: 'string', default: '.fanwire' },
         ephemeral: { type: 'boolean', default: false },
-        app: { type: 'string', default: join(import.meta.dirname, '../app.ts') },
+        app: { type: 'string', default: DEMO_APP },
         'allow-origin': { type: 'string', multiple: true, default: [] },
         'ready-file': { type: 'string' },
         faults: { type: 'boolean', default: false },
@@ -128,12 +130,21 @@ function welcome({ websocketUrl, consoleUrl, endpoint }: Ready, dataDir: string 
   State       ${dataDir ?? 'none is kept'}
 
   Try it:     npx wscat -c ${websocketUrl}
-              {"action":"subscribe","topic":"chat/lobby"}
-              {"action":"publish","topic":"chat/lobby","data":"hello"}
-
+${suggestions()
+  .map((line) => `              ${line}\n`)
+  .join('')}
   Ctrl-C stops it.
 `;
 }
+
+/** What anybody may do there. Of other apps only their authors know. */
+const suggestions = (): readonly string[] =>
+  resolve(options.app) === DEMO_APP
+    ? [
+        '{"action":"subscribe","topic":"chat/lobby"}',
+        '{"action":"publish","topic":"chat/lobby","data":"hello"}',
+      ]
+    : ['{"action":"whoami"}', 'Who may connect, and do what, is in the setting auth of the app.'];
 
 /** What stops the system in order; before it runs, there is nothing to be stopped. */
 let runtime: Runtime | undefined;

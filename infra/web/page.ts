@@ -12,7 +12,7 @@ import {
 const LOG_LINES_MAX = 500;
 /** The log follows its newest line unless somebody has scrolled further up than this. */
 const FOLLOW_PIXELS_MAX = 16;
-/** What Fanwire takes as `?userId=`; any other name travels in the messages alone. */
+/** What Fanwire takes as `?userId=` from apps that ask nobody. Everywhere else a name travels in the messages alone. */
 const USER_ID = /^[A-Za-z0-9_.~:@-]+$/;
 const LOBBY = 'chat/lobby';
 /** What somebody who comes in sees of what was said before. */
@@ -204,8 +204,8 @@ function showMessage({ topic, messageId, publishedAt, publisher, data }: Message
   appendLine({
     topic: topic ?? 'to you',
     at: publishedAt,
-    // A name is what its sender says; the connection id is what Fanwire says.
-    sender: said?.name ?? publisher.userId ?? publisher.connectionId ?? 'a back end',
+    // A name is what its sender says, and all that there is of somebody without a token; the ids are what Fanwire says.
+    sender: said?.name ?? publisher.userId ?? publisher.connectionId ?? 'somebody',
     senderId: publisher.connectionId,
     messageId,
     text: said?.text ?? (typeof data === 'string' ? data : JSON.stringify(data)),

@@ -8,6 +8,8 @@ import {
 } from '@aws-sdk/client-apigatewaymanagementapi';
 import type { Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { DEMO_APP } from '../support/apps.ts';
+import { Client } from '../support/client.ts';
 import { type System, startSystem } from '../support/system.ts';
 import { CHROMIUM_RUNS_HERE, type Chromium, launchChromium } from './chromium.ts';
 
@@ -26,7 +28,7 @@ describe.runIf(CHROMIUM_RUNS_HERE)('the page', () => {
 
   beforeAll(async () => {
     chromium = await launchChromium();
-    system = await startSystem();
+    system = await startSystem({ app: DEMO_APP });
   });
   afterEach(async () => {
     await Promise.all(pages.splice(0).map((page) => page.close()));
@@ -88,10 +90,10 @@ describe.runIf(CHROMIUM_RUNS_HERE)('the page', () => {
 
   it('gets everything below a wildcard', async () => {
     const [ann, bob] = [await enter('ann'), await enter('bob')];
-    await join(bob, 'weather/*');
-    await fill(ann, 'To', 'weather/europe/riga', 'Tab');
+    await join(bob, 'chat/weather/*');
+    await fill(ann, 'To', 'chat/weather/riga', 'Tab');
     await fill(ann, 'Message', 'snow');
-    expect(await line(bob, 'snow').textContent()).toContain('weather/europe/riga ann snow');
+    expect(await line(bob, 'snow').textContent()).toContain('chat/weather/riga ann snow');
   });
 
   it('shows why a command was refused, until the next one', async () => {
@@ -101,6 +103,28 @@ describe.runIf(CHROMIUM_RUNS_HERE)('the page', () => {
     await topicItem(ann, 'no such topic!').waitFor({ state: 'detached' });
     await join(ann, 'chat/garden');
     await ann.getByRole('alert').waitFor({ state: 'hidden' });
+  });
+
+  it('says what its person may not do, and goes on', async () => {
+    const ann = await enter('ann');
+    await fill(ann, 'Topic', 'orders/42');
+    await ann.getByRole('alert').getByText('expected a right to subscribe, got none').waitFor();
+    await topicItem(ann, 'orders/42').waitFor({ state: 'detached' });
+    await fill(ann, 'To', 'orders/42', 'Tab');
+    await fill(ann, 'Message', 'a parcel');
+    await ann.getByRole('alert').getByText('expected a right to publish, got none').waitFor();
+    await fill(ann, 'To', 'chat/lobby', 'Tab');
+    await fill(ann, 'Message', 'a word');
+    await line(ann, 'a word').waitFor();
+  });
+
+  it('shows the words of somebody who gives no name', async () => {
+    const ann = await enter('ann');
+    const terminal = await Client.open(system.ready.websocketUrl);
+    await terminal.ask({ action: 'publish', topic: 'chat/lobby', data: 'hello from a terminal' });
+    await line(ann, 'hello from a terminal').waitFor();
+    expect(await line(ann, 'hello from a terminal').textContent()).toContain('chat/lobby somebody hello');
+    await terminal.close();
   });
 
   it('keeps a message that it could not send', async () => {

@@ -12,64 +12,19 @@ import { BackEnd } from '../support/back-end.ts';
 import { Client } from '../support/client.ts';
 import { type System, startSystem } from '../support/system.ts';
 import { until } from '../support/until.ts';
-import { Wscat } from '../support/wscat.ts';
 
 let system: System;
 let backEnd: BackEnd;
 let url: string;
 
 beforeAll(async () => {
-  system = await startSystem({ afresh: true });
+  system = await startSystem();
   backEnd = new BackEnd(system.ready);
   url = system.ready.websocketUrl;
 });
 afterAll(() => system?.stop());
 
 const open = (query = '') => Client.open(url + query);
-
-it('tells a person who has just started it where everything is', async () => {
-  const { websocketUrl, consoleUrl, endpoint } = system.ready;
-  await until(() => system.output().includes('Ctrl-C'));
-  for (const line of [websocketUrl, consoleUrl, endpoint, `npx wscat -c ${websocketUrl}`]) {
-    expect(system.output()).toContain(line);
-  }
-});
-
-it('answers a health check with what the ready file says, without the secret', async () => {
-  const response = await fetch(`${system.ready.endpoint}/_fanwire/health`);
-  const { secretAccessKey, ...rest } = system.ready;
-  expect([response.status, await response.json()]).toEqual([200, rest]);
-});
-
-it('serves three people with wscat: what they subscribed to, once, until they unsubscribe', async () => {
-  const people = await Promise.all([Wscat.connect(url), Wscat.connect(url), Wscat.connect(url)]);
-  const [anna, ben, cleo] = people as [Wscat, Wscat, Wscat];
-  const subscribe = async (person: Wscat, topic: string) => {
-    person.type({ action: 'subscribe', topic, id: `sub ${topic}` });
-    await person.sees(`"id":"sub ${topic}"`);
-  };
-  await Promise.all([subscribe(anna, 'chat/lobby'), subscribe(ben, 'chat/lobby'), subscribe(cleo, 'chat/*')]);
-
-  anna.type({ action: 'publish', topic: 'chat/lobby', data: 'to all three' });
-  await Promise.all(people.map((person) => person.sees('to all three')));
-  anna.type({ action: 'publish', topic: 'chat/other', data: 'to Cleo only' });
-  await cleo.sees('to Cleo only');
-
-  ben.type({ action: 'unsubscribe', topic: 'chat/lobby', id: 'unsub' });
-  await ben.sees('"id":"unsub"');
-  anna.type({ action: 'publish', topic: 'chat/lobby', data: 'without Ben' });
-  await Promise.all([anna.sees('without Ben'), cleo.sees('without Ben')]);
-  // Whatever was on its way to Ben has come before what is sent to him now.
-  ben.type({ action: 'subscribe', topic: 'chat/ben', id: 'again' });
-  await ben.sees('"id":"again"');
-  anna.type({ action: 'publish', topic: 'chat/ben', data: 'the end' });
-  await Promise.all([ben.sees('the end'), cleo.sees('the end')]);
-
-  expect(people.map((person) => person.count('to all three'))).toEqual([1, 1, 1]);
-  expect(people.map((person) => person.count('to Cleo only'))).toEqual([0, 0, 1]);
-  expect(people.map((person) => person.count('without Ben'))).toEqual([1, 0, 1]);
-  await Promise.all(people.map((person) => person.quit()));
-});
 
 describe('a client', () => {
   it('publishes several messages in one frame, in order', async () => {
