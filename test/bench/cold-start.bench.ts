@@ -25,6 +25,10 @@ const USUAL_PACKAGE = join(import.meta.dirname, 'usual');
 /** In what a Lambda returns. `unknown_action` is what the default route is for. */
 const FAILED = /"statusCode":[45]|\\"type\\":\\"error\\"(?!.*unknown_action)|"itemIdentifier"/;
 const ID = 'L0SM9cOFvHcCIhw=';
+/** What the authorizer has said of the connection. */
+const BEARER = {
+  rights: JSON.stringify({ '*': ['subscribe', 'publish', 'history'], '/users/*': ['send'] }),
+};
 
 const frames: Readonly<Record<string, object>> = {
   subscribe: { action: 'subscribe', topic: 'a/b', id: '1' },
@@ -73,6 +77,7 @@ function eventOf(service: string): object {
       requestId: 'r',
       connectedAt: Date.now(),
       requestTimeEpoch: Date.now(),
+      authorizer: BEARER,
     },
     headers: {},
     body: JSON.stringify(frames[service] ?? { action: service, id: '1' }),

@@ -120,7 +120,8 @@ export class Clients {
   }
 
   #topicOf(client: number): string {
-    return `load/${this.#settings.runId}/${client % this.#settings.topics}`;
+    const { namespace, runId, topics } = this.#settings;
+    return `${namespace}/${runId}/${client % topics}`;
   }
 }
 

@@ -14,6 +14,7 @@ const USAGE = `npm run load -- [options]
   --url URL      ws:// or wss:// URL of the Fanwire to load (default: a local one, started for this run)
   --clients N    each subscribes to one topic and publishes on it (50)
   --topics N     (5)
+  --namespace N  of these topics; everybody has to be allowed to subscribe and publish there (load)
   --rate N       messages a second that all clients publish together (50)
   --duration S   seconds of publishing (20)
   --size BYTES   data of each message, as JSON (200)`;
@@ -125,6 +126,7 @@ function readOptions(): Options {
   };
   const options = {
     url: values.url,
+    namespace: values.namespace,
     clients: number('clients'),
     topics: number('topics'),
     rate: number('rate'),
@@ -149,6 +151,7 @@ function parse() {
         url: { type: 'string' },
         clients: { type: 'string', default: '50' },
         topics: { type: 'string', default: '5' },
+        namespace: { type: 'string', default: 'load' },
         rate: { type: 'string', default: '50' },
         duration: { type: 'string', default: '20' },
         size: { type: 'string', default: '200' },

@@ -1,6 +1,8 @@
 /** What run.ts tells the clients. */
 export interface LoadSettings {
   readonly url: string;
+  /** Where all topics are. */
+  readonly namespace: string;
   /** Part of every topic and message, so that nothing of another run is mistaken for this one's. */
   readonly runId: string;
   readonly clients: number;

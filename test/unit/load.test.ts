@@ -193,7 +193,16 @@ describe('the load clients', () => {
 function settingsFor(server: WebSocketServer): LoadSettings {
   const { port } = server.address() as AddressInfo; // it listens on TCP
   const url = `ws://127.0.0.1:${port}`;
-  return { url, runId: 'r1', clients: 4, topics: 2, rate: 400, durationSeconds: 0.1, sizeBytes: 300 };
+  return {
+    url,
+    namespace: 'load',
+    runId: 'r1',
+    clients: 4,
+    topics: 2,
+    rate: 400,
+    durationSeconds: 0.1,
+    sizeBytes: 300,
+  };
 }
 
 /** As artillery does, in short: every client at once. */
