@@ -17,7 +17,7 @@ export interface Connecting {
 const WRITES_OF_CONNECTIONS = 2;
 
 /**
- * On AWS a refused client tries again later. This is the best case: every client comes exactly when it is accepted.
+ * A handshake waits for its authorizer first. On AWS a refused client tries again later. This is the best case: every client comes exactly when it is accepted.
  * A topic has one shard until a message finds it too full, so all rows of subscribers go to one partition.
  */
 export function simulateConnecting(clients: number, parameters: Parameters, dice: Dice): Connecting {
@@ -31,7 +31,7 @@ export function simulateConnecting(clients: number, parameters: Parameters, dice
   for (let client = 0; client < clients; client++) {
     const admittedMs = handshakes.take(0);
     admittedAtMs[client] = admittedMs;
-    simulation.at(admittedMs + dice(gateway.handshake), () => {
+    simulation.at(admittedMs + dice(gateway.handshake) + dice(lambda.route), () => {
       const writableMs = writes.take(simulation.now, WRITES_OF_CONNECTIONS);
       simulation.at(writableMs + dice(lambda.route), () => {
         const rowMs = partition.take(simulation.now);

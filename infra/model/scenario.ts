@@ -53,6 +53,8 @@ const ENTRY_BYTES = 120;
 
 /** Milliseconds of warm functions: measured on this runtime or assumed. */
 const ROUTE_MS = 10;
+/** It verifies a token, and calls nobody once it has the keys. */
+const AUTHORIZE_MS = 5;
 const FAN_OUT_MS = 15;
 /** Allocate, claim and write, one after the other: where the message is numbered. */
 const SEQUENCE_MS = 15;
@@ -121,6 +123,7 @@ export function usageOf(scenario: Scenario): Usage {
     since: '',
     seconds,
     functions: {
+      authorize: functionUsage(connections, AUTHORIZE_MS, ROUTE_MEMORY_MB),
       connect: functionUsage(connections, ROUTE_MS, ROUTE_MEMORY_MB),
       disconnect: functionUsage(connections, ROUTE_MS, ROUTE_MEMORY_MB),
       subscribe: functionUsage(connections, ROUTE_MS, ROUTE_MEMORY_MB),

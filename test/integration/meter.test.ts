@@ -161,6 +161,7 @@ const counted = ({
   topicBatchGets: tables.topics?.BatchGetItem?.readUnits,
   ...prefixed('ingest', queues.ingest?.requests),
   ...prefixed('delivery', queues.delivery?.requests),
+  authorizations: functions.authorize?.invocations ?? 0,
   connects: functions.connect?.invocations,
   subscribes: functions.subscribe?.invocations,
   disconnects: functions.disconnect?.invocations,
@@ -191,6 +192,12 @@ async function connectAll(count: number, topic: string): Promise<Client[]> {
 }
 
 describe('the formula of a scenario', { timeout: 60_000 }, () => {
+  beforeAll(async () => {
+    await runtime.stop();
+    runtime = await bootLocal({ app: 'test/apps/anybody.ts' });
+    backEnd = new BackEnd(runtime.ready);
+  });
+
   it.each([
     ['served by the fan-out', 20, 4],
     // So many that a page rounds to the same units, however many digits the time has that its rows expire at.

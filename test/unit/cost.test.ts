@@ -86,6 +86,12 @@ describe('a bill', () => {
     expect(writes({ ...ten, byClients: true }) - writes({ coalesced: 10 })).toBeCloseTo(4, 9);
   });
 
+  it('asks an authorizer of each handshake', () => {
+    const { authorize, connect } = usageOf(scenario()).functions;
+    expect([authorize?.invocations, connect?.invocations]).toEqual([1_000, 1_000]);
+    expect(billOf().lines.filter(({ resource }) => resource === 'authorize')).not.toEqual([]);
+  });
+
   it('has a frame, an answer and an invocation more for what clients publish', () => {
     const { stages, functions } = usageOf(scenario({ byClients: true }));
     const before = usageOf(scenario());
