@@ -7,6 +7,7 @@ import { createIdentities } from './identity.ts';
 import type { WebDeps } from './jwks.ts';
 import { type Claims, type Jwt, parseJwt, tokenIdOf } from './jwt.ts';
 import type { CompleteAuth } from './settings.ts';
+import { createSubjects } from './subject.ts';
 import { userIdOf } from './user.ts';
 
 /** Who a token says that its bearer is, and what that one may do. */
@@ -27,6 +28,7 @@ export function createAuthenticate(
   deps: AccessDeps,
 ): Authenticate {
   const verifyIdentity = createIdentities(issuers, deps);
+  const withSubject = createSubjects(issuers);
   const verifyGrant = grants ? createGrants(deps) : refuseGrants;
   const writesRights = new Set<unknown>(
     issuers.filter(({ rightsClaim }) => rightsClaim).map(({ issuer }) => issuer),
@@ -34,7 +36,7 @@ export function createAuthenticate(
   return async (token) => {
     const jwt = parseJwt(token);
     const isGrant = jwt.issuer === GRANT_ISSUER;
-    const claims = await (isGrant ? verifyGrant(jwt) : verifyIdentity(jwt));
+    const claims = isGrant ? await verifyGrant(jwt) : withSubject(await verifyIdentity(jwt), jwt.issuer);
     const own = isGrant || writesRights.has(jwt.issuer) ? rightsIn(claims) : {};
     return {
       userId: userIdIn(claims),

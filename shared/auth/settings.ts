@@ -4,15 +4,20 @@ import { parseRights, parseRightsTemplate, type Rights } from '../protocol/right
 import { IDENTITY_ALGORITHMS, type IdentityAlgorithm, type Issuer } from './identity.ts';
 import { isWebUrl } from './web-url.ts';
 
-/** An issuer, and whether its own word on rights counts. */
+/** An issuer, what its users are called, and whether its own word on rights counts. */
 export interface TrustedIssuer extends Issuer {
+  /**
+   * Stands before the `sub` of its tokens, in the ids of users and in `{sub}`: with `staff:` the subject `ada` is the user
+   * `staff:ada`, for grants, too. Each of several issuers has another one; one may have none.
+   */
+  readonly userPrefix?: string;
   /** Its tokens' claim `fanwire.rights` gives rights. Only for issuers that let no user write it. */
   readonly rightsClaim?: boolean;
 }
 
 /** Who may connect, and what for. Without issuers, grants and rights of anonymous connections nobody may. */
 export interface AuthSettings {
-  /** Whose identity tokens are taken. All of them name users of one set: two of the same `sub` are one user. */
+  /** Whose identity tokens are taken. */
   readonly issuers?: readonly TrustedIssuer[];
   /** Whether grants of the back end are taken. */
   readonly grants?: boolean;
@@ -35,6 +40,8 @@ export const admitsNobody = ({
 const ISSUERS_MAX = 10;
 const AUDIENCES_MAX = 10;
 const NAME_LENGTH_MAX = 512;
+/** Of what ids of users have as it is; not `~`, which escapes the others. */
+const USER_PREFIX = /^[A-Za-z0-9_.:@-]{1,64}$/;
 
 const FIELDS: Record<keyof AuthSettings, true> = {
   issuers: true,
@@ -49,6 +56,7 @@ const ISSUER_FIELDS: Record<keyof TrustedIssuer, true> = {
   jwksUri: true,
   algorithms: true,
   rightsClaim: true,
+  userPrefix: true,
 };
 
 /** Fills in the defaults, or throws an error that says what is wrong with them. */
@@ -70,13 +78,21 @@ function parseIssuers(value: unknown): readonly TrustedIssuer[] {
   const issuers = parseList('auth.issuers', value, ISSUERS_MAX, parseIssuer);
   const names = issuers.map(({ issuer }) => issuer);
   if (new Set(names).size < names.length) throw badRequest('auth.issuers to have each issuer once', names);
+  const prefixes = issuers.map(({ userPrefix = '' }) => userPrefix);
+  if (new Set(prefixes).size < prefixes.length) {
+    throw badRequest(
+      'several auth.issuers to have a userPrefix each, and none twice (one may be without): or the same sub of two would ' +
+        'be one user',
+      prefixes,
+    );
+  }
   return issuers;
 }
 
 function parseIssuer(value: unknown): TrustedIssuer {
   const raw = parseObject('an issuer to be an object', value);
   expectFields('an issuer', raw, Object.keys(ISSUER_FIELDS));
-  const { issuer, audience, jwksUri, algorithms, rightsClaim } = raw;
+  const { issuer, audience, jwksUri, algorithms, rightsClaim, userPrefix } = raw;
   if (!isWebUrl(issuer) || issuer.includes('?')) throw badRequest('issuer to be an https URL', issuer);
   if (jwksUri !== undefined && !isWebUrl(jwksUri)) throw badRequest('jwksUri to be an https URL', jwksUri);
   return {
@@ -85,7 +101,15 @@ function parseIssuer(value: unknown): TrustedIssuer {
     ...(jwksUri !== undefined && { jwksUri }),
     ...(algorithms !== undefined && { algorithms: parseAlgorithms(algorithms) }),
     rightsClaim: parseSwitch('rightsClaim', rightsClaim),
+    ...(userPrefix !== undefined && { userPrefix: parseUserPrefix(userPrefix) }),
   };
+}
+
+function parseUserPrefix(value: unknown): string {
+  if (typeof value !== 'string' || !USER_PREFIX.test(value)) {
+    throw badRequest('userPrefix to be 1 to 64 of A-Z a-z 0-9 _ . : @ -', value);
+  }
+  return value;
 }
 
 const parseAlgorithms = (value: unknown): readonly IdentityAlgorithm[] =>

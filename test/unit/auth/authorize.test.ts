@@ -98,6 +98,44 @@ describe('a grant', () => {
   });
 });
 
+describe('users of two issuers', () => {
+  const OTHER = 'https://other.example/';
+  const jwksUri = 'https://keys.example/';
+  const issuers = [
+    { issuer: ISSUER, audience: AUDIENCE, jwksUri },
+    { issuer: OTHER, audience: AUDIENCE, jwksUri, userPrefix: 'staff:' },
+  ];
+  const of = (iss: string, sub: string) => verdictOf(bearing(key.sign({ ...CLAIMS, iss, sub })), { issuers });
+
+  it('with the same subject are two', async () => {
+    expect(await of(ISSUER, 'alice')).toMatchObject({ context: { userId: 'alice' } });
+    expect(await of(OTHER, 'alice')).toMatchObject({
+      principalId: 'staff:alice',
+      context: { userId: 'staff:alice', rights: '{"inbox/staff:alice/*":["subscribe"]}' },
+    });
+  });
+
+  it('are never each other, whatever their subjects are', async () => {
+    expect(await of(ISSUER, 'staff:alice')).toEqual({ status: 403, reason: 'user_id' });
+    expect(await of(OTHER, 'staff:alice')).toMatchObject({ context: { userId: 'staff:staff:alice' } });
+    expect(await of(OTHER, '|')).toMatchObject({ context: { userId: 'staff:~7C' } });
+  });
+
+  it('have names, and names that fit, with their prefix', async () => {
+    for (const sub of ['', 'x'.repeat(123)]) {
+      expect(await of(OTHER, sub)).toEqual({ status: 403, reason: 'user_id' });
+    }
+    expect(await of(OTHER, 'x'.repeat(122))).toHaveProperty('context');
+  });
+
+  it('are named by grants as they are', async () => {
+    const token = await granted({ userId: 'staff:alice' });
+    expect(await verdictOf(bearing(token), { issuers })).toMatchObject({
+      context: { userId: 'staff:alice' },
+    });
+  });
+});
+
 describe('without a token', () => {
   it('one has exactly the rights of everybody without one', async () => {
     expect(await verdictOf({})).toEqual({

@@ -13,8 +13,19 @@ it('takes what is right, and takes what it has made', () => {
   const auth = parseAuth({
     issuers: [
       ISSUER,
-      { issuer: 'http://localhost:8080/realm', audience: ['a', 'b'], jwksUri: 'https://keys.example/k?v=1' },
-      { issuer: 'https://third.example/', audience: 'a', algorithms: ['ES256'], rightsClaim: true },
+      {
+        issuer: 'http://localhost:8080/realm',
+        audience: ['a', 'b'],
+        jwksUri: 'https://keys.example/k?v=1',
+        userPrefix: 'b:',
+      },
+      {
+        issuer: 'https://third.example/',
+        audience: 'a',
+        algorithms: ['ES256'],
+        rightsClaim: true,
+        userPrefix: 'c',
+      },
     ],
     grants: true,
     queryToken: true,
@@ -36,7 +47,13 @@ describe('refuses', () => {
     ['issuers that are no list', { issuers: ISSUER }],
     [
       'more than 10 issuers',
-      { issuers: Array.from({ length: 11 }, (_, i) => ({ ...ISSUER, issuer: `https://a${i}` })) },
+      {
+        issuers: Array.from({ length: 11 }, (_, i) => ({
+          ...ISSUER,
+          issuer: `https://a${i}`,
+          userPrefix: `${i}:`,
+        })),
+      },
     ],
   ])('%s', (_, value) => {
     expect(() => parseAuth(value)).toThrow(/^expected .*, got /);
@@ -62,7 +79,28 @@ describe('refuses', () => {
     ['with no algorithms', { algorithms: [] }],
     ['with an unknown field', { clientId: 'a' }],
     ['whose word may count', { rightsClaim: 'yes' }],
+    ['with an empty prefix', { userPrefix: '' }],
+    ['with a prefix that would be escaped', { userPrefix: 'a|' }],
+    ['with a prefix that looks escaped', { userPrefix: 'a~7C' }],
+    ['with a prefix that leaves no room', { userPrefix: 'a'.repeat(65) }],
   ])('an issuer %s', (_, fields) => {
     expect(() => parseAuth({ issuers: [{ ...ISSUER, ...fields }] })).toThrow(/^expected .*, got /);
   });
+});
+
+it('tells users of several issuers apart, or refuses them', () => {
+  const [a, b, c] = ['a', 'b', 'c'].map((name) => ({ ...ISSUER, issuer: `https://${name}.example` }));
+  const refusal = /^expected several auth\.issuers to have a userPrefix each, .*, got /;
+  expect(() => parseAuth({ issuers: [a, b] })).toThrow(refusal);
+  expect(() => parseAuth({ issuers: [a, { ...b, userPrefix: 'b:' }, c] })).toThrow(refusal);
+  expect(() =>
+    parseAuth({
+      issuers: [
+        { ...a, userPrefix: 'x:' },
+        { ...b, userPrefix: 'x:' },
+      ],
+    }),
+  ).toThrow(refusal);
+  expect(parseAuth({ issuers: [a, { ...b, userPrefix: 'b:' }] }).issuers).toHaveLength(2);
+  expect(parseAuth({ issuers: [{ ...a, userPrefix: 'a:' }] }).issuers).toHaveLength(1);
 });
