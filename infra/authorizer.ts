@@ -27,7 +27,7 @@ export function createGrantsSecret(
 
 /** What the Lambda that says who may connect has. */
 export const authorizerOf = ({ grantsSecret }: Pick<Parts, 'grantsSecret'>): Access => ({
-  reads: ['AUTH', 'CALLBACK_URL', 'GRANTS_SECRET', 'TRANSPORT'],
+  reads: ['AUTH', 'ISSUERS', 'CALLBACK_URL', 'GRANTS_SECRET', 'TRANSPORT'],
   rights: grantsSecret ? [allow(['secretsmanager:GetSecretValue'], grantsSecret.secretArn)] : [],
 });
 

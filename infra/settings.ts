@@ -1,4 +1,10 @@
-import { type AuthSettings, type CompleteAuth, parseAuth } from '../shared/auth/settings.ts';
+import { Token } from 'aws-cdk-lib';
+import {
+  type AuthSettings,
+  type CompleteAuth,
+  parseAuth,
+  type TrustedIssuer,
+} from '../shared/auth/settings.ts';
 import { TRANSPORTS, type TransportName } from '../shared/aws/transports.ts';
 import type { Namespaces } from '../shared/protocol/namespaces.ts';
 import { completeNamespaces, type NamespacesSettings } from './namespaces.ts';
@@ -123,8 +129,28 @@ function completeAuth(given: AuthSettings | 'none' = {}): {
 } {
   if (given === 'none') return { problems: [] };
   try {
-    return { auth: parseAuth(given), problems: [] };
+    return { auth: withTokens(parseAuth(withStandIns(given)), given), problems: [] };
   } catch (error) {
     return { problems: [(error as Error).message] };
   }
 }
+
+/**
+ * The URL of a user pool that the same app makes is known only once it is deployed: until then the CDK has a token for it,
+ * which is no URL. Another one stands for it while the settings are checked.
+ */
+const standInOf = (url: string): string => `https://deployed.invalid/${encodeURIComponent(url)}`;
+
+/** What it is given may be anything still. */
+const withStandIns = (given: AuthSettings): AuthSettings =>
+  Array.isArray(given?.issuers) ? { ...given, issuers: given.issuers.map(withStandIn) } : given;
+const withStandIn = (issuer: TrustedIssuer): TrustedIssuer =>
+  Token.isUnresolved(issuer?.issuer) ? { ...issuer, issuer: standInOf(issuer.issuer) } : issuer;
+
+const withTokens = (auth: CompleteAuth, { issuers = [] }: AuthSettings): CompleteAuth => ({
+  ...auth,
+  issuers: auth.issuers.map((issuer, index) => ({
+    ...issuer,
+    issuer: issuers[index]?.issuer ?? issuer.issuer,
+  })),
+});

@@ -1,6 +1,8 @@
+import { Stack, Token } from 'aws-cdk-lib';
 import type { WebSocketApi, WebSocketStage } from 'aws-cdk-lib/aws-apigatewayv2';
 import type { EventBus } from 'aws-cdk-lib/aws-events';
 import type { Secret } from 'aws-cdk-lib/aws-secretsmanager';
+import type { TrustedIssuer } from '../shared/auth/settings.ts';
 import type { SettingsFile, Variable } from '../shared/lambda/variables.ts';
 import type { DeadLetterQueues, Queues } from './queues.ts';
 import type { CompleteSettings } from './settings.ts';
@@ -25,8 +27,12 @@ const NO_SECRET = 'none';
 /** What is in every file of settings. */
 export const filesOf = ({ settings }: Pick<Parts, 'settings'>): Readonly<Record<SettingsFile, string>> => ({
   NAMESPACES: JSON.stringify(settings.namespaces),
-  AUTH: JSON.stringify(settings.auth ?? {}),
+  AUTH: JSON.stringify({ ...settings.auth, issuers: issuersIn(settings, false) }),
 });
+
+/** Those of which something is known only once it is deployed, like the id of a user pool of the same app; or the others. */
+const issuersIn = ({ auth }: CompleteSettings, isDeployed: boolean): readonly TrustedIssuer[] =>
+  (auth?.issuers ?? []).filter((issuer) => Token.isUnresolved(JSON.stringify(issuer)) === isDeployed);
 
 /** The value of every variable. A Lambda gets only those that it reads. */
 export const valuesOf = (parts: Omit<Parts, 'api'>): Readonly<Record<Variable, string>> => {
@@ -54,5 +60,6 @@ export const valuesOf = (parts: Omit<Parts, 'api'>): Readonly<Record<Variable, s
     ENVIRONMENTS_MAX: String(settings.fanOutWorkersMax + settings.deliveryWorkersMax + SLOW_WORKERS_MAX),
     AUTHORIZATION: settings.auth ? 'required' : 'none',
     GRANTS_SECRET: grantsSecret?.secretArn ?? NO_SECRET,
+    ISSUERS: Stack.of(stage).toJsonString(issuersIn(settings, true)),
   };
 };

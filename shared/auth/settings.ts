@@ -73,7 +73,8 @@ export function parseAuth(value: unknown): CompleteAuth {
   };
 }
 
-function parseIssuers(value: unknown): readonly TrustedIssuer[] {
+/** Apart from the other settings, where only some are known. */
+export function parseIssuers(value: unknown): readonly TrustedIssuer[] {
   if (Array.isArray(value) && value.length === 0) return [];
   const issuers = parseList('auth.issuers', value, ISSUERS_MAX, parseIssuer);
   const names = issuers.map(({ issuer }) => issuer);

@@ -6,7 +6,7 @@ import { type LambdaVariable, SETTINGS_FILES, type Variable } from './variables.
 
 type Env = Readonly<Record<string, string | undefined>>;
 type Name = Variable | LambdaVariable;
-interface Setting<T> {
+export interface Setting<T> {
   readonly name: Name;
   /** Throws with what it expected. */
   readonly parse: (value: string) => T;

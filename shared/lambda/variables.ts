@@ -21,6 +21,7 @@ export const VARIABLES = [
   'ENVIRONMENTS_MAX',
   'AUTHORIZATION',
   'GRANTS_SECRET',
+  'ISSUERS',
 ] as const;
 export type Variable = (typeof VARIABLES)[number];
 

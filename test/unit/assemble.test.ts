@@ -51,6 +51,7 @@ const VALUES: Readonly<Partial<Record<Variable | LambdaVariable, string>>> = {
   REQUESTS_PER_SECOND_MAX: '10000',
   ENVIRONMENTS_MAX: '4',
   AUTHORIZATION: 'none',
+  ISSUERS: '[]',
   LAMBDA_TASK_ROOT: mkdtempSync(join(tmpdir(), 'fanwire-test-')),
 };
 /** Set by Lambda itself. */

@@ -419,6 +419,7 @@ describe('the functions', () => {
         ROLLOVER_AFTER_SECONDS: '18',
         TRANSPORT: 'sdk',
         AUTHORIZATION: 'required',
+        ISSUERS: '[]',
       },
     });
     const named = Object.entries(values).flatMap(([name, value]) =>

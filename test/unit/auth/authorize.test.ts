@@ -34,7 +34,7 @@ function verdictOf(
 ) {
   const clients = { ...webDeps(issuer.fetch), secrets: async () => ({ current: SECRET }) };
   const auth = parseAuth({ ...SETTINGS, ...settings });
-  return authorize(event, assemble({ auth, audience: API }, clients, { now }));
+  return authorize(event, assemble({ auth, issuers: [], audience: API }, clients, { now }));
 }
 async function rightsOf(token: string, settings: Partial<AuthSettings> = {}): Promise<Rights> {
   const verdict = await verdictOf(bearing(token), settings);

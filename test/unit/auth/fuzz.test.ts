@@ -36,7 +36,7 @@ const clients = {
   ...webDeps(new FakeIssuer(...keys).fetch),
   secrets: async () => ({ current: SECRET, previous: 'previous'.padEnd(32, '.') }),
 };
-const deps = assemble({ auth, audience: API }, clients, { now });
+const deps = assemble({ issuers: [], auth, audience: API }, clients, { now });
 
 /** Throws what is neither a verdict nor a refusal. */
 const isAdmitted = async (token: string): Promise<boolean> => {
