@@ -1,6 +1,7 @@
 import { apiGatewayTypes } from './apigateway/resources.ts';
 import { executeApi } from './apigateway/rights.ts';
 import { cloudWatchTypes } from './cloudwatch/resources.ts';
+import { cognitoTypes } from './cognito/resources.ts';
 import { dynamodbTypes, tableGrants } from './dynamodb/resources.ts';
 import { dynamodb } from './dynamodb/rights.ts';
 import { busGrants, eventBridgeTypes } from './eventbridge/resources.ts';
@@ -23,6 +24,7 @@ export const resourceTypes: ResourceTypes = {
   ...apiGatewayTypes,
   ...cdkTypes,
   ...cloudWatchTypes,
+  ...cognitoTypes,
   ...dynamodbTypes,
   ...eventBridgeTypes,
   ...iamTypes,

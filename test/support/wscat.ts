@@ -12,13 +12,13 @@ export class Wscat {
   readonly #child: ChildProcessWithoutNullStreams;
   #waiters: { readonly text: string; readonly resolve: () => void }[] = [];
 
-  private constructor(url: string) {
-    this.#child = spawn(WSCAT, ['--connect', url]);
+  private constructor(url: string, protocols: readonly string[]) {
+    this.#child = spawn(WSCAT, ['-c', url, ...protocols.flatMap((protocol) => ['-s', protocol])]);
     createInterface({ input: this.#child.stdout }).on('line', (line) => this.#receive(line));
   }
 
-  static async connect(url: string): Promise<Wscat> {
-    const wscat = new Wscat(url);
+  static async connect(url: string, ...protocols: readonly string[]): Promise<Wscat> {
+    const wscat = new Wscat(url, protocols);
     // Without a terminal wscat prints nothing but what comes in, and drops lines until it is connected: the reply to
     // a first command is how we know.
     await until(() => {
