@@ -42,6 +42,8 @@ export function createTables(scope: Construct, settings: CompleteSettings): Tabl
     subscriptions: createTable(scope, 'Subscriptions', TABLES.subscriptions, passing),
     topics: createTable(scope, 'Topics', TABLES.topics, kept),
     messages: createTable(scope, 'Messages', TABLES.messages, kept),
+    // A revocation that is lost makes stolen tokens good again.
+    access: createTable(scope, 'Access', TABLES.access, kept),
   };
 }
 

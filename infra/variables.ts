@@ -42,6 +42,7 @@ export const valuesOf = (parts: Omit<Parts, 'api'>): Readonly<Record<Variable, s
     SUBSCRIPTIONS_TABLE: tables.subscriptions.tableName,
     TOPICS_TABLE: tables.topics.tableName,
     MESSAGES_TABLE: tables.messages.tableName,
+    ACCESS_TABLE: tables.access.tableName,
     EVENT_BUS_NAME: eventBus.eventBusName,
     DELIVERY_QUEUE_URL: queues.delivery.queueUrl,
     SLOW_QUEUE_URL: queues.slow.queueUrl,

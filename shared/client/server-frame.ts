@@ -190,6 +190,7 @@ const isError = shaped<ErrorFrame>({
   id: optional(isString),
   code: isServerCode,
   message: isString,
+  retryAfterMs: optional(isOffset),
 });
 
 const isReceipt = both(

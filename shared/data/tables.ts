@@ -3,7 +3,7 @@ import type { Log } from './heads.ts';
 import type { Shard } from './shards.ts';
 
 /**
- * Where everything is stored: four tables, nine kinds of item. Of a topic `chat/lobby`:
+ * Where everything is stored: five tables, ten kinds of item. Of a topic `chat/lobby`:
  *
  * | table         | key                          | item                                                          |
  * |---------------|------------------------------|---------------------------------------------------------------|
@@ -22,6 +22,7 @@ import type { Shard } from './shards.ts';
  * |---------------|------------------------------|---------------------------------------------------------------|
  * | connections   | connectionId                 | `ConnectionItem`: a connection, its user and subscriptions    |
  * | topics        | `#posts`                     | `PostsItem`: the schedule of posts that all workers share     |
+ * | access        | `revoked#ada`                | `RevocationItem`: until when tokens of a user are refused     |
  *
  * Keys are made here and nowhere else. `#` cannot occur in a topic or a pattern, so no two kinds of item share a key.
  * Times are epoch milliseconds; only `expiresAt` is in seconds, as TTL wants it. TTL deletes late, by days at worst:
@@ -158,6 +159,18 @@ export type PostsItem = {
   readonly takenAt: N;
 };
 
+/**
+ * What was issued to a user up to a time is refused, or one token is. Expires when nothing that is so old is taken any
+ * more.
+ */
+export type RevocationItem = {
+  /** See `revocationKey`. */
+  readonly id: S;
+  /** What was issued later is good. */
+  readonly revokedAt: N;
+  readonly expiresAt: N;
+};
+
 /** The index of the connections table that finds the connections of a user. */
 export const USER_INDEX = 'byUser';
 
@@ -171,6 +184,7 @@ export const TTL_ATTRIBUTE = 'expiresAt' satisfies keyof (
   | ClaimItem
   | BringerItem
   | LastValueItem
+  | RevocationItem
 );
 
 export const TABLES = {
@@ -181,6 +195,8 @@ export const TABLES = {
   subscriptions: { keys: { topicShard: 'S', connectionId: 'S' } } satisfies TableOf<SubscriptionItem>,
   topics: { keys: { topic: 'S' } } satisfies TableOf<ShardsItem | HeadItem | LastValueItem | PostsItem>,
   messages: { keys: { log: 'S', offset: 'N' } } satisfies TableOf<EntryItem | ClaimItem | BringerItem>,
+  /** What is known of users and tokens, and of no topic. */
+  access: { keys: { id: 'S' } } satisfies TableOf<RevocationItem>,
 } as const;
 
 export type TableName = keyof typeof TABLES;
@@ -232,4 +248,9 @@ export const claimKey = (log: Log, messageId: string) => bringerKey(log, message
 export const bringerKey = (log: Log, messageId: string, offset: number) => ({
   log: { S: `${logName(log)}#${messageId}` },
   offset: { N: String(offset) },
+});
+
+/** Of all tokens of a user, or of one. Neither can have a `#` in it. */
+export const revocationKey = (userId: string, tokenId?: string) => ({
+  id: { S: ['revoked', userId, ...(tokenId === undefined ? [] : [tokenId])].join('#') },
 });

@@ -20,7 +20,7 @@ export const route = <F extends Command>(
     [
       logContext(),
       lastResort(toLastError),
-      clientErrorTo(({ code, message }, id) => toError(id, code, message)),
+      clientErrorTo(({ code, message, retryAfterMs }, id) => toError(id, code, message, retryAfterMs)),
       parseFrame(parse),
       replyToResult(),
     ],
@@ -33,8 +33,19 @@ const replyToResult = (): Middleware => ({
   },
 });
 
-const toError = (id: string | undefined, code: ErrorCode, message: string): RouteResult =>
-  toResult({ type: 'error', ...(id !== undefined && { id }), code, message });
+const toError = (
+  id: string | undefined,
+  code: ErrorCode,
+  message: string,
+  retryAfterMs?: number,
+): RouteResult =>
+  toResult({
+    type: 'error',
+    ...(id !== undefined && { id }),
+    code,
+    message,
+    ...(retryAfterMs !== undefined && { retryAfterMs }),
+  });
 
 /** A throttle or an outage is nobody's mistake: the same command succeeds when it is over. */
 function toLastError(error: unknown, id: string | undefined): RouteResult {

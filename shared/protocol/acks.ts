@@ -139,6 +139,8 @@ export interface ErrorFrame extends Command {
   readonly type: 'error';
   readonly code: ErrorCode;
   readonly message: string;
+  /** When the same command will be taken, in milliseconds from now. With `rate_limited`. */
+  readonly retryAfterMs?: number;
 }
 /** What a command is answered with. */
 export type Reply<M = LoggedMessage> = AnyAckFrame<M> | ErrorFrame;

@@ -4,7 +4,10 @@ export const ErrorCode = {
   unknownAction: 'unknown_action',
   tooLarge: 'too_large',
   limitExceeded: 'limit_exceeded',
+  unauthenticated: 'unauthenticated',
+  expired: 'expired',
   forbidden: 'forbidden',
+  rateLimited: 'rate_limited',
   gone: 'gone',
   unavailable: 'unavailable',
   internal: 'internal',
@@ -15,10 +18,13 @@ export type ErrorCode = (typeof ErrorCode)[keyof typeof ErrorCode];
 export class ClientError extends Error {
   override readonly name = 'ClientError';
   readonly code: ErrorCode;
+  /** From now, when the same will be taken. */
+  readonly retryAfterMs: number | undefined;
 
-  constructor(code: ErrorCode, message: string) {
+  constructor(code: ErrorCode, message: string, retryAfterMs?: number) {
     super(message);
     this.code = code;
+    this.retryAfterMs = retryAfterMs;
   }
 }
 

@@ -59,6 +59,7 @@ const places: readonly (readonly [string, () => Promise<Place>])[] = [
         subscriptions: 'subscriptions',
         topics: 'topics',
         messages: 'messages',
+        access: 'access',
       },
       keysOf: declaredKeysOf,
       stop: async () => {},
