@@ -16,6 +16,8 @@ export interface Access {
   readonly rights: Rights;
   /** Epoch seconds, when the token ends. */
   readonly expiresAt: number;
+  /** Epoch seconds. */
+  readonly issuedAt: number;
   readonly tokenId: string;
 }
 export interface AccessDeps extends WebDeps, GrantDeps {}
@@ -42,6 +44,7 @@ export function createAuthenticate(
       userId: userIdIn(claims),
       rights: mergeRights(fillRights(rights, claims), own),
       expiresAt: claims.exp,
+      issuedAt: claims.iat,
       tokenId: tokenIdOf(jwt, claims),
     };
   };

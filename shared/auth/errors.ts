@@ -13,6 +13,8 @@ export const Fault = {
   audience: 'audience',
   expired: 'expired',
   notYetValid: 'not_yet_valid',
+  issuedAt: 'issued_at',
+  tooOld: 'too_old',
   claims: 'claims',
   unknownKey: 'unknown_key',
   signature: 'signature',

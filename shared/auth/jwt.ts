@@ -1,14 +1,13 @@
 import { createHash } from 'node:crypto';
 import { type CryptoKey, errors, type JWTHeaderParameters, jwtVerify } from 'jose';
 import { isRecord } from '../protocol/json.ts';
+import { isTokenId, TOKEN_AGE_MAX_SECONDS } from '../protocol/revocation.ts';
 import { Fault, TokenError } from './errors.ts';
 
 /** API Gateway takes 10,240 bytes of headers. */
 export const TOKEN_LENGTH_MAX = 8 * 1024;
 /** How far the clocks of an issuer and of a Lambda may be apart. */
 const CLOCK_TOLERANCE_SECONDS = 30;
-
-const TOKEN_ID = /^[A-Za-z0-9_.~:@-]{1,128}$/;
 
 /** A token that has been taken apart. Nothing of it is verified: it says only who is to verify it. */
 export interface Jwt {
@@ -22,6 +21,8 @@ export interface Claims {
   readonly sub: string;
   /** Epoch seconds. */
   readonly exp: number;
+  /** Epoch seconds. */
+  readonly iat: number;
   readonly jti?: unknown;
   readonly [name: string]: unknown;
 }
@@ -59,17 +60,19 @@ export async function verifyJwt(
     audience: [audience].flat(),
     algorithms: [...algorithms],
     clockTolerance: CLOCK_TOLERANCE_SECONDS,
+    // It also has to say when it was issued, and not from the future: who could would outlive any revocation.
+    maxTokenAge: TOKEN_AGE_MAX_SECONDS,
     currentDate: new Date(now()),
   });
   const { payload } = await verified.catch((error: unknown) => {
     throw error instanceof errors.JOSEError ? new TokenError(faultOf(error)) : error;
   });
-  const { sub, exp } = payload;
+  const { sub, exp, iat = Number.NaN } = payload;
   // JSON has numbers that are infinite: 1e999.
   if (typeof sub !== 'string' || exp === undefined || !Number.isSafeInteger(Math.floor(exp))) {
     throw new TokenError(Fault.claims);
   }
-  return { ...payload, sub, exp: Math.floor(exp) };
+  return { ...payload, sub, exp: Math.floor(exp), iat: Math.floor(iat) };
 }
 
 /**
@@ -77,7 +80,7 @@ export async function verifyJwt(
  * one of an elliptic curve can make another.
  */
 export function tokenIdOf({ text }: Jwt, { jti }: Claims): string {
-  if (typeof jti === 'string' && TOKEN_ID.test(jti)) return jti;
+  if (isTokenId(jti)) return jti;
   return createHash('sha256')
     .update(text.slice(0, text.lastIndexOf('.')))
     .digest('base64url');
@@ -99,7 +102,7 @@ const typeOf = ({ typ }: Jwt['header']): unknown =>
   typeof typ === 'string' ? typ.toLowerCase().replace(/^application\//, '') : typ;
 
 function faultOf(error: errors.JOSEError): Fault {
-  if (error instanceof errors.JWTExpired) return Fault.expired;
+  if (error instanceof errors.JWTExpired) return error.claim === 'iat' ? Fault.tooOld : Fault.expired;
   if (error instanceof errors.JWTClaimValidationFailed)
     return FAULTS_OF_CLAIMS.get(error.claim) ?? Fault.claims;
   if (error instanceof errors.JOSEAlgNotAllowed) return Fault.algorithm;
@@ -111,4 +114,5 @@ const FAULTS_OF_CLAIMS: ReadonlyMap<string, Fault> = new Map([
   ['iss', Fault.issuer],
   ['aud', Fault.audience],
   ['nbf', Fault.notYetValid],
+  ['iat', Fault.issuedAt],
 ]);

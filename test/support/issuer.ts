@@ -5,7 +5,10 @@ export const NOW_MS = Date.UTC(2024, 0, 20, 11, 55, 8);
 export const NOW_SECONDS = NOW_MS / 1000;
 export const ISSUER = 'https://issuer.example/';
 export const AUDIENCE = 'the app';
-export const CLAIMS = { iss: ISSUER, aud: AUDIENCE, sub: 'alice', exp: NOW_SECONDS + 600, jti: 'token-1' };
+export const CLAIMS = {
+  ...{ iss: ISSUER, aud: AUDIENCE, sub: 'alice', jti: 'token-1' },
+  ...{ iat: NOW_SECONDS - 60, exp: NOW_SECONDS + 600 },
+};
 
 type Algorithm = 'RS256' | 'ES256' | 'EdDSA';
 type Header = Readonly<Record<string, unknown>>;

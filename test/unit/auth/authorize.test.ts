@@ -50,6 +50,7 @@ describe('an identity token', () => {
         userId: 'alice',
         rights: '{"inbox/alice/*":["subscribe"]}',
         expiresAt: CLAIMS.exp,
+        issuedAt: CLAIMS.iat,
         tokenId: 'token-1',
       },
     });
@@ -66,9 +67,10 @@ describe('an identity token', () => {
     expect(await rightsOf(key.sign(), { rights: {} })).toEqual({});
   });
 
-  it('has whole seconds to its end', async () => {
-    const verdict = await verdictOf(bearing(key.sign({ ...CLAIMS, exp: CLAIMS.exp + 0.9 })));
-    expect(verdict).toMatchObject({ context: { expiresAt: CLAIMS.exp } });
+  it('has whole seconds to its end, and since its beginning', async () => {
+    const claims = { ...CLAIMS, exp: CLAIMS.exp + 0.9, iat: CLAIMS.iat + 0.9 };
+    const verdict = await verdictOf(bearing(key.sign(claims)));
+    expect(verdict).toMatchObject({ context: { expiresAt: CLAIMS.exp, issuedAt: CLAIMS.iat } });
   });
 });
 

@@ -149,6 +149,15 @@ describe('what there is for a connection', () => {
   });
 });
 
+it('a bearer has what its token can be revoked by, if it has a token', () => {
+  const issuedAt = NOW_MS / 1000;
+  expect(bearerOf({ rights, tokenId: 'one', issuedAt })).toMatchObject({
+    tokenId: 'one',
+    issuedAtMs: NOW_MS,
+  });
+  expect(Object.keys(bearerOf({ rights, tokenId: '' }))).toEqual(['rights', 'expiresAtMs']);
+});
+
 it.each([
   [{ bearer: bearerOf({ rights, userId: 'ada' }) }, { userId: 'ada' }],
   [{ bearer: bearerOf({ rights, userId: '' }) }, {}],

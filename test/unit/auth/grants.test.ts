@@ -113,6 +113,7 @@ describe('is refused', () => {
     ['without an audience', signed({ aud: undefined }), 'audience'],
     ['without an end', signed({ exp: undefined }), 'claims'],
     ['without a user', signed({ sub: undefined }), 'claims'],
+    ['without the time it was issued at', signed({ iat: undefined }), 'issued_at'],
     ['that is not valid yet', signed({ nbf: NOW_SECONDS + 31 }), 'not_yet_valid'],
     ['of another type', signed({}, { typ: 'JWT' }), 'type'],
     ['of no type', signed({}, { typ: undefined }), 'type'],
@@ -136,7 +137,7 @@ describe('is refused', () => {
 
 /** Signed as a grant is, with the secret itself. */
 function signed(claims: object, header: object = {}): string {
-  const good = { iss: 'fanwire', aud: API, sub: 'alice', exp: NOW_SECONDS + 60 };
+  const good = { iss: 'fanwire', aud: API, sub: 'alice', iat: NOW_SECONDS, exp: NOW_SECONDS + 60 };
   const typed = { alg: 'HS256', typ: 'fanwire-grant+jwt', kid: keyIdOf(NEW), ...header };
   return signedWith(NEW, typed, { ...good, ...claims });
 }
@@ -222,10 +223,16 @@ describe('is no identity token, and the other way round', () => {
 
   it('even with the names of the other', async () => {
     await expect(identities(parseJwt(await granted()))).rejects.toMatchObject({ fault: 'issuer' });
-    const identity = key.sign({ iss: 'fanwire', aud: API, sub: 'alice', exp: NOW_SECONDS + 60 });
+    const identity = key.sign({
+      iss: 'fanwire',
+      aud: API,
+      sub: 'alice',
+      iat: NOW_SECONDS,
+      exp: NOW_SECONDS + 60,
+    });
     expect(await verifier().faultOf(identity)).toBe('type');
     const typed = key.sign(
-      { iss: 'fanwire', aud: API, sub: 'alice', exp: NOW_SECONDS + 60 },
+      { iss: 'fanwire', aud: API, sub: 'alice', iat: NOW_SECONDS, exp: NOW_SECONDS + 60 },
       { typ: 'fanwire-grant+jwt', kid: keyIdOf(NEW) },
     );
     expect(await verifier().faultOf(typed)).toBe('algorithm');

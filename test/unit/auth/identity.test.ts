@@ -13,6 +13,8 @@ import {
   webDeps,
 } from '../../support/issuer.ts';
 
+const MONTH_SECONDS = 30 * 86_400;
+
 const rsa = signingKey('rsa', 'RS256');
 const curve = signingKey('curve', 'ES256');
 const edwards = signingKey('edwards', 'EdDSA');
@@ -37,7 +39,12 @@ it('takes one of several audiences', async () => {
 });
 
 it('grants clocks half a minute', async () => {
-  for (const claims of [{ exp: NOW_SECONDS - 29 }, { nbf: NOW_SECONDS + 30 }]) {
+  for (const claims of [
+    { exp: NOW_SECONDS - 29 },
+    { nbf: NOW_SECONDS + 30 },
+    { iat: NOW_SECONDS + 30 },
+    { iat: NOW_SECONDS - MONTH_SECONDS - 30 },
+  ]) {
     expect(await verify(curve.sign({ ...CLAIMS, ...claims }))).toMatchObject({ sub: 'alice' });
   }
 });
@@ -45,6 +52,7 @@ it('grants clocks half a minute', async () => {
 const { exp: _exp, ...WITHOUT_END } = CLAIMS;
 const { sub: _sub, ...WITHOUT_SUBJECT } = CLAIMS;
 const { aud: _aud, ...WITHOUT_AUDIENCE } = CLAIMS;
+const { iat: _iat, ...WITHOUT_BEGIN } = CLAIMS;
 
 describe('refuses', () => {
   it.each([
@@ -58,15 +66,23 @@ describe('refuses', () => {
     ['one that is not valid yet', { ...CLAIMS, nbf: NOW_SECONDS + 31 }, 'not_yet_valid'],
     ['one without an end', WITHOUT_END, 'claims'],
     ['an end that is no number', { ...CLAIMS, exp: '2999999999' }, 'claims'],
+    ['one that does not say when it was issued', WITHOUT_BEGIN, 'issued_at'],
+    ['one that says so in a text', { ...CLAIMS, iat: String(CLAIMS.iat) }, 'issued_at'],
+    ['one from the future', { ...CLAIMS, iat: NOW_SECONDS + 31 }, 'issued_at'],
+    ['one from more than 30 days ago', { ...CLAIMS, iat: NOW_SECONDS - MONTH_SECONDS - 31 }, 'too_old'],
     ['one without a subject', WITHOUT_SUBJECT, 'claims'],
     ['a subject that is no text', { ...CLAIMS, sub: 7 }, 'claims'],
   ])('%s', async (_, claims, fault) => {
     await expect(verify(curve.sign(claims))).rejects.toMatchObject({ fault });
   });
 
-  it('an end that is infinite', async () => {
-    const claims = JSON.stringify(CLAIMS).replace(String(CLAIMS.exp), '1e999');
-    await expect(verify(curve.sign(claims))).rejects.toMatchObject({ fault: 'claims' });
+  it.each([
+    ['an end that is infinite', CLAIMS.exp, '1e999', 'claims'],
+    ['a beginning at the end of time', CLAIMS.iat, '1e999', 'issued_at'],
+    ['a beginning before all time', CLAIMS.iat, '-1e999', 'too_old'],
+  ])('%s', async (_, number, odd, fault) => {
+    const claims = JSON.stringify(CLAIMS).replace(String(number), odd);
+    await expect(verify(curve.sign(claims))).rejects.toMatchObject({ fault });
   });
 
   it.each(['none', 'None', 'NONE', ''])('the algorithm "%s"', async (alg) => {

@@ -1,0 +1,30 @@
+import { badRequest } from './errors.ts';
+import { expectFields, parseObject, parseUserId } from './parse.ts';
+
+/** The `DetailType` of an event with which a back end revokes tokens. */
+export const REVOKE_DETAIL_TYPE = 'fanwire.revoke';
+
+/** Since a token is taken for no longer than this after it was issued, what is revoked need not be known for ever. */
+export const TOKEN_AGE_MAX_SECONDS = 30 * 86_400;
+
+/** What a token may be known by. */
+const TOKEN_ID = /^[A-Za-z0-9_.~:@-]{1,128}$/;
+export const isTokenId = (value: unknown): value is string =>
+  typeof value === 'string' && TOKEN_ID.test(value);
+
+/** All that was issued to a user so far, or one token of that user. */
+export interface Revocation {
+  readonly userId: string;
+  readonly tokenId?: string;
+}
+
+/** What the `Detail` of one `fanwire.revoke` event says. */
+export function parseRevocation(detail: unknown): Revocation {
+  const raw = parseObject('detail to be an object', detail);
+  expectFields('detail', raw, ['userId', 'tokenId']);
+  const { tokenId } = raw;
+  if (tokenId !== undefined && !isTokenId(tokenId)) {
+    throw badRequest('tokenId to be 1 to 128 letters, digits or _.~:@-', tokenId);
+  }
+  return { userId: parseUserId(raw.userId), ...(tokenId !== undefined && { tokenId }) };
+}
