@@ -45,7 +45,9 @@ const ACKNOWLEDGED: readonly Acknowledgement[] = [
   {
     rules: ['AwsSolutions-DDB3'],
     of: (resource, { pointInTimeRecovery }) =>
-      resource instanceof CfnTable && isAnyOf(resource, ['Topics', 'Messages']) && !pointInTimeRecovery,
+      resource instanceof CfnTable &&
+      isAnyOf(resource, ['Topics', 'Messages', 'Access']) &&
+      !pointInTimeRecovery,
     because: 'The settings have no backups, as where no history is kept for more than a day.',
   },
   {

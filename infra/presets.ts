@@ -32,11 +32,11 @@ export interface OperationSettings {
    * account needs a role with which API Gateway may write logs (`aws apigateway update-account`), or the deployment fails.
    */
   readonly accessLogs?: { readonly retentionDays: number } | false;
-  /** Backups of topics and their history, to the second. In production where a history is kept for more than a day. */
+  /** Backups of topics, their history and revocations, to the second. In production where a history is kept for more than a day. */
   readonly pointInTimeRecovery?: boolean;
-  /** Topics and their history cannot be deleted before this is switched off. In production where a history is kept for more than a day. */
+  /** Topics, their history and revocations cannot be deleted before this is switched off. In production where a history is kept for more than a day. */
   readonly deletionProtection?: boolean;
-  /** What becomes of topics, their history, dead letters and logs when the stack is deleted. Everything else is deleted. */
+  /** What becomes of topics, their history, revocations, dead letters and logs when the stack is deleted. Everything else is deleted. */
   readonly removal?: Removal;
   /**
    * Encrypts tables and queues in place of the keys of AWS. The policy of a key from elsewhere has to let

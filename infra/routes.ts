@@ -12,14 +12,22 @@ export interface Route extends Access {
 
 /** The routes, by the names of their Lambdas. */
 export const routesOf = ({ tables, eventBus, settings }: Pick<Parts, 'tables' | 'eventBus' | 'settings'>) => {
-  const { connections, subscriptions, topics, messages } = tables;
+  const { connections, subscriptions, topics, messages, access } = tables;
   /** A reader that finds an offset undecided decides it. */
   const readLogs = allow(['dynamodb:GetItem', 'dynamodb:Query', 'dynamodb:PutItem'], messages.tableArn);
   return {
     connect: {
       key: '$connect',
-      reads: ['AUTHORIZATION', 'TRANSPORT', 'CONNECTIONS_TABLE'],
-      rights: [allow(['dynamodb:PutItem'], connections.tableArn)],
+      reads: ['AUTHORIZATION', 'TRANSPORT', 'CONNECTIONS_TABLE', 'ACCESS_TABLE'],
+      rights: [
+        allow(['dynamodb:PutItem'], connections.tableArn),
+        ...(settings.auth
+          ? [
+              allow(['dynamodb:DeleteItem'], connections.tableArn),
+              allow(['dynamodb:BatchGetItem'], access.tableArn),
+            ]
+          : []),
+      ],
     },
     disconnect: {
       key: '$disconnect',

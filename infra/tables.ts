@@ -23,7 +23,8 @@ export type Tables = Readonly<Record<TableName, Table>>;
 
 /**
  * The tables of the data model. An update that changed an id would replace the table. Connections and subscriptions live
- * for 2 hours and are nothing without each other, so only topics and their messages are worth keeping.
+ * for 2 hours and are nothing without each other, so only the others are worth keeping: topics, their messages, and
+ * revocations, for a revocation that is lost makes stolen tokens good again.
  */
 export function createTables(scope: Construct, settings: CompleteSettings): Tables {
   const { encryptionKey, pointInTimeRecovery, deletionProtection, removal } = settings;
@@ -42,7 +43,6 @@ export function createTables(scope: Construct, settings: CompleteSettings): Tabl
     subscriptions: createTable(scope, 'Subscriptions', TABLES.subscriptions, passing),
     topics: createTable(scope, 'Topics', TABLES.topics, kept),
     messages: createTable(scope, 'Messages', TABLES.messages, kept),
-    // A revocation that is lost makes stolen tokens good again.
     access: createTable(scope, 'Access', TABLES.access, kept),
   };
 }

@@ -37,6 +37,7 @@ const TABLES: Readonly<Record<string, Stage>> = {
   topics: 'fan out',
   'messages Query': 'commands',
   messages: 'fan out',
+  access: 'connections',
 };
 
 const QUEUES: Readonly<Record<string, Stage>> = {

@@ -1,36 +1,52 @@
 import { PROTOCOL_HEADER, protocolsOf, SUBPROTOCOL } from '../../shared/auth/token.ts';
 import type { Connections } from '../../shared/data/connections.ts';
-import { bearerOf, endsAtMs } from '../../shared/lambda/bearer.ts';
+import type { Revocations } from '../../shared/data/revocations.ts';
+import { type Bearer, bearerOf, endsAtMs } from '../../shared/lambda/bearer.ts';
 import type { Authorization } from '../../shared/lambda/config.ts';
 import type { ConnectEvent, RouteResult } from '../../shared/lambda/events.ts';
+import { ClientError, ErrorCode } from '../../shared/protocol/errors.ts';
 import { parseUserId } from '../../shared/protocol/parse.ts';
 
 export interface ConnectDeps {
-  readonly connections: Pick<Connections, 'open'>;
+  readonly connections: Pick<Connections, 'open' | 'close'>;
   readonly authorization: Authorization;
+  readonly revocations: Pick<Revocations, 'isRevoked'>;
 }
-
-/** Who a connection belongs to, and when it ends. */
-type Owner = Pick<Parameters<Connections['open']>[0], 'userId' | 'tokenEndsAtMs'>;
 
 /** Notes a connection. */
-export async function connect(
-  event: ConnectEvent,
-  { connections, authorization }: ConnectDeps,
-): Promise<void> {
-  const { connectionId, connectedAt } = event.requestContext;
-  const owner = authorization === 'required' ? verified(event) : claimed(event);
-  await connections.open({ connectionId, connectedAtMs: connectedAt, ...owner });
+export async function connect(event: ConnectEvent, deps: ConnectDeps): Promise<void> {
+  const { connections, authorization } = deps;
+  const { connectionId, connectedAt: connectedAtMs } = event.requestContext;
+  if (authorization === 'none') {
+    return connections.open({ connectionId, connectedAtMs, ...claimed(event) });
+  }
+  const { rights: _, expiresAtMs, ...token } = verified(event);
+  await connections.open({ connectionId, connectedAtMs, tokenEndsAtMs: endsAtMs({ expiresAtMs }), ...token });
+  const { userId } = token;
+  if (userId !== undefined) await expectUnrevoked(connectionId, { ...token, userId }, deps);
 }
 
-function verified({ requestContext: { authorizer } }: ConnectEvent): Owner {
+/**
+ * Whoever revokes a token writes that down before looking for connections, and this looks after the connection is noted:
+ * one of both finds the other.
+ */
+async function expectUnrevoked(
+  connectionId: string,
+  token: Parameters<Revocations['isRevoked']>[0],
+  { connections, revocations }: ConnectDeps,
+): Promise<void> {
+  if (!(await revocations.isRevoked(token))) return;
+  await connections.close(connectionId);
+  throw new ClientError(ErrorCode.unauthenticated, 'expected a good token, got one that was revoked');
+}
+
+function verified({ requestContext: { authorizer } }: ConnectEvent): Bearer {
   if (!authorizer) throw new Error('expected an authorizer to have let this connection in, got none');
-  const { userId, ...bearer } = bearerOf(authorizer);
-  return { tokenEndsAtMs: endsAtMs(bearer), ...(userId !== undefined && { userId }) };
+  return bearerOf(authorizer);
 }
 
 /** `?userId=` is what a client says of itself: nobody is asked. */
-function claimed({ queryStringParameters }: ConnectEvent): Owner {
+function claimed({ queryStringParameters }: ConnectEvent): { readonly userId?: string } {
   const userId = queryStringParameters?.userId;
   return userId === undefined ? {} : { userId: parseUserId(userId) };
 }

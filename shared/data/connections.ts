@@ -30,6 +30,9 @@ interface Connection {
   readonly connectedAtMs: number;
   /** With the grace; without it the connection lasts for as long as API Gateway lets it. */
   readonly tokenEndsAtMs?: number;
+  /** What the token that it was opened with can be revoked by, and when that was issued. */
+  readonly tokenId?: string;
+  readonly issuedAtMs?: number;
 }
 
 /**
@@ -78,7 +81,7 @@ export function createConnections(client: DynamoDBClient, table: string, now: ()
   };
 
   return {
-    async open({ connectionId, userId, connectedAtMs, tokenEndsAtMs }) {
+    async open({ connectionId, userId, connectedAtMs, tokenEndsAtMs, tokenId, issuedAtMs }) {
       await client.send(
         new PutItemCommand({
           TableName: table,
@@ -86,6 +89,8 @@ export function createConnections(client: DynamoDBClient, table: string, now: ()
             ...connectionKey(connectionId),
             ...(userId !== undefined && { userId: { S: userId } }),
             connectedAt: { N: String(connectedAtMs) },
+            ...(tokenId !== undefined && { tokenId: { S: tokenId } }),
+            ...(issuedAtMs !== undefined && { issuedAt: { N: String(issuedAtMs) } }),
             expiresAt: { N: String(connectionEndsAtSeconds(connectedAtMs, tokenEndsAtMs)) },
             subscriptions: { M: {} },
           } satisfies ConnectionItem,

@@ -43,6 +43,9 @@ export type ConnectionItem = {
   readonly connectionId: S;
   readonly userId?: S;
   readonly connectedAt: N;
+  /** The token that it was opened with, if there was one, and when that was issued. */
+  readonly tokenId?: S;
+  readonly issuedAt?: N;
   /** Its subscriptions: by pattern, the shard that holds the subscription's own item. */
   readonly subscriptions: { readonly M: Readonly<Record<string, N>> };
   readonly expiresAt: N;

@@ -27,4 +27,4 @@ export const bearerOf = ({ userId, rights, expiresAt, tokenId, issuedAt }: Conte
 const GRACE_MS = 30_000;
 
 /** When a connection gets nothing any more and may do nothing any more, in epoch milliseconds. */
-export const endsAtMs = ({ expiresAtMs }: Bearer): number => expiresAtMs + GRACE_MS;
+export const endsAtMs = ({ expiresAtMs }: Pick<Bearer, 'expiresAtMs'>): number => expiresAtMs + GRACE_MS;

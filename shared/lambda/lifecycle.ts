@@ -1,4 +1,6 @@
+import { type ClientError, ErrorCode } from '../protocol/errors.ts';
 import type { RouteResult } from './events.ts';
+import { logger } from './logger.ts';
 import { clientErrorTo } from './middleware/client-error.ts';
 import { lastResort } from './middleware/last-resort.ts';
 import { logContext } from './middleware/log-context.ts';
@@ -13,10 +15,19 @@ export const lifecycle = <E>(
   headersFor?: (event: E) => RouteResult['headers'],
 ): Handler<E, RouteResult> =>
   stack(
-    [logContext(), lastResort(() => ({ statusCode: 500 })), clientErrorTo(() => ({ statusCode: 400 }))],
+    [logContext(), lastResort(() => ({ statusCode: 500 })), clientErrorTo(toRefusal)],
     async (event: E) => {
       await run(event);
       const headers = headersFor?.(event);
       return { statusCode: 200, ...(headers && { headers }) };
     },
   );
+
+/** Of a handshake that is refused for more than its shape, the log says why: its client learns only the status. */
+function toRefusal({ code, message }: ClientError): RouteResult {
+  const status = STATUSES[code];
+  if (status !== undefined) logger.warn('handshake refused', { status, reason: message });
+  return { statusCode: status ?? 400 };
+}
+
+const STATUSES: Partial<Record<ErrorCode, number>> = { [ErrorCode.unauthenticated]: 401 };

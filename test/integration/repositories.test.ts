@@ -12,6 +12,7 @@ import { createBudget } from '../../shared/data/budget.ts';
 import { type Connections, createConnections } from '../../shared/data/connections.ts';
 import { createForget } from '../../shared/data/forget.ts';
 import { createLogs, type Log, type Logs, type Range } from '../../shared/data/log.ts';
+import { createRevocations, type Revocations } from '../../shared/data/revocations.ts';
 import { createShards, type Shards } from '../../shared/data/shards.ts';
 import { createSubscriptions, type Subscriptions } from '../../shared/data/subscriptions.ts';
 import { TABLES, type TableDefinition, type TableName } from '../../shared/data/tables.ts';
@@ -72,8 +73,7 @@ async function bootTables(): Promise<Place & { readonly options: DynamoDBClientC
   const { dynamodb: client } = new BackEnd(local.ready);
   const { endpoint, region, accessKeyId, secretAccessKey } = local.ready;
   const options = { endpoint, region, credentials: { accessKeyId, secretAccessKey } };
-  const { connections, subscriptions, topics, messages } = local.ready.tables;
-  const tables = { connections, subscriptions, topics, messages } as Record<TableName, string>;
+  const tables = local.ready.tables as Record<TableName, string>;
   const keysOf = async (name: TableName) => {
     const { Table } = await client.send(new DescribeTableCommand({ TableName: tables[name] }));
     const names = (keys: KeySchemaElement[] | undefined) => keys?.map(({ AttributeName }) => AttributeName);
@@ -91,6 +91,7 @@ describe.each(places)('tables %s', (_, open_) => {
   let subscriptions: Subscriptions;
   let shards: Shards;
   let logs: Logs;
+  let revocations: Revocations;
   let nowMs: number;
   let id: string;
   let count = 0;
@@ -103,6 +104,7 @@ describe.each(places)('tables %s', (_, open_) => {
     connections = createConnections(client, tables.connections, now);
     subscriptions = createSubscriptions(client, tables.subscriptions, clock);
     shards = createShards(client, tables.topics, clock);
+    revocations = createRevocations(client, tables.access, clock);
     logs = createLogs(client, { topicsTable: tables.topics, messagesTable: tables.messages }, clock);
   });
   afterAll(() => place?.stop());
@@ -314,6 +316,36 @@ describe.each(places)('tables %s', (_, open_) => {
       const pattern = parsePattern(`grow-${count}`);
       await shards.grow(pattern, 3);
       expect(await shards.of(pattern)).toEqual([]);
+    });
+  });
+
+  describe('revocations', () => {
+    const userId = () => `user-${count}`;
+    const isRevoked = (issuedAtMs: number, tokenId = 'one') =>
+      revocations.isRevoked({ userId: userId(), tokenId, issuedAtMs });
+
+    it('refuse what was issued to a user until then, and nothing later or of another user', async () => {
+      expect(await isRevoked(0)).toBe(false);
+      await revocations.revoke({ userId: userId() }, nowMs);
+      expect(await isRevoked(nowMs)).toBe(true);
+      expect(await isRevoked(nowMs + 1_000)).toBe(false);
+      expect(await revocations.isRevoked({ userId: userId() })).toBe(true);
+      expect(await revocations.isRevoked({ userId: `${userId()}0`, issuedAtMs: 0 })).toBe(false);
+    });
+
+    it('refuse one token, whenever it was issued, and no other of its user', async () => {
+      await revocations.revoke({ userId: userId(), tokenId: 'one' }, nowMs);
+      expect(await isRevoked(nowMs + 1_000)).toBe(true);
+      expect(await isRevoked(0, 'two')).toBe(false);
+      expect(await revocations.isRevoked({ userId: userId(), issuedAtMs: 0 })).toBe(false);
+      expect(await revocations.isRevoked({ userId: `${userId()}0`, tokenId: 'one' })).toBe(false);
+    });
+
+    it('are never taken back by an older one that comes later', async () => {
+      for (const atMs of [nowMs, nowMs - 5_000, nowMs]) await revocations.revoke({ userId: userId() }, atMs);
+      expect(await isRevoked(nowMs)).toBe(true);
+      await revocations.revoke({ userId: userId() }, nowMs + 5_000);
+      expect(await isRevoked(nowMs + 5_000)).toBe(true);
     });
   });
 

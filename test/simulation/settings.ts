@@ -73,6 +73,7 @@ export const configOf = (settings: SystemSettings) => ({
   subscriptionsTable: 'subscriptions',
   topicsTable: 'topics',
   messagesTable: 'messages',
+  accessTable: 'access',
   eventBusName: 'bus',
   deliveryQueueUrl: urlOf('deliver'),
   slowQueueUrl: urlOf('slow'),

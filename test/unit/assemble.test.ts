@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Connections } from '../../shared/data/connections.ts';
 import type { Heads } from '../../shared/data/heads.ts';
 import type { Logs } from '../../shared/data/log.ts';
+import type { Revocations } from '../../shared/data/revocations.ts';
 import type { Shards } from '../../shared/data/shards.ts';
 import type { Subscriptions } from '../../shared/data/subscriptions.ts';
 import type { RunDeps } from '../../shared/delivery/run.ts';
@@ -36,6 +37,7 @@ const VALUES: Readonly<Partial<Record<Variable | LambdaVariable, string>>> = {
   SUBSCRIPTIONS_TABLE: 'subscriptions',
   TOPICS_TABLE: 'topics',
   MESSAGES_TABLE: 'messages',
+  ACCESS_TABLE: 'access',
   EVENT_BUS_NAME: 'the bus',
   DELIVERY_QUEUE_URL: 'the delivery queue',
   SLOW_QUEUE_URL: 'the slow queue',
@@ -73,6 +75,7 @@ interface Deps extends Omit<RunDeps, 'random'> {
   readonly shards: Shards;
   readonly heads: Heads;
   readonly logs: Logs;
+  readonly revocations: Revocations;
   readonly bus: Bus;
   readonly badEvents: DeadLetters;
   readonly namespaces: object;
@@ -99,6 +102,7 @@ const PARTS: { readonly [P in keyof Deps]?: (part: Deps[P]) => unknown } = {
     await logs.head(topic);
     await logs.entry({ topic, epoch: 'e' }, 1);
   },
+  revocations: (revocations) => revocations.isRevoked({ userId: 'ada' }),
   bus: (bus) => bus.publish([publication as never]), // all that its encoding reads
   badEvents: (badEvents) => badEvents.bury('', ''),
   deadLetters: (deadLetters) => deadLetters.bury('', ''),
@@ -112,6 +116,7 @@ const USED: Readonly<Record<string, readonly string[]>> = {
   shards: ['topics'],
   heads: ['topics'],
   logs: ['topics', 'messages'],
+  revocations: ['access'],
   bus: ['the bus'],
   badEvents: ['bad events'],
   deadLetters: ['dead deliveries'],

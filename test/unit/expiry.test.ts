@@ -4,6 +4,7 @@ import { connect } from '../../services/connect/connect.ts';
 import { assemble as assembleSubscribe } from '../../services/subscribe/assemble.ts';
 import { subscribe } from '../../services/subscribe/subscribe.ts';
 import { CONNECTION_TTL_SECONDS } from '../../shared/data/connections.ts';
+import { createRevocations } from '../../shared/data/revocations.ts';
 import { TABLES, type TableName } from '../../shared/data/tables.ts';
 import { parseSubscribe } from '../../shared/protocol/parse.ts';
 import { MemoryDynamoDB } from '../memory/dynamodb.ts';
@@ -18,6 +19,7 @@ const tables = {
   subscriptionsTable: 'subscriptions',
   topicsTable: 'topics',
   messagesTable: 'messages',
+  accessTable: 'access',
 };
 
 /** For how many seconds each item of each table is good. TTL reads `expiresAt` in seconds, whatever it was meant in. */
@@ -50,6 +52,7 @@ it('of a connection and its subscription is a little more than the two hours tha
     subscriptions: [7_800],
     topics: [7_800 + 3_600],
     messages: [],
+    access: [],
   });
 });
 
@@ -59,4 +62,11 @@ it('of what is kept of a topic is 30 days for its head and last value, 2 for a c
   const { topics, messages } = lifetimesIn(log.tables, log.nowMs);
   expect(topics).toEqual([30 * DAY_SECONDS, 30 * DAY_SECONDS]);
   expect(messages?.toSorted((a, b) => a - b)).toEqual([60 + 3 * 3_600, 2 * DAY_SECONDS]);
+});
+
+it('of a revocation is a day longer than any token is taken', async () => {
+  const memory = new MemoryDynamoDB({ now: clock.now });
+  const revocations = createRevocations(memory.client(), 'access', clock);
+  await revocations.revoke({ userId: 'ada' }, NOW_MS - 7_000);
+  expect(lifetimesIn(memory, NOW_MS).access).toEqual([31 * DAY_SECONDS]);
 });

@@ -101,8 +101,9 @@ function tableRightsIn(of: Template): string[] {
     for (const { Action, Resource } of Properties.PolicyDocument.Statement) {
       for (const resource of [Resource].flat()) {
         const [, table] =
-          /"Fanwire(Connections|Subscriptions|Topics|Messages)[0-9A-F]{8}"/.exec(JSON.stringify(resource)) ??
-          [];
+          /"Fanwire(Connections|Subscriptions|Topics|Messages|Access)[0-9A-F]{8}"/.exec(
+            JSON.stringify(resource),
+          ) ?? [];
         if (table === undefined) continue;
         const actions = found.get(`${role} ${table}`) ?? new Set();
         for (const action of [Action].flat()) actions.add(action.replace('dynamodb:', ''));
@@ -255,7 +256,7 @@ describe('the timeout', () => {
 
 describe('the tables', () => {
   it('forget what has expired, and cost nothing while idle', () => {
-    expect(tables).toHaveLength(4);
+    expect(tables).toHaveLength(5);
     for (const { TimeToLiveSpecification, BillingMode } of tables) {
       expect(TimeToLiveSpecification).toEqual({ AttributeName: 'expiresAt', Enabled: true });
       expect(BillingMode).toBe('PAY_PER_REQUEST');
@@ -299,7 +300,7 @@ describe('the functions', () => {
     const writer = ['dynamodb:GetItem', 'dynamodb:BatchGetItem', 'dynamodb:GetItem', 'dynamodb:PutItem'];
     expect(rights).toEqual({
       Authorize: [...logs, 'secretsmanager:GetSecretValue'],
-      Connect: ['dynamodb:PutItem', ...logs],
+      Connect: ['dynamodb:BatchGetItem', 'dynamodb:DeleteItem', 'dynamodb:PutItem', ...logs],
       Disconnect: [...rows, ...logs],
       Subscribe: [...reader, 'dynamodb:PutItem', 'dynamodb:UpdateItem', ...logs].sort(),
       Unsubscribe: [
@@ -334,7 +335,8 @@ describe('the functions', () => {
 
   it('may do exactly this with each table', () => {
     expect(tableRightsIn(template)).toEqual([
-      'Connect Connections: PutItem',
+      'Connect Access: BatchGetItem',
+      'Connect Connections: DeleteItem PutItem',
       'Deliver Connections: DeleteItem',
       'Deliver Subscriptions: BatchWriteItem',
       'Deliver Topics: UpdateItem',
@@ -427,7 +429,12 @@ describe('the functions', () => {
     );
     expect(Object.fromEntries(named)).toEqual({
       ...{ CONNECTIONS_TABLE: 'Connections', SUBSCRIPTIONS_TABLE: 'Subscriptions' },
-      ...{ TOPICS_TABLE: 'Topics', MESSAGES_TABLE: 'Messages', EVENT_BUS_NAME: 'Bus' },
+      ...{
+        TOPICS_TABLE: 'Topics',
+        MESSAGES_TABLE: 'Messages',
+        ACCESS_TABLE: 'Access',
+        EVENT_BUS_NAME: 'Bus',
+      },
       ...{ DELIVERY_QUEUE_URL: 'Delivery', DELIVERY_DEAD_LETTERS_URL: 'DeliveryDeadLetters' },
       SLOW_QUEUE_URL: 'Slow',
       INGEST_DEAD_LETTERS_URL: 'IngestDeadLetters',

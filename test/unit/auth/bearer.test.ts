@@ -96,12 +96,13 @@ describe('what there is for a connection', () => {
     more: Partial<ConnectEvent> = {},
   ) => {
     const rows: object[] = [];
-    const connections = { open: async (row: object) => void rows.push(row) };
+    const connections = { open: async (row: object) => void rows.push(row), close: async () => undefined };
+    const revocations = { isRevoked: async () => false };
     const event = {
       requestContext: { connectionId: 'c', connectedAt: NOW_MS, ...requestContext },
       ...more,
     } as ConnectEvent;
-    await connect(event, { connections, authorization });
+    await connect(event, { connections, authorization, revocations });
     return { row: rows[0], answer: protocolAnswer(event) };
   };
 
