@@ -162,6 +162,17 @@ export interface MessagesFrame extends Source {
 /** To the publisher of a message that asked for it: where the message is stored, or that it was too old to be. */
 export type ReceiptFrame = Command & { readonly type: 'receipt' } & Receipt;
 
+/** Why the server is about to close a connection: its token has ended or was revoked, or it was one too many. */
+export type ClosingCode = 'expired' | 'revoked' | 'limit' | 'shutdown';
+/** The last that a connection gets: then the server closes it. */
+export interface ClosingFrame {
+  readonly type: 'closing';
+  readonly code: ClosingCode;
+  /** Whether its client is to come again, with another token. */
+  readonly reconnect: boolean;
+  readonly message: string;
+}
+
 /** From API Gateway itself, which could not run a command and does not say which one. */
 export interface GatewayFrame {
   readonly type?: never;
