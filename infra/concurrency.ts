@@ -1,7 +1,7 @@
 import { Annotations } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
 import type { CompleteSettings } from './settings.ts';
-import { SLOW_WORKERS_MAX, SWEEPS_MAX } from './sizes.ts';
+import { CLOSING_WORKERS_MAX, SLOW_WORKERS_MAX, SWEEPS_MAX } from './sizes.ts';
 
 /** Lambda leaves as much of an account's concurrency to functions that have nothing reserved (guide, "Reserved concurrency"). */
 const UNRESERVED_MIN = 100;
@@ -14,7 +14,9 @@ export function warnOfConcurrency(scope: Construct, settings: CompleteSettings, 
 
 function concurrencyProblem(settings: CompleteSettings, routes: number): string | undefined {
   const { preset, accountConcurrency, reservedConcurrency } = settings;
-  const workers = settings.fanOutWorkersMax + settings.deliveryWorkersMax + SLOW_WORKERS_MAX + SWEEPS_MAX;
+  const closing = settings.auth ? CLOSING_WORKERS_MAX : 0;
+  const workers =
+    settings.fanOutWorkersMax + settings.deliveryWorkersMax + SLOW_WORKERS_MAX + closing + SWEEPS_MAX;
   if (accountConcurrency === undefined) {
     if (preset === 'sandbox') return undefined;
     return (

@@ -11,9 +11,11 @@ import { EventSourceMapping, type Function as LambdaFunction, RecursiveLoop } fr
 import { Schedule, ScheduleExpression } from 'aws-cdk-lib/aws-scheduler';
 import { LambdaInvoke } from 'aws-cdk-lib/aws-scheduler-targets';
 import type { Secret } from 'aws-cdk-lib/aws-secretsmanager';
+import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import { SETTINGS_FILES, type SettingsFile, type Variable } from '../shared/lambda/variables.ts';
 import { PUBLISH_DETAIL_TYPE } from '../shared/protocol/publication.ts';
+import { REVOKE_DETAIL_TYPE } from '../shared/protocol/revocation.ts';
 import { acknowledge } from './acknowledged.ts';
 import { createApi, deploymentName, finishApi } from './api.ts';
 import { authorizerOf, createAuthorizer, createGrantsSecret, warnOfAuth } from './authorizer.ts';
@@ -28,7 +30,7 @@ import { type CompleteSettings, completeSettings, type FanwireSettings } from '.
 import { ROUTE_MEMORY_MB, SWEEP_PERIOD_SECONDS, SWEEPS_MAX, WORKER_MEMORY_MB } from './sizes.ts';
 import { createTables, type Tables } from './tables.ts';
 import { filesOf, type Parts, valuesOf } from './variables.ts';
-import { type QueueWorker, queueWorkersOf, sweepOf, WORKER_TIMEOUT } from './workers.ts';
+import { closeOf, type QueueWorker, queueWorkersOf, sweepOf, WORKER_TIMEOUT } from './workers.ts';
 
 type FunctionName = keyof ReturnType<typeof routesOf> | keyof ReturnType<typeof queueWorkersOf> | 'sweep';
 
@@ -56,9 +58,10 @@ export class Fanwire extends Construct {
   readonly queues: Queues;
   /** Events that nothing could be made of, and posts that failed too often: worth an alarm. */
   readonly deadLetterQueues: DeadLetterQueues;
-  /** `authorize` unless `auth` is `none`. */
+  /** `authorize` and `close` unless `auth` is `none`. */
   readonly functions: Readonly<Record<FunctionName, LambdaFunction>> & {
     readonly authorize?: LambdaFunction;
+    readonly close?: LambdaFunction;
   };
   /** What the back end signs grants with, if the setting `auth` takes them: see `grant` of `shared/auth/grants.ts`. */
   readonly grantsSecret?: Secret;
@@ -78,7 +81,7 @@ export class Fanwire extends Construct {
     this.tables = createTables(this, settings);
     ({ queues: this.queues, deadLetterQueues: this.deadLetterQueues } = createQueues(this, settings));
     this.eventBus = new EventBus(this, 'Bus', { eventBusName: deploymentName(this, BUS_NAME_LENGTH_MAX) });
-    this.#sendPublicationsToIngest();
+    this.#sendEvents();
     const made = createApi(this, settings);
     ({ api: this.api, stage: this.stage } = made);
     if (made.domainName) this.domainName = made.domainName;
@@ -94,11 +97,13 @@ export class Fanwire extends Construct {
     const routes = routesOf(parts);
     const authorize = settings.auth && this.#addRouteFunction('Authorize', 'authorize', authorizerOf(parts));
     this.#authorizer = authorize && createAuthorizer(authorize);
+    const close = closeOf(parts);
     this.functions = {
       ...mapValues(routes, (route, name) => this.#addRoute(name, route)),
       ...mapValues(queueWorkersOf(parts), (worker, name) => this.#addQueueWorker(name, worker)),
       sweep: this.#addSweep(sweepOf(parts)),
       ...(authorize && { authorize }),
+      ...(close && { close: this.#addQueueWorker('close', close) }),
     };
     this.#updateReadersFirst();
     finishApi(made, settings);
@@ -114,17 +119,26 @@ export class Fanwire extends Construct {
 
   /** A version may write jobs and events that the one before cannot read: whoever reads them is to be there already. */
   #updateReadersFirst(): void {
-    const { deliver, fanout, publish, send } = this.functions;
+    const { deliver, fanout, publish, send, close, connect, sweep } = this.functions;
     fanout.node.addDependency(deliver);
     for (const writer of [publish, send]) writer.node.addDependency(fanout);
+    if (close) for (const writer of [connect, sweep]) writer.node.addDependency(close);
   }
 
-  #sendPublicationsToIngest(): void {
-    new Rule(this, 'Publications', {
+  #sendEvents(): void {
+    const { queues, deadLetterQueues } = this;
+    this.#sendTo(queues.ingest, deadLetterQueues.ingest, 'Publications', PUBLISH_DETAIL_TYPE);
+    if (queues.closing && deadLetterQueues.closing) {
+      this.#sendTo(queues.closing, deadLetterQueues.closing, 'Revocations', REVOKE_DETAIL_TYPE);
+    }
+  }
+
+  /** Events that the bus cannot hand over go where the worker puts those that it cannot read. */
+  #sendTo(queue: Queue, deadLetterQueue: Queue, id: string, detailType: string): void {
+    new Rule(this, id, {
       eventBus: this.eventBus,
-      eventPattern: { detailType: [PUBLISH_DETAIL_TYPE] },
-      // Events that the bus cannot hand over go where the worker puts those that it cannot read.
-      targets: [new SqsQueue(this.queues.ingest, { deadLetterQueue: this.deadLetterQueues.ingest })],
+      eventPattern: { detailType: [detailType] },
+      targets: [new SqsQueue(queue, { deadLetterQueue })],
     });
   }
 

@@ -5,9 +5,12 @@ import { REMOVAL_POLICIES } from './removal.ts';
 import type { CompleteSettings } from './settings.ts';
 import { SLOW_BATCHING_WINDOW, WORKER_TIMEOUT } from './workers.ts';
 
-/** `ingest` holds what was published, `delivery` what is to be posted, `slow` what is to be to connections that hang. */
-export type Queues = Readonly<Record<'ingest' | 'delivery' | 'slow', Queue>>;
-export type DeadLetterQueues = Readonly<Record<'ingest' | 'delivery', Queue>>;
+/**
+ * `ingest` holds what was published, `delivery` what is to be posted, `slow` what is to be to connections that hang, and
+ * `closing`, where connections have tokens, which of them may have to be closed: a backlog of messages does not delay that.
+ */
+export type Queues = Readonly<Record<'ingest' | 'delivery' | 'slow', Queue>> & { readonly closing?: Queue };
+export type DeadLetterQueues = Readonly<Record<'ingest' | 'delivery', Queue>> & { readonly closing?: Queue };
 
 /** AWS asks for six times the function timeout and the batching window, or a slow batch is delivered twice. */
 const visibilityTimeout = (batchingWindow = Duration.seconds(0)): Duration =>
@@ -22,7 +25,7 @@ const RECEIVE_COUNT_MAX = 15;
 /** The queues that workers take from, and for each the one that gets what could not be worked on. */
 export function createQueues(
   scope: Construct,
-  { encryptionKey, removal }: CompleteSettings,
+  { auth, encryptionKey, removal }: CompleteSettings,
 ): { readonly queues: Queues; readonly deadLetterQueues: DeadLetterQueues } {
   const create = (id: string, props: QueueProps): Queue =>
     new Queue(scope, id, {
@@ -47,5 +50,10 @@ export function createQueues(
     delivery: work('Delivery', deadLetterQueues.delivery),
     slow: work('Slow', deadLetterQueues.delivery, SLOW_BATCHING_WINDOW),
   };
-  return { queues, deadLetterQueues };
+  if (!auth) return { queues, deadLetterQueues };
+  const closing = create('ClosingDeadLetters', letters);
+  return {
+    queues: { ...queues, closing: work('Closing', closing) },
+    deadLetterQueues: { ...deadLetterQueues, closing },
+  };
 }

@@ -11,20 +11,26 @@ export interface Route extends Access {
 }
 
 /** The routes, by the names of their Lambdas. */
-export const routesOf = ({ tables, eventBus, settings }: Pick<Parts, 'tables' | 'eventBus' | 'settings'>) => {
+export const routesOf = ({
+  tables,
+  queues,
+  eventBus,
+  settings,
+}: Pick<Parts, 'tables' | 'queues' | 'eventBus' | 'settings'>) => {
   const { connections, subscriptions, topics, messages, access } = tables;
   /** A reader that finds an offset undecided decides it. */
   const readLogs = allow(['dynamodb:GetItem', 'dynamodb:Query', 'dynamodb:PutItem'], messages.tableArn);
   return {
     connect: {
       key: '$connect',
-      reads: ['AUTHORIZATION', 'TRANSPORT', 'CONNECTIONS_TABLE', 'ACCESS_TABLE'],
+      reads: ['AUTHORIZATION', 'TRANSPORT', 'CONNECTIONS_TABLE', 'ACCESS_TABLE', 'CLOSING_QUEUE_URL'],
       rights: [
         allow(['dynamodb:PutItem'], connections.tableArn),
-        ...(settings.auth
+        ...(queues.closing
           ? [
               allow(['dynamodb:DeleteItem'], connections.tableArn),
               allow(['dynamodb:BatchGetItem'], access.tableArn),
+              allow(['sqs:SendMessage'], queues.closing.queueArn),
             ]
           : []),
       ],

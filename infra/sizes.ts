@@ -16,6 +16,9 @@ export const DELIVERY_BATCH_MAX = 10;
 export const SLOW_BATCH_MAX = 200;
 /** The least that Lambda takes. */
 export const SLOW_WORKERS_MAX = 2;
+/** A record may be of a hundred connections, and a worker closes some hundred in a second. */
+export const CLOSING_BATCH_MAX = 10;
+export const CLOSING_WORKERS_MAX = 2;
 export const SWEEP_PERIOD_SECONDS = 60;
 /** A sweep may last for longer than its period: no third one is to begin. */
 export const SWEEPS_MAX = 2;

@@ -21,8 +21,8 @@ export interface Parts {
   readonly grantsSecret: Secret | undefined;
 }
 
-/** In place of an ARN, where no grants are taken: a variable has to have a value. */
-const NO_SECRET = 'none';
+/** In place of what the settings do without: a variable has to have a value. */
+const NONE = 'none';
 
 /** What is in every file of settings. */
 export const filesOf = ({ settings }: Pick<Parts, 'settings'>): Readonly<Record<SettingsFile, string>> => ({
@@ -46,8 +46,10 @@ export const valuesOf = (parts: Omit<Parts, 'api'>): Readonly<Record<Variable, s
     EVENT_BUS_NAME: eventBus.eventBusName,
     DELIVERY_QUEUE_URL: queues.delivery.queueUrl,
     SLOW_QUEUE_URL: queues.slow.queueUrl,
+    CLOSING_QUEUE_URL: queues.closing?.queueUrl ?? NONE,
     DELIVERY_DEAD_LETTERS_URL: deadLetterQueues.delivery.queueUrl,
     INGEST_DEAD_LETTERS_URL: deadLetterQueues.ingest.queueUrl,
+    CLOSING_DEAD_LETTERS_URL: deadLetterQueues.closing?.queueUrl ?? NONE,
     CALLBACK_URL: stage.callbackUrl,
     SUBSCRIPTIONS_MAX: String(settings.subscriptionsPerConnectionMax),
     ROLLOVER_AFTER_SECONDS: String(settings.rolloverAfterSeconds),
@@ -60,7 +62,7 @@ export const valuesOf = (parts: Omit<Parts, 'api'>): Readonly<Record<Variable, s
     // Everything that posts shares one budget of requests.
     ENVIRONMENTS_MAX: String(settings.fanOutWorkersMax + settings.deliveryWorkersMax + SLOW_WORKERS_MAX),
     AUTHORIZATION: settings.auth ? 'required' : 'none',
-    GRANTS_SECRET: grantsSecret?.secretArn ?? NO_SECRET,
+    GRANTS_SECRET: grantsSecret?.secretArn ?? NONE,
     ISSUERS: Stack.of(stage).toJsonString(issuersIn(settings, true)),
   };
 };

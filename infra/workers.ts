@@ -4,7 +4,14 @@ import { USER_INDEX } from '../shared/data/tables.ts';
 import type { Variable } from '../shared/lambda/variables.ts';
 import { keepsLastValues } from './namespaces.ts';
 import { type Access, allow } from './service.ts';
-import { DELIVERY_BATCH_MAX, INGEST_BATCH_MAX, SLOW_BATCH_MAX, SLOW_WORKERS_MAX } from './sizes.ts';
+import {
+  CLOSING_BATCH_MAX,
+  CLOSING_WORKERS_MAX,
+  DELIVERY_BATCH_MAX,
+  INGEST_BATCH_MAX,
+  SLOW_BATCH_MAX,
+  SLOW_WORKERS_MAX,
+} from './sizes.ts';
 import type { Parts } from './variables.ts';
 
 /** A queue that a Lambda takes work from. */
@@ -103,13 +110,52 @@ export const queueWorkersOf = (parts: Omit<Parts, 'eventBus'>) => {
   } satisfies Record<string, QueueWorker>;
 };
 
-/** The sweep, which looks for connections that are gone. */
-export const sweepOf = (parts: Pick<Parts, 'tables' | 'api' | 'stage'>): Access => ({
-  reads: ['TRANSPORT', 'CONNECTIONS_TABLE', 'SUBSCRIPTIONS_TABLE', 'CALLBACK_URL'],
+/** What closes connections, if the settings take tokens. */
+export function closeOf(parts: Parts): QueueWorker | undefined {
+  const { connections, subscriptions, access } = parts.tables;
+  const { queues, deadLetterQueues } = parts;
+  if (!queues.closing || !deadLetterQueues.closing) return undefined;
+  return {
+    sources: [{ queue: queues.closing, batchSize: CLOSING_BATCH_MAX, workersMax: CLOSING_WORKERS_MAX }],
+    reads: [
+      'TRANSPORT',
+      'CONNECTIONS_TABLE',
+      'SUBSCRIPTIONS_TABLE',
+      'ACCESS_TABLE',
+      'CALLBACK_URL',
+      'CLOSING_QUEUE_URL',
+      'CLOSING_DEAD_LETTERS_URL',
+    ],
+    rights: [
+      allow(['dynamodb:UpdateItem'], access.tableArn),
+      allow(['dynamodb:Query'], `${connections.tableArn}/index/${USER_INDEX}`),
+      allow(['dynamodb:GetItem', 'dynamodb:DeleteItem'], connections.tableArn),
+      allow(['dynamodb:BatchWriteItem'], subscriptions.tableArn),
+      allow(['sqs:SendMessage'], queues.closing.queueArn, deadLetterQueues.closing.queueArn),
+      allow(
+        ['execute-api:ManageConnections'],
+        connectionsArn('POST', parts),
+        connectionsArn('DELETE', parts),
+      ),
+    ],
+  };
+}
+
+/** The sweep, which looks for connections that are gone, and for those whose time is nearly over. */
+export const sweepOf = (parts: Pick<Parts, 'tables' | 'queues' | 'api' | 'stage'>): Access => ({
+  reads: [
+    'AUTHORIZATION',
+    'TRANSPORT',
+    'CONNECTIONS_TABLE',
+    'SUBSCRIPTIONS_TABLE',
+    'CALLBACK_URL',
+    'CLOSING_QUEUE_URL',
+  ],
   rights: [
     allow(['dynamodb:Scan', 'dynamodb:DeleteItem'], parts.tables.connections.tableArn),
     allow(['dynamodb:BatchWriteItem'], parts.tables.subscriptions.tableArn),
     allow(['execute-api:ManageConnections'], connectionsArn('GET', parts)),
+    ...(parts.queues.closing ? [allow(['sqs:SendMessage'], parts.queues.closing.queueArn)] : []),
   ],
 });
 

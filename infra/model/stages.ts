@@ -17,6 +17,7 @@ const FUNCTIONS: Readonly<Record<string, Stage>> = {
   send: 'publish',
   fanout: 'fan out',
   deliver: 'deliver',
+  close: 'connections',
   sweep: 'idle',
   defaultRoute: 'commands',
 };
@@ -46,6 +47,8 @@ const QUEUES: Readonly<Record<string, Stage>> = {
   delivery: 'deliver',
   slow: 'deliver',
   deliveryDeadLetters: 'deliver',
+  closing: 'connections',
+  closingDeadLetters: 'connections',
 };
 
 export const stageOfFunction = (name: string): Stage => FUNCTIONS[name] ?? 'other';

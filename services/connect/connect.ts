@@ -6,11 +6,14 @@ import type { Authorization } from '../../shared/lambda/config.ts';
 import type { ConnectEvent, RouteResult } from '../../shared/lambda/events.ts';
 import { ClientError, ErrorCode } from '../../shared/protocol/errors.ts';
 import { parseUserId } from '../../shared/protocol/parse.ts';
+import { type Closings, LOOK_AHEAD_MS } from '../../shared/queues/closings.ts';
 
 export interface ConnectDeps {
   readonly connections: Pick<Connections, 'open' | 'close'>;
   readonly authorization: Authorization;
   readonly revocations: Pick<Revocations, 'isRevoked'>;
+  readonly closings: Pick<Closings, 'closeAt'>;
+  readonly now: () => number;
 }
 
 /** Notes a connection. */
@@ -21,9 +24,11 @@ export async function connect(event: ConnectEvent, deps: ConnectDeps): Promise<v
     return connections.open({ connectionId, connectedAtMs, ...claimed(event) });
   }
   const { rights: _, expiresAtMs, ...token } = verified(event);
-  await connections.open({ connectionId, connectedAtMs, tokenEndsAtMs: endsAtMs({ expiresAtMs }), ...token });
+  const tokenEndsAtMs = endsAtMs({ expiresAtMs });
+  await connections.open({ connectionId, connectedAtMs, tokenEndsAtMs, ...token });
   const { userId } = token;
   if (userId !== undefined) await expectUnrevoked(connectionId, { ...token, userId }, deps);
+  if (tokenEndsAtMs < deps.now() + LOOK_AHEAD_MS) await deps.closings.closeAt(connectionId, tokenEndsAtMs);
 }
 
 /**

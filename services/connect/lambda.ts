@@ -8,6 +8,10 @@ import { assemble, settings } from './assemble.ts';
 import { connect, protocolAnswer } from './connect.ts';
 
 const config = loadConfig(process.env, { ...settings, transport });
-const deps = assemble(config, { dynamodb: createClient(config.transport, DynamoDBClient) }, systemClock);
+const clients = {
+  dynamodb: createClient(config.transport, DynamoDBClient),
+  late: async () => (await import('./late-clients.ts')).createLateClients(config.transport),
+};
+const deps = assemble(config, clients, systemClock);
 
 export const handler = lifecycle((event: ConnectEvent) => connect(event, deps), protocolAnswer);

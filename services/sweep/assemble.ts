@@ -4,24 +4,30 @@ import { createConnections } from '../../shared/data/connections.ts';
 import { createSubscriptions } from '../../shared/data/subscriptions.ts';
 import { isGone } from '../../shared/delivery/sdk-post.ts';
 import type { Clock } from '../../shared/lambda/clock.ts';
-import { type Config, text } from '../../shared/lambda/config.ts';
+import { authorization, type Config, text } from '../../shared/lambda/config.ts';
+import { createClosings } from '../../shared/queues/closings.ts';
 import type { SweepDeps } from './sweep.ts';
 
 /** The environment variables that it takes. */
 export const settings = {
   connectionsTable: text('CONNECTIONS_TABLE'),
   subscriptionsTable: text('SUBSCRIPTIONS_TABLE'),
+  closingQueueUrl: text('CLOSING_QUEUE_URL'),
+  authorization,
 };
 
 /** Makes what `sweep` needs. */
 export const assemble = (
   config: Config<typeof settings>,
-  { dynamodb, management }: Pick<Clients, 'dynamodb' | 'management'>,
+  { dynamodb, sqs, management }: Pick<Clients, 'dynamodb' | 'sqs' | 'management'>,
   clock: Clock,
 ): SweepDeps => ({
   ...clock,
   connections: createConnections(dynamodb, config.connectionsTable, clock.now),
   subscriptions: createSubscriptions(dynamodb, config.subscriptionsTable, clock),
+  ...(config.authorization === 'required' && {
+    closings: createClosings(sqs, config.closingQueueUrl, clock.now),
+  }),
   isOpen: async (connectionId) => {
     try {
       await management.send(new GetConnectionCommand({ ConnectionId: connectionId }));

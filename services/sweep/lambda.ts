@@ -1,5 +1,6 @@
 import { ApiGatewayManagementApiClient } from '@aws-sdk/client-apigatewaymanagementapi';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { SQSClient } from '@aws-sdk/client-sqs';
 import { createClient } from '../../shared/aws/sdk/clients.ts';
 import { systemClock } from '../../shared/lambda/clock.ts';
 import { loadConfig, text, transport } from '../../shared/lambda/config.ts';
@@ -13,6 +14,7 @@ import { sweep } from './sweep.ts';
 const config = loadConfig(process.env, { ...settings, transport, endpoint: text('CALLBACK_URL') });
 const clients = {
   dynamodb: createClient(config.transport, DynamoDBClient),
+  sqs: createClient(config.transport, SQSClient),
   management: createClient(config.transport, ApiGatewayManagementApiClient, { endpoint: config.endpoint }),
 };
 const deps = assemble(config, clients, systemClock);

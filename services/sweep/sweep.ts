@@ -1,9 +1,12 @@
 import { mapAll } from '../../shared/async.ts';
 import { type Connections, HANDSHAKE_MAX_MS, SWEPT_MAX } from '../../shared/data/connections.ts';
 import { forgetConnection, type RowDeps } from '../../shared/data/forget.ts';
+import { type Closings, LOOK_AHEAD_MS } from '../../shared/queues/closings.ts';
 
 export interface SweepDeps extends RowDeps {
-  readonly connections: Pick<Connections, 'sample' | 'close'>;
+  readonly connections: Pick<Connections, 'sample' | 'close' | 'endingBefore'>;
+  /** Where connections have tokens. */
+  readonly closings?: Pick<Closings, 'closeEach'>;
   /** Whether API Gateway still knows the connection. */
   readonly isOpen: (connectionId: string) => Promise<boolean>;
   readonly now: () => number;
@@ -15,12 +18,39 @@ type Sample = Awaited<ReturnType<Connections['sample']>>;
 
 const PROBES_IN_FLIGHT_MAX = 32;
 
+/** What a run has seen and done. */
+interface Swept {
+  readonly seen: number;
+  readonly gone: number;
+  /** Connections that end soon, where they have tokens. */
+  readonly ending?: number;
+}
+
+/** Looks back, for connections that are gone, and ahead, for those that end soon: each whatever becomes of the other. */
+export async function sweep(deps: SweepDeps): Promise<Swept> {
+  const [behind, ahead] = await Promise.allSettled([forgetGone(deps), checkEnds(deps)]);
+  if (behind.status === 'rejected') throw behind.reason;
+  if (ahead.status === 'rejected') throw ahead.reason;
+  return { ...behind.value, ...ahead.value };
+}
+
+/** Sees to it that connections are closed when their time is over: also those that should have been. */
+async function checkEnds({ connections, closings, now }: SweepDeps): Promise<Pick<Swept, 'ending'>> {
+  if (!closings) return {};
+  let ending = 0;
+  for await (const page of connections.endingBefore(now() + LOOK_AHEAD_MS)) {
+    await closings.closeEach(page);
+    ending += page.length;
+  }
+  return { ending };
+}
+
 /**
  * Deletes the rows of connections that closed without a `$disconnect`. Each run looks at a bounded number of them,
  * from a random place on: a small table is seen whole every time, a large one sooner or later, without any state that
  * says where the last run stopped.
  */
-export async function sweep(deps: SweepDeps): Promise<{ seen: number; gone: number }> {
+async function forgetGone(deps: SweepDeps): Promise<Swept> {
   const sample = await deps.connections.sample(deps.newId(), SWEPT_MAX);
   const first = await forgetClosed(sample, deps);
   if (first.undecided.length === 0) return { seen: sample.length, gone: first.gone };

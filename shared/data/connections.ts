@@ -11,7 +11,7 @@ import type { Pattern } from '../protocol/topic.ts';
 import { ifConditionHolds } from './dynamo.ts';
 import { unexpired } from './expiry.ts';
 import type { SubscriptionRow } from './subscriptions.ts';
-import { type ConnectionItem, connectionKey, USER_INDEX } from './tables.ts';
+import { type ConnectionItem, connectionKey, type TokenAttributes, USER_INDEX } from './tables.ts';
 
 /** API Gateway closes every connection after 2 hours; an item outlives that a little, so that none expires too early. */
 export const CONNECTION_TTL_SECONDS = 2 * 3600 + 600;
@@ -24,15 +24,28 @@ export const SWEPT_MAX = 2_000;
 export const connectionEndsAtSeconds = (connectedAtMs: number, tokenEndsAtMs = Infinity): number =>
   Math.ceil(Math.min(connectedAtMs + CONNECTION_TTL_SECONDS * 1000, tokenEndsAtMs) / 1000);
 
-interface Connection {
+interface Connection extends HeldToken {
   readonly connectionId: string;
   readonly userId?: string;
   readonly connectedAtMs: number;
   /** With the grace; without it the connection lasts for as long as API Gateway lets it. */
   readonly tokenEndsAtMs?: number;
-  /** What the token that it was opened with can be revoked by, and when that was issued. */
+}
+
+/** When a connection ends, in epoch milliseconds. */
+interface Ending {
+  readonly connectionId: string;
+  readonly endsAtMs: number;
+}
+/** A token, as a connection's item has it; one that an earlier version has noted says nothing of itself. */
+export interface HeldToken {
   readonly tokenId?: string;
   readonly issuedAtMs?: number;
+}
+/** What a connection goes on by. */
+interface Held extends Pick<Ending, 'endsAtMs'> {
+  /** The token that it was opened with, and then the one that it was renewed with, if any. */
+  readonly tokens: readonly [HeldToken, ...HeldToken[]];
 }
 
 /**
@@ -59,6 +72,10 @@ export interface Connections {
   /** Whether there is an item, read consistently. */
   has(connectionId: string): Promise<boolean>;
   userOf(connectionId: string): Promise<string | undefined>;
+  /** What a connection goes on by, also if it has ended; read consistently. */
+  held(connectionId: string): Promise<Held | undefined>;
+  /** Connections that end before a time, also those that have ended and are still there, in pages. */
+  endingBefore(ms: number): AsyncIterable<Ending[]>;
   /** Connection ids of a user, in pages. */
   ofUser(userId: string): AsyncIterable<string[]>;
   /** Every connection id, in pages: for a message to everyone. */
@@ -186,6 +203,33 @@ export function createConnections(client: DynamoDBClient, table: string, now: ()
       return Item?.userId?.S;
     },
 
+    async held(connectionId) {
+      const { Item } = await client.send(
+        new GetItemCommand({
+          TableName: table,
+          Key: connectionKey(connectionId),
+          ConsistentRead: true,
+          ProjectionExpression: 'expiresAt, tokenId, issuedAt, renewed',
+        }),
+      );
+      return Item && heldIn(Item as Partial<ConnectionItem>);
+    },
+
+    async *endingBefore(ms) {
+      const scan = {
+        TableName: table,
+        FilterExpression: 'expiresAt < :before',
+        ExpressionAttributeValues: { ':before': { N: String(Math.ceil(ms / 1000)) } },
+        ProjectionExpression: 'connectionId, expiresAt',
+      };
+      for await (const { Items = [] } of paginateScan({ client }, scan)) {
+        yield Items.map((item) => ({
+          connectionId: String(item.connectionId?.S),
+          endsAtMs: endsAtMsOf(item),
+        }));
+      }
+    },
+
     async *ofUser(userId) {
       const { ExpressionAttributeValues, ...filter } = unexpired(now());
       const pages = paginateQuery(
@@ -237,6 +281,18 @@ const shardIn = (item: Partial<ConnectionItem> | undefined, pattern: Pattern): n
   const shard = item?.subscriptions?.M?.[pattern]?.N;
   return shard === undefined ? undefined : Number(shard);
 };
+
+const endsAtMsOf = ({ expiresAt }: { readonly expiresAt?: { readonly N?: string | undefined } }): number =>
+  Number(expiresAt?.N) * 1000;
+
+function heldIn({ renewed, ...item }: Partial<ConnectionItem>): Held {
+  return { endsAtMs: endsAtMsOf(item), tokens: [tokenIn(item), ...(renewed ? [tokenIn(renewed.M)] : [])] };
+}
+
+const tokenIn = ({ tokenId, issuedAt }: TokenAttributes): HeldToken => ({
+  ...(tokenId && { tokenId: tokenId.S }),
+  ...(issuedAt && { issuedAtMs: Number(issuedAt.N) }),
+});
 
 const rowsOf = (connectionId: string, { subscriptions }: Partial<ConnectionItem>): SubscriptionRow[] =>
   Object.entries(subscriptions?.M ?? {}).map(([pattern, { N }]) => ({

@@ -38,14 +38,19 @@ interface N {
   readonly N: string;
 }
 
-/** A connection. Expires a little after the 2 hours that API Gateway lets it live. */
-export type ConnectionItem = {
+/** What a token can be revoked by, and when it was issued. */
+export type TokenAttributes = {
+  readonly tokenId?: S;
+  readonly issuedAt?: N;
+};
+
+/** A connection. Expires a little after the 2 hours that API Gateway lets it live, or with its token. */
+export type ConnectionItem = TokenAttributes & {
   readonly connectionId: S;
   readonly userId?: S;
   readonly connectedAt: N;
-  /** The token that it was opened with, if there was one, and when that was issued. */
-  readonly tokenId?: S;
-  readonly issuedAt?: N;
+  /** Of the newest token, if the one that it was opened with is not: that one is in attributes of the item's own. */
+  readonly renewed?: { readonly M: TokenAttributes };
   /** Its subscriptions: by pattern, the shard that holds the subscription's own item. */
   readonly subscriptions: { readonly M: Readonly<Record<string, N>> };
   readonly expiresAt: N;

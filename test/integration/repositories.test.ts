@@ -5,6 +5,7 @@ import {
   type KeySchemaElement,
   PutItemCommand,
   paginateScan,
+  UpdateItemCommand,
 } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { lean } from '../../shared/aws/sdk/lean.ts';
@@ -214,6 +215,57 @@ describe.each(places)('tables %s', (_, open_) => {
         expect(new Set(few.map(({ connectionId }) => connectionId)).size).toBe(10);
       }
       expect(await collect(connections.all())).toEqual([...mine].sort());
+    });
+  });
+
+  describe('connections that end', () => {
+    const openWith = (tokenEndsAtMs?: number) =>
+      connections.open({
+        ...{
+          connectionId: id,
+          userId: 'ada',
+          connectedAtMs: nowMs,
+          tokenId: 'one',
+          issuedAtMs: nowMs - 1_000,
+        },
+        ...(tokenEndsAtMs !== undefined && { tokenEndsAtMs }),
+      });
+
+    it('are found before their end and after it, and no others are', async () => {
+      await openWith(nowMs + 60_000);
+      const found = async (beforeMs: number) =>
+        (await Array.fromAsync(connections.endingBefore(beforeMs)))
+          .flat()
+          .find(({ connectionId }) => connectionId === id);
+      expect(await found(nowMs + 60_000)).toBeUndefined();
+      expect(await found(nowMs + 61_000)).toEqual({ connectionId: id, endsAtMs: nowMs + 60_000 });
+      nowMs += HOUR_MS;
+      expect(await found(nowMs)).toEqual({ connectionId: id, endsAtMs: nowMs - HOUR_MS + 60_000 });
+    });
+
+    it('say which tokens they have', async () => {
+      expect(await connections.held(id)).toBeUndefined();
+      await openWith(nowMs + 60_000);
+      const first = { tokenId: 'one', issuedAtMs: nowMs - 1_000 };
+      expect(await connections.held(id)).toEqual({ endsAtMs: nowMs + 60_000, tokens: [first] });
+      await client.send(
+        new UpdateItemCommand({
+          TableName: tables.connections,
+          Key: { connectionId: { S: id } },
+          UpdateExpression: 'SET renewed = :renewed',
+          ExpressionAttributeValues: {
+            ':renewed': { M: { tokenId: { S: 'two' }, issuedAt: { N: String(nowMs) } } },
+          },
+        }),
+      );
+      nowMs += HOUR_MS; // it has ended
+      const second = { tokenId: 'two', issuedAtMs: nowMs - HOUR_MS };
+      expect((await connections.held(id))?.tokens).toEqual([first, second]);
+    });
+
+    it('of an earlier version say nothing of their token', async () => {
+      await open();
+      expect((await connections.held(id))?.tokens).toEqual([{}]);
     });
   });
 

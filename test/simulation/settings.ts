@@ -77,6 +77,7 @@ export const configOf = (settings: SystemSettings) => ({
   eventBusName: 'bus',
   deliveryQueueUrl: urlOf('deliver'),
   slowQueueUrl: urlOf('slow'),
+  closingQueueUrl: urlOf('close'),
   deadLettersUrl: 'undelivered',
   badEventsUrl: 'badEvents',
   endpoint: 'https://simulated',

@@ -19,6 +19,7 @@ import {
 } from '../../shared/lambda/variables.ts';
 import { parsePattern, parseTopic } from '../../shared/protocol/topic.ts';
 import type { Bus } from '../../shared/queues/bus.ts';
+import type { Closings } from '../../shared/queues/closings.ts';
 import type { DeadLetters } from '../../shared/queues/queues.ts';
 import { MemoryDynamoDB } from '../memory/dynamodb.ts';
 
@@ -41,8 +42,10 @@ const VALUES: Readonly<Partial<Record<Variable | LambdaVariable, string>>> = {
   EVENT_BUS_NAME: 'the bus',
   DELIVERY_QUEUE_URL: 'the delivery queue',
   SLOW_QUEUE_URL: 'the slow queue',
+  CLOSING_QUEUE_URL: 'the closing queue',
   DELIVERY_DEAD_LETTERS_URL: 'dead deliveries',
   INGEST_DEAD_LETTERS_URL: 'bad events',
+  CLOSING_DEAD_LETTERS_URL: 'bad revocations',
   CALLBACK_URL: 'https://api',
   SUBSCRIPTIONS_MAX: '43',
   ROLLOVER_AFTER_SECONDS: '47',
@@ -76,6 +79,7 @@ interface Deps extends Omit<RunDeps, 'random'> {
   readonly heads: Heads;
   readonly logs: Logs;
   readonly revocations: Revocations;
+  readonly closings: Closings;
   readonly bus: Bus;
   readonly badEvents: DeadLetters;
   readonly namespaces: object;
@@ -103,6 +107,7 @@ const PARTS: { readonly [P in keyof Deps]?: (part: Deps[P]) => unknown } = {
     await logs.entry({ topic, epoch: 'e' }, 1);
   },
   revocations: (revocations) => revocations.isRevoked({ userId: 'ada' }),
+  closings: (closings) => closings.closeAt('c', 0),
   bus: (bus) => bus.publish([publication as never]), // all that its encoding reads
   badEvents: (badEvents) => badEvents.bury('', ''),
   deadLetters: (deadLetters) => deadLetters.bury('', ''),
@@ -117,6 +122,7 @@ const USED: Readonly<Record<string, readonly string[]>> = {
   heads: ['topics'],
   logs: ['topics', 'messages'],
   revocations: ['access'],
+  closings: ['the closing queue'],
   bus: ['the bus'],
   badEvents: ['bad events'],
   deadLetters: ['dead deliveries'],
@@ -185,7 +191,8 @@ describe.each(services)('%s', (service) => {
       await (use as (part: unknown) => unknown)(deps[name as keyof Deps]); // it is of that name
       used[name] = [...new Set(named.splice(0))];
     }
-    expect(used).toEqual(Object.fromEntries(Object.keys(used).map((name) => [name, USED[name]])));
+    const expected: typeof USED = { ...USED, ...(service === 'close' && { badEvents: ['bad revocations'] }) };
+    expect(used).toEqual(Object.fromEntries(Object.keys(used).map((name) => [name, expected[name]])));
     const plain = Object.entries(PLAIN).filter(([name]) => name in deps);
     expect(deps).toMatchObject(Object.fromEntries(plain));
   });

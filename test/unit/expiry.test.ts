@@ -37,7 +37,11 @@ it('of a connection and its subscription is a little more than the two hours tha
   const requestContext = { connectionId: 'c', connectedAt: NOW_MS } as never; // no more is read
   await connect(
     { requestContext },
-    assembleConnect({ ...tables, authorization: 'none' }, { dynamodb }, clock),
+    assembleConnect(
+      { ...tables, closingQueueUrl: 'closing', authorization: 'none' },
+      { dynamodb, late: async () => ({ sqs: {} as never }) }, // no token ends
+      clock,
+    ),
   );
   const deps = assembleSubscribe(
     { ...tables, subscriptionsMax: 1, namespaces: namespacesOf({}), authorization: 'none' },

@@ -80,10 +80,11 @@ async function settingsReadBy(service: string): Promise<string[]> {
   const { settings } = (await import(`../../services/${service}/assemble.ts`)) as {
     readonly settings: Settings;
   };
+  const management = { transport, endpoint: text('CALLBACK_URL') };
   const forClients: Record<string, Settings> = {
     ...{ fanout: postSettings, deliver: postSettings },
     authorize: { transport, secret: text('GRANTS_SECRET') },
-    sweep: { transport, endpoint: text('CALLBACK_URL') },
+    ...{ close: management, sweep: management },
   };
   const names = Object.values({ ...settings, ...(forClients[service] ?? { transport }) }).map(
     ({ name }) => name,
@@ -117,7 +118,7 @@ function tableRightsIn(of: Template): string[] {
 describe('the queues', () => {
   // AWS asks for six times the function timeout and the batching window, or a slow batch is delivered twice.
   it('keep a message hidden at least six times as long as its worker may run', () => {
-    expect(mappings).toHaveLength(3);
+    expect(mappings).toHaveLength(4);
     for (const { EventSourceArn, FunctionName, MaximumBatchingWindowInSeconds = 0 } of mappings) {
       const { VisibilityTimeout } = properties(EventSourceArn);
       const leastSeconds = 6 * properties(FunctionName).Timeout + MaximumBatchingWindowInSeconds;
@@ -139,7 +140,7 @@ describe('the queues', () => {
 
   it('never run more workers than the settings say', () => {
     const workers = mappings.map(({ ScalingConfig }) => ScalingConfig.MaximumConcurrency);
-    expect(workers.sort((a, b) => a - b)).toEqual([2, 10, 50]);
+    expect(workers.sort((a, b) => a - b)).toEqual([2, 2, 10, 50]);
   });
 
   it('gather messages for as long as the settings say', () => {
@@ -148,8 +149,8 @@ describe('the queues', () => {
         .map(({ Properties }) => Properties.MaximumBatchingWindowInSeconds ?? 0)
         .sort();
     expect([windowsIn(template), windowsIn(Template.fromStack(fullStack))]).toEqual([
-      [0, 0, 1],
-      [0, 1, 2],
+      [0, 0, 0, 1],
+      [0, 0, 1, 2],
     ]);
   });
 
@@ -163,12 +164,13 @@ describe('the queues', () => {
     }
   });
 
-  it('that hold jobs have the dead letters of posts, and that of events its own', () => {
+  it('that hold jobs have the dead letters of posts, and those of events their own', () => {
     const letters = mappings.map(({ EventSourceArn }) => {
       const { RedrivePolicy } = properties(EventSourceArn);
       return [EventSourceArn, RedrivePolicy.deadLetterTargetArn].map(queueName);
     });
     expect(letters.sort()).toEqual([
+      ['Closing', 'ClosingDeadLetters'],
       ['Delivery', 'DeliveryDeadLetters'],
       ['Ingest', 'IngestDeadLetters'],
       ['Slow', 'DeliveryDeadLetters'],
@@ -176,7 +178,7 @@ describe('the queues', () => {
   });
 
   it('are encrypted, and refuse plain HTTP', () => {
-    expect(queues).toHaveLength(5);
+    expect(queues).toHaveLength(7);
     for (const { id, SqsManagedSseEnabled } of queues) {
       expect([id, SqsManagedSseEnabled]).toEqual([id, true]);
       const policy = resources('AWS::SQS::QueuePolicy').find(({ Queues }) => logicalId(Queues[0]) === id);
@@ -186,9 +188,9 @@ describe('the queues', () => {
   });
 });
 
-it('sends an event that the ingest queue does not take to a dead-letter queue', () => {
+it('sends an event that its queue does not take to a dead-letter queue', () => {
   const targets = resources('AWS::Events::Rule').flatMap(({ Targets }) => Targets);
-  expect(targets).toHaveLength(1);
+  expect(targets).toHaveLength(2);
   for (const { DeadLetterConfig } of targets) {
     expect(properties(DeadLetterConfig.Arn).RedrivePolicy).toBeUndefined();
   }
@@ -216,7 +218,7 @@ describe('the timeout', () => {
     return clock.now() - startMs + SDK_TRIES_MS;
   }
   const timeoutMs = (service: string) => 1_000 * functionOf(service).Timeout;
-  const workers = ['fanout', 'deliver', 'sweep'];
+  const workers = ['fanout', 'deliver', 'close', 'sweep'];
   const routes = readdirSync(join(import.meta.dirname, '../../services')).filter(
     (service) => !workers.includes(service),
   );
@@ -300,7 +302,13 @@ describe('the functions', () => {
     const writer = ['dynamodb:GetItem', 'dynamodb:BatchGetItem', 'dynamodb:GetItem', 'dynamodb:PutItem'];
     expect(rights).toEqual({
       Authorize: [...logs, 'secretsmanager:GetSecretValue'],
-      Connect: ['dynamodb:BatchGetItem', 'dynamodb:DeleteItem', 'dynamodb:PutItem', ...logs],
+      Connect: [
+        'dynamodb:BatchGetItem',
+        'dynamodb:DeleteItem',
+        'dynamodb:PutItem',
+        ...logs,
+        'sqs:SendMessage',
+      ],
       Disconnect: [...rows, ...logs],
       Subscribe: [...reader, 'dynamodb:PutItem', 'dynamodb:UpdateItem', ...logs].sort(),
       Unsubscribe: [
@@ -328,13 +336,26 @@ describe('the functions', () => {
         'sqs:SendMessage',
       ].sort(),
       Deliver: [...delivery, ...logs, ...source, 'sqs:SendMessage'].sort(),
-      Sweep: [...rows, 'dynamodb:Scan', 'execute-api:ManageConnections', ...logs].sort(),
+      Close: [
+        ...rows,
+        'dynamodb:GetItem',
+        'dynamodb:Query',
+        'dynamodb:UpdateItem',
+        'execute-api:ManageConnections',
+        ...logs,
+        ...source,
+        'sqs:SendMessage',
+      ].sort(),
+      Sweep: [...rows, 'dynamodb:Scan', 'execute-api:ManageConnections', ...logs, 'sqs:SendMessage'],
       Scheduler: ['lambda:InvokeFunction'],
     });
   });
 
   it('may do exactly this with each table', () => {
     expect(tableRightsIn(template)).toEqual([
+      'Close Access: UpdateItem',
+      'Close Connections: DeleteItem GetItem Query',
+      'Close Subscriptions: BatchWriteItem',
       'Connect Access: BatchGetItem',
       'Connect Connections: DeleteItem PutItem',
       'Deliver Connections: DeleteItem',
@@ -438,6 +459,8 @@ describe('the functions', () => {
       ...{ DELIVERY_QUEUE_URL: 'Delivery', DELIVERY_DEAD_LETTERS_URL: 'DeliveryDeadLetters' },
       SLOW_QUEUE_URL: 'Slow',
       INGEST_DEAD_LETTERS_URL: 'IngestDeadLetters',
+      CLOSING_QUEUE_URL: 'Closing',
+      CLOSING_DEAD_LETTERS_URL: 'ClosingDeadLetters',
       GRANTS_SECRET: 'GrantsSecret',
     });
   });
@@ -448,6 +471,7 @@ describe('the functions', () => {
       queueName(EventSourceArn),
     ]);
     expect(pairs.sort()).toEqual([
+      ['Close', 'Closing'],
       ['Deliver', 'Delivery'],
       ['Deliver', 'Slow'],
       ['Fanout', 'Ingest'],
@@ -458,7 +482,10 @@ describe('the functions', () => {
     const after = Object.entries(template.findResources('AWS::Lambda::Function')).flatMap(
       ([id, { DependsOn = [] }]) => [DependsOn].flat().map((other) => `${nameIn(id)} after ${nameIn(other)}`),
     );
-    const expected = ['Fanout after Deliver', 'Publish after Fanout', 'Send after Fanout'];
+    const expected = [
+      ...['Fanout after Deliver', 'Publish after Fanout', 'Send after Fanout'],
+      ...['Connect after Close', 'Sweep after Close'],
+    ];
     expect(after).toEqual(expect.arrayContaining(expected));
   });
 
@@ -524,7 +551,9 @@ describe('an app that contains it', () => {
     const services = readdirSync(join(import.meta.dirname, '../../services'));
     const { functions: guarded } = new Fanwire(new Stack(newApp(), 'Guarded'), 'Fanwire');
     expect(Object.keys(guarded).sort()).toEqual(services.sort());
-    expect(Object.keys(push.functions).sort()).toEqual(services.filter((name) => name !== 'authorize'));
+    expect(Object.keys(push.functions).sort()).toEqual(
+      services.filter((name) => !['authorize', 'close'].includes(name)),
+    );
   });
 });
 

@@ -102,7 +102,8 @@ describe('what there is for a connection', () => {
       requestContext: { connectionId: 'c', connectedAt: NOW_MS, ...requestContext },
       ...more,
     } as ConnectEvent;
-    await connect(event, { connections, authorization, revocations });
+    const closings = { closeAt: async () => {} };
+    await connect(event, { connections, authorization, revocations, closings, now: () => NOW_MS });
     return { row: rows[0], answer: protocolAnswer(event) };
   };
 

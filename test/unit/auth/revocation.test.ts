@@ -1,15 +1,23 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { assemble as assembleClose } from '../../../services/close/assemble.ts';
+import { type CloseDeps, close } from '../../../services/close/close.ts';
 import { assemble as assembleConnect } from '../../../services/connect/assemble.ts';
 import { connect } from '../../../services/connect/connect.ts';
 import { createConnections } from '../../../shared/data/connections.ts';
 import { createRevocations } from '../../../shared/data/revocations.ts';
-import type { ConnectEvent } from '../../../shared/lambda/events.ts';
+import { createSubscriptions } from '../../../shared/data/subscriptions.ts';
+import type { ConnectEvent, QueueRecord } from '../../../shared/lambda/events.ts';
 import { lifecycle } from '../../../shared/lambda/lifecycle.ts';
 import { logger } from '../../../shared/lambda/logger.ts';
+import { parsePattern } from '../../../shared/protocol/topic.ts';
 import { MemoryDynamoDB } from '../../memory/dynamodb.ts';
+import { queueRecord } from '../../support/records.ts';
 
 const NOW_MS = Date.UTC(2026, 10, 20);
 const NOW_SECONDS = NOW_MS / 1000;
+const GRACE_SECONDS = 30;
+const MINUTE_MS = 60_000;
+const pattern = parsePattern('chat/lobby');
 
 const logged: unknown[] = [];
 beforeEach(() => {
@@ -18,42 +26,120 @@ beforeEach(() => {
 });
 afterEach(() => vi.restoreAllMocks());
 
-/** Tables in memory, and what works on them. */
+interface Delayed {
+  readonly body: string;
+  readonly atMs: number;
+}
+
+/** Everything that opens and closes connections, on tables in memory and a clock that is moved by hand. */
 function houseOf() {
   let nowMs = NOW_MS;
+  /** How far behind the index of users is. */
+  let lagMs = 0;
   const clock = { now: () => nowMs, wait: async () => {}, random: () => 0, newId: () => 'id' };
   const tables = new MemoryDynamoDB({ now: clock.now });
-  const dynamodb = tables.client();
+  const dynamodb = tables.client(async ({ isEventual }, perform) => perform(isEventual ? { lagMs } : {}));
+  const delayed: Delayed[] = [];
+  const buried: { readonly body: string; readonly reason: string }[] = [];
+  const sqs = {
+    send: async ({ input }: never) => {
+      const { QueueUrl, MessageBody: body, DelaySeconds = 0, MessageAttributes } = input as SentInput;
+      if (QueueUrl === 'dead letters')
+        buried.push({ body, reason: MessageAttributes?.reason?.StringValue ?? '' });
+      else delayed.push({ body, atMs: nowMs + DelaySeconds * 1000 });
+    },
+  } as never;
   const config = {
-    connectionsTable: 'connections',
-    accessTable: 'access',
+    ...{ connectionsTable: 'connections', subscriptionsTable: 'subscriptions', accessTable: 'access' },
+    ...{ closingQueueUrl: 'closing', badEventsUrl: 'dead letters' },
     authorization: 'required',
   } as const;
-  const deps = assembleConnect(config, { dynamodb }, clock);
-  const handshake = lifecycle((event: ConnectEvent) => connect(event, deps));
-  const shake = async (connectionId: string, authorizer: object): Promise<number> => {
+  const connectDeps = assembleConnect(config, { dynamodb, late: async () => ({ sqs }) }, clock);
+  const connections = createConnections(dynamodb, 'connections', clock.now);
+  const subscriptions = createSubscriptions(dynamodb, 'subscriptions', clock);
+  /** Those that API Gateway knows, and the frames that they have got. */
+  const open = new Map<string, object[]>();
+  const closed: Record<string, object[]> = {};
+  const closeDeps: CloseDeps = {
+    ...assembleClose(config, { dynamodb, sqs, management: {} as never }, clock),
+    post: async (connectionId, frame) => {
+      open.get(connectionId)?.push(JSON.parse(Buffer.from(frame).toString()));
+      return { outcome: open.has(connectionId) ? 'delivered' : 'gone' };
+    },
+    disconnect: async (connectionId) => {
+      const frames = open.get(connectionId);
+      if (frames) closed[connectionId] = frames;
+      return open.delete(connectionId);
+    },
+  };
+  /** `until` is what happens before API Gateway has the answer of `$connect`. */
+  const shake = async (
+    connectionId: string,
+    authorizer: object,
+    { deps = connectDeps, until = async () => {} } = {},
+  ): Promise<number> => {
+    const handshake = lifecycle((event: ConnectEvent) => connect(event, deps));
     const requestContext = { connectionId, connectedAt: nowMs, authorizer };
     const context = { awsRequestId: 'aws', getRemainingTimeInMillis: () => 1_000 };
-    return (await handshake({ requestContext } as never, context)).statusCode;
+    const { statusCode } = await handshake({ requestContext } as never, context);
+    await until();
+    if (statusCode === 200) open.set(connectionId, []);
+    return statusCode;
   };
+  const work = (records: readonly QueueRecord[], deps = closeDeps, stopAtMs = Infinity) =>
+    close(records, deps, stopAtMs);
   return {
-    shake,
+    ...{ shake, connections, subscriptions, connectDeps, closeDeps, open, closed, delayed, buried, work },
     revocations: createRevocations(dynamodb, 'access', clock),
-    connections: createConnections(dynamodb, 'connections', clock.now),
-    pass: (ms: number) => {
-      nowMs += ms;
+    /** A back end revokes; the event comes to the worker. */
+    revoke: (detail: object, atMs = nowMs) =>
+      work([queueRecord({ messageId: 'm', body: revokeEvent(detail, atMs), sentAtMs: nowMs })]),
+    subscribe: async (connectionId: string) => {
+      await connections.addSubscription(connectionId, pattern, 0, 10);
+      await subscriptions.put({ connectionId, pattern, shard: 0 }, NOW_SECONDS + 7_200);
+    },
+    subscribers: async () => (await Array.fromAsync(subscriptions.subscribers({ pattern, shard: 0 }))).flat(),
+    lag: (ms: number) => {
+      lagMs = ms;
+    },
+    /** Lets time pass; the queue hands out what is due meanwhile. */
+    pass: async (ms: number) => {
+      const endMs = nowMs + ms;
+      for (;;) {
+        const [due] = delayed.filter(({ atMs }) => atMs <= endMs).sort((a, b) => a.atMs - b.atMs);
+        if (!due) break;
+        delayed.splice(delayed.indexOf(due), 1);
+        nowMs = Math.max(nowMs, due.atMs);
+        expect((await work([queueRecord({ messageId: 'm', body: due.body })])).failed).toEqual([]);
+      }
+      nowMs = endMs;
     },
   };
 }
+interface SentInput {
+  readonly QueueUrl: string;
+  readonly MessageBody: string;
+  readonly DelaySeconds?: number;
+  readonly MessageAttributes?: Readonly<Record<string, { readonly StringValue: string }>>;
+}
 
-const tokenOf = (userId: string, issuedAt = NOW_SECONDS, tokenId = 'one') => ({
-  ...{ userId, issuedAt, tokenId, rights: '{}', expiresAt: issuedAt + 3_600 },
+const revokeEvent = (detail: unknown, atMs: number): string =>
+  JSON.stringify({
+    ...{ id: 'e', time: new Date(atMs).toISOString(), 'detail-type': 'fanwire.revoke' },
+    ...{ source: 'my.shop', detail },
+  });
+
+const tokenOf = (userId: string, issuedAt = NOW_SECONDS, tokenId = 'one', expiresIn = 3_600) => ({
+  ...{ userId, issuedAt, tokenId, rights: '{}', expiresAt: issuedAt + expiresIn },
+});
+const closing = (code: string, reconnect: boolean) => ({
+  ...{ type: 'closing', code, reconnect, message: expect.any(String) },
 });
 
 describe('a handshake', () => {
   it('with a token that was revoked is refused, and leaves nothing', async () => {
-    const { shake, revocations, connections } = houseOf();
-    await revocations.revoke({ userId: 'ada' }, NOW_MS);
+    const { shake, revoke, connections } = houseOf();
+    await revoke({ userId: 'ada' });
     expect(await shake('c', tokenOf('ada'))).toBe(401);
     expect(await connections.has('c')).toBe(false);
     expect(logged).toEqual([
@@ -66,16 +152,260 @@ describe('a handshake', () => {
     ['of somebody else', tokenOf('adam')],
     ['of nobody', { rights: '{}' }],
   ])('with a token %s goes on', async (_, token) => {
-    const { shake, revocations, connections } = houseOf();
-    await revocations.revoke({ userId: 'ada' }, NOW_MS);
+    const { shake, revoke, connections } = houseOf();
+    await revoke({ userId: 'ada' });
     expect(await shake('c', token)).toBe(200);
     expect(await connections.has('c')).toBe(true);
   });
 
   it('with one token of a user is refused, and with another goes on', async () => {
-    const { shake, revocations } = houseOf();
-    await revocations.revoke({ userId: 'ada', tokenId: 'one' }, NOW_MS);
+    const { shake, revoke } = houseOf();
+    await revoke({ userId: 'ada', tokenId: 'one' });
     expect(await shake('c', tokenOf('ada', NOW_SECONDS + 1, 'one'))).toBe(401);
     expect(await shake('d', tokenOf('ada', NOW_SECONDS, 'two'))).toBe(200);
+  });
+
+  it('that has passed the authorizer when its token is revoked is refused', async () => {
+    const { shake, revoke, connectDeps, connections } = houseOf();
+    const open = async (...row: Parameters<typeof connections.open>) => {
+      await revoke({ userId: 'ada' });
+      await connections.open(...row);
+    };
+    const deps = { ...connectDeps, connections: { ...connections, open } };
+    expect(await shake('c', tokenOf('ada'), { deps })).toBe(401);
+    expect(await connections.has('c')).toBe(false);
+  });
+
+  it('that has seen nothing of a revocation is closed when it is over, though the index lags behind', async () => {
+    const { shake, revoke, lag, pass, open, closed } = houseOf();
+    lag(8_000);
+    const until = async () => void (await revoke({ userId: 'ada' }));
+    expect(await shake('c', tokenOf('ada'), { until })).toBe(200);
+    await pass(30_000);
+    expect([...open.keys()]).toEqual([]);
+    expect(closed).toEqual({ c: [closing('revoked', false)] });
+  });
+
+  it('that was found before API Gateway could close it is closed when it is over', async () => {
+    const { shake, revoke, pass, open, connections } = houseOf();
+    const until = async () => void (await revoke({ userId: 'ada' }));
+    expect(await shake('c', tokenOf('ada'), { until })).toBe(200);
+    expect([...open.keys()]).toEqual(['c']);
+    await pass(30_000);
+    expect([...open.keys()]).toEqual([]);
+    expect(await connections.has('c')).toBe(false);
+  });
+});
+
+describe('a revocation', () => {
+  it('of a user closes all connections of that user, and none of another', async () => {
+    const { shake, revoke, closed, open, subscribe, subscribers, connections } = houseOf();
+    for (const id of ['a1', 'a2']) await shake(id, tokenOf('ada', NOW_SECONDS - 60, id));
+    await shake('b', tokenOf('bob'));
+    await shake('nobody', { rights: '{}' });
+    for (const id of ['a1', 'b']) await subscribe(id);
+    expect(await revoke({ userId: 'ada' })).toEqual({ failed: [], remarks: undefined });
+    expect(closed).toEqual({ a1: [closing('revoked', false)], a2: [closing('revoked', false)] });
+    expect([...open.keys()]).toEqual(['b', 'nobody']);
+    expect(await subscribers()).toEqual(['b']);
+    expect([await connections.has('a1'), await connections.has('b')]).toEqual([false, true]);
+  });
+
+  it('of one token closes its connections, which may come again with another', async () => {
+    const { shake, revoke, closed, open } = houseOf();
+    for (const id of ['one', 'two']) await shake(id, tokenOf('ada', NOW_SECONDS, id));
+    await revoke({ userId: 'ada', tokenId: 'one' });
+    expect(closed).toEqual({ one: [closing('revoked', true)] });
+    expect([...open.keys()]).toEqual(['two']);
+  });
+
+  it('that comes again cuts nothing that is newer', async () => {
+    const { shake, revoke, pass, closed, open } = houseOf();
+    await revoke({ userId: 'ada' });
+    await pass(1_000);
+    expect(await shake('new', tokenOf('ada', NOW_SECONDS + 1))).toBe(200);
+    await pass(30_000);
+    await revoke({ userId: 'ada' }, NOW_MS);
+    await pass(30_000);
+    expect([closed, [...open.keys()]]).toEqual([{}, ['new']]);
+  });
+
+  it('is of the whole second, and of no time that is still to come', async () => {
+    const { shake, revoke, pass, closed, open } = houseOf();
+    await pass(700);
+    await shake('same', tokenOf('ada', NOW_SECONDS));
+    await shake('next', tokenOf('ada', NOW_SECONDS + 1));
+    await revoke({ userId: 'ada' }, NOW_MS + MINUTE_MS);
+    expect([Object.keys(closed), [...open.keys()]]).toEqual([['same'], ['next']]);
+  });
+
+  it('finds a connection by the token that it was renewed with, too', async () => {
+    const { shake, revoke, closed, closeDeps, work } = houseOf();
+    await shake('c', tokenOf('ada', NOW_SECONDS - 60, 'old'));
+    const renewedWith = (issuedAtMs: number) => ({
+      ...closeDeps,
+      connections: {
+        ...closeDeps.connections,
+        held: async () => ({
+          endsAtMs: NOW_MS + MINUTE_MS,
+          tokens: [
+            { tokenId: 'old', issuedAtMs: NOW_MS - MINUTE_MS },
+            { tokenId: 'new', issuedAtMs },
+          ] as const,
+        }),
+      },
+    });
+    const ofUser = queueRecord({
+      messageId: 'm',
+      body: revokeEvent({ userId: 'ada' }, NOW_MS),
+      sentAtMs: NOW_MS,
+    });
+    // What it was opened with gives it rights still, but its client has a token that is good.
+    await work([ofUser], renewedWith(NOW_MS + 1_000));
+    expect(closed.c).toEqual([closing('revoked', true)]);
+    await shake('c', tokenOf('ada', NOW_SECONDS + 60, 'old'));
+    await work([ofUser], renewedWith(NOW_MS));
+    expect(closed.c).toEqual([closing('revoked', false)]);
+    await shake('c', tokenOf('ada', NOW_SECONDS + 60, 'old'));
+    await revoke({ userId: 'ada', tokenId: 'other' });
+    expect(closed.c).toHaveLength(1);
+  });
+
+  it('looks three times in all, and then no more', async () => {
+    const { revoke, delayed, pass } = houseOf();
+    await revoke({ userId: 'ada' });
+    const times: number[] = [];
+    while (delayed[0]) {
+      times.push(delayed[0].atMs - NOW_MS);
+      await pass(12_000);
+    }
+    expect(times).toEqual([12_000, 24_000]);
+  });
+
+  it.each<[string, string, RegExp]>([
+    ['no user', revokeEvent({}, NOW_MS), /userId .* got nothing/],
+    ['a user that is none', revokeEvent({ userId: 'a/b' }, NOW_MS), /userId .* got "a\/b"/],
+    ['a token that is none', revokeEvent({ userId: 'ada', tokenId: 'a b' }, NOW_MS), /tokenId .* got "a b"/],
+    ['fields that nobody knows', revokeEvent({ userId: 'ada', token: 'x' }, NOW_MS), /token/],
+    ['no object', revokeEvent('ada', NOW_MS), /detail to be an object/],
+    ['no time', JSON.stringify({ id: 'e', detail: { userId: 'ada' } }), /a time/],
+    ['no JSON', 'revoke ada', /an EventBridge event/],
+  ])('with %s becomes a dead letter that says why', async (_, body, reason) => {
+    const { work, buried } = houseOf();
+    const good = queueRecord({ messageId: 'good', body: revokeEvent({ userId: 'ada' }, NOW_MS) });
+    expect(await work([queueRecord({ messageId: 'bad', body }), good])).toMatchObject({ failed: [] });
+    expect(buried).toEqual([{ body, reason: expect.stringMatching(reason) }]);
+  });
+
+  it('closes the others when one cannot be closed, and comes again for that one', async () => {
+    const { shake, work, open, closeDeps } = houseOf();
+    for (const id of ['a', 'b', 'c']) await shake(id, tokenOf('ada'));
+    const disconnect = async (id: string) => {
+      if (id === 'b') throw new Error('throttled');
+      return closeDeps.disconnect(id);
+    };
+    const record = queueRecord({
+      messageId: 'm',
+      body: revokeEvent({ userId: 'ada' }, NOW_MS),
+      sentAtMs: NOW_MS,
+    });
+    const other = queueRecord({ messageId: 'n', body: '{"connectionIds":[]}' });
+    const { failed } = await work([record, other], { ...closeDeps, disconnect });
+    expect(failed).toEqual([{ record, reason: new Error('throttled') }]);
+    expect([...open.keys()]).toEqual(['b']);
+    await work([record]);
+    expect([...open.keys()]).toEqual([]);
+  });
+
+  it('begins nothing new when its time is over', async () => {
+    const { shake, work, open, closeDeps } = houseOf();
+    await shake('a', tokenOf('ada'));
+    const record = queueRecord({
+      messageId: 'm',
+      body: revokeEvent({ userId: 'ada' }, NOW_MS),
+      sentAtMs: NOW_MS,
+    });
+    expect((await work([record], closeDeps, NOW_MS)).failed).toHaveLength(1);
+    expect([...open.keys()]).toEqual(['a']);
+  });
+
+  it('closes a connection that does not take the frame', async () => {
+    const { shake, work, open, closeDeps, connections } = houseOf();
+    await shake('a', tokenOf('ada'));
+    const post = async () => ({ outcome: 'unanswered', reason: '' }) as const;
+    const record = queueRecord({
+      messageId: 'm',
+      body: revokeEvent({ userId: 'ada' }, NOW_MS),
+      sentAtMs: NOW_MS,
+    });
+    expect(await work([record], { ...closeDeps, post })).toMatchObject({ failed: [] });
+    expect([[...open.keys()], await connections.has('a')]).toEqual([[], false]);
+  });
+});
+
+describe('the end of a token', () => {
+  const SHORT_SECONDS = 60;
+  const endMs = (SHORT_SECONDS + GRACE_SECONDS) * 1000;
+
+  it('that is near when a connection opens closes it then, and not before', async () => {
+    const { shake, pass, open, closed, connections } = houseOf();
+    await shake('c', tokenOf('ada', NOW_SECONDS, 'one', SHORT_SECONDS));
+    await pass(endMs - 1);
+    expect([...open.keys()]).toEqual(['c']);
+    await pass(1);
+    expect(closed).toEqual({ c: [closing('expired', true)] });
+    expect(await connections.has('c')).toBe(false);
+  });
+
+  it('that is far asks for nothing when a connection opens', async () => {
+    const { shake, delayed } = houseOf();
+    await shake('c', tokenOf('ada'));
+    await shake('nobody', { rights: '{}' });
+    expect(delayed).toEqual([]);
+  });
+
+  it('is the one of the newest token', async () => {
+    const { shake, pass, open, closed, connections } = houseOf();
+    await shake('c', tokenOf('ada', NOW_SECONDS, 'one', SHORT_SECONDS));
+    // Its row says another end by then, which is soon; at last one that is far.
+    const renew = (endsAtMs: number) =>
+      connections.open({ connectionId: 'c', userId: 'ada', connectedAtMs: NOW_MS, tokenEndsAtMs: endsAtMs });
+    await renew(NOW_MS + 2 * endMs);
+    await pass(endMs);
+    expect([...open.keys()]).toEqual(['c']);
+    await pass(endMs - 1);
+    expect(closed).toEqual({});
+    await renew(NOW_MS + 3_600_000);
+    await pass(1);
+    expect([...open.keys()]).toEqual(['c']);
+  });
+
+  it('closes a connection whose item TTL has deleted', async () => {
+    const { shake, pass, closed, connections } = houseOf();
+    await shake('c', tokenOf('ada', NOW_SECONDS, 'one', SHORT_SECONDS));
+    await connections.close('c');
+    await pass(endMs);
+    expect(Object.keys(closed)).toEqual(['c']);
+  });
+
+  it('that comes during the handshake closes the connection after it', async () => {
+    const { shake, pass, open } = houseOf();
+    // The authorizer has taken a token that ended half a minute ago, because of clocks.
+    const token = tokenOf('ada', NOW_SECONDS - SHORT_SECONDS - 29, 'one', SHORT_SECONDS);
+    const until = () => pass(2_000);
+    expect(await shake('c', token, { until })).toBe(200);
+    expect([...open.keys()]).toEqual(['c']);
+    await pass(12_000);
+    expect([...open.keys()]).toEqual([]);
+    await pass(3_600_000);
+  });
+
+  it('asks no more about a connection that has gone by itself', async () => {
+    const { shake, pass, open, delayed, connections } = houseOf();
+    await shake('c', tokenOf('ada', NOW_SECONDS, 'one', SHORT_SECONDS));
+    open.clear();
+    await connections.close('c');
+    await pass(endMs);
+    expect(delayed).toEqual([]);
   });
 });

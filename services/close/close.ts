@@ -1,0 +1,133 @@
+import { mapAll, mapLimit } from '../../shared/async.ts';
+import type { Connections, HeldToken } from '../../shared/data/connections.ts';
+import { forgetConnection, type RowDeps } from '../../shared/data/forget.ts';
+import type { Revocations } from '../../shared/data/revocations.ts';
+import type { Post } from '../../shared/delivery/post.ts';
+import type { QueueRecord } from '../../shared/lambda/events.ts';
+import type { WorkerResult } from '../../shared/lambda/worker.ts';
+import type { ClosingFrame } from '../../shared/protocol/acks.ts';
+import { ClientError } from '../../shared/protocol/errors.ts';
+import { type Closings, DELAY_MAX_MS, type RevocationCheck } from '../../shared/queues/closings.ts';
+import type { DeadLetters } from '../../shared/queues/queues.ts';
+import { parseTask, type Task } from './parse.ts';
+
+export interface CloseDeps extends RowDeps {
+  readonly connections: Pick<Connections, 'close' | 'held' | 'ofUser'>;
+  readonly revocations: Pick<Revocations, 'revoke'>;
+  readonly closings: Pick<Closings, 'closeAt' | 'lookAgain'>;
+  /** Where events go that no later try can make sense of. */
+  readonly badEvents: DeadLetters;
+  readonly post: Post;
+  /** Closes a connection. Answers with whether there was one that is open. */
+  readonly disconnect: (connectionId: string) => Promise<boolean>;
+  readonly now: () => number;
+}
+
+/** For each record, of which there are up to 10. */
+const IN_FLIGHT_MAX = 20;
+/**
+ * A connection that is still in its handshake cannot be closed yet, and the index of users lags behind. After so long a
+ * handshake that was going on is over: `$connect` has 10 s.
+ */
+const LOOK_AGAIN_MS = 12_000;
+const LOOKS_MAX = 3;
+
+const EXPIRED: ClosingFrame = {
+  type: 'closing',
+  code: 'expired',
+  reconnect: true,
+  message: 'the token has ended; connect again with another one',
+};
+const revokedFrame = (reconnect: boolean): ClosingFrame => ({
+  type: 'closing',
+  code: 'revoked',
+  reconnect,
+  message: 'the token was revoked',
+});
+
+/** Closes the connections whose token is over or revoked. Each record is settled by itself. */
+export async function close(
+  records: readonly QueueRecord[],
+  deps: CloseDeps,
+  stopAtMs: number,
+): Promise<WorkerResult> {
+  const results = await mapLimit(records, records.length, (record) => work(record, deps, stopAtMs));
+  const failed = results.flatMap((result, index) => {
+    const record = records[index];
+    return result.status === 'rejected' && record ? [{ record, reason: result.reason }] : [];
+  });
+  return { failed, remarks: undefined };
+}
+
+/** A bad event becomes a dead letter with its reason. */
+async function work(record: QueueRecord, deps: CloseDeps, stopAtMs: number): Promise<void> {
+  const task = taskOf(record);
+  if (task instanceof ClientError) return deps.badEvents.bury(record.body, task.message);
+  if ('connectionIds' in task) return forEach(task.connectionIds, closeIfOver, deps, stopAtMs);
+  if ('revoked' in task) return closeRevoked(task, deps, stopAtMs);
+  // Written down before anybody looks: `$connect` looks the other way round.
+  await deps.revocations.revoke(task.revoke, task.atMs);
+  await closeRevoked({ revoked: task.revoke, atMs: task.atMs, looks: 0 }, deps, stopAtMs);
+}
+
+function taskOf(record: QueueRecord): Task | ClientError {
+  try {
+    return parseTask(record);
+  } catch (error) {
+    if (error instanceof ClientError) return error;
+    throw error;
+  }
+}
+
+async function closeRevoked(check: RevocationCheck, deps: CloseDeps, stopAtMs: number): Promise<void> {
+  const { revoked, atMs } = check;
+  const looks = check.looks + 1;
+  if (looks < LOOKS_MAX) await deps.closings.lookAgain({ revoked, atMs, looks }, LOOK_AGAIN_MS);
+  const closeIfRevoked = async (connectionId: string): Promise<void> => {
+    const held = await deps.connections.held(connectionId);
+    if (!held?.tokens.some((token) => covers(check, token))) return;
+    const isBarred = revoked.tokenId === undefined && held.tokens.every((token) => covers(check, token));
+    await end(connectionId, revokedFrame(!isBarred), deps);
+  };
+  for await (const page of deps.connections.ofUser(revoked.userId)) {
+    await forEach(page, closeIfRevoked, deps, stopAtMs);
+  }
+}
+
+/** Whether a token of that user is revoked. One that says nothing of itself may be. */
+function covers({ revoked, atMs }: RevocationCheck, { tokenId, issuedAtMs = 0 }: HeldToken): boolean {
+  if (revoked.tokenId === undefined) return issuedAtMs <= atMs;
+  return tokenId === undefined || tokenId === revoked.tokenId;
+}
+
+async function closeIfOver(connectionId: string, deps: CloseDeps): Promise<void> {
+  const held = await deps.connections.held(connectionId);
+  // Without an item it may be open all the same: TTL deletes what has ended.
+  const leftMs = held ? held.endsAtMs - deps.now() : 0;
+  if (leftMs > DELAY_MAX_MS) return;
+  if (leftMs > 0) return deps.closings.closeAt(connectionId, deps.now() + leftMs);
+  const isOver = await end(connectionId, EXPIRED, deps);
+  if (held && !isOver) await deps.closings.closeAt(connectionId, deps.now() + LOOK_AGAIN_MS);
+}
+
+/** Answers with whether that is the end of it: a connection in its handshake is gone for now, and keeps its item. */
+async function end(connectionId: string, frame: ClosingFrame, deps: CloseDeps): Promise<boolean> {
+  // Whether it can be told or not, it is closed.
+  await deps.post(connectionId, Buffer.from(JSON.stringify(frame)));
+  const askedAtMs = deps.now();
+  const wasOpen = await deps.disconnect(connectionId);
+  return (await forgetConnection(connectionId, deps, wasOpen ? undefined : askedAtMs)) || wasOpen;
+}
+
+/** One that fails keeps none of the others. */
+async function forEach(
+  connectionIds: readonly string[],
+  run: (connectionId: string, deps: CloseDeps) => Promise<void>,
+  deps: CloseDeps,
+  stopAtMs: number,
+): Promise<void> {
+  await mapAll(connectionIds, IN_FLIGHT_MAX, async (connectionId) => {
+    if (deps.now() >= stopAtMs) throw new Error('expected time for every connection, got none for some');
+    await run(connectionId, deps);
+  });
+}
