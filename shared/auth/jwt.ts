@@ -79,7 +79,7 @@ export async function verifyJwt(
  * What to know a token by: its `jti`, or else a hash of what is signed. The signature is left out, because whoever has
  * one of an elliptic curve can make another.
  */
-export function tokenIdOf({ text }: Jwt, { jti }: Claims): string {
+export function tokenIdOf({ text }: Jwt, { jti }: Pick<Claims, 'jti'>): string {
   if (isTokenId(jti)) return jti;
   return createHash('sha256')
     .update(text.slice(0, text.lastIndexOf('.')))

@@ -3,6 +3,9 @@ import { assemble as assembleClose } from '../../../services/close/assemble.ts';
 import { type CloseDeps, close } from '../../../services/close/close.ts';
 import { assemble as assembleConnect } from '../../../services/connect/assemble.ts';
 import { connect } from '../../../services/connect/connect.ts';
+import { grant } from '../../../shared/auth/grants.ts';
+import { parseJwt, tokenIdOf } from '../../../shared/auth/jwt.ts';
+import { type RevocationOptions, revocation } from '../../../shared/auth/revocation.ts';
 import { createConnections } from '../../../shared/data/connections.ts';
 import { createRevocations } from '../../../shared/data/revocations.ts';
 import { createSubscriptions } from '../../../shared/data/subscriptions.ts';
@@ -11,6 +14,7 @@ import { lifecycle } from '../../../shared/lambda/lifecycle.ts';
 import { logger } from '../../../shared/lambda/logger.ts';
 import { parsePattern } from '../../../shared/protocol/topic.ts';
 import { MemoryDynamoDB } from '../../memory/dynamodb.ts';
+import { CLAIMS, signingKey } from '../../support/issuer.ts';
 import { queueRecord } from '../../support/records.ts';
 
 const NOW_MS = Date.UTC(2026, 10, 20);
@@ -407,5 +411,62 @@ describe('the end of a token', () => {
     await connections.close('c');
     await pass(endMs);
     expect(delayed).toEqual([]);
+  });
+});
+
+describe('what a back end sends', () => {
+  const bus = { eventBusName: 'the-bus', source: 'my.shop' };
+  const detailOf = (options: RevocationOptions) => JSON.parse(revocation(options, bus).Detail);
+  const grantTo = (userId: string) =>
+    grant({ userId, rights: {}, expiresIn: 60 }, { secret: 's'.repeat(32), audience: 'https://api.example' });
+
+  it('is an event that the worker takes', async () => {
+    const entry = revocation({ userId: 'ada' }, bus);
+    expect(entry).toEqual({
+      ...{ EventBusName: 'the-bus', Source: 'my.shop', DetailType: 'fanwire.revoke' },
+      Detail: '{"userId":"ada"}',
+    });
+    const { shake, revoke, closed } = houseOf();
+    await shake('c', tokenOf('ada'));
+    await revoke(JSON.parse(entry.Detail));
+    expect(Object.keys(closed)).toEqual(['c']);
+  });
+
+  it('names users and tokens as connections do', async () => {
+    expect(detailOf({ userId: 'auth0|5f7c', tokenId: 'one' })).toEqual({
+      userId: 'auth0~7C5f7c',
+      tokenId: 'one',
+    });
+    const token = await grantTo('auth0|5f7c');
+    expect(detailOf({ token })).toEqual({
+      userId: 'auth0~7C5f7c',
+      tokenId: JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()).jti,
+    });
+  });
+
+  it('names a token that has no id by a hash of it', async () => {
+    const key = signingKey('key');
+    const { jti: _, ...claims } = CLAIMS;
+    const token = key.sign(claims);
+    const tokenId = tokenIdOf(parseJwt(token), {});
+    expect(detailOf({ token })).toEqual({ userId: 'alice', tokenId });
+  });
+
+  it.each<[RevocationOptions]>([
+    [{ userId: '' }],
+    [{ userId: 'ada', tokenId: '' }],
+    [{ userId: 'ada', tokenId: 'a b' }],
+    [{ token: 'secret.text' }],
+    [{ token: signingKey('key').sign({ jti: 'one' }) }],
+  ])('is not made of %j, and no error has a token in it', (options) => {
+    const error = (() => {
+      try {
+        return revocation(options, bus);
+      } catch (caught) {
+        return String(caught);
+      }
+    })();
+    expect(error).toMatch(/expected /);
+    expect(error).not.toContain(options.token ?? 'secret');
   });
 });
