@@ -45,29 +45,37 @@ const revokedFrame = (reconnect: boolean): ClosingFrame => ({
   message: 'the token was revoked',
 });
 
+/** One invocation. */
+interface Run extends CloseDeps {
+  readonly stopAtMs: number;
+  /** Connections that were closed and could not be told why. */
+  untold: number;
+}
+
 /** Closes the connections whose token is over or revoked. Each record is settled by itself. */
 export async function close(
   records: readonly QueueRecord[],
   deps: CloseDeps,
   stopAtMs: number,
 ): Promise<WorkerResult> {
-  const results = await mapLimit(records, records.length, (record) => work(record, deps, stopAtMs));
+  const run: Run = { ...deps, stopAtMs, untold: 0 };
+  const results = await mapLimit(records, records.length, (record) => work(record, run));
   const failed = results.flatMap((result, index) => {
     const record = records[index];
     return result.status === 'rejected' && record ? [{ record, reason: result.reason }] : [];
   });
-  return { failed, remarks: undefined };
+  return { failed, remarks: run.untold > 0 ? { untold: run.untold } : undefined };
 }
 
 /** A bad event becomes a dead letter with its reason. */
-async function work(record: QueueRecord, deps: CloseDeps, stopAtMs: number): Promise<void> {
+async function work(record: QueueRecord, run: Run): Promise<void> {
   const task = taskOf(record);
-  if (task instanceof ClientError) return deps.badEvents.bury(record.body, task.message);
-  if ('connectionIds' in task) return forEach(task.connectionIds, closeIfOver, deps, stopAtMs);
-  if ('revoked' in task) return closeRevoked(task, deps, stopAtMs);
+  if (task instanceof ClientError) return run.badEvents.bury(record.body, task.message);
+  if ('connectionIds' in task) return forEach(task.connectionIds, closeIfOver, run);
+  if ('revoked' in task) return closeRevoked(task, run);
   // Written down before anybody looks: `$connect` looks the other way round.
-  await deps.revocations.revoke(task.revoke, task.atMs);
-  await closeRevoked({ revoked: task.revoke, atMs: task.atMs, looks: 0 }, deps, stopAtMs);
+  await run.revocations.revoke(task.revoke, task.atMs);
+  await closeRevoked({ revoked: task.revoke, atMs: task.atMs, looks: 0 }, run);
 }
 
 function taskOf(record: QueueRecord): Task | ClientError {
@@ -79,19 +87,17 @@ function taskOf(record: QueueRecord): Task | ClientError {
   }
 }
 
-async function closeRevoked(check: RevocationCheck, deps: CloseDeps, stopAtMs: number): Promise<void> {
+async function closeRevoked(check: RevocationCheck, run: Run): Promise<void> {
   const { revoked, atMs } = check;
   const looks = check.looks + 1;
-  if (looks < LOOKS_MAX) await deps.closings.lookAgain({ revoked, atMs, looks }, LOOK_AGAIN_MS);
+  if (looks < LOOKS_MAX) await run.closings.lookAgain({ revoked, atMs, looks }, LOOK_AGAIN_MS);
   const closeIfRevoked = async (connectionId: string): Promise<void> => {
-    const held = await deps.connections.held(connectionId);
+    const held = await run.connections.held(connectionId);
     if (!held?.tokens.some((token) => covers(check, token))) return;
     const isBarred = revoked.tokenId === undefined && held.tokens.every((token) => covers(check, token));
-    await end(connectionId, revokedFrame(!isBarred), deps);
+    await end(connectionId, revokedFrame(!isBarred), run);
   };
-  for await (const page of deps.connections.ofUser(revoked.userId)) {
-    await forEach(page, closeIfRevoked, deps, stopAtMs);
-  }
+  for await (const page of run.connections.ofUser(revoked.userId)) await forEach(page, closeIfRevoked, run);
 }
 
 /** Whether a token of that user is revoked. One that says nothing of itself may be. */
@@ -100,34 +106,34 @@ function covers({ revoked, atMs }: RevocationCheck, { tokenId, issuedAtMs = 0 }:
   return tokenId === undefined || tokenId === revoked.tokenId;
 }
 
-async function closeIfOver(connectionId: string, deps: CloseDeps): Promise<void> {
-  const held = await deps.connections.held(connectionId);
+async function closeIfOver(connectionId: string, run: Run): Promise<void> {
+  const held = await run.connections.held(connectionId);
   // Without an item it may be open all the same: TTL deletes what has ended.
-  const leftMs = held ? held.endsAtMs - deps.now() : 0;
+  const leftMs = held ? held.endsAtMs - run.now() : 0;
   if (leftMs > DELAY_MAX_MS) return;
-  if (leftMs > 0) return deps.closings.closeAt(connectionId, deps.now() + leftMs);
-  const isOver = await end(connectionId, EXPIRED, deps);
-  if (held && !isOver) await deps.closings.closeAt(connectionId, deps.now() + LOOK_AGAIN_MS);
+  if (leftMs > 0) return run.closings.closeAt(connectionId, run.now() + leftMs);
+  const isOver = await end(connectionId, EXPIRED, run);
+  if (held && !isOver) await run.closings.closeAt(connectionId, run.now() + LOOK_AGAIN_MS);
 }
 
 /** Answers with whether that is the end of it: a connection in its handshake is gone for now, and keeps its item. */
-async function end(connectionId: string, frame: ClosingFrame, deps: CloseDeps): Promise<boolean> {
-  // Whether it can be told or not, it is closed.
-  await deps.post(connectionId, Buffer.from(JSON.stringify(frame)));
-  const askedAtMs = deps.now();
-  const wasOpen = await deps.disconnect(connectionId);
-  return (await forgetConnection(connectionId, deps, wasOpen ? undefined : askedAtMs)) || wasOpen;
+async function end(connectionId: string, frame: ClosingFrame, run: Run): Promise<boolean> {
+  const { outcome } = await run.post(connectionId, Buffer.from(JSON.stringify(frame)));
+  // It is closed all the same.
+  if (outcome !== 'delivered' && outcome !== 'gone') run.untold += 1;
+  const askedAtMs = run.now();
+  const wasOpen = await run.disconnect(connectionId);
+  return (await forgetConnection(connectionId, run, wasOpen ? undefined : askedAtMs)) || wasOpen;
 }
 
 /** One that fails keeps none of the others. */
 async function forEach(
   connectionIds: readonly string[],
-  run: (connectionId: string, deps: CloseDeps) => Promise<void>,
-  deps: CloseDeps,
-  stopAtMs: number,
+  task: (connectionId: string, run: Run) => Promise<void>,
+  run: Run,
 ): Promise<void> {
   await mapAll(connectionIds, IN_FLIGHT_MAX, async (connectionId) => {
-    if (deps.now() >= stopAtMs) throw new Error('expected time for every connection, got none for some');
-    await run(connectionId, deps);
+    if (run.now() >= run.stopAtMs) throw new Error('expected time for every connection, got none for some');
+    await task(connectionId, run);
   });
 }

@@ -342,7 +342,7 @@ describe('a revocation', () => {
       body: revokeEvent({ userId: 'ada' }, NOW_MS),
       sentAtMs: NOW_MS,
     });
-    expect(await work([record], { ...closeDeps, post })).toMatchObject({ failed: [] });
+    expect(await work([record], { ...closeDeps, post })).toEqual({ failed: [], remarks: { untold: 1 } });
     expect([[...open.keys()], await connections.has('a')]).toEqual([[], false]);
   });
 });
