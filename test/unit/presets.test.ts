@@ -73,8 +73,8 @@ describe('production', () => {
   });
 
   it('reserves for each worker what its queues may have run, and nothing for routes', () => {
-    const { Fanout, Deliver, Sweep, ...routes } = reservedOf(production);
-    expect({ Fanout, Deliver, Sweep }).toEqual({ Fanout: 50, Deliver: 12, Sweep: 2 });
+    const { Fanout, Deliver, Close, Sweep, ...routes } = reservedOf(production);
+    expect({ Fanout, Deliver, Close, Sweep }).toEqual({ Fanout: 50, Deliver: 12, Close: 2, Sweep: 2 });
     expect(new Set(Object.values(routes))).toEqual(new Set([undefined]));
   });
 
@@ -115,7 +115,7 @@ describe('production', () => {
       .map(([id, { DeletionPolicy }]) => [nameOf(id).replace(/.*Log$/, 'Log'), DeletionPolicy]);
     expect(Object.fromEntries(policies)).toEqual(
       Object.fromEntries(
-        [...KEPT, 'IngestDeadLetters', 'DeliveryDeadLetters', 'Log'].map((name) => [
+        [...KEPT, 'IngestDeadLetters', 'DeliveryDeadLetters', 'ClosingDeadLetters', 'Log'].map((name) => [
           name,
           'RetainExceptOnCreate',
         ]),
@@ -146,8 +146,8 @@ describe('settings', () => {
     const { DefaultRouteSettings, RouteSettings } = stageOf(full);
     expect(DefaultRouteSettings).toEqual({ ThrottlingRateLimit: 10, ThrottlingBurstLimit: 20 });
     expect(RouteSettings).toEqual({ $connect: { ThrottlingRateLimit: 1, ThrottlingBurstLimit: 2 } });
-    const { Fanout, Deliver, Sweep, ...routes } = reservedOf(full);
-    expect([Fanout, Deliver, Sweep]).toEqual([50, 12, 2]);
+    const { Fanout, Deliver, Close, Sweep, ...routes } = reservedOf(full);
+    expect([Fanout, Deliver, Close, Sweep]).toEqual([50, 12, 2, 2]);
     expect(new Set(Object.values(routes))).toEqual(new Set([7]));
   });
 
@@ -233,19 +233,19 @@ describe('the warning of an account that is too small', () => {
       .map(({ entry }) => String(entry.data));
 
   it('comes in production if its quota is not known', () => {
-    expect(warningsOf(production)).toEqual([expect.stringContaining('take up to 64')]);
+    expect(warningsOf(production)).toEqual([expect.stringContaining('take up to 66')]);
     expect([...warningsOf(sandbox), ...warningsOf(full)]).toEqual([]);
   });
 
   it('comes if what is reserved leaves Lambda less than it keeps', () => {
-    const small = synthesised({ preset: 'production', accountConcurrency: 163 });
-    expect(warningsOf(small)).toEqual([expect.stringContaining('has 163 fails')]);
+    const small = synthesised({ preset: 'production', accountConcurrency: 165 });
+    expect(warningsOf(small)).toEqual([expect.stringContaining('has 165 fails')]);
   });
 
   it('comes if workers could take all of it', () => {
-    expect(warningsOf(synthesised({ accountConcurrency: 64 }))).toEqual([
+    expect(warningsOf(synthesised({ accountConcurrency: 66 }))).toEqual([
       expect.stringContaining('nobody can connect'),
     ]);
-    expect(warningsOf(synthesised({ accountConcurrency: 65 }))).toEqual([]);
+    expect(warningsOf(synthesised({ accountConcurrency: 67 }))).toEqual([]);
   });
 });
