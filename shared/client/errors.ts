@@ -20,6 +20,7 @@ export const isServerCode = (code: unknown): code is ServerCode =>
 
 /** What may work when it is tried again as it is. */
 const TEMPORARY: readonly FanwireErrorCode[] = [
+  'rate_limited',
   'unavailable',
   'gone',
   'internal',
@@ -31,6 +32,7 @@ const TEMPORARY: readonly FanwireErrorCode[] = [
 export interface FanwireErrorOptions extends ErrorOptions {
   /** Unless given, the code decides. */
   readonly temporary?: boolean;
+  readonly retryAfterMs?: number | undefined;
 }
 
 /**
@@ -44,10 +46,13 @@ export class FanwireError extends Error {
   readonly code: FanwireErrorCode;
   /** Whether the same may work later. */
   readonly temporary: boolean;
+  /** With `rate_limited`: from when the server had answered, until it takes the same. */
+  readonly retryAfterMs: number | undefined;
 
   constructor(code: FanwireErrorCode, message: string, options: FanwireErrorOptions = {}) {
     super(message, options);
     this.code = code;
     this.temporary = options.temporary ?? TEMPORARY.includes(code);
+    this.retryAfterMs = options.retryAfterMs;
   }
 }

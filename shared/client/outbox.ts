@@ -8,7 +8,7 @@ import {
 } from '../protocol/frames.ts';
 import { bytesOf } from '../protocol/json.ts';
 import { expectToGive, key as keyRule } from './arguments.ts';
-import { backoffMs } from './backoff.ts';
+import { retryInMs } from './backoff.ts';
 import { FanwireError } from './errors.ts';
 import type { Settings } from './options.ts';
 import type { Session } from './session.ts';
@@ -167,7 +167,7 @@ export class Outbox {
       }
     } else if (reply.temporary) {
       // On the next connection it is tried at once.
-      if (reply.code !== 'disconnected') this.#pause();
+      if (reply.code !== 'disconnected') this.#pause(reply);
     } else if (batch.length > 1) {
       // Not if it is a message that is: then the frame got an answer.
       if (reply.code === 'too_large' && !isOpen) this.#frameBytesMax /= 2;
@@ -179,9 +179,9 @@ export class Outbox {
     this.pump();
   }
 
-  #pause(): void {
+  #pause(reason: FanwireError): void {
     this.#isBusy = true;
-    this.#timers.after(backoffMs(this.#failures++, this.#settings), () => {
+    this.#timers.after(retryInMs(reason, this.#failures++, this.#settings), () => {
       this.#isBusy = false;
       this.pump();
     });

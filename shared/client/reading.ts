@@ -1,6 +1,6 @@
 import type { LogLoss, LogPage } from '../protocol/acks.ts';
 import { HISTORY_LIMIT_MAX, type Position } from '../protocol/frames.ts';
-import { backoffMs } from './backoff.ts';
+import { backoffMs, retryInMs } from './backoff.ts';
 import { FanwireError } from './errors.ts';
 import { type PlacedMessage, placedIn } from './message.ts';
 import type { Settings } from './options.ts';
@@ -61,16 +61,18 @@ export class Reading {
     // Without a connection it ends here: subscribing again on the next one starts another reading.
     this.#deps.session()?.commands.send(command, (reply) => {
       if (this.#isStopped) return;
-      if (reply instanceof FanwireError ? reply.temporary : isStuck(after, reply)) this.#askLater(after);
-      else if (reply instanceof FanwireError) this.#hooks.onRefused(after, reply);
+      const { settings } = this.#deps;
+      if (reply instanceof FanwireError) {
+        if (reply.temporary) this.#askLater(after, retryInMs(reply, this.#failures++, settings));
+        else this.#hooks.onRefused(after, reply);
+      } else if (isStuck(after, reply)) this.#askLater(after, backoffMs(this.#failures++, settings));
       else if (reply.recovered === false) this.#hooks.onLost(reply);
       else this.take(reply);
     });
   }
 
-  #askLater(after: Position): void {
-    const { timers, settings } = this.#deps;
-    timers.after(backoffMs(this.#failures++, settings), () => this.#ask(after));
+  #askLater(after: Position, ms: number): void {
+    this.#deps.timers.after(ms, () => this.#ask(after));
   }
 }
 

@@ -124,7 +124,7 @@ export class Session {
       if (settled instanceof FanwireError) this.#hooks.onError(settled);
       else if (settled) this.proven = true;
     } else if (frame.type === 'error') {
-      const error = new FanwireError(frame.code, frame.message);
+      const error = new FanwireError(frame.code, frame.message, { retryAfterMs: frame.retryAfterMs });
       // The server has given up this connection, and says what to do: take another.
       if (error.code === 'gone') this.end(error);
       else if (!this.commands.refuse(frame.id, error)) this.#hooks.onError(error);

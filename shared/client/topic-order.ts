@@ -1,4 +1,4 @@
-import { backoffMs } from './backoff.ts';
+import { retryInMs } from './backoff.ts';
 import type { Commands } from './commands.ts';
 import { FanwireError } from './errors.ts';
 import type { Settings } from './options.ts';
@@ -65,7 +65,7 @@ export class TopicOrder {
       if (this.#isClosed) return;
       if (reply instanceof FanwireError && reply.temporary) {
         const again = () => this.#run(topic, step, failures + 1);
-        this.#timers.after(backoffMs(failures, this.#settings), again);
+        this.#timers.after(retryInMs(reply, failures, this.#settings), again);
         return;
       }
       if (reply instanceof FanwireError) step.onRefused(reply);

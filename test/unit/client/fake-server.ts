@@ -18,7 +18,7 @@ export type Fate =
   | 'lost'
   | 'reply lost'
   | 'gateway error'
-  | { readonly error: string }
+  | { readonly error: string; readonly retryAfterMs?: number }
   | { readonly runAfterMs?: number; readonly replyAfterMs?: number };
 export type LiveFate = 'lost' | 'twice' | { readonly afterMs: number } | undefined;
 
@@ -187,7 +187,7 @@ export class FakeServer {
       return;
     }
     if (typeof fate === 'object' && 'error' in fate) {
-      socket.deliver(errorTo(frame, fate.error));
+      socket.deliver({ ...errorTo(frame, fate.error), retryAfterMs: fate.retryAfterMs });
       return;
     }
     const { runAfterMs = 0, replyAfterMs = 0 } = typeof fate === 'object' ? fate : {};
