@@ -139,6 +139,7 @@ export class Connector {
         this.#lease = leaseOf(token, this.#settings, this.#lease);
       },
       onOpen: () => this.#opened(session),
+      onClosing: () => this.#replace(session),
       onIdle: () => this.#promoteIfReady(session),
       onEnd: (reason) => this.#ended(session, reason),
     });
@@ -168,10 +169,24 @@ export class Connector {
     }
     if (session.proven) this.#failures = 0;
     this.#session = undefined;
+    if (session.closing && this.#next) {
+      this.#goOverTo(this.#next, reason);
+      return;
+    }
     this.#endNext(reason);
     const retryInMs = Math.max(backoffMs(this.#failures++, this.#settings), this.#mayDialInMs);
     this.#timers.after(retryInMs, () => this.#reconnect());
     this.#become({ state: 'disconnected', reason, retryInMs });
+  }
+
+  /** The end was foretold, so that the next connection has been asked for already. */
+  #goOverTo(next: Session, reason: FanwireError): void {
+    this.#session = next;
+    this.#next = undefined;
+    this.#rolloverFailures = 0;
+    this.#become({ state: 'disconnected', reason, retryInMs: 0 });
+    if (this.#state === 'disconnected') this.#become({ state: 'connecting' });
+    if (this.#state === 'connecting' && next.isOpen) this.#opened(next);
   }
 
   /** A clock that was put back says nothing of when the last one was. */
@@ -213,6 +228,15 @@ export class Connector {
       },
     });
     session.timers.after(this.#lease?.renewInMs() ?? Infinity, () => this.#rollOver(session));
+    if (session.closing) this.#replace(session);
+  }
+
+  /** At once: no wait for another try holds that up. */
+  #replace(session: Session): void {
+    if (session !== this.session) return;
+    this.#timers.clear();
+    this.#isRolloverDeferred = false;
+    this.#rollOver();
   }
 
   /** From that connection, if it is still the one in use. */

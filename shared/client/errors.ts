@@ -1,3 +1,4 @@
+import type { ClosingCode } from '../protocol/acks.ts';
 import type { ErrorCode as ServerCode } from '../protocol/errors.ts';
 
 /** What the client finds out by itself. */
@@ -11,8 +12,8 @@ const OWN_CODES = [
   'handler_failed',
 ] as const;
 
-/** What the server answers with, and what the client finds out by itself. */
-export type FanwireErrorCode = ServerCode | (typeof OWN_CODES)[number];
+/** What the server answers with or ends a connection with, and what the client finds out by itself. */
+export type FanwireErrorCode = ServerCode | ClosingCode | (typeof OWN_CODES)[number];
 
 /** Any word but the client's own, which steer it: a server of tomorrow may have more codes. */
 export const isServerCode = (code: unknown): code is ServerCode =>

@@ -1,6 +1,7 @@
 import type {
   Acks,
   AnyAckFrame,
+  ClosingFrame,
   ErrorFrame,
   GatewayFrame,
   LogLoss,
@@ -203,6 +204,13 @@ const isReceipt = both(
   isPlace,
 );
 
+const isClosing = shaped<ClosingFrame>({
+  type: is('closing'),
+  code: isServerCode as Guard<ClosingFrame['code']>,
+  reconnect: either(is(true), is(false)),
+  message: isString,
+});
+
 type Source = Pick<MessagesFrame, 'topic' | 'epoch'>;
 const isSource: Guard<Source> = either(
   shaped<Source>({ topic: isTopicName, epoch: optional(isString) }),
@@ -231,6 +239,7 @@ const FRAMES = {
   message: isMessage,
   messages: isMessages,
   receipt: isReceipt,
+  closing: isClosing,
 } as const;
 
 const isGatewayFrame = shaped<GatewayFrame>({ type: isAbsent, message: isString });

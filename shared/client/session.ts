@@ -13,6 +13,8 @@ export interface SessionHooks {
   readonly onOpen: () => void;
   /** A frame that answers no command. */
   readonly onFrame: (frame: ServerFrame) => void;
+  /** The server will end the connection, and another one is welcome. */
+  readonly onClosing: () => void;
   /** No topic has a step left to do. */
   readonly onIdle: () => void;
   readonly onError: (error: FanwireError) => void;
@@ -35,6 +37,8 @@ export class Session {
   /** Whether the server has carried out a command. Until then an open connection is no sign that things are well. */
   proven = false;
   isOpen = false;
+  /** What the server has said of why it will end the connection. */
+  closing: FanwireError | undefined;
   readonly #settings: Settings;
   readonly #hooks: SessionHooks;
   #socket: WebSocketLike | undefined;
@@ -62,8 +66,9 @@ export class Session {
   }
 
   /** With a refusal if that is because of one of the frames that were sent. */
-  end(reason: FanwireError, refusal?: FanwireError): void {
+  end(found: FanwireError, refusal?: FanwireError): void {
     if (this.#over) return;
+    const reason = found.code === 'closed' ? found : (this.closing ?? found);
     this.#over = true;
     this.isOpen = false;
     this.timers.clear();
@@ -128,6 +133,10 @@ export class Session {
       // The server has given up this connection, and says what to do: take another.
       if (error.code === 'gone') this.end(error);
       else if (!this.commands.refuse(frame.id, error)) this.#hooks.onError(error);
+    } else if (frame.type === 'closing') {
+      this.closing = new FanwireError(frame.code, frame.message, { temporary: frame.reconnect });
+      if (frame.reconnect) this.#hooks.onClosing();
+      else this.end(this.closing);
     } else {
       this.#hooks.onFrame(frame);
     }

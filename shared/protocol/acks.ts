@@ -179,7 +179,7 @@ export interface GatewayFrame {
   readonly message: string;
 }
 /** Everything that a client is sent. */
-export type ServerFrame = Reply | MessageFrame | MessagesFrame | ReceiptFrame | GatewayFrame;
+export type ServerFrame = Reply | MessageFrame | MessagesFrame | ReceiptFrame | ClosingFrame | GatewayFrame;
 
 /** Answers a command. Messages are written out already. */
 export function ack<A extends Action>(

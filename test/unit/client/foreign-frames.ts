@@ -113,6 +113,8 @@ function templates(world: World): Fields[] {
     { type: 'messages', topic: 'log/a', epoch, messages: [message(1), { offset: 2, skipped: true }] },
     { type: 'receipt', id: '1', messageId: 'forged', topic: 'log/a', epoch, offset: 1 },
     { type: 'receipt', id: '1', messageId: 'forged', topic: 'log/a', dropped: 'stale' },
+    { type: 'closing', code: 'revoked', reconnect: false, message: 'forged' },
+    { type: 'closing', code: 'expired', reconnect: true, message: 'forged' },
   ];
 }
 
@@ -131,6 +133,7 @@ const TYPES: readonly Json[] = [
   'message',
   'messages',
   'receipt',
+  'closing',
   'presence',
   'toString',
   '__proto__',
