@@ -12,6 +12,8 @@ const AFTER_OPEN_MIN = 10;
 export interface Lease {
   /** By the issuer's clock. */
   readonly exp: number;
+  /** By this clock. */
+  readonly given: number;
   /** How far this clock is ahead of the issuer's. Clients' clocks are wrong by minutes now and then. */
   readonly ahead: number;
   /** From now, when the connection has been opened, until the next one is to be. */
@@ -33,8 +35,13 @@ export function leaseOf(
   // Any token may come out of a cache, which makes this clock look further ahead than it is: by what has been seen, it is
   // ahead by the least of it at most. A later token that would be over by then is not: the clock is wrong.
   const seen = given - issued;
-  const least = Math.min(last?.ahead ?? 0, seen);
-  const ahead = isLater && exp + least <= given ? seen : least;
+  let ahead = Math.min(last?.ahead ?? 0, seen);
+  if (isLater && exp + ahead <= given) {
+    ahead = seen;
+  } else if (isLater && last && seen - ahead > (exp - issued) / 2) {
+    // Half of it seems to be over. It was issued after the last one was given, or it would have been given then.
+    ahead = Math.max(ahead, Math.min(seen, last.given - issued));
+  }
   // Not at the same moment for all that got theirs together.
   const margin = Math.max(MARGIN_MIN, (exp - issued) / 10) * (1 + random() / 2);
   const renewInMs = () => {
@@ -43,7 +50,7 @@ export function leaseOf(
     const again = Math.max(MARGIN_MIN, left / 2);
     return Math.max(left - margin, isLater && left > 0 ? AFTER_OPEN_MIN : again) * 1000;
   };
-  return { exp, ahead, renewInMs };
+  return { exp, given, ahead, renewInMs };
 }
 
 /** Nothing of it is verified: a wrong word costs a connection too many or too few. */

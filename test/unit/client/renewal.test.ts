@@ -123,6 +123,18 @@ describe('before its token expires, a connection', () => {
     },
   );
 
+  it.each([200, 250, 270, 290, 299])(
+    'is replaced early once, and then in time, by a clock that is wrong by less than a life, %d s',
+    async (wrongBySeconds) => {
+      const clock = new Clock();
+      const now = () => clock.now() + wrongBySeconds * 1000;
+      const { dialledAt, states } = await renewing({ lifeSeconds: 5 * MINUTE }, { now }, clock);
+      await clock.advance(HOUR * 1000);
+      expect(states.map(({ state }) => state)).toEqual(['connected']);
+      expect(Math.min(...pauses(dialledAt).slice(1))).toBeGreaterThan(150);
+    },
+  );
+
   it('is replaced in time if the first token is an old one, from a cache', async () => {
     const issuer = { lifeSeconds: HOUR, ageSeconds: 50 * MINUTE, cachedUntilSeconds: 5 * MINUTE };
     const { clock, dialledAt, states } = await renewing(issuer);
