@@ -4,7 +4,6 @@ import { patternsCovering, type Topic } from '../protocol/topic.ts';
 import { expectEvent, expectHistory, expectPublish, expectSend, expectSubscribe } from './arguments.ts';
 import { Connector, type State, type StateChange } from './connector.ts';
 import { Emitter } from './emitter.ts';
-import { askToken } from './endpoint.ts';
 import { FanwireError } from './errors.ts';
 import { Feed } from './feed.ts';
 import type { Consumer } from './inbox.ts';
@@ -12,6 +11,7 @@ import { type Message, messagesOf, placedIn } from './message.ts';
 import type { Settings } from './options.ts';
 import { Outbox, type Published, type PublishOptions, type Stored } from './outbox.ts';
 import { Recent } from './recent.ts';
+import type { Refreshed } from './renewal.ts';
 import { Requests } from './requests.ts';
 import type { Session } from './session.ts';
 import { Subscription } from './subscription.ts';
@@ -180,13 +180,13 @@ export class Client {
     };
   }
 
-  /** Gives the live connection a fresh token. Without one there is nothing to do: the next connection asks anyway. */
-  async refresh(): Promise<void> {
+  /**
+   * Gives the live connection a fresh token, because the user has other rights now. The client does so by itself before a
+   * token ends. Without a connection there is nothing to do: the next one asks for a token anyway.
+   */
+  async refresh(): Promise<Refreshed> {
     this.#expectOpen();
-    const { token } = this.#settings;
-    if (!token) return;
-    const fresh = await askToken(token);
-    if (this.#session()) await this.#request('authenticate', { token: fresh });
+    return this.#connector.refresh();
   }
 
   /** For good. Everything that still waits is rejected, and every subscription ends. */

@@ -4,6 +4,7 @@ import { FanwireError } from './errors.ts';
 import { type Heartbeat, type HeartbeatHooks, startHeartbeat } from './heartbeat.ts';
 import { type Lease, leaseOf } from './lease.ts';
 import type { Settings } from './options.ts';
+import { type Refreshed, Renewal } from './renewal.ts';
 import { Session, type SessionHooks } from './session.ts';
 import { Timers } from './timers.ts';
 
@@ -15,6 +16,9 @@ const ROLLOVER_MS_MAX = 60_000;
 const LINGER_MS = 5000;
 /** And up to so many times longer, while commands on it have no answer. */
 const LINGERS_MAX = 6;
+
+/** The server has had a new token for so long, and not said that it has taken it: then the next connection brings one. */
+const RENEWAL_MS_MAX = 10_000;
 
 export type State = 'connecting' | 'connected' | 'disconnected' | 'closed';
 
@@ -47,6 +51,7 @@ export class Connector {
   readonly #settings: Settings;
   readonly #hooks: ConnectorHooks;
   readonly #timers: Timers;
+  readonly #renewal: Renewal;
   #state: State = 'connecting';
   #reason: FanwireError | undefined;
   /** The one in use, or being opened. None while disconnected or closed. */
@@ -57,8 +62,9 @@ export class Connector {
   #retired: Session | undefined;
   /** When a WebSocket was last opened, or tried to be. */
   #dialledAtMs = -Infinity;
-  /** Of the token that was given then. */
+  /** Of the newest token that the server has been given. */
   #lease: Lease | undefined;
+  #cancelRenewal = () => {};
   #failures = 0;
   #rolloverFailures = 0;
   /** Waiting for its retry timer, or refused for good. */
@@ -69,6 +75,11 @@ export class Connector {
     this.#settings = settings;
     this.#hooks = hooks;
     this.#timers = new Timers(settings);
+    this.#renewal = new Renewal(
+      settings,
+      () => this.session,
+      (session, token, expiresAt) => this.#renewed(session, token, expiresAt),
+    );
   }
 
   get state(): State {
@@ -96,12 +107,18 @@ export class Connector {
     this.#open();
   }
 
+  /** A connection that is still being opened brings its own token. */
+  refresh(): Promise<Refreshed> {
+    return this.#renewal.run();
+  }
+
   close(reason: FanwireError): void {
     if (this.#state === 'closed') return;
     const { network } = this.#settings;
     network?.removeEventListener('offline', this.#goOffline);
     network?.removeEventListener('online', this.#goOnline);
     this.#become({ state: 'closed', reason });
+    this.#renewal.close(reason);
     this.#endAll(reason);
   }
 
@@ -227,8 +244,31 @@ export class Connector {
         if (rollover) this.#rollOver(session);
       },
     });
-    session.timers.after(this.#lease?.renewInMs() ?? Infinity, () => this.#rollOver(session));
+    this.#renewInTime(session);
     if (session.closing) this.#replace(session);
+  }
+
+  #renewInTime(session: Session): void {
+    this.#cancelRenewal();
+    this.#cancelRenewal = session.timers.after(this.#lease?.renewInMs() ?? Infinity, () => {
+      const cancel = session.timers.after(RENEWAL_MS_MAX, () => this.#rollOver(session));
+      this.#renewal.run().then(cancel, () => {
+        cancel();
+        this.#rollOver(session);
+      });
+    });
+  }
+
+  #renewed(session: Session, token: string, expiresAt: string): void {
+    if (session !== this.session) return;
+    this.#lease = leaseOf(token, this.#settings, this.#lease, expiresAt);
+    this.#renewInTime(session);
+    if (session.closing) return;
+    // A next one was put off for the want of a token, perhaps for good; the next ping says if it is needed all the same.
+    this.#timers.clear();
+    this.#isRolloverDeferred = false;
+    // It was given a token before this one.
+    this.#next?.end(OUTDATED);
   }
 
   /** At once: no wait for another try holds that up. */
@@ -289,6 +329,7 @@ export class Connector {
   }
 }
 
+const OUTDATED = new FanwireError('disconnected', 'the current connection has a newer token');
 const REPLACED = new FanwireError('disconnected', 'another connection has taken over');
 
 function linger(old: Session, left: number): void {

@@ -20,4 +20,5 @@ export type { Recovery } from './inbox.ts';
 export type { Message } from './message.ts';
 export type { ClientOptions, Environment, Limits, NetworkEvents, WebSocketLike } from './options.ts';
 export type { Published, PublishOptions, Stored } from './outbox.ts';
+export type { Refreshed } from './renewal.ts';
 export type { Subscription } from './subscription.ts';

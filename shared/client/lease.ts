@@ -3,9 +3,9 @@ import type { Settings } from './options.ts';
 
 // All but `renewInMs` in seconds, as in tokens.
 
-/** The next connection is opened so long before the token ends, or a tenth of the token's life. */
+/** Another token is asked for so long before the token ends, or a tenth of the token's life. */
 const MARGIN_MIN = 30;
-/** And so long after the current one was opened; with no later token than the one before, as long as the margin. */
+/** And so long after the current one was given; with no later token than the one before, as long as the margin. */
 const AFTER_OPEN_MIN = 10;
 
 /** For how long a token is good, as far as the client can tell. */
@@ -16,17 +16,22 @@ export interface Lease {
   readonly given: number;
   /** How far this clock is ahead of the issuer's. Clients' clocks are wrong by minutes now and then. */
   readonly ahead: number;
-  /** From now, when the connection has been opened, until the next one is to be. */
+  /** From now, when it is known to be good, until another token is to be asked for. */
   readonly renewInMs: () => number;
 }
 
-/** Undefined for a token that is no JWT, or does not say when it ends. `last` is that of the token before. */
+/**
+ * Undefined for a token that is no JWT, or does not say when it ends, unless the server has. `last` is that of the token
+ * before.
+ */
 export function leaseOf(
   token: string,
   { now, random }: Pick<Settings, 'now' | 'random'>,
   last: Lease | undefined,
+  expiresAt?: string,
 ): Lease | undefined {
-  const { exp, iat } = claimsOf(token);
+  const { exp: claimed, iat } = claimsOf(token);
+  const exp = expiresAt === undefined ? claimed : Date.parse(expiresAt) / 1000;
   // Infinity, which JSON can say, would make times that are no numbers.
   if (!isFromTo(0, 1e12)(exp)) return undefined;
   const given = now() / 1000;

@@ -81,7 +81,7 @@ export interface ClientOptions extends Given<Limits>, Given<Environment> {
   /** `wss://…/stage`, or a function that is asked before every connection. */
   readonly url: string | (() => string | Promise<string>);
   /**
-   * Asked before every connection, so that it may always give a fresh one, of the characters that a subprotocol may have.
+   * Asked before every connection and before the last one ends, so that it may always give a fresh one, of the characters that a subprotocol may have.
    * If it rejects with a `FanwireError` that is not temporary, the client closes; after any other error it tries again.
    */
   readonly token?: (() => string | Promise<string>) | undefined;

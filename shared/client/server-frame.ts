@@ -174,7 +174,7 @@ const ACKS: { readonly [A in keyof AllAcks]: Guard<AllAcks[A]> } = {
     behind: optional(listOf(isTopicPosition)),
     rollover: optional(is(true)),
   }),
-  authenticate: shaped<UnroutedAcks['authenticate']>({}),
+  authenticate: shaped<UnroutedAcks['authenticate']>({ expiresAt: isTime }),
 };
 
 const isCommand = shaped<Command>({ id: optional(isString) });

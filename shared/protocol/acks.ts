@@ -62,7 +62,10 @@ export interface UnroutedFields {
 }
 /** What its ack is to hold. */
 export interface UnroutedAcks {
-  readonly authenticate: NoFields;
+  readonly authenticate: {
+    /** Until when the connection is good now, in ISO 8601. */
+    readonly expiresAt: string;
+  };
 }
 
 /** A part of a topic's log, up to and including the position. On its way to be sent, its messages are written out. */

@@ -15,7 +15,8 @@ export class Clock {
 
   readonly setTimeout = (run: () => void, ms: number): Timer => {
     if (Number.isNaN(ms)) throw new Error('expected milliseconds, got NaN'); // a platform runs it at once, for ever
-    const timer = { dueAtMs: this.#nowMs + ms, run };
+    // A platform takes whole milliseconds, and its time of day has no others.
+    const timer = { dueAtMs: this.#nowMs + Math.trunc(ms), run };
     this.#timers.add(timer);
     return timer;
   };

@@ -608,7 +608,7 @@ describe('commands', () => {
     expect(sub.state).toBe('subscribed');
   });
 
-  it('give a fresh token to a live connection, for which no server has a route yet', async () => {
+  it('give a fresh token to a live connection, which a server without that route refuses', async () => {
     let tokens = 0;
     const { client, clock, server } = await connected({ token: () => `t${++tokens}` });
     const refreshed = outcomeOf(client.refresh());

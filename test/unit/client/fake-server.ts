@@ -62,6 +62,8 @@ export class FakeServer {
     () => 'open';
   onCommand: (frame: Frame, socket: FakeSocket) => Fate | undefined = () => undefined;
   onLive: (frame: Frame, socket: FakeSocket) => LiveFate = () => undefined;
+  /** Until when a new token is good on a live connection; without that the server knows no such action. */
+  onAuthenticate: (token: string, socket: FakeSocket) => string | undefined = () => undefined;
   #ids = 0;
 
   constructor(clock: Clock) {
@@ -220,6 +222,10 @@ export class FakeServer {
         return { type: 'ack', id, action, messageId: `m${++this.#ids}` };
       case 'whoami':
         return { type: 'ack', id, action, connectionId: socket.connectionId, endpoint: 'https://x/prod' };
+      case 'authenticate': {
+        const expiresAt = this.onAuthenticate(frame.token, socket);
+        return expiresAt ? { type: 'ack', id, action, expiresAt } : errorTo(frame, 'unknown_action');
+      }
       default:
         return errorTo(frame, 'unknown_action');
     }

@@ -97,6 +97,7 @@ function templates(world: World): Fields[] {
     send: () => ({ messageId: 'forged' }),
     whoami: () => ({ connectionId: 'forged', userId: 'forged', endpoint: 'forged' }),
     ping: () => ({ behind: [{ topic: 'log/a', epoch, offset: 9 }], rollover: true }),
+    authenticate: () => ({ expiresAt: '2026-01-01T00:00:00Z' }),
   };
   const inFlight = world.server.commands.flatMap(({ frame }) => {
     const { id, action } = frame;
@@ -208,7 +209,8 @@ const NEVER = { commandTimeoutMs: 1e8, publishTimeoutMs: 1e8, heartbeatMs: 1e8, 
 
 /** A client with a command of each kind in flight; its publishes are in one frame, or the first is alone. */
 async function busyWorld(isBatch: boolean) {
-  const it = world(NEVER, (server) => {
+  const it = world({ ...NEVER, token: () => 't' }, (server) => {
+    server.onAuthenticate = () => '2036-01-01T00:00:00Z';
     server.onCommand = ({ action }) => (action === 'publish' ? 'lost' : undefined);
   });
   const { client, server, clock } = it;
@@ -230,6 +232,7 @@ async function busyWorld(isBatch: boolean) {
     outcomeOf(client.send({ userId: 'a' }, 1)),
     outcomeOf(client.history('log/a')),
     outcomeOf(client.whoami()),
+    outcomeOf(client.refresh()),
   ];
   await clock.advance(50);
   return { world: it, log, live, pending };

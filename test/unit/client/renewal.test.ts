@@ -1,77 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import type { ClientOptions } from '../../../shared/client/index.ts';
 import { Clock } from './clock.ts';
-import { connected, listen, range, type World } from './harness.ts';
-
-const MINUTE = 60;
-const HOUR = 3600;
-
-const base64Url = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url');
-const jwt = (claims: unknown): string => `${base64Url({ alg: 'RS256' })}.${base64Url(claims)}.c2ln`;
-
-interface Issuer {
-  readonly lifeSeconds: number;
-  /** Until so many seconds before its end the same token is given. */
-  readonly cachedUntilSeconds?: number;
-  /** How old the first one is. */
-  readonly ageSeconds?: number;
-  /** When the application has it renewed for another reason than a connection. */
-  readonly renewedAfterSeconds?: number;
-  readonly withoutIat?: boolean;
-}
-
-interface Renewing extends World {
-  /** When each connection was dialled, in seconds since the first. */
-  readonly dialledAt: number[];
-}
-
-/** A server that looks at tokens, and ends each connection with its token. */
-async function renewing(
-  {
-    lifeSeconds,
-    cachedUntilSeconds = lifeSeconds,
-    ageSeconds = 0,
-    renewedAfterSeconds,
-    withoutIat = false,
-  }: Issuer,
-  options: Partial<ClientOptions> = {},
-  clock = new Clock(),
-): Promise<Renewing> {
-  // Well after 1970, so that no token is of before.
-  await clock.advance(10 * 24 * HOUR * 1000);
-  const seconds = () => Math.floor(clock.now() / 1000);
-  const startedAtMs = clock.now();
-  const dialledAt: number[] = [];
-  let iat = seconds() - ageSeconds;
-  if (renewedAfterSeconds !== undefined) {
-    clock.setTimeout(() => {
-      iat = seconds();
-    }, renewedAfterSeconds * 1000);
-  }
-  const token = async () => {
-    if (iat + lifeSeconds - cachedUntilSeconds <= seconds()) iat = seconds();
-    return jwt({ sub: 'Zoë ???>>>', ...(!withoutIat && { iat }), exp: iat + lifeSeconds });
-  };
-  const it = await connected(
-    { token, ...options },
-    (server) => {
-      server.onConnect = (_url, attempt, [, bearer = '']) => {
-        dialledAt.push((clock.now() - startedAtMs) / 1000);
-        const { exp } = JSON.parse(String(Buffer.from(bearer.split('.')[2] ?? '', 'base64url')));
-        clock.setTimeout(() => server.sockets[attempt - 1]?.cut(), exp * 1000 - clock.now());
-        return exp > seconds() ? 'open' : 'refuse';
-      };
-    },
-    clock,
-  );
-  return { ...it, dialledAt };
-}
+import { connected, listen, range } from './harness.ts';
+import { base64Url, HOUR, jwt, MINUTE, pauses, renewing } from './issuer.ts';
 
 const given = (token: unknown, clock = new Clock()) =>
   connected({ token: () => token as string }, () => {}, clock);
-
-const pauses = (dialledAt: readonly number[]): number[] =>
-  dialledAt.slice(1).map((at, index) => at - (dialledAt[index] ?? 0));
 
 describe('before its token expires, a connection', () => {
   it('is replaced without the application noticing: no state, no report, nothing lost, nothing twice', async () => {
