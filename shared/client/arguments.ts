@@ -31,7 +31,8 @@ export interface Rule {
 export function expectOptions<O extends object>(what: string, options: O, rules: Rules): O {
   const plain = `${what} to be a plain object, of no class`;
   const given = trying(plain, () => isRecord(options) && isPlain(options) && { ...options });
-  if (!given) throw badArgument(plain, options);
+  // A grant that is given in place of the options is not shown.
+  if (!given) throw badArgument(plain, options, true);
   for (const [name, value] of Object.entries(given)) {
     const rule = Object.hasOwn(rules, name) ? rules[name] : undefined;
     if (!rule) throw badArgument(`${what} to be none but ${Object.keys(rules).join(', ')}`, name);
@@ -108,6 +109,12 @@ const maxAge: Rule = {
 };
 const flag: Rule = { expected: 'true or false', holds: (value) => typeof value === 'boolean' };
 
+const grant: Rule = {
+  expected: 'a string or a function',
+  holds: (value) => isFunction(value) || (isString(value) && value !== ''),
+  isSecret: true,
+};
+
 const SUBSCRIBE: Rules = {
   rewind: {
     expected: `1 to ${REPLAY_MAX} messages, or { seconds: 1 to ${MAX_AGE_SECONDS_MAX} }`,
@@ -117,6 +124,7 @@ const SUBSCRIBE: Rules = {
         : isWholeFrom(1, REPLAY_MAX)(value),
   },
   position,
+  grant,
   onMessage: handler,
   onRecovery: handler,
 };
@@ -146,6 +154,7 @@ const HISTORY: Rules = {
   before: { expected: 'an offset from 1', holds: isCountFrom(1) },
   limit: { expected: `1 to ${HISTORY_LIMIT_MAX} messages`, holds: isWholeFrom(1, HISTORY_LIMIT_MAX) },
   reverse: flag,
+  grant,
 };
 
 const EVENTS = ['state', 'message', 'error'];

@@ -6,6 +6,7 @@ import { Connector, type State, type StateChange } from './connector.ts';
 import { Emitter } from './emitter.ts';
 import { FanwireError } from './errors.ts';
 import { Feed } from './feed.ts';
+import { askGrant, type Grant } from './grant.ts';
 import type { Consumer } from './inbox.ts';
 import { type Message, messagesOf, placedIn } from './message.ts';
 import type { Settings } from './options.ts';
@@ -30,6 +31,11 @@ export interface SubscribeOptions<T = unknown> extends Consumer<T> {
   readonly rewind?: Rewind;
   /** Everything after this position comes first, or `onRecovery` says why not. */
   readonly position?: Position;
+  /**
+   * The right to this topic, which the application's back end has given. A function is asked before every subscribe, and
+   * before its last grant ends.
+   */
+  readonly grant?: Grant;
 }
 
 export interface HistoryOptions {
@@ -40,6 +46,8 @@ export interface HistoryOptions {
   /** 1 to 100; 50 unless given. */
   readonly limit?: number;
   readonly reverse?: boolean;
+  /** As in `subscribe`. */
+  readonly grant?: Grant;
 }
 
 export interface HistoryPage<T = unknown> extends Position {
@@ -117,8 +125,10 @@ export class Client {
       session: this.#session,
       onError: this.#events.report,
       onRefused: (error) => {
-        this.#remove(feed);
+        const wasSubscribed = feed.state === 'subscribed';
         feed.end(error);
+        if (wasSubscribed) this.#leave(feed);
+        else this.#remove(feed);
         this.#events.report(error);
       },
       onLost: (error) => {
@@ -157,8 +167,9 @@ export class Client {
 
   /** A page of what the topic has had. */
   async history<T = unknown>(topic: string, options: HistoryOptions = {}): Promise<HistoryPage<T>> {
-    const given = expectHistory(topic, options);
-    const page = await this.#request('history', { topic, ...given, after: bare(given.after) });
+    const { grant: given, ...rest } = expectHistory(topic, options);
+    const grant = given && (await askGrant(given, this.#settings));
+    const page = await this.#request('history', { topic, ...rest, after: bare(rest.after), grant });
     const { epoch, offset, more = false, recovered, reason } = page;
     return {
       // That the data is a T is the application's word.
@@ -279,14 +290,24 @@ export class Client {
   }
 
   #leave(feed: Feed): void {
-    if (!this.#remove(feed)) return;
     const { topic } = feed;
+    if (!this.#remove(feed)) {
+      if (feed.hasGrant) this.#renew(topic);
+      return;
+    }
     for (const { topicOrder } of this.#connector.sessions) {
       topicOrder.add(topic, {
         command: () => (this.#feeds.has(topic) ? undefined : writeCommand('unsubscribe', { topic })),
         onAck: () => {},
         onRefused: this.#events.report,
       });
+    }
+  }
+
+  /** What the server has of the topic lasts as long as the grant of one that has ended. The others have their own right. */
+  #renew(topic: string): void {
+    for (const feed of this.#feeds.get(topic) ?? []) {
+      for (const session of this.#connector.sessions) feed.renew(session);
     }
   }
 

@@ -31,7 +31,8 @@ export function askInTime<T>(settings: Settings, what: string, asked: Promise<T>
 const isSubprotocol = (value: unknown): value is string =>
   isString(value) && /^[\w!#$%&'*+.^`|~-]+$/.test(value);
 
-async function ask(what: string, give: () => unknown, isGood: Guard<string>): Promise<string> {
+/** The application's function. What it gives may be a secret, and is not shown. */
+export async function ask(what: string, give: () => unknown, isGood: Guard<string>): Promise<string> {
   let given: unknown;
   try {
     given = await give();

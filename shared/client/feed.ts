@@ -1,7 +1,9 @@
 import type { LogPage } from '../protocol/acks.ts';
 import { type Position, REPLAY_MAX, type Rewind } from '../protocol/frames.ts';
 import { FanwireError } from './errors.ts';
+import { askGrant, type Grant } from './grant.ts';
 import { type Consumer, Inbox, type Recovery } from './inbox.ts';
+import { type Lease, leaseOf } from './lease.ts';
 import type { LiveMessage, Message, PlacedMessage } from './message.ts';
 import { Reading, type ReadingDeps } from './reading.ts';
 import { Recent } from './recent.ts';
@@ -18,9 +20,10 @@ export type SubscriptionState = 'subscribing' | 'subscribed' | 'unsubscribed';
 interface FeedOptions extends Consumer {
   readonly rewind?: Rewind | undefined;
   readonly position?: Position | undefined;
+  readonly grant?: Grant | undefined;
 }
 
-interface FeedHooks extends Omit<ReadingDeps, 'timers' | 'entriesMax'> {
+interface FeedHooks extends Omit<ReadingDeps, 'timers' | 'entriesMax' | 'grant'> {
   readonly onError: (error: FanwireError) => void;
   /** The server will not have this subscription. */
   readonly onRefused: (error: FanwireError) => void;
@@ -57,6 +60,10 @@ export class Feed {
   #quietChecks = 0;
   /** The heartbeat has asked whether this is the newest position, and nothing has come since. */
   #asked: Position | undefined;
+  /** What the server has last taken, and for how long it is good. */
+  #grant: string | undefined;
+  #lease: Lease | undefined;
+  readonly #renewal: Timers;
 
   constructor(topic: string, options: FeedOptions, hooks: FeedHooks) {
     this.topic = topic;
@@ -64,6 +71,7 @@ export class Feed {
     this.#options = options;
     this.#hooks = hooks;
     this.#timers = new Timers(hooks.settings);
+    this.#renewal = new Timers(hooks.settings);
     this.#recent = new Recent(hooks.settings.elapsedMs);
     this.#owesReport = options.position !== undefined;
     this.inbox = new Inbox(options, hooks.settings.bufferMax, {
@@ -98,28 +106,70 @@ export class Feed {
     return this.#stream.position !== undefined;
   }
 
+  get hasGrant(): boolean {
+    return this.#options.grant !== undefined;
+  }
+
   get #hasEnded(): boolean {
     return this.#state === 'unsubscribed';
   }
 
   /** Subscribes on this connection: the first one, the one after a drop, or one beside that will take over. */
-  join({ topicOrder }: Session): void {
+  join(session: Session): void {
+    this.#subscribe(session, false);
+  }
+
+  /** Subscribes again where it is subscribed, so that it lasts longer. */
+  renew(session: Session): void {
+    if (this.#state === 'subscribed') this.#subscribe(session, true);
+  }
+
+  #subscribe({ topicOrder }: Session, isRenewal: boolean): void {
     const { topic } = this;
     let from: Position | undefined;
+    let isLive = false;
+    let grant: string | undefined;
+    const command = (text?: string) => {
+      if (this.#hasEnded) return undefined;
+      grant = text;
+      const isLate = this.#lease !== undefined && this.#lease.leftMs() <= 0;
+      isLive = isRenewal && !isLate;
+      // It goes on meanwhile, so that what the answer says of the log is of no use.
+      if (isLive) return writeCommand('subscribe', { topic, grant });
+      // It has ended meanwhile, without a word.
+      if (isRenewal) this.suspend();
+      from = this.#stream.position ?? this.#options.position;
+      const rewind = from || this.#wasSubscribed ? undefined : this.#options.rewind;
+      return writeCommand('subscribe', { topic, position: from, rewind, grant });
+    };
     topicOrder.add(topic, {
       command: () => {
-        if (this.#hasEnded) return undefined;
-        from = this.#stream.position ?? this.#options.position;
-        const rewind = from || this.#wasSubscribed ? undefined : this.#options.rewind;
-        return writeCommand('subscribe', { topic, position: from, rewind });
+        const given = this.#hasEnded ? undefined : this.#options.grant;
+        const text = given && askGrant(given, this.#hooks.settings);
+        return text instanceof Promise ? text.then(command) : command(text);
       },
-      onAck: (ack) => this.#joined(from, ack),
+      onAck: (ack) => {
+        if (!isLive) this.#joined(from, ack);
+        if (grant !== undefined) this.#granted(grant, ack.expiresAt);
+      },
       onRefused: this.#hooks.onRefused,
+    });
+  }
+
+  #granted(grant: string, expiresAt: string | undefined): void {
+    if (this.#hasEnded) return;
+    this.#grant = grant;
+    this.#lease = leaseOf(grant, this.#hooks.settings, this.#lease, expiresAt);
+    this.#renewal.clear();
+    this.#renewal.after(this.#lease?.renewInMs() ?? Infinity, () => {
+      const session = this.#hooks.session();
+      if (session) this.renew(session);
     });
   }
 
   /** The connection is gone. */
   suspend(): void {
+    this.#renewal.clear();
     this.#stopRepairs();
     this.#owesReport ||= this.#wasSubscribed;
     this.#state = 'subscribing';
@@ -169,6 +219,7 @@ export class Feed {
     if (this.#hasEnded) return;
     this.#state = 'unsubscribed';
     this.#error = error;
+    this.#renewal.clear();
     this.#stopRepairs();
     this.inbox.end(error);
     this.#rejectReady(error ?? new FanwireError('closed', 'unsubscribed before the server had answered'));
@@ -192,7 +243,7 @@ export class Feed {
     this.#stopRepairs();
     const reading = new Reading(
       this.topic,
-      { ...this.#hooks, timers: this.#timers, entriesMax },
+      { ...this.#hooks, timers: this.#timers, entriesMax, grant: this.#grant },
       {
         onRead: (to, entries, isCut) => this.#recovered(from, to, entries, isCut),
         onLost: (page) => this.#lost(from, page, page.reason),

@@ -16,6 +16,7 @@ export type { Client, Events, HistoryOptions, HistoryPage, Identity, SubscribeOp
 export type { State, StateChange } from './connector.ts';
 export { FanwireError, type FanwireErrorCode, type FanwireErrorOptions } from './errors.ts';
 export type { SubscriptionState } from './feed.ts';
+export type { Grant } from './grant.ts';
 export type { Recovery } from './inbox.ts';
 export type { Message } from './message.ts';
 export type { ClientOptions, Environment, Limits, NetworkEvents, WebSocketLike } from './options.ts';

@@ -18,6 +18,8 @@ export interface Lease {
   readonly ahead: number;
   /** From now, when it is known to be good, until another token is to be asked for. */
   readonly renewInMs: () => number;
+  /** What is left of it, from now. */
+  readonly leftMs: () => number;
 }
 
 /**
@@ -49,13 +51,14 @@ export function leaseOf(
   }
   // Not at the same moment for all that got theirs together.
   const margin = Math.max(MARGIN_MIN, (exp - issued) / 10) * (1 + random() / 2);
+  const leftMs = () => (exp + ahead) * 1000 - now();
   const renewInMs = () => {
-    const left = exp + ahead - now() / 1000;
+    const left = leftMs() / 1000;
     // Half of what is left each time, so that a margin of hours is no reason to connect hundreds of times.
     const again = Math.max(MARGIN_MIN, left / 2);
     return Math.max(left - margin, isLater && left > 0 ? AFTER_OPEN_MIN : again) * 1000;
   };
-  return { exp, given, ahead, renewInMs };
+  return { exp, given, ahead, renewInMs, leftMs };
 }
 
 /** Nothing of it is verified: a wrong word costs a connection too many or too few. */

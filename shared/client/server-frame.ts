@@ -160,7 +160,13 @@ const isPublished = (value: unknown): value is Acks['publish'] =>
 type AllAcks = Acks & UnroutedAcks;
 /** By `action`: what an ack holds besides `type`, `action` and `id`. */
 const ACKS: { readonly [A in keyof AllAcks]: Guard<AllAcks[A]> } = {
-  subscribe: both(shaped<Pick<Acks['subscribe'], 'topic'>>({ topic: isPatternName }), either(isLog, isNoLog)),
+  subscribe: both(
+    shaped<Pick<AllAcks['subscribe'], 'topic' | 'expiresAt'>>({
+      topic: isPatternName,
+      expiresAt: optional(isTime),
+    }),
+    either(isLog, isNoLog),
+  ),
   unsubscribe: shaped<Acks['unsubscribe']>({ topic: isPatternName }),
   publish: isPublished,
   send: shaped<Acks['send']>({ messageId: isString }),

@@ -8,7 +8,7 @@ import type { Ack, SentAction, WrittenCommand } from './write.ts';
 /** One command in the order of its topic. */
 export interface Step<A extends SentAction> {
   /** Asked when its turn has come: the command, or undefined if there is nothing to send any more. */
-  readonly command: () => WrittenCommand<A> | undefined;
+  readonly command: () => WrittenCommand<A> | undefined | Promise<WrittenCommand<A> | undefined>;
   readonly onAck: (ack: Ack<A>) => void;
   /** Only an error that is final: after any other it is tried again. */
   readonly onRefused: (error: FanwireError) => void;
@@ -56,22 +56,32 @@ export class TopicOrder {
 
   #run<A extends SentAction>(topic: string, step: Step<A>, failures = 0): void {
     if (this.#isClosed) return;
+    const onReply = (reply: Ack<A> | FanwireError) => {
+      if (!this.#isClosed) this.#replied(topic, step, failures, reply);
+    };
+    const send = (command: WrittenCommand<A> | undefined) => {
+      if (command) this.#commands.send(command, onReply);
+      else if (!this.#isClosed) this.#next(topic);
+    };
     const command = step.command();
-    if (!command) {
-      this.#next(topic);
+    if (command instanceof Promise) command.then(send, onReply);
+    else send(command);
+  }
+
+  #replied<A extends SentAction>(
+    topic: string,
+    step: Step<A>,
+    failures: number,
+    reply: Ack<A> | FanwireError,
+  ): void {
+    if (reply instanceof FanwireError && reply.temporary) {
+      const again = () => this.#run(topic, step, failures + 1);
+      this.#timers.after(retryInMs(reply, failures, this.#settings), again);
       return;
     }
-    this.#commands.send(command, (reply) => {
-      if (this.#isClosed) return;
-      if (reply instanceof FanwireError && reply.temporary) {
-        const again = () => this.#run(topic, step, failures + 1);
-        this.#timers.after(retryInMs(reply, failures, this.#settings), again);
-        return;
-      }
-      if (reply instanceof FanwireError) step.onRefused(reply);
-      else step.onAck(reply);
-      this.#next(topic);
-    });
+    if (reply instanceof FanwireError) step.onRefused(reply);
+    else step.onAck(reply);
+    this.#next(topic);
   }
 
   #next(topic: string): void {

@@ -54,18 +54,21 @@ export interface CommandFields {
 }
 
 /**
- * What `Client.refresh` of the SDK sends and no server takes yet: there is no route, so that the reply is
- * `unknown_action`. With the route it becomes a line of `CommandFields` and one of `Acks`.
+ * What the SDK sends and no server takes yet: the reply is `unknown_action` or `bad_request`. With the routes these become
+ * part of `CommandFields` and `Acks`.
  */
 export interface UnroutedFields {
   readonly authenticate: { readonly token: string };
+  /** A token of the same user with the right to this topic. */
+  readonly subscribe: { readonly grant?: string };
+  readonly history: { readonly grant?: string };
 }
-/** What its ack is to hold. */
+/** What their acks are to hold. Times are in ISO 8601. */
 export interface UnroutedAcks {
-  readonly authenticate: {
-    /** Until when the connection is good now, in ISO 8601. */
-    readonly expiresAt: string;
-  };
+  /** Until when the connection is good now. */
+  readonly authenticate: { readonly expiresAt: string };
+  /** With a grant: until when the subscription lasts. */
+  readonly subscribe: { readonly expiresAt?: string };
 }
 
 /** A part of a topic's log, up to and including the position. On its way to be sent, its messages are written out. */

@@ -64,6 +64,8 @@ export class FakeServer {
   onLive: (frame: Frame, socket: FakeSocket) => LiveFate = () => undefined;
   /** Until when a new token is good on a live connection; without that the server knows no such action. */
   onAuthenticate: (token: string, socket: FakeSocket) => string | undefined = () => undefined;
+  /** Until when a subscription is allowed by a grant; an error says why it is not. */
+  onGrant: (frame: Frame, socket: FakeSocket) => { expiresAt?: string; error?: string } = () => ({});
   #ids = 0;
 
   constructor(clock: Clock) {
@@ -179,7 +181,9 @@ export class FakeServer {
   receive(socket: FakeSocket, text: string): void {
     const frame = JSON.parse(text);
     this.commands.push({ socket, frame });
-    const refusal = refusalOf(text);
+    const { grant, ...known } = frame;
+    // The parsers of the routes take no grants yet.
+    const refusal = refusalOf(grant === undefined ? text : JSON.stringify(known));
     // The client must not send it at all, so the test fails that moves the clock.
     if (refusal && refusal.code !== ErrorCode.unknownAction) throw refusal;
     const fate = this.onCommand(frame, socket);
@@ -232,8 +236,10 @@ export class FakeServer {
   }
 
   #subscribe(socket: FakeSocket, frame: Frame): Frame {
-    const { id, topic, rewind } = frame;
-    const ack = { type: 'ack', id, action: 'subscribe', topic };
+    const { id, topic, rewind, grant } = frame;
+    const { error, expiresAt } = this.onGrant(frame, socket);
+    if (error) return errorTo(frame, error);
+    const ack = { type: 'ack', id, action: 'subscribe', topic, ...(grant && { expiresAt }) };
     if (topic.startsWith('private')) return errorTo(frame, 'forbidden');
     if (topic.endsWith('*') || !keepsHistory(topic)) {
       if (rewind) return errorTo(frame, 'bad_request');
