@@ -10,7 +10,7 @@ import type {
   SubscribeOptions,
   Subscription,
 } from '../../../shared/client/index.ts';
-import type { FakeServer, Fate, LiveFate } from './fake-server.ts';
+import type { FakeServer, FakeSocket, Fate, LiveFate } from './fake-server.ts';
 import { connected, listen, outcomeOf, type World } from './harness.ts';
 
 /**
@@ -35,6 +35,8 @@ const steps = fc.array(
       { weight: 1, arbitrary: fc.constant('reincarnate' as const) },
       { weight: 1, arbitrary: fc.constant('age' as const) },
       { weight: 1, arbitrary: fc.constant('network' as const) },
+      { weight: 1, arbitrary: fc.constant('closing' as const) },
+      { weight: 1, arbitrary: fc.constant('refresh' as const) },
       { weight: 2, arbitrary: fc.constant('resubscribe' as const) },
       { weight: 8, arbitrary: fc.constant('wait' as const) },
     ),
@@ -72,6 +74,7 @@ function disturb(server: FakeServer, random: () => number): void {
       [0.03, 'reply lost'],
       [0.02, 'gateway error'],
       [0.04, { error: 'unavailable' }],
+      [0.03, { error: 'rate_limited', retryAfterMs: Math.floor(random() * 5000) }],
       [0.1, { replyAfterMs: Math.floor(random() * 2000) }],
       [0.05, { runAfterMs: Math.floor(random() * 2000) }],
     );
@@ -98,20 +101,22 @@ class Witness {
   #sub: Subscription;
   #iterator: AsyncIterator<Message> | undefined;
   #isTaking = false;
+  readonly #grant: SubscribeOptions;
 
-  constructor({ server, client }: World, topic: string, isSlow = false) {
+  constructor({ server, client }: World, topic: string, isSlow = false, grant: SubscribeOptions = {}) {
     this.#server = server;
     this.#client = client;
     this.#isSlow = isSlow;
+    this.#grant = grant;
     this.topic = topic;
-    this.#sub = this.#subscribe({});
+    this.#sub = this.#subscribe(grant);
   }
 
   /** Ends the subscription, and begins another one where it was. */
   resubscribe(): void {
     this.#sub.unsubscribe();
     const { position } = this.#sub;
-    this.#sub = this.#subscribe(position ? { position } : {});
+    this.#sub = this.#subscribe({ ...this.#grant, ...(position && { position }) });
   }
 
   /** The next message, if there is one and it waits to be taken. */
@@ -200,12 +205,38 @@ function faultsOfPublications({ server }: World, publications: readonly Publicat
   return faults;
 }
 
+const GRANT_MS = 90_000;
+
+/** A server that ends subscriptions with their grants, without a word. Gives the grants. */
+function grantFrom({ server, clock }: World): () => string {
+  const ends = new Map<FakeSocket, number>();
+  server.onGrant = ({ topic, grant }, socket) => {
+    if (!grant) return {};
+    const endsAtMs = Number(grant);
+    ends.set(socket, endsAtMs);
+    clock.setTimeout(() => {
+      if (ends.get(socket) === endsAtMs) socket.topics.delete(topic);
+    }, endsAtMs - clock.now());
+    return { expiresAt: new Date(endsAtMs).toISOString() };
+  };
+  server.onAuthenticate = () => new Date(clock.now() + GRANT_MS).toISOString();
+  return () => String(clock.now() + GRANT_MS);
+}
+
+/** The server says that it will end each connection, and does so after a time. */
+function foretell({ server, clock }: World, afterMs: number): void {
+  for (const socket of server.openSockets) {
+    socket.deliver({ type: 'closing', code: 'expired', reconnect: true, message: '' });
+    clock.setTimeout(() => socket.cut(1001), afterMs);
+  }
+}
+
 async function simulate(plan: Plan, seed: number): Promise<string[]> {
-  const world = await connected({ random: randomFrom(seed), bufferMax: 20 });
+  const world = await connected({ random: randomFrom(seed), bufferMax: 20, token: () => 't' });
   const { client, server, clock, network } = world;
   const witnesses = [
     new Witness(world, 'log/a'),
-    new Witness(world, 'log/b'),
+    new Witness(world, 'log/b', false, { grant: grantFrom(world) }),
     new Witness(world, 'log/a', true),
   ];
   const live = listen(client, LIVE);
@@ -234,6 +265,8 @@ async function simulate(plan: Plan, seed: number): Promise<string[]> {
     if (what === 'reincarnate') server.reincarnate(topic);
     if (what === 'age') server.socket.isOld = true;
     if (what === 'network') network.say('offline');
+    if (what === 'closing') foretell(world, ms % 1000);
+    if (what === 'refresh') client.refresh().catch(() => {}); // may be refused as all else is
     if (what === 'resubscribe') witnesses[ms % 3]?.resubscribe();
     await clock.advance(what === 'burst' ? 0 : ms);
     if (what === 'network') network.say('online');
