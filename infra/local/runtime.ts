@@ -3,6 +3,9 @@ import { devNull } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Account } from './account.ts';
 import { Gateway, type GatewayDeps, type GatewaySettings } from './apigateway/gateway.ts';
+import { createHttpApi, type HttpApiDeps } from './apigateway/http/api.ts';
+import { pathOfApi } from './apigateway/http/place.ts';
+import { httpApiSettings } from './apigateway/http/resources.ts';
 import { gatewaySettings } from './apigateway/resources.ts';
 import { executeApi } from './apigateway/rights.ts';
 import { type AccountLimits, Throttle } from './apigateway/throttle.ts';
@@ -152,13 +155,16 @@ async function start(options: RuntimeOptions, running: AsyncDisposableStack): Pr
   });
   running.defer(() => buses.close());
   const stages = gatewaySettings(stack, ACCOUNT);
-  const gateways = openGateways(stages, {
+  const ofApis = {
     invoke: callers.ofGateways(invoke),
-    prepare: functions.prepare,
     clock,
     randomBytes,
-    admit: guard.of(executeApi),
     throttle: new Throttle(clock, options.limits),
+  };
+  const gateways = openGateways(stages, {
+    ...ofApis,
+    prepare: functions.prepare,
+    admit: guard.of(executeApi),
     log: (line) => log('gateway', line),
     faults: ports?.gateway,
     meter,
@@ -178,6 +184,7 @@ async function start(options: RuntimeOptions, running: AsyncDisposableStack): Pr
   };
   server.serve({
     gateways,
+    httpApis: openHttpApis(stack, ofApis),
     engines: new Map(Object.entries(engines)),
     serviceNames: guardedServices.map(({ name }) => name),
     files: options.files,
@@ -289,6 +296,15 @@ function openBuses(stack: Stack, options: Omit<BusesOptions, keyof Account>): Bu
   for (const rule of ruleDefinitions(stack)) buses.addRule(rule);
   return buses;
 }
+
+/** By the path that each has. */
+const openHttpApis = (stack: Stack, deps: HttpApiDeps): Map<string, HttpEngine> =>
+  new Map(
+    httpApiSettings(stack, ACCOUNT).map((settings) => [
+      pathOfApi(settings.apiId),
+      createHttpApi(settings, deps),
+    ]),
+  );
 
 /** By stage: one port has one path for each. */
 function openGateways(

@@ -16,6 +16,7 @@ import { Schedule, ScheduleExpression } from 'aws-cdk-lib/aws-scheduler';
 import { LambdaInvoke } from 'aws-cdk-lib/aws-scheduler-targets';
 import { Queue } from 'aws-cdk-lib/aws-sqs';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { httpApiSettings } from '../../infra/local/apigateway/http/resources.ts';
 import { gatewaySettings } from '../../infra/local/apigateway/resources.ts';
 import { mappingSettings } from '../../infra/local/lambda/resources.ts';
 import { resourceTypes } from '../../infra/local/services.ts';
@@ -471,7 +472,16 @@ Global (AWS::DynamoDB::GlobalTable)
   });
 
   it.each<[type: string, properties: Sections, complaint: string]>([
-    ['AWS::ApiGatewayV2::Api', { ProtocolType: 'HTTP' }, 'ProtocolType: expected "WEBSOCKET", got "HTTP"'],
+    [
+      'AWS::ApiGatewayV2::Api',
+      { ProtocolType: 'REST' },
+      'ProtocolType: expected "WEBSOCKET" or "HTTP", got "REST"',
+    ],
+    [
+      'AWS::ApiGatewayV2::Api',
+      { ProtocolType: 'HTTP', CorsConfiguration: { AllowHosts: ['x'] } },
+      'CorsConfiguration.AllowHosts: not supported locally',
+    ],
     [
       'AWS::ApiGatewayV2::Integration',
       { IntegrationType: 'MOCK' },
@@ -609,6 +619,101 @@ describe('the authorizer of an API', () => {
     expect(() => settingsOf({ Authorizer: authorizer, Connect: custom('$connect') })).toThrow(
       'Authorizer: expected the invocation of a Lambda function, got undefined',
     );
+  });
+});
+
+describe('an HTTP API', () => {
+  const httpApi = { Type: 'AWS::ApiGatewayV2::Api', Properties: { ProtocolType: 'HTTP' } };
+  const functionArn = { 'Fn::GetAtt': ['Worker', 'Arn'] };
+  const part = (kind: string, properties: Sections = {}) => ({
+    Type: `AWS::ApiGatewayV2::${kind}`,
+    Properties: { ApiId: { Ref: 'Api' }, ...properties },
+  });
+  const integration = (properties: Sections = {}) =>
+    part('Integration', {
+      ...{ IntegrationType: 'AWS_PROXY', IntegrationUri: functionArn, PayloadFormatVersion: '2.0' },
+      ...properties,
+    });
+  const route = (properties: Sections = {}) => {
+    const Target = { 'Fn::Join': ['/', ['integrations', { Ref: 'Integration' }]] };
+    return part('Route', { RouteKey: 'GET /pets/{id}', Target, ...properties });
+  };
+  const stackOf = (resources: Sections, sections?: Sections) =>
+    read(
+      {
+        ...{ Api: httpApi, Worker: lambda(), Integration: integration(), Route: route() },
+        Stage: part('Stage', { StageName: '$default' }),
+        ...resources,
+      },
+      sections,
+    );
+
+  it('has its routes, stages and CORS, and is no gateway', () => {
+    const Properties = {
+      ProtocolType: 'HTTP',
+      CorsConfiguration: { AllowOrigins: ['https://a.example'], AllowCredentials: 'true', MaxAge: '60' },
+    };
+    const stack = stackOf({
+      Api: { ...httpApi, Properties },
+      Beta: part('Stage', { StageName: 'beta', StageVariables: { color: 'blue' } }),
+      Slow: integration({ TimeoutInMillis: '5000' }),
+      Other: route({
+        RouteKey: '$default',
+        Target: { 'Fn::Join': ['/', ['integrations', { Ref: 'Slow' }]] },
+      }),
+    });
+    const worker = stack.arn('Worker');
+    expect(httpApiSettings(stack, PLACE)).toEqual([
+      {
+        ...{ apiId: stack.ref('Api'), region: 'eu-west-1', accountId: '000000000000' },
+        domainName: `${stack.ref('Api')}.execute-api.eu-west-1.amazonaws.com`,
+        cors: {
+          ...{ allowOrigins: ['https://a.example'], allowMethods: [], allowHeaders: [], exposeHeaders: [] },
+          ...{ allowCredentials: true, maxAgeSeconds: 60 },
+        },
+        routes: [
+          { key: 'GET /pets/{id}', functionArn: worker, timeoutMs: 30_000 },
+          { key: '$default', functionArn: worker, timeoutMs: 5_000 },
+        ],
+        stages: new Map([
+          ['$default', {}],
+          ['beta', { color: 'blue' }],
+        ]),
+      },
+    ]);
+    expect(gatewaySettings(stack, PLACE)).toEqual([]);
+  });
+
+  it('is at a path of its own, beside the WebSocket API, whose stage is one', () => {
+    const url = (name: string, scheme: string) => ({
+      Value: { 'Fn::Sub': `${scheme}://\${${name}}.execute-api.\${AWS::Region}.\${AWS::URLSuffix}/prod` },
+    });
+    const Outputs = {
+      Http: url('Api', 'https'),
+      Socket: url('Chat', 'wss'),
+      Endpoint: { Value: { 'Fn::GetAtt': ['Api', 'ApiEndpoint'] } },
+    };
+    const stack = stackOf({ Chat: api }, { Outputs });
+    const place = `http://localhost:4566/_http/${stack.ref('Api')}`;
+    expect(stack.outputs).toEqual({
+      Http: `${place}/prod`,
+      Socket: 'ws://localhost:4566/prod',
+      Endpoint: place,
+    });
+  });
+
+  it.each<[Sections, RegExp]>([
+    [{ Route: route({ AuthorizationType: 'CUSTOM' }) }, /^Route: expected no authorizer/],
+    [{ Route: route({ RouteKey: 'pets' }) }, /expected a route key like GET \/pets/],
+    [{ Route: route({ RouteKey: 'GET /{a+}/b' }) }, /expected a route key like GET \/pets/],
+    [{ Route: route({ RouteKey: 'GET /a{b}' }) }, /expected a route key like GET \/pets/],
+    [{ Route: route({ Target: 'integrations/other' }) }, /^Route: expected the invocation of a Lambda/],
+    [
+      { Integration: integration({ PayloadFormatVersion: '1.0' }) },
+      /^Integration: expected PayloadFormatVersion 2.0, got 1.0/,
+    ],
+  ])('does not run with %j', (resources, message) => {
+    expect(() => httpApiSettings(stackOf(resources), PLACE)).toThrow(message);
   });
 });
 

@@ -109,7 +109,7 @@ function pairUp(rawHeaders: readonly string[]): [string, string][] {
 }
 
 /** X-Ray's form: version, epoch seconds and 96 random bits, in hexadecimal. */
-function traceId(atMs: number, randomBytes: RandomBytes): string {
+export function traceId(atMs: number, randomBytes: RandomBytes): string {
   const seconds = Math.floor(atMs / 1000);
   return `Root=1-${seconds.toString(16)}-${randomBytes(12).toString('hex')}`;
 }

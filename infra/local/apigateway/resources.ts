@@ -15,6 +15,7 @@ import {
 import type { Resource, Stack } from '../stack/stack.ts';
 import type { AuthorizerSettings } from './authorizer.ts';
 import type { GatewayRoute, GatewaySettings } from './gateway.ts';
+import { pathOfApi } from './http/place.ts';
 import { CONNECT_ROUTE } from './routing.ts';
 
 const routeSettings = ignored('Only the throttles of the account are here, and there is no CloudWatch.');
@@ -22,12 +23,16 @@ const routeSettings = ignored('Only the throttles of the account are here, and t
 const proxied = ignored('It has no effect on AWS_PROXY integrations.');
 
 /** The host at which AWS serves an API. */
-const apiHost = ({ name, region }: Facts): string => `${name}.execute-api.${region}.amazonaws.com`;
+export const apiHost = ({ name, region }: Pick<Facts, 'name' | 'region'>): string =>
+  `${name}.execute-api.${region}.amazonaws.com`;
+
+const HTTP = 'HTTP';
+const isHttp = ({ properties }: Pick<Facts, 'properties'>): boolean => properties.ProtocolType === HTTP;
 
 /** A name of one's own leads nowhere here. */
 const unnamed = ignored('The API is at the local endpoint, whatever its names.');
 
-/** What CloudFormation has of API Gateway's WebSocket APIs. */
+/** What CloudFormation has of API Gateway's WebSocket and HTTP APIs. */
 export const apiGatewayTypes: ResourceTypes = {
   'AWS::ApiGatewayV2::Api': {
     rules: {
@@ -35,16 +40,27 @@ export const apiGatewayTypes: ResourceTypes = {
       Name: label,
       Description: label,
       Version: label,
-      ProtocolType: only('WEBSOCKET', 'HTTP APIs do not run locally.'),
+      ProtocolType: matching(/^(WEBSOCKET|HTTP)$/, '"WEBSOCKET" or "HTTP"'),
       RouteSelectionExpression: honoured,
+      'CorsConfiguration.AllowCredentials': honoured,
+      'CorsConfiguration.AllowHeaders': honoured,
+      'CorsConfiguration.AllowMethods': honoured,
+      'CorsConfiguration.AllowOrigins': honoured,
+      'CorsConfiguration.ExposeHeaders': honoured,
+      'CorsConfiguration.MaxAge': honoured,
       DisableSchemaValidation: proxied,
       DisableExecuteApiEndpoint: only(false, 'There are no custom domains here.'),
       IpAddressType: ignored('The local endpoint listens where it is told to.'),
     },
     naming: {
       ...identified(10),
-      attributes: { ApiId: nameOf, ApiEndpoint: (api) => `wss://${apiHost(api)}` },
+      attributes: {
+        ApiId: nameOf,
+        ApiEndpoint: (api) => `${isHttp(api) ? 'https' : 'wss'}://${apiHost(api)}`,
+      },
       host: apiHost,
+      // Stages of WebSocket APIs have paths of their own.
+      localPath: (api) => (isHttp(api) ? pathOfApi(api.name) : ''),
     },
   },
   'AWS::ApiGatewayV2::ApiMapping': {
@@ -90,8 +106,12 @@ export const apiGatewayTypes: ResourceTypes = {
       ApiId: honoured,
       Description: label,
       IntegrationType: only('AWS_PROXY', 'Routes can only lead to Lambda functions here.'),
-      IntegrationUri: matching(/:lambda:path\/.*\/invocations$/, 'the invocation of a Lambda function'),
+      IntegrationUri: matching(
+        /:lambda:path\/.*\/invocations$|^arn:aws:lambda:/,
+        'the invocation of a Lambda function',
+      ),
       IntegrationMethod: proxied,
+      PayloadFormatVersion: honoured,
       PassthroughBehavior: proxied,
       ContentHandlingStrategy: only('CONVERT_TO_TEXT'),
       ConnectionType: only('INTERNET'),
@@ -143,9 +163,9 @@ export const apiGatewayTypes: ResourceTypes = {
 /** API Gateway's default and maximum for a WebSocket integration. */
 const INTEGRATION_TIMEOUT_DEFAULT_MS = 29_000;
 
-/** One gateway a stage. */
+/** One gateway a stage of a WebSocket API. */
 export const gatewaySettings = (stack: Stack, { region, accountId }: Account): GatewaySettings[] =>
-  stack.ofType('AWS::ApiGatewayV2::Stage').map(({ logicalId, properties }) => {
+  stack.ofType('AWS::ApiGatewayV2::Stage').flatMap(({ logicalId, properties }) => {
     const { ApiId, StageVariables } = properties as {
       ApiId: string;
       StageVariables?: Record<string, string>;
@@ -153,6 +173,7 @@ export const gatewaySettings = (stack: Stack, { region, accountId }: Account): G
     const api = stack
       .ofType('AWS::ApiGatewayV2::Api')
       .find((each) => stack.physicalName(each.logicalId) === ApiId);
+    if (api && isHttp(api)) return [];
     const authorizer = authorizerSettings(stack, ApiId);
     return {
       apiId: ApiId,
@@ -166,9 +187,11 @@ export const gatewaySettings = (stack: Stack, { region, accountId }: Account): G
     };
   });
 
-const ofApi = (
+export const httpApisIn = (stack: Stack): Resource[] => stack.ofType('AWS::ApiGatewayV2::Api').filter(isHttp);
+
+export const ofApi = (
   stack: Stack,
-  kind: 'Route' | 'Integration' | 'RouteResponse' | 'Authorizer',
+  kind: 'Route' | 'Integration' | 'RouteResponse' | 'Authorizer' | 'Stage',
   apiId: string,
 ): Resource[] =>
   stack.ofType(`AWS::ApiGatewayV2::${kind}`).filter(({ properties }) => properties.ApiId === apiId);
@@ -204,8 +227,18 @@ function authorizerSettings(stack: Stack, apiId: string): AuthorizerSettings | u
   };
 }
 
+/** What a route's target leads to. */
+export const integrationOf = (
+  stack: Stack,
+  apiId: string,
+  target: string | undefined,
+): Resource | undefined =>
+  ofApi(stack, 'Integration', apiId).find(
+    ({ logicalId }) => `integrations/${stack.physicalName(logicalId)}` === target,
+  );
+
 /** The ARN in `arn:aws:apigateway:…:lambda:path/…/functions/{ARN}/invocations`. */
-function invokedFunction(logicalId: string, uri: unknown): string {
+export function invokedFunction(logicalId: string, uri: unknown): string {
   const [, functionArn] = /:lambda:path\/[^/]+\/functions\/([^/]+)\/invocations$/.exec(String(uri)) ?? [];
   if (functionArn) return functionArn;
   throw new Error(`${logicalId}: expected the invocation of a Lambda function, got ${uri}`);
@@ -221,9 +254,7 @@ function routeEntry(
     Target?: string;
     RouteResponseSelectionExpression?: string;
   };
-  const integration = ofApi(stack, 'Integration', apiId).find(
-    (each) => `integrations/${stack.physicalName(each.logicalId)}` === Target,
-  );
+  const integration = integrationOf(stack, apiId, Target);
   const functionArn = invokedFunction(logicalId, integration?.properties.IntegrationUri);
   const routeId = stack.physicalName(logicalId);
   const hasResponse = ofApi(stack, 'RouteResponse', apiId).some(

@@ -5,14 +5,18 @@ import { isRecord } from '../../../shared/protocol/json.ts';
 import { isTextDeeperThan, isTextWiderThan } from '../../../shared/protocol/source.ts';
 
 /** What a request is known by, once its body has been read. */
-export type HttpRequest = Pick<IncomingMessage, 'method' | 'url' | 'headers'>;
+export interface HttpRequest extends Pick<IncomingMessage, 'method' | 'url' | 'headers'> {
+  /** The same as they came, if one came more than once; one that has come in one piece has none such. */
+  readonly headersDistinct?: IncomingMessage['headersDistinct'];
+  readonly socket?: { readonly remoteAddress?: string | undefined };
+}
 
 /** As much of a `ServerResponse` as an answer needs that is written in one go. */
 export interface HttpResponse {
   statusCode: number;
   setHeader(name: string, value: string): unknown;
   writeHead(status: number, headers?: OutgoingHttpHeaders): HttpResponse;
-  end(text?: string): unknown;
+  end(body?: string | Uint8Array): unknown;
 }
 
 /** An AWS service as the one server of the local runtime sees it: the request's body has been read. */
@@ -22,6 +26,8 @@ export interface HttpEngine {
    * none is waited for. Without this: 1 MB.
    */
   bodyBytesMax?(request: HttpRequest): number;
+  /** Answers a request whose body is larger than that. Without this it is answered as AWS services do. */
+  refuseBody?(response: HttpResponse): void;
   handle(request: HttpRequest, body: Buffer, response: HttpResponse): void | Promise<void>;
 }
 

@@ -29,6 +29,8 @@ const NO_BODY = Buffer.alloc(0);
 interface Services {
   /** By stage. The first also answers for paths that are no stage's. */
   readonly gateways: ReadonlyMap<string, StageEngine>;
+  /** By the path, of two segments, that is their root. */
+  readonly httpApis?: ReadonlyMap<string, HttpEngine>;
   /** By what `X-Amz-Target` says before its dot. */
   readonly engines: ReadonlyMap<string, HttpEngine>;
   /** All that run, as requests are signed for them. */
@@ -155,7 +157,9 @@ export class LocalServer {
     const bytesMax = bodyBytesMaxOf(engine, request);
     if (bytesMax === 0) return void this.#answer(engine, request, NO_BODY, response);
     this.#bodies.read(request, response, bytesMax, (body) => {
-      if (body === 'too large') {
+      if (body === 'too large' && engine.refuseBody) {
+        engine.refuseBody(response);
+      } else if (body === 'too large') {
         writeError(response, 413, 'PayloadTooLargeException', `expected at most ${bytesMax} bytes`);
       } else if (body === 'no room') {
         writeError(response, 503, 'ServiceUnavailable', 'expected less at once; try again');
@@ -197,6 +201,8 @@ export class LocalServer {
     if (objection !== undefined) return refusing(objection);
     const services = this.#services;
     if (!services) return STARTING;
+    const httpApi = httpApiOf(services, request);
+    if (httpApi) return httpApi;
     const target = request.headers['x-amz-target'];
     if (typeof target === 'string') {
       const engine = services.engines.get(target.slice(0, target.indexOf('.')));
@@ -228,6 +234,9 @@ function gatewayOf(
   const [, stage = ''] = url.split(/[/?]/, 2);
   return gateways.get(stage) ?? gateways.values().next().value;
 }
+
+const httpApiOf = ({ httpApis }: Services, { url = '' }: HttpRequest): HttpEngine | undefined =>
+  httpApis?.get(url.split(/[/?]/, 3).join('/'));
 
 const AUTHORITY = /^[a-z][a-z0-9+.-]*:\/\/[^/?]*/i;
 

@@ -24,7 +24,13 @@ interface CallersOptions extends Account {
 /** What tells in an event of API Gateway where it comes from. */
 interface GatewayEvent {
   readonly type?: string;
-  readonly requestContext: { readonly apiId: string; readonly stage: string; readonly routeKey: string };
+  readonly requestContext: {
+    readonly apiId: string;
+    readonly stage: string;
+    readonly routeKey: string;
+    /** Of HTTP APIs. */
+    readonly http?: { readonly method: string };
+  };
 }
 
 type Log = (functionName: string, line: string) => void;
@@ -120,9 +126,11 @@ export class Callers {
   }
 
   /** What API Gateway names as its source: a route of a stage, or an authorizer. */
-  #sourceOf({ type, requestContext: { apiId, stage, routeKey } }: GatewayEvent): string {
+  #sourceOf({ type, requestContext: { apiId, stage, routeKey, http } }: GatewayEvent): string {
     const { region, accountId, authorizerIds } = this.#options;
-    const path = type === 'REQUEST' ? `authorizers/${authorizerIds.get(apiId)}` : `${stage}/${routeKey}`;
+    // `POST /pets/{id}` is `POST/pets/{id}`; that `ANY` is the method of the request is [inference].
+    const route = http ? routeKey.replace(/^[A-Z]+ /, http.method) : routeKey;
+    const path = type === 'REQUEST' ? `authorizers/${authorizerIds.get(apiId)}` : `${stage}/${route}`;
     return `arn:aws:execute-api:${region}:${accountId}:${apiId}/${path}`;
   }
 

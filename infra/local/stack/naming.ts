@@ -16,6 +16,8 @@ export interface Identity {
   readonly arn: string | undefined;
   readonly attributes: Readonly<Record<string, string>>;
   readonly host: string | undefined;
+  /** Where it is at the local endpoint, in place of at that host. */
+  readonly localPath: string;
 }
 
 /** All that a name, an ARN or an attribute can be made of. */
@@ -38,6 +40,8 @@ export interface Naming {
   readonly attributes?: Readonly<Record<string, Fact>>;
   /** Where AWS serves it: addresses there lead to the local endpoint. */
   readonly host?: Fact;
+  /** What then stands between the local endpoint and the path. */
+  readonly localPath?: Fact;
 }
 
 /** Facts that many attributes are. */
@@ -75,6 +79,7 @@ export function identify(
     arn: facts.arn || undefined,
     attributes: Object.fromEntries(attributes),
     host: naming.host?.(facts),
+    localPath: naming.localPath?.(facts) ?? '',
   };
 }
 

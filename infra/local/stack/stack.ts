@@ -59,8 +59,10 @@ export function readStack(options: StackOptions): Stack {
   const directories = readAssets(assets, directory);
   const unsupported = resources.flatMap((resource) => findProblems(resource, types, directories));
   if (problems.length + unsupported.length > 0) throw new TemplateError(name, [...problems, ...unsupported]);
-  const hosts = resources.flatMap(({ identity }) => identity.host ?? []);
-  const redirect = createRedirect(hosts, endpoint);
+  const paths = resources.flatMap(({ identity: { host, localPath } }) =>
+    host === undefined ? [] : [[host, localPath] as const],
+  );
+  const redirect = createRedirect(new Map(paths), endpoint);
   const local = resources.map((resource) => ({ ...resource, properties: redirect(resource.properties) }));
   return createStack(name, local, redirect(outputs), (resource) => codeOf(resource, types, directories));
 }

@@ -34,7 +34,7 @@ function ask(request: Partial<HttpRequest>): Written | undefined {
       return response;
     },
     end: (body = '') => {
-      written = { status, headers, body };
+      written = { status, headers, body: String(body) };
     },
   };
   unserved(whole, SERVED)?.handle(whole, Buffer.alloc(0), response);

@@ -66,6 +66,34 @@ it('a rule with a schedule needs the function’s permission, for itself', async
   expect(await run(resources('arn:aws:events:us-east-1:000000000000:rule/another'))).toEqual(DENIED);
 });
 
+it.each([
+  ['POST /pets/{id}', 'POST', '/$default/POST/pets/{id}'],
+  ['POST /pets/{id}', 'POST', '/*/*/pets/{id}'],
+  ['ANY /pets', 'PUT', '/$default/PUT/pets'],
+  ['$default', 'GET', '/*/$default'],
+])('a route %s of an HTTP API, asked with %s, needs the permission of %s', async (routeKey, method, path) => {
+  const ask = (SourceArn: string) => {
+    const stack = stackOf({
+      Role: role(),
+      Worker: worker,
+      Permission: {
+        Type: 'AWS::Lambda::Permission',
+        Properties: {
+          Action: 'lambda:InvokeFunction',
+          FunctionName: { Ref: 'Worker' },
+          Principal: 'apigateway.amazonaws.com',
+          SourceArn,
+        },
+      },
+    });
+    const event = { requestContext: { apiId: 'abc', stage: '$default', routeKey, http: { method } } };
+    return iamOf(stack).callers.ofGateways(invoke)(stack.arn('Worker'), event);
+  };
+  const arn = 'arn:aws:execute-api:us-east-1:000000000000:abc';
+  expect(await ask(arn + path)).toEqual({ ok: true, payload: 'invoked' });
+  expect(await ask(`${arn}/$default/DELETE/pets`)).toEqual(DENIED);
+});
+
 it('a rule’s target that names a role acts in it, whatever the queue’s policy says', () => {
   const stack = stackOf({ Role: role(), Sender: roleWith(allow('sqs:SendMessage')), Worker: worker });
   const { denialOfTarget, denialOfBurial } = iamOf(stack).callers.ofBuses();

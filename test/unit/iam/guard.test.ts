@@ -55,7 +55,7 @@ async function answerTo(call: Call): Promise<[status: number, seen: number, text
       return response;
     },
     end: (said = '') => {
-      text = said;
+      text = String(said);
     },
   };
   const body = Buffer.from(call.arrives ?? BODY(call.queue ?? 'Mine'));

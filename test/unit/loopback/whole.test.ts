@@ -395,6 +395,14 @@ describe('a whole response', () => {
     expect(answer).toMatchObject({ status: 500, headers: { 'content-type': 'application/json' } });
   });
 
+  it('has bytes that are no text, and a header of several values in as many lines', async () => {
+    const bytes = Buffer.from([0xff, 0x00, 0x0d, 0x0a]);
+    const [answer] = await received((response) =>
+      response.writeHead(200, { 'set-cookie': ['a=1', 'b=2'] }).end(bytes),
+    );
+    expect(answer?.headers).toMatchObject({ 'set-cookie': ['a=1', 'b=2'], 'content-length': '4' });
+  });
+
   it('is dated in the second in which it ends', async () => {
     const endingAt = (ms: number, body?: string) => (response: WholeResponse) => {
       vi.setSystemTime(Date.UTC(2024, 0, 20, 11, 55) + ms);

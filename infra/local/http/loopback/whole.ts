@@ -96,44 +96,53 @@ function cut(text: string, separator: string): [before: string, after?: string] 
 export class WholeResponse implements HttpResponse {
   statusCode = 200;
   readonly #reply: (bytes: Uint8Array) => void;
-  #headers: Record<string, string> | undefined;
+  #headers: Record<string, string | readonly string[]> | undefined;
   #isSent = false;
 
   constructor(reply: (bytes: Uint8Array) => void) {
     this.#reply = reply;
   }
 
-  setHeader(name: string, value: string): this {
+  setHeader(name: string, value: string | readonly string[]): this {
     this.#headers = { ...this.#headers, [name.toLowerCase()]: value };
     return this;
   }
 
   writeHead(status: number, headers: OutgoingHttpHeaders = {}): this {
     this.statusCode = status;
-    for (const [name, value] of Object.entries(headers)) this.setHeader(name, String(value));
+    for (const [name, value] of Object.entries(headers)) {
+      this.setHeader(name, Array.isArray(value) ? value : String(value));
+    }
     return this;
   }
 
   /** What comes after it would be taken for the answer to the next request. */
-  end(text = ''): void {
+  end(body: string | Uint8Array = ''): void {
     if (this.#isSent) return;
     this.#isSent = true;
     const second = Math.floor(Date.now() / 1000);
-    const isPlain = text === '' && this.statusCode === 200 && this.#headers === undefined;
-    this.#reply(isPlain ? plainAnswer(second) : this.#answer(text, second));
+    const isPlain = body === '' && this.statusCode === 200 && this.#headers === undefined;
+    this.#reply(isPlain ? plainAnswer(second) : this.#answer(body, second));
   }
 
-  #answer(text: string, second: number): Buffer {
+  #answer(content: string | Uint8Array, second: number): Buffer {
     // RFC 9110 §8.6: no length where there can be no body.
     const isBodiless = this.statusCode === 204;
-    const body = Buffer.from(isBodiless ? '' : text);
-    const headers: Record<string, string> = { date: httpDate(second), ...this.#headers };
+    const body = isBodiless ? Buffer.alloc(0) : toBytes(content);
+    const headers: Record<string, string | readonly string[]> = { date: httpDate(second), ...this.#headers };
     if (!isBodiless) headers['content-length'] = String(body.length);
     let head = `HTTP/1.1 ${this.statusCode} ${STATUS_CODES[this.statusCode] ?? ''}\r\n`;
-    for (const name in headers) head += `${name}: ${headers[name]}\r\n`;
+    for (const name in headers) {
+      const value = headers[name];
+      if (typeof value === 'string') head += `${name}: ${value}\r\n`;
+      else for (const each of value ?? []) head += `${name}: ${each}\r\n`;
+    }
     return Buffer.concat([Buffer.from(`${head}\r\n`, 'latin1'), body]);
   }
 }
+
+const toBytes = (content: string | Uint8Array): Uint8Array =>
+  typeof content === 'string' ? Buffer.from(content) : content;
 
 /** Of the same second it is always the same (RFC 9110 §5.6.7). */
 const httpDate = lastOf((second: number): string => new Date(second * 1000).toUTCString());
