@@ -17,6 +17,8 @@ export interface Ready extends AccessKey {
   readonly queues: Readonly<Record<string, string>>;
   /** ARNs of secrets, by what the CDK app calls them. */
   readonly secrets: Readonly<Record<string, string>>;
+  /** Of the stack, by the names that the CDK app gives them. */
+  readonly outputs: Readonly<Record<string, string>>;
 }
 
 interface System {
@@ -43,6 +45,7 @@ export function describeReady(system: System): Ready {
     tables: named(system, 'AWS::DynamoDB::Table', (id) => stack.physicalName(id)),
     queues: named(system, 'AWS::SQS::Queue', (id) => stack.ref(id)),
     secrets: named(system, 'AWS::SecretsManager::Secret', (id) => stack.ref(id)),
+    outputs: stack.outputs,
   };
 }
 
