@@ -1,8 +1,8 @@
 import { type Reply, replyJson } from '../protocol/acks.ts';
-import { ErrorCode } from '../protocol/errors.ts';
+import type { ErrorCode } from '../protocol/errors.ts';
 import type { Command } from '../protocol/frames.ts';
-import { isOutage, isThrottle } from '../retry.ts';
 import type { MessageEvent, RouteResult } from './events.ts';
+import { lastErrorOf } from './last-error.ts';
 import { clientErrorTo } from './middleware/client-error.ts';
 import { lastResort } from './middleware/last-resort.ts';
 import { logContext } from './middleware/log-context.ts';
@@ -47,12 +47,9 @@ const toError = (
     ...(retryAfterMs !== undefined && { retryAfterMs }),
   });
 
-/** A throttle or an outage is nobody's mistake: the same command succeeds when it is over. */
 function toLastError(error: unknown, id: string | undefined): RouteResult {
-  const got = isThrottle(error) ? 'throttled' : isOutage(error) ? 'an error of it' : undefined;
-  return got
-    ? toError(id, ErrorCode.unavailable, `expected a service to take it, got ${got}; send it again`)
-    : toError(id, ErrorCode.internal, 'something went wrong here');
+  const { code, message } = lastErrorOf(error);
+  return toError(id, code, message);
 }
 
 /** 200 also for an error frame: the frame was handled, and the client is told in its own protocol. */
