@@ -6,6 +6,7 @@ import { CfnSecret } from 'aws-cdk-lib/aws-secretsmanager';
 import { CfnQueue } from 'aws-cdk-lib/aws-sqs';
 import type { Fanwire } from './fanwire.ts';
 import type { CompleteSettings } from './settings.ts';
+import { TICKETS_ROUTE } from './tickets.ts';
 import { connectionsArn } from './workers.ts';
 
 /** Rules of cdk-nag (`AwsSolutions`, `Serverless`) that resources of Fanwire do not keep, and why that is as it should be. */
@@ -18,9 +19,15 @@ interface Acknowledgement {
 const ACKNOWLEDGED: readonly Acknowledgement[] = [
   {
     rules: ['AwsSolutions-APIG4'],
-    of: (resource) => resource instanceof CfnRoute && resource.routeKey !== '$connect',
+    of: (resource) =>
+      resource instanceof CfnRoute && !['$connect', TICKETS_ROUTE].includes(resource.routeKey),
     because:
       'API Gateway authorizes WebSocket clients when they connect; there is no authorizer of another route.',
+  },
+  {
+    rules: ['AwsSolutions-APIG4'],
+    of: (resource) => resource instanceof CfnRoute && resource.routeKey === TICKETS_ROUTE,
+    because: 'Its function verifies the token as the authorizer does, and answers what is wrong with it.',
   },
   {
     rules: ['AwsSolutions-APIG4'],
@@ -37,6 +44,11 @@ const ACKNOWLEDGED: readonly Acknowledgement[] = [
     rules: ['Serverless-APIGWDefaultThrottling'],
     of: (resource, { throttle }) => resource instanceof CfnStage && !throttle,
     because: 'The settings leave clients the throttle of the account, as in a sandbox.',
+  },
+  {
+    rules: ['AwsSolutions-SMG4'],
+    of: (resource) => resource instanceof CfnSecret,
+    because: 'Back ends sign with it, so who runs them says when it changes; its two last values are good.',
   },
   {
     rules: ['AwsSolutions-DDB3'],

@@ -34,7 +34,7 @@ export function createApi(scope: Construct, settings: CompleteSettings): Api {
     routeSelectionExpression: '$request.body.action',
     ipAddressType,
   });
-  const { domain, throttle } = settings;
+  const { domain } = settings;
   const domainName =
     domain &&
     new DomainName(scope, 'Domain', {
@@ -46,14 +46,17 @@ export function createApi(scope: Construct, settings: CompleteSettings): Api {
     webSocketApi: api,
     stageName: settings.stageName,
     autoDeploy: true,
-    ...(throttle && { throttle: { rateLimit: throttle.ratePerSecond, burstLimit: throttle.burst } }),
+    ...stageThrottle(settings),
     ...(domainName && { domainMapping: { domainName } }),
-    ...accessLogSettings(scope, settings),
+    ...accessLogSettings(scope, 'AccessLog', LOGGED, settings),
   });
   return { api, stage, ...(domainName && { domainName }) };
 }
 
-const IP_ADDRESS_TYPES = { ipv4: IpAddressType.IPV4, dualstack: IpAddressType.DUAL_STACK };
+export const stageThrottle = ({ throttle }: CompleteSettings): Pick<StageOptions, 'throttle'> =>
+  throttle ? { throttle: { rateLimit: throttle.ratePerSecond, burstLimit: throttle.burst } } : {};
+
+export const IP_ADDRESS_TYPES = { ipv4: IpAddressType.IPV4, dualstack: IpAddressType.DUAL_STACK };
 
 /**
  * An account may have several deployments of one app, so what is unique in an account is named after the stack: the CDK's
@@ -69,16 +72,19 @@ const LOGGED = [
   'integrationLatency',
 ];
 
-function accessLogSettings(
+/** A stage's log, with these variables of API Gateway's. */
+export function accessLogSettings(
   scope: Construct,
+  id: string,
+  logged: readonly string[],
   { accessLogs, removal }: CompleteSettings,
 ): Pick<StageOptions, 'accessLogSettings'> {
   if (!accessLogs) return {};
-  const logGroup = new LogGroup(scope, 'AccessLog', {
+  const logGroup = new LogGroup(scope, id, {
     retention: accessLogs.retentionDays,
     removalPolicy: REMOVAL_POLICIES[removal],
   });
-  const format = Object.fromEntries(LOGGED.map((name) => [name, `$context.${name}`]));
+  const format = Object.fromEntries(logged.map((name) => [name, `$context.${name}`]));
   return {
     accessLogSettings: {
       destination: new LogGroupLogDestination(logGroup),
@@ -90,7 +96,7 @@ function accessLogSettings(
 /** What has to wait until the routes are there. */
 export function finishApi({ api, stage }: Api, { throttle }: CompleteSettings): void {
   const cfnStage = stage.node.defaultChild as CfnStage;
-  const parts = api.node.findAll().filter(isPart);
+  const parts = partsOf(api);
   const throttles = throttle ? throttle.routes : undefined;
   if (throttles) {
     const keys = parts.flatMap((part) => (part instanceof CfnRoute ? part.routeKey : []));
@@ -117,7 +123,10 @@ function routeSettings(throttles: RouteThrottles, keys: readonly string[]): Reco
   );
 }
 
-const isPart = (construct: IConstruct): construct is CfnIntegration | CfnRoute | CfnRouteResponse =>
+export const partsOf = (api: IConstruct): Part[] => api.node.findAll().filter(isPart);
+
+type Part = CfnIntegration | CfnRoute | CfnRouteResponse;
+const isPart = (construct: IConstruct): construct is Part =>
   construct instanceof CfnIntegration ||
   construct instanceof CfnRoute ||
   construct instanceof CfnRouteResponse;
@@ -126,7 +135,7 @@ const isPart = (construct: IConstruct): construct is CfnIntegration | CfnRoute |
  * API Gateway now and then refuses changes of one API at the same time ("Unable to complete operation due to concurrent
  * modification"). The settings of a stage may name only routes that exist, and a stage that comes last is deployed once.
  */
-function makeInTurn(turns: readonly CfnResource[]): void {
+export function makeInTurn(turns: readonly CfnResource[]): void {
   for (const [index, turn] of turns.entries()) {
     const before = turns[index - 1];
     if (before) turn.addResourceDependency(before);

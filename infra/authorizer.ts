@@ -5,7 +5,7 @@ import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import type { Construct } from 'constructs';
 import { admitsNobody } from '../shared/auth/settings.ts';
 import { REMOVAL_POLICIES } from './removal.ts';
-import { type Access, allow } from './service.ts';
+import { type Access, allow, type Right } from './service.ts';
 import type { CompleteSettings } from './settings.ts';
 import type { Parts } from './variables.ts';
 
@@ -26,10 +26,21 @@ export function createGrantsSecret(
 }
 
 /** What the Lambda that says who may connect has. */
-export const authorizerOf = ({ grantsSecret }: Pick<Parts, 'grantsSecret'>): Access => ({
-  reads: ['AUTH', 'ISSUERS', 'CALLBACK_URL', 'GRANTS_SECRET', 'TRANSPORT'],
-  rights: grantsSecret ? [allow(['secretsmanager:GetSecretValue'], grantsSecret.secretArn)] : [],
+export const authorizerOf = ({
+  grantsSecret,
+  settings: { auth },
+  tables,
+}: Pick<Parts, 'grantsSecret' | 'settings' | 'tables'>): Access => ({
+  reads: ['AUTH', 'ISSUERS', 'CALLBACK_URL', 'GRANTS_SECRET', 'TRANSPORT', 'ACCESS_TABLE'],
+  rights: [
+    ...readGrantsSecret({ grantsSecret }),
+    ...(auth?.tickets ? [allow(['dynamodb:DeleteItem'], tables.access.tableArn)] : []),
+  ],
 });
+
+/** Of what verifies grants. */
+export const readGrantsSecret = ({ grantsSecret }: Pick<Parts, 'grantsSecret'>): readonly Right[] =>
+  grantsSecret ? [allow(['secretsmanager:GetSecretValue'], grantsSecret.secretArn)] : [];
 
 /** Asked about every handshake, also about those without a token, which it takes for anonymous or refuses. */
 export const createAuthorizer = (authorize: LambdaFunction): WebSocketLambdaAuthorizer =>

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Duration, Stage } from 'aws-cdk-lib';
-import type { DomainName, WebSocketApi, WebSocketStage } from 'aws-cdk-lib/aws-apigatewayv2';
+import type { DomainName, HttpApi, WebSocketApi, WebSocketStage } from 'aws-cdk-lib/aws-apigatewayv2';
 import type { WebSocketLambdaAuthorizer } from 'aws-cdk-lib/aws-apigatewayv2-authorizers';
 import { WebSocketLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations';
 import { EventBus, Rule } from 'aws-cdk-lib/aws-events';
@@ -29,6 +29,7 @@ import { type Access, allow, Service, type ServiceProps } from './service.ts';
 import { type CompleteSettings, completeSettings, type FanwireSettings } from './settings.ts';
 import { ROUTE_MEMORY_MB, SWEEP_PERIOD_SECONDS, SWEEPS_MAX, WORKER_MEMORY_MB } from './sizes.ts';
 import { createTables, type Tables } from './tables.ts';
+import { createTicketsApi, ticketsOf } from './tickets.ts';
 import { filesOf, type Parts, valuesOf } from './variables.ts';
 import { closeOf, type QueueWorker, queueWorkersOf, sweepOf, WORKER_TIMEOUT } from './workers.ts';
 
@@ -58,11 +59,15 @@ export class Fanwire extends Construct {
   readonly queues: Queues;
   /** Events that nothing could be made of, and posts that failed too often: worth an alarm. */
   readonly deadLetterQueues: DeadLetterQueues;
-  /** `authorize` and `close` unless `auth` is `none`. */
+  /** `authorize` and `close` unless `auth` is `none`, `tickets` only with `auth.tickets`. */
   readonly functions: Readonly<Record<FunctionName, LambdaFunction>> & {
     readonly authorize?: LambdaFunction;
     readonly close?: LambdaFunction;
+    readonly tickets?: LambdaFunction;
   };
+  /** Where a token is exchanged for a ticket, with the setting `auth.tickets`. */
+  readonly ticketsUrl?: string;
+  readonly ticketsApi?: HttpApi;
   /** What the back end signs grants with, if the setting `auth` takes them: see `grant` of `shared/auth/grants.ts`. */
   readonly grantsSecret?: Secret;
   readonly #settings: CompleteSettings;
@@ -98,17 +103,21 @@ export class Fanwire extends Construct {
     const authorize = settings.auth && this.#addRouteFunction('Authorize', 'authorize', authorizerOf(parts));
     this.#authorizer = authorize && createAuthorizer(authorize);
     const close = closeOf(parts);
+    const tickets = settings.auth?.tickets && this.#addRouteFunction('Tickets', 'tickets', ticketsOf(parts));
+    if (tickets) ({ api: this.ticketsApi, url: this.ticketsUrl } = createTicketsApi(this, tickets, settings));
     this.functions = {
       ...mapValues(routes, (route, name) => this.#addRoute(name, route)),
       ...mapValues(queueWorkersOf(parts), (worker, name) => this.#addQueueWorker(name, worker)),
       sweep: this.#addSweep(sweepOf(parts)),
       ...(authorize && { authorize }),
       ...(close && { close: this.#addQueueWorker('close', close) }),
+      ...(tickets && { tickets }),
     };
     this.#updateReadersFirst();
     finishApi(made, settings);
     acknowledge(this, settings);
-    warnOfConcurrency(this, settings, Object.keys(routes).length + (settings.auth ? 1 : 0));
+    const verifiers = [authorize, tickets].filter(Boolean);
+    warnOfConcurrency(this, settings, Object.keys(routes).length + verifiers.length);
     warnOfAuth(this, settings);
   }
 

@@ -11,6 +11,7 @@ export const DELIVERY_STAGES: readonly Stage[] = ['publish', 'fan out', 'deliver
 const FUNCTIONS: Readonly<Record<string, Stage>> = {
   ...Object.fromEntries(Object.values(Action).map((action) => [action, 'commands'] as const)),
   authorize: 'connections',
+  tickets: 'connections',
   connect: 'connections',
   disconnect: 'connections',
   publish: 'publish',

@@ -1,23 +1,37 @@
 import { createAuthenticate } from '../../shared/auth/access.ts';
+import type { AccessClients } from '../../shared/auth/clients.ts';
 import { authOf, authSettings } from '../../shared/auth/config.ts';
-import type { GrantDeps } from '../../shared/auth/grants.ts';
-import type { WebDeps } from '../../shared/auth/jwks.ts';
+import type { Tickets } from '../../shared/data/tickets.ts';
 import type { Clock } from '../../shared/lambda/clock.ts';
 import { type Config, text } from '../../shared/lambda/config.ts';
 import type { AuthorizeDeps } from './authorize.ts';
 
 /** The environment variables that it takes. Beside its code it has a file of the settings. */
-export const settings = { ...authSettings, audience: text('CALLBACK_URL') } as const;
+export const settings = {
+  ...authSettings,
+  audience: text('CALLBACK_URL'),
+  accessTable: text('ACCESS_TABLE'),
+} as const;
 
-/** What it asks for keys, and tells of what went wrong with that. */
-export type AuthorizeClients = Pick<WebDeps, 'fetch' | 'deadline' | 'report'> & Pick<GrantDeps, 'secrets'>;
+export interface AuthorizeClients extends AccessClients {
+  /** Makes them, when the first ticket comes. */
+  readonly tickets: (table: string, now: () => number) => Promise<Pick<Tickets, 'take'>>;
+}
 
 /** Makes what `authorize` needs. */
-export const assemble = (
-  { audience, ...config }: Config<typeof settings>,
-  clients: AuthorizeClients,
+export function assemble(
+  { audience, accessTable, ...config }: Config<typeof settings>,
+  { tickets, ...clients }: AuthorizeClients,
   { now }: Pick<Clock, 'now'>,
-): AuthorizeDeps => {
+): AuthorizeDeps {
   const auth = authOf(config);
-  return { auth, authenticate: createAuthenticate(auth, { ...clients, audience, now }) };
-};
+  let made: ReturnType<typeof tickets> | undefined;
+  return {
+    auth,
+    authenticate: createAuthenticate(auth, { ...clients, audience, now }),
+    async takeTicket(ticket) {
+      made ??= tickets(accessTable, now);
+      return (await made).take(ticket);
+    },
+  };
+}

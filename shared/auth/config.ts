@@ -2,11 +2,18 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Config, Setting } from '../lambda/config.ts';
 import { SETTINGS_FILES } from '../lambda/variables.ts';
-import { type CompleteAuth, parseAuth, parseIssuers, type TrustedIssuer } from './settings.ts';
+import {
+  type AuthSettings,
+  type CompleteAuth,
+  parseAuth,
+  parseIssuers,
+  type TrustedIssuer,
+} from './settings.ts';
 
-const auth: Setting<CompleteAuth> = {
+/** Written by the template, so its shape is trusted; whether it makes sense, both parts together say. */
+const auth: Setting<AuthSettings> = {
   name: 'LAMBDA_TASK_ROOT',
-  parse: (root) => parseAuth(JSON.parse(readFileSync(join(root, SETTINGS_FILES.AUTH), 'utf8'))),
+  parse: (root) => JSON.parse(readFileSync(join(root, SETTINGS_FILES.AUTH), 'utf8')),
 };
 
 /** Those of which only the deployment knows the names, so that they are not in the file. */
@@ -19,4 +26,4 @@ const issuers: Setting<readonly TrustedIssuer[]> = {
 export const authSettings = { auth, issuers } as const;
 
 export const authOf = ({ auth: file, issuers: others }: Config<typeof authSettings>): CompleteAuth =>
-  parseAuth({ ...file, issuers: [...file.issuers, ...others] });
+  parseAuth({ ...file, issuers: [...(file.issuers ?? []), ...others] });

@@ -21,8 +21,12 @@ export const Fault = {
   userId: 'user_id',
   rights: 'rights',
   rightsTooLong: 'rights_too_long',
+  unknownTicket: 'unknown_ticket',
 } as const;
 export type Fault = (typeof Fault)[keyof typeof Fault];
+
+/** The token is good, so that another of the same kind would not help. */
+export const FORBIDDEN: readonly Fault[] = [Fault.userId, Fault.rights, Fault.rightsTooLong];
 
 /** The token is of no use. There is no `cause`, because jose's errors hold the claims. */
 export class TokenError extends Error {

@@ -23,12 +23,18 @@ export interface AuthSettings {
   readonly grants?: boolean;
   /** Whether a token may come as `?token=`, where proxies and logs may keep it. */
   readonly queryToken?: boolean;
+  /**
+   * Whether a token can be exchanged for a ticket, which opens one connection as `?ticket=`; also by pages of these origins.
+   */
+  readonly tickets?: boolean | { readonly allowOrigins: readonly string[] };
   /** What everybody with a valid token may do; `{claim}` is filled in from the token. */
   readonly rights?: Rights;
   /** What everybody without a token may do. */
   readonly anonymous?: Rights;
 }
-export type CompleteAuth = Required<AuthSettings>;
+export type CompleteAuth = Required<Omit<AuthSettings, 'tickets'>> & {
+  readonly tickets: false | { readonly allowOrigins: readonly string[] };
+};
 
 export const admitsNobody = ({
   issuers,
@@ -42,11 +48,14 @@ const AUDIENCES_MAX = 10;
 const NAME_LENGTH_MAX = 512;
 /** Of what ids of users have as it is; not `~`, which escapes the others. */
 const USER_PREFIX = /^[A-Za-z0-9_.:@-]{1,64}$/;
+const ORIGINS_MAX = 50;
+const ORIGIN = /^https?:\/\/[a-z0-9.:[\]-]{1,255}$/;
 
 const FIELDS: Record<keyof AuthSettings, true> = {
   issuers: true,
   grants: true,
   queryToken: true,
+  tickets: true,
   rights: true,
   anonymous: true,
 };
@@ -63,11 +72,15 @@ const ISSUER_FIELDS: Record<keyof TrustedIssuer, true> = {
 export function parseAuth(value: unknown): CompleteAuth {
   const raw = parseObject("auth to be an object, or 'none'", value);
   expectFields('auth', raw, Object.keys(FIELDS));
-  const { issuers = [], grants, queryToken, rights = {}, anonymous = {} } = raw;
+  const { issuers = [], grants, queryToken, tickets = false, rights = {}, anonymous = {} } = raw;
+  const tokens = { issuers: parseIssuers(issuers), grants: parseSwitch('auth.grants', grants) };
+  if (tickets !== false && tokens.issuers.length === 0 && !tokens.grants) {
+    throw badRequest('auth.tickets to come with issuers or grants, whose tokens they are for', tickets);
+  }
   return {
-    issuers: parseIssuers(issuers),
-    grants: parseSwitch('auth.grants', grants),
+    ...tokens,
     queryToken: parseSwitch('auth.queryToken', queryToken),
+    tickets: parseTickets(tickets),
     rights: parseRightsTemplate(rights, 'auth.rights'),
     anonymous: parseRights(anonymous, 'auth.anonymous'),
   };
@@ -88,6 +101,25 @@ export function parseIssuers(value: unknown): readonly TrustedIssuer[] {
     );
   }
   return issuers;
+}
+
+function parseTickets(value: unknown): CompleteAuth['tickets'] {
+  if (typeof value === 'boolean') return value && { allowOrigins: [] };
+  const raw = parseObject('auth.tickets to be true, false or an object', value);
+  expectFields('auth.tickets', raw, ['allowOrigins']);
+  const origins = raw.allowOrigins;
+  const isEmpty = Array.isArray(origins) && origins.length === 0;
+  return {
+    allowOrigins: isEmpty ? [] : parseList('auth.tickets.allowOrigins', origins, ORIGINS_MAX, parseOrigin),
+  };
+}
+
+/** As browsers write it. */
+function parseOrigin(value: unknown): string {
+  if (typeof value !== 'string' || !(value === '*' || ORIGIN.test(value))) {
+    throw badRequest('origins like https://app.example.com, or *', value);
+  }
+  return value;
 }
 
 function parseIssuer(value: unknown): TrustedIssuer {

@@ -21,7 +21,7 @@ export function tokenOf(
   event: HandshakeEvent,
   { queryToken }: { readonly queryToken: boolean },
 ): string | undefined {
-  const inQuery = valuesOf(event.multiValueQueryStringParameters ?? {}, 'token');
+  const inQuery = queryValues(event, 'token');
   if (inQuery.length > 0 && !queryToken) throw new TokenError(Fault.notAllowed);
   const headers = event.multiValueHeaders ?? {};
   const tokens = [...valuesOf(headers, 'authorization').map(bearerOf), ...protocolTokens(event), ...inQuery];
@@ -31,6 +31,12 @@ export function tokenOf(
   if (token !== undefined && token.length > TOKEN_LENGTH_MAX) throw new TokenError(Fault.tooLong);
   return token;
 }
+
+/** Everything that a parameter of that name has been given. */
+export const queryValues = (
+  { multiValueQueryStringParameters = {} }: HandshakeEvent,
+  lowerName: string,
+): readonly string[] => valuesOf(multiValueQueryStringParameters, lowerName);
 
 /** API Gateway hands headers on in the case that the client wrote them in. */
 const valuesOf = (headers: Values, lowerName: string): readonly string[] =>

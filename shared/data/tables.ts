@@ -3,7 +3,7 @@ import type { Log } from './heads.ts';
 import type { Shard } from './shards.ts';
 
 /**
- * Where everything is stored: five tables, ten kinds of item. Of a topic `chat/lobby`:
+ * Where everything is stored: five tables, eleven kinds of item. Of a topic `chat/lobby`:
  *
  * | table         | key                          | item                                                          |
  * |---------------|------------------------------|---------------------------------------------------------------|
@@ -23,6 +23,7 @@ import type { Shard } from './shards.ts';
  * | connections   | connectionId                 | `ConnectionItem`: a connection, its user and subscriptions    |
  * | topics        | `#posts`                     | `PostsItem`: the schedule of posts that all workers share     |
  * | access        | `revoked#ada`                | `RevocationItem`: until when tokens of a user are refused     |
+ * | access        | `ticket#HASH`                | `TicketItem`: what a ticket lets its bearer do, once          |
  *
  * Keys are made here and nowhere else. `#` cannot occur in a topic or a pattern, so no two kinds of item share a key.
  * Times are epoch milliseconds; only `expiresAt` is in seconds, as TTL wants it. TTL deletes late, by days at worst:
@@ -179,6 +180,16 @@ export type RevocationItem = {
   readonly expiresAt: N;
 };
 
+/** There until it is used: whoever deletes it is let in. */
+export type TicketItem = {
+  /** See `ticketKey`. */
+  readonly id: S;
+  /** `Access` of `shared/auth/access.ts`, as JSON. */
+  readonly access: S;
+  /** When the ticket ends, which is never later than its token. */
+  readonly expiresAt: N;
+};
+
 /** The index of the connections table that finds the connections of a user. */
 export const USER_INDEX = 'byUser';
 
@@ -193,6 +204,7 @@ export const TTL_ATTRIBUTE = 'expiresAt' satisfies keyof (
   | BringerItem
   | LastValueItem
   | RevocationItem
+  | TicketItem
 );
 
 export const TABLES = {
@@ -204,7 +216,7 @@ export const TABLES = {
   topics: { keys: { topic: 'S' } } satisfies TableOf<ShardsItem | HeadItem | LastValueItem | PostsItem>,
   messages: { keys: { log: 'S', offset: 'N' } } satisfies TableOf<EntryItem | ClaimItem | BringerItem>,
   /** What is known of users and tokens, and of no topic. */
-  access: { keys: { id: 'S' } } satisfies TableOf<RevocationItem>,
+  access: { keys: { id: 'S' } } satisfies TableOf<RevocationItem | TicketItem>,
 } as const;
 
 export type TableName = keyof typeof TABLES;
@@ -262,3 +274,6 @@ export const bringerKey = (log: Log, messageId: string, offset: number) => ({
 export const revocationKey = (userId: string, tokenId?: string) => ({
   id: { S: ['revoked', userId, ...(tokenId === undefined ? [] : [tokenId])].join('#') },
 });
+
+/** Of a ticket of which this is the hash. Users' keys have another beginning. */
+export const ticketKey = (hash: string) => ({ id: { S: `ticket#${hash}` } });

@@ -55,6 +55,18 @@ export interface RouteResult {
   readonly body?: string;
 }
 
+/** Of a route of an HTTP API, in payload format 2.0. */
+export interface HttpEvent {
+  /** Their names are in lower case; several of one name are joined with commas. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly queryStringParameters?: Readonly<Record<string, string>>;
+}
+export interface HttpResult {
+  readonly statusCode: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
 export interface QueueRecord {
   readonly messageId: string;
   readonly body: string;

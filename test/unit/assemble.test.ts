@@ -8,6 +8,7 @@ import type { Logs } from '../../shared/data/log.ts';
 import type { Revocations } from '../../shared/data/revocations.ts';
 import type { Shards } from '../../shared/data/shards.ts';
 import type { Subscriptions } from '../../shared/data/subscriptions.ts';
+import { createTickets, type Tickets } from '../../shared/data/tickets.ts';
 import type { RunDeps } from '../../shared/delivery/run.ts';
 import { systemClock } from '../../shared/lambda/clock.ts';
 import { loadConfig } from '../../shared/lambda/config.ts';
@@ -30,7 +31,8 @@ const services = globSync('services/*/lambda.ts', { cwd: root })
   .filter((service) => service !== 'default');
 
 /** What an entry may take from `shared/`: config, clients and stack; stores and queues are for `assemble`. */
-const ENTRY = /^\.\.\/\.\.\/shared\/(lambda|protocol|aws)\/|^\.\.\/\.\.\/shared\/delivery\/create-post\.ts$/;
+const ENTRY =
+  /^\.\.\/\.\.\/shared\/(lambda|protocol|aws)\/|^\.\.\/\.\.\/shared\/(delivery\/create-post|auth\/(clients|late-grants))\.ts$/;
 
 /** No two have the same value, so that it shows if one is taken for another. */
 const VALUES: Readonly<Partial<Record<Variable | LambdaVariable, string>>> = {
@@ -82,6 +84,8 @@ interface Deps extends Omit<RunDeps, 'random'> {
   readonly closings: Closings;
   readonly bus: Bus;
   readonly badEvents: DeadLetters;
+  readonly tickets: Tickets;
+  readonly takeTicket: (ticket: string) => Promise<string | undefined>;
   readonly namespaces: object;
   readonly auth: object;
   readonly subscriptionsMax: number;
@@ -110,6 +114,8 @@ const PARTS: { readonly [P in keyof Deps]?: (part: Deps[P]) => unknown } = {
   closings: (closings) => closings.closeAt('c', 0),
   bus: (bus) => bus.publish([publication as never]), // all that its encoding reads
   badEvents: (badEvents) => badEvents.bury('', ''),
+  tickets: (tickets) => tickets.put('t', '{}', 1),
+  takeTicket: (take) => take('t'),
   deadLetters: (deadLetters) => deadLetters.bury('', ''),
   deliveryQueue: (queue) => queue.enqueue([job], 0),
   slowQueue: (queue) => queue.enqueue([job], 0),
@@ -125,6 +131,8 @@ const USED: Readonly<Record<string, readonly string[]>> = {
   closings: ['the closing queue'],
   bus: ['the bus'],
   badEvents: ['bad events'],
+  tickets: ['access'],
+  takeTicket: ['access'],
   deadLetters: ['dead deliveries'],
   deliveryQueue: ['the delivery queue'],
   slowQueue: ['the slow queue'],
@@ -156,7 +164,18 @@ async function assembled(service: string, values: Partial<Record<Variable, strin
   };
   const post = async () => void named.push('post');
   const late = async () => ({ dynamodb, sqs: { send } });
-  const clients = { dynamodb, sqs: { send }, eventBridge: { send }, management: { send }, post, late };
+  const tickets = async (table: string) => createTickets(dynamodb, table, () => 0);
+  const randomBytes = (size: number) => Buffer.alloc(size);
+  const clients = {
+    dynamodb,
+    sqs: { send },
+    eventBridge: { send },
+    management: { send },
+    post,
+    late,
+    tickets,
+    randomBytes,
+  };
   const config = loadConfig({ ...VALUES, ...values }, settings);
   const clock = { ...systemClock, now: () => 0 };
   const deps: Partial<Deps> = assemble(config, clients, clock);

@@ -42,7 +42,14 @@ const MAY_IMPORT: Record<string, string[]> = {
   'shared/data/': ['shared/protocol/', 'shared/async.ts', 'shared/retry.ts'],
   'shared/queues/': ['shared/data/', 'shared/protocol/', 'shared/async.ts', 'shared/retry.ts'],
   'shared/lambda/': ['shared/protocol/', 'shared/aws/', 'shared/async.ts', 'shared/retry.ts'],
-  'shared/auth/': ['shared/lambda/', 'shared/protocol/'],
+  'shared/auth/': [
+    'shared/lambda/',
+    'shared/data/',
+    'shared/protocol/',
+    'shared/aws/',
+    'shared/async.ts',
+    'shared/retry.ts',
+  ],
   'shared/delivery/': [
     'shared/lambda/',
     'shared/queues/',

@@ -8,7 +8,8 @@ import { synthesised } from '../support/synthesised.ts';
 const namespaces = { chat: { history: { messages: 10, seconds: 7 * 86_400 } } };
 const kinds: Readonly<Record<string, (stack: Stack) => FanwireSettings>> = {
   'a sandbox': () => ({}),
-  'a sandbox with tokens': () => ({ auth: { grants: true } }),
+  'a sandbox with tickets': () => ({ auth: { grants: true, tickets: true } }),
+  'production with tickets': () => ({ preset: 'production', auth: { grants: true, tickets: true } }),
   production: () => ({ preset: 'production' }),
   'production with a history': (stack) => ({
     ...{ preset: 'production', namespaces },

@@ -127,6 +127,43 @@ describe('production', () => {
   });
 });
 
+describe('the API of tickets', () => {
+  const auth = { grants: true, tickets: { allowOrigins: ['https://app.example.com'] } };
+  const ticketsIn = ({ resources }: Synthesised, type: string): Json =>
+    resources(type).find(({ id }) => id.startsWith('FanwireTickets'));
+
+  it('is throttled and logged in production as that of clients, without anything that a client has written', () => {
+    const { DefaultRouteSettings, AccessLogSettings } = ticketsIn(
+      synthesised({ preset: 'production', auth }),
+      'AWS::ApiGatewayV2::Stage',
+    );
+    expect(DefaultRouteSettings).toEqual({ ThrottlingRateLimit: 1_000, ThrottlingBurstLimit: 1_000 });
+    for (const name of Object.values<string>(JSON.parse(AccessLogSettings.Format))) {
+      expect(name).toMatch(/^\$context\.[\w.]+$/);
+      expect(name).not.toMatch(/header|query|path|input|body|error\.message|userAgent|token/i);
+    }
+  });
+
+  it('lets pages of the origins in the settings ask, and no others', () => {
+    const corsOf = (tickets: true | typeof auth.tickets) =>
+      ticketsIn(synthesised({ auth: { grants: true, tickets } }), 'AWS::ApiGatewayV2::Api').CorsConfiguration;
+    expect(corsOf(auth.tickets)).toMatchObject({
+      ...{ AllowOrigins: ['https://app.example.com'], AllowMethods: ['POST'] },
+      AllowHeaders: ['authorization', 'content-type'],
+    });
+    expect(corsOf(true)).toBeUndefined();
+  });
+
+  it('is there with the setting only', () => {
+    const { fanwire, resources } = synthesised({ auth: { grants: true } });
+    expect(resources('AWS::ApiGatewayV2::Api')).toHaveLength(1);
+    expect([fanwire.ticketsUrl, fanwire.ticketsApi, fanwire.functions.tickets]).toEqual(
+      Array(3).fill(undefined),
+    );
+    expect(ticketsIn({ resources } as Synthesised, 'AWS::Lambda::Function')).toBeUndefined();
+  });
+});
+
 describe('settings', () => {
   it('go before the preset', () => {
     const settings = completeSettings({

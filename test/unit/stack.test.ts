@@ -35,12 +35,12 @@ const queueName = (ref: Ref): string => logicalId(ref).replace(/^Fanwire|[0-9A-F
 const newApp = () => new App({ outdir: mkdtempSync(join(tmpdir(), 'fanwire-stack-')) });
 const app = newApp();
 const stack = new Stack(app, 'Stack');
-new Fanwire(stack, 'Fanwire', { auth: { grants: true } });
+new Fanwire(stack, 'Fanwire', { auth: { grants: true, tickets: true } });
 /** The same with a namespace that has everything. */
 const fullStack = new Stack(app, 'Full');
 new Fanwire(fullStack, 'Fanwire', {
   namespaces: { state: { history: { messages: 10, seconds: 60 }, lastValue: true } },
-  auth: { grants: true },
+  auth: { grants: true, tickets: true },
   ingestWindowSeconds: 2,
 });
 const template = Template.fromStack(stack);
@@ -84,6 +84,7 @@ async function settingsReadBy(service: string): Promise<string[]> {
   const forClients: Record<string, Settings> = {
     ...{ fanout: postSettings, deliver: postSettings },
     authorize: { transport, secret: text('GRANTS_SECRET') },
+    tickets: { transport, secret: text('GRANTS_SECRET') },
     ...{ close: management, sweep: management },
   };
   const names = Object.values({ ...settings, ...(forClients[service] ?? { transport }) }).map(
@@ -301,7 +302,8 @@ describe('the functions', () => {
     /** Writes one. */
     const writer = ['dynamodb:GetItem', 'dynamodb:BatchGetItem', 'dynamodb:GetItem', 'dynamodb:PutItem'];
     expect(rights).toEqual({
-      Authorize: [...logs, 'secretsmanager:GetSecretValue'],
+      Authorize: ['dynamodb:DeleteItem', ...logs, 'secretsmanager:GetSecretValue'],
+      Tickets: ['dynamodb:PutItem', ...logs, 'secretsmanager:GetSecretValue'],
       Connect: [
         'dynamodb:BatchGetItem',
         'dynamodb:DeleteItem',
@@ -353,6 +355,7 @@ describe('the functions', () => {
 
   it('may do exactly this with each table', () => {
     expect(tableRightsIn(template)).toEqual([
+      'Authorize Access: DeleteItem',
       'Close Access: UpdateItem',
       'Close Connections: DeleteItem GetItem Query',
       'Close Subscriptions: BatchWriteItem',
@@ -379,6 +382,7 @@ describe('the functions', () => {
       'Subscribe Topics: GetItem UpdateItem',
       'Sweep Connections: DeleteItem Scan',
       'Sweep Subscriptions: BatchWriteItem',
+      'Tickets Access: PutItem',
       'Unsubscribe Connections: GetItem UpdateItem',
       'Unsubscribe Subscriptions: BatchWriteItem',
       'Unsubscribe Topics: BatchGetItem',
@@ -409,8 +413,10 @@ describe('the functions', () => {
       ([id, { Properties }]) => ({ id, ...Properties }),
     );
     for (const service of readdirSync(join(import.meta.dirname, '../../services'))) {
-      // That one has another file there.
-      const reads = service !== 'authorize' && (await settingsReadBy(service)).includes('LAMBDA_TASK_ROOT');
+      // Those have another file there.
+      const reads =
+        !['authorize', 'tickets'].includes(service) &&
+        (await settingsReadBy(service)).includes('LAMBDA_TASK_ROOT');
       const [own, other] = [functionOf(service), functionOf(service, others)].map(namespacesBeside);
       expect([service, Object.keys(own ?? {})]).toEqual([service, reads ? ['*'] : []]);
       expect([service, Object.keys(other ?? {})]).toEqual([service, reads ? ['*', 'state'] : []]);
@@ -549,10 +555,11 @@ describe('an app that contains it', () => {
 
   it('finds every function by the name of its service', () => {
     const services = readdirSync(join(import.meta.dirname, '../../services'));
-    const { functions: guarded } = new Fanwire(new Stack(newApp(), 'Guarded'), 'Fanwire');
+    const auth = { grants: true, tickets: true };
+    const { functions: guarded } = new Fanwire(new Stack(newApp(), 'Guarded'), 'Fanwire', { auth });
     expect(Object.keys(guarded).sort()).toEqual(services.sort());
     expect(Object.keys(push.functions).sort()).toEqual(
-      services.filter((name) => !['authorize', 'close'].includes(name)),
+      services.filter((name) => !['authorize', 'close', 'tickets'].includes(name)),
     );
   });
 });
@@ -561,6 +568,7 @@ it('answers clients on every route but the lifecycle ones', () => {
   const answered = resources('AWS::ApiGatewayV2::RouteResponse').map(({ RouteId }) => logicalId(RouteId));
   for (const { id, RouteKey, RouteResponseSelectionExpression } of resources('AWS::ApiGatewayV2::Route')) {
     const isLifecycle = ['$connect', '$disconnect'].includes(RouteKey);
+    if (RouteKey === 'POST /tickets') continue; // answers of HTTP APIs have no resources
     expect([RouteKey, answered.includes(id), RouteResponseSelectionExpression]).toEqual([
       RouteKey,
       !isLifecycle,

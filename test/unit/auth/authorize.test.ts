@@ -32,9 +32,16 @@ function verdictOf(
   settings: Partial<AuthSettings> = {},
   issuer = new FakeIssuer(key),
 ) {
-  const clients = { ...webDeps(issuer.fetch), secrets: async () => ({ current: SECRET }) };
+  const clients = {
+    ...webDeps(issuer.fetch),
+    secrets: async () => ({ current: SECRET }),
+    tickets: async () => ({ take: async () => undefined }),
+  };
   const auth = parseAuth({ ...SETTINGS, ...settings });
-  return authorize(event, assemble({ auth, issuers: [], audience: API }, clients, { now }));
+  return authorize(
+    event,
+    assemble({ auth, issuers: [], audience: API, accessTable: 'access' }, clients, { now }),
+  );
 }
 async function rightsOf(token: string, settings: Partial<AuthSettings> = {}): Promise<Rights> {
   const verdict = await verdictOf(bearing(token), settings);

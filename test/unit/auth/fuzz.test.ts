@@ -35,8 +35,9 @@ const auth = parseAuth({
 const clients = {
   ...webDeps(new FakeIssuer(...keys).fetch),
   secrets: async () => ({ current: SECRET, previous: 'previous'.padEnd(32, '.') }),
+  tickets: async () => ({ take: async () => undefined }),
 };
-const deps = assemble({ issuers: [], auth, audience: API }, clients, { now });
+const deps = assemble({ issuers: [], auth, audience: API, accessTable: 'access' }, clients, { now });
 
 /** Throws what is neither a verdict nor a refusal. */
 const isAdmitted = async (token: string): Promise<boolean> => {

@@ -5,7 +5,7 @@ const ISSUER = { issuer: 'https://issuer.example', audience: 'app' };
 
 it('nobody may anything by default', () => {
   expect(parseAuth({})).toEqual({
-    ...{ issuers: [], grants: false, queryToken: false, rights: {}, anonymous: {} },
+    ...{ issuers: [], grants: false, queryToken: false, tickets: false, rights: {}, anonymous: {} },
   });
 });
 
@@ -29,6 +29,7 @@ it('takes what is right, and takes what it has made', () => {
     ],
     grants: true,
     queryToken: true,
+    tickets: { allowOrigins: ['https://app.example.com', 'http://localhost:3000'] },
     rights: { 'inbox/{sub}/*': ['subscribe'] },
     anonymous: { 'news/*': ['subscribe'] },
   });
@@ -36,10 +37,27 @@ it('takes what is right, and takes what it has made', () => {
   expect(parseAuth(JSON.parse(JSON.stringify(auth)))).toEqual(auth);
 });
 
+it.each([
+  [true, { allowOrigins: [] }],
+  [{ allowOrigins: [] }, { allowOrigins: [] }],
+  [{ allowOrigins: ['*'] }, { allowOrigins: ['*'] }],
+  [false, false],
+])('tickets: %j are %j', (tickets, complete) => {
+  const auth = parseAuth({ grants: true, tickets });
+  expect(auth.tickets).toEqual(complete);
+  expect(parseAuth(JSON.parse(JSON.stringify(auth)))).toEqual(auth);
+});
+
 describe('refuses', () => {
   it.each([
     ['what is no object', []],
     ['a field that it does not know', { issuer: ISSUER }],
+    ['tickets without tokens that they are for', { tickets: true }],
+    ['tickets that are neither on nor off', { grants: true, tickets: 'yes' }],
+    ['tickets with another field', { grants: true, tickets: { origins: [] } }],
+    ['tickets for pages without a list of them', { grants: true, tickets: {} }],
+    ['pages by a name', { grants: true, tickets: { allowOrigins: ['app.example.com'] } }],
+    ['pages with a path', { grants: true, tickets: { allowOrigins: ['https://app.example.com/'] } }],
     ['a switch that is none', { grants: 'yes' }],
     ['rights that are none', { rights: { 'a b': ['subscribe'] } }],
     ['placeholders for those without a token', { anonymous: { 'inbox/{sub}': ['subscribe'] } }],

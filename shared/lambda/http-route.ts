@@ -1,0 +1,43 @@
+import { ErrorCode } from '../protocol/errors.ts';
+import type { HttpEvent, HttpResult } from './events.ts';
+import { lastErrorOf } from './last-error.ts';
+import { logger } from './logger.ts';
+import { lastResort } from './middleware/last-resort.ts';
+import { logContext } from './middleware/log-context.ts';
+import { type Handler, stack } from './stack.ts';
+
+/** What a route of an HTTP API answers: its status and body, or which error, and for the log why. */
+export type HttpReply =
+  | { readonly status: number; readonly body: object }
+  | { readonly code: HttpErrorCode; readonly message: string; readonly reason?: string };
+
+/** Those that have a status of HTTP. */
+const STATUSES = {
+  [ErrorCode.unauthenticated]: 401,
+  [ErrorCode.expired]: 401,
+  [ErrorCode.forbidden]: 403,
+  [ErrorCode.internal]: 500,
+  [ErrorCode.unavailable]: 503,
+} as const satisfies Partial<Record<ErrorCode, number>>;
+type HttpErrorCode = keyof typeof STATUSES;
+
+/** The stack of every route of an HTTP API. */
+export const httpRoute = (run: (event: HttpEvent) => Promise<HttpReply>): Handler<HttpEvent, HttpResult> =>
+  stack([logContext(), lastResort((error) => toHttpResult(lastErrorOf(error)))], async (event: HttpEvent) => {
+    const reply = await run(event);
+    if ('reason' in reply) logger.warn('request refused', { code: reply.code, reason: reply.reason });
+    return toHttpResult(reply);
+  });
+
+function toHttpResult(reply: HttpReply): HttpResult {
+  if ('status' in reply) return result(reply.status, reply.body);
+  const { code, message } = reply;
+  return result(STATUSES[code], { code, message });
+}
+
+/** Nothing that is answered here is for anybody else, or for later. */
+const result = (statusCode: number, body: object): HttpResult => ({
+  statusCode,
+  headers: { 'content-type': 'application/json', 'cache-control': 'no-store' },
+  body: JSON.stringify(body),
+});
