@@ -1,14 +1,17 @@
 import { randomBytes } from 'node:crypto';
-import { PutItemCommand } from '@aws-sdk/client-dynamodb';
-import { GetQueueAttributesCommand, SendMessageCommand } from '@aws-sdk/client-sqs';
+import { once } from 'node:events';
+import { DeleteItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
+import { GetQueueAttributesCommand, PurgeQueueCommand, SendMessageCommand } from '@aws-sdk/client-sqs';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Clock } from '../../infra/local/clock.ts';
 import type { Runtime } from '../../infra/local/runtime.ts';
+import { type GrantOptions, grant } from '../../shared/auth/grants.ts';
 import { parsePattern, parseTopic } from '../../shared/protocol/topic.ts';
 import type { DeliveryJob } from '../../shared/queues/job.ts';
 import { BackEnd } from '../support/back-end.ts';
 import { Client } from '../support/client.ts';
 import { Faults, NO_FAULTS } from '../support/faults.ts';
+import { type Granting, grantingFor } from '../support/granting.ts';
 import { bootLocal, variablesOf } from '../support/local.ts';
 import { rightOf, rightsIn } from '../support/rights.ts';
 import { until } from '../support/until.ts';
@@ -55,10 +58,11 @@ let lines: string[] = [];
 let local: Runtime;
 let backEnd: BackEnd;
 let faults: Faults;
+let granting: Granting;
 
 beforeAll(async () => {
   local = await bootLocal({
-    app: 'test/apps/impatient.ts',
+    app: 'test/apps/impatient-members.ts',
     schedules: true,
     faults: NO_FAULTS,
     clock,
@@ -81,6 +85,7 @@ beforeAll(async () => {
   });
   backEnd = new BackEnd(local.ready);
   faults = new Faults(local.ready);
+  granting = await grantingFor(local.ready);
   used.clear(); // that a mapping may start is no use of its queue
 });
 afterAll(() => local.stop());
@@ -91,7 +96,8 @@ beforeEach(() => {
   lines = [];
 });
 
-const open = (query = ''): Promise<Client> => Client.open(local.ready.websocketUrl + query);
+const open = (): Promise<Client> => Client.open(local.ready.websocketUrl);
+const openAs: Granting['openAs'] = (...whom) => granting.openAs(...whom);
 
 let topics = 0;
 const newTopic = (): string => `topic/${++topics}`;
@@ -105,13 +111,14 @@ async function subscriberOf(topic: string): Promise<{ client: Client; connection
   return { client, connectionId };
 }
 
-const put = (table: string, Item: NonNullable<PutItemCommand['input']['Item']>) =>
+type Item = NonNullable<PutItemCommand['input']['Item']>;
+const put = (table: string, Item: Item) =>
   backEnd.dynamodb.send(new PutItemCommand({ TableName: local.ready.tables[table], Item }));
 
 const idOfNobody = (): string => `${randomBytes(11).toString('base64url')}=`;
 
 /** A subscription of a connection that never was. Its own item lists it, or it is an orphan. */
-async function ghostOf(topic: string, kind?: 'orphan'): Promise<string> {
+async function ghostOf(topic: string, kind?: 'orphan', more: Item = {}): Promise<string> {
   const id = idOfNobody();
   const expiresAt = { N: String(Math.ceil(Date.now() / 1000) + 3600) };
   await put('topics', { topic: { S: topic }, shards: { N: '1' }, expiresAt });
@@ -119,7 +126,7 @@ async function ghostOf(topic: string, kind?: 'orphan'): Promise<string> {
   if (kind === 'orphan') return id;
   const connectedAt = { N: String(Date.now() - 3_600_000) };
   const subscriptions = { M: { [topic]: { N: '0' } } };
-  await put('connections', { connectionId: { S: id }, connectedAt, subscriptions, expiresAt });
+  await put('connections', { connectionId: { S: id }, connectedAt, subscriptions, expiresAt, ...more });
   return id;
 }
 
@@ -171,11 +178,15 @@ const failPosts = (connectionId: string) =>
 const hangPosts = (connectionId: string) =>
   faults.set({ faults: [{ on: '@connections', method: 'POST', connectionId, effect: 'hang' }] });
 
-/** Why the next dead letter is dead. */
-async function reasonIn(queue: string): Promise<string | undefined> {
-  const letter = await until(async () => (await backEnd.drain(queue))[0]);
-  return letter?.MessageAttributes?.reason?.StringValue;
+/** Why dead letters are dead, of which there may be none. */
+async function reasonsIn(queue: string): Promise<string[]> {
+  const letters = await backEnd.drain(queue);
+  return letters.flatMap(({ MessageAttributes }) => MessageAttributes?.reason?.StringValue ?? []);
 }
+
+/** Why the next one is. */
+const reasonIn = (queue: string): Promise<string | undefined> =>
+  until(async () => (await reasonsIn(queue))[0]);
 
 async function countOf(
   queue: string,
@@ -187,12 +198,52 @@ async function countOf(
   return Number(Attributes?.[count]);
 }
 
+let users = 0;
+const newUser = (): string => `user-${++users}`;
+const revokeAllOf = (userId: string) =>
+  backEnd.put({ source: 'test', detailType: 'fanwire.revoke', detail: { userId } });
+/** Of a user with a connection that is gone, and has a subscription. */
+const revokeGhost = async (topic: string) => {
+  const userId = newUser();
+  const id = await ghostOf(topic, undefined, { userId: { S: userId } });
+  await revokeAllOf(userId);
+  return id;
+};
+/** Of a user who is there. */
+const revokeLive = async () => {
+  const userId = newUser();
+  const client = await openAs(userId);
+  await revokeAllOf(userId);
+  return client;
+};
+const revokeNobody = () => backEnd.put({ source: 'test', detailType: 'fanwire.revoke', detail: {} });
+/** The least that the worker can be asked for. */
+const checkNobody = () =>
+  backEnd.sqs.send(
+    new SendMessageCommand({ QueueUrl: local.ready.queues.closing, MessageBody: '{"connectionIds":[]}' }),
+  );
+/** What was put off comes back by itself, and would be counted. */
+async function forgetDelayed(): Promise<void> {
+  const counts = ['ApproximateNumberOfMessages', 'ApproximateNumberOfMessagesNotVisible'] as const;
+  for (const count of counts) await until(async () => (await countOf('closing', count)) === 0);
+  await backEnd.sqs.send(new PurgeQueueCommand({ QueueUrl: local.ready.queues.closing }));
+  await until(async () => (await backEnd.depth('closing')) === 0);
+}
+const isClosed = async ({ socket }: Client) =>
+  socket.readyState === socket.CLOSED || once(socket, 'close').then(() => true);
+const notedAsRevoked = async () => {
+  const userId = newUser();
+  const revokedAt = { N: String(Date.now() + 3_600_000) };
+  await put('access', { id: { S: `revoked#${userId}` }, revokedAt, expiresAt: revokedAt });
+  return userId;
+};
+
 /** The first line with all these parts in it. */
 const said = (...parts: string[]): Promise<unknown> =>
   until(() => lines.find((line) => parts.every((part) => line.includes(part))));
 
 it('every right that the template grants is used, and no other', async () => {
-  const [alice, bob] = [await open('?userId=alice'), await open('?userId=bob')];
+  const [alice, bob] = [await openAs('alice'), await openAs('bob')];
   const { connectionId } = await bob.ask({ action: 'whoami' });
 
   for (const topic of ['a', 'b', 'c']) await alice.subscribe(topic);
@@ -256,6 +307,16 @@ it('every right that the template grants is used, and no other', async () => {
   await hanging.client.close();
   await faults.clear();
 
+  await expect(openAs(await notedAsRevoked())).rejects.toThrow('Unexpected server response: 401');
+  const brief = await openAs('brief', { expiresIn: 60 });
+  const revokedGhost = await revokeGhost(newTopic());
+  await until(() => isForgotten(revokedGhost));
+  const revoked = await revokeLive();
+  expect(await revoked.wait(({ type }) => type === 'closing')).toMatchObject({ code: 'revoked' });
+  await isClosed(revoked);
+  await revokeNobody();
+  expect(await reasonIn('closingDeadLetters')).toContain('userId');
+
   for (const [worker, queue, failing, send] of FAILING_RECORDS) {
     missing = [failing];
     await send(newTopic());
@@ -268,9 +329,10 @@ it('every right that the template grants is used, and no other', async () => {
   clock.runSchedule();
   await until(() => isForgotten(lost));
 
-  await Promise.all([alice.close(), bob.close()]);
+  await Promise.all([alice.close(), bob.close(), brief.close()]);
   await until(async () => (await backEnd.connectionsWithRows()).size === 0);
   expect([...used].sort()).toEqual([...granted].sort());
+  await forgetDelayed();
 });
 
 /** Brings a right to be missed, and sees what comes of it. `miss` is called when it is to be missing from now on. */
@@ -324,6 +386,7 @@ const FAILING_RECORDS: readonly [string, string, string, (topic: string) => Prom
   ['Fanout', 'Ingest', 'Fanout dynamodb:Query Subscriptions', (topic) => publishToGhost(topic)],
   ['Deliver', 'Delivery', 'Deliver sqs:SendMessage DeliveryDeadLetters', (topic) => sendJobToFailing(topic)],
   ['Deliver', 'Slow', 'Deliver sqs:SendMessage DeliveryDeadLetters', (topic) => sendSlowJobToFailing(topic)],
+  ['Close', 'Closing', 'Close dynamodb:UpdateItem Access', (topic) => revokeGhost(topic)],
 ];
 
 /** A record that fails stays hidden for as long as ever, and the log says why. */
@@ -367,17 +430,63 @@ const buries =
   async (miss) => {
     miss();
     await send(newTopic());
-    expect(await reasonIn('deliveryDeadLetters')).toMatch(reason);
+    // Records that failed before come back meanwhile, and die for reasons of their own.
+    await until(async () => (await reasonsIn('deliveryDeadLetters')).some((each) => reason.test(each)));
   };
 
 const failsSweep =
-  (action: string): Failure =>
+  (action: string, prepare: (topic: string) => Promise<unknown> = (topic) => ghostOf(topic)): Failure =>
   async (miss) => {
-    await ghostOf(newTopic());
+    await prepare(newTopic());
     miss();
     clock.runSchedule();
-    await said('scheduler', 'AccessDeniedException', `is not authorized to perform: ${action}`);
+    await said('scheduler', 'AccessDenied', `is not authorized to perform: ${action}`);
   };
+
+/** Nobody gets in whom it is needed for. */
+const refuses =
+  (userId: () => string | Promise<string> = newUser, more: Partial<GrantOptions> = {}): Failure =>
+  async (miss) => {
+    const name = await userId();
+    miss();
+    await expect(openAs(name, more)).rejects.toThrow('Unexpected server response: 500');
+  };
+
+/** A key that it does not know may be a new one: it reads them again, if it has not just done so. */
+const knowsNoSecrets: Failure = async (miss) => {
+  miss();
+  const url = local.ready.websocketUrl;
+  const token = await grant(
+    { userId: newUser(), rights: {}, expiresIn: 60 },
+    { secret: 'a'.repeat(64), audience: url },
+  );
+  const refusal = () =>
+    granting.openWith(token).then(
+      () => 'none',
+      (error: Error) => error.message,
+    );
+  await until(async () => (await refusal()) === 'Unexpected server response: 500');
+  await said('Authorize', 'the secrets of grants could not be read');
+};
+
+/** The connection is closed all the same. */
+const closesUntold: Failure = async (miss) => {
+  miss();
+  const client = await revokeLive();
+  await isClosed(client);
+  expect(client.frames.filter(({ type }) => type === 'closing')).toEqual([]);
+  await said('not everybody was served', 'untold');
+};
+
+/** And no other is noted: the sweep waits for handshakes, and those that were refused here look as if they went on. */
+const endingSoon = async () => {
+  for (const { connectionId } of await backEnd.rows('connections')) {
+    const Key = { connectionId } as Item;
+    await backEnd.dynamodb.send(new DeleteItemCommand({ TableName: local.ready.tables.connections, Key }));
+  }
+  const expiresAt = { N: String(Math.ceil(Date.now() / 1000) + 170) };
+  await ghostOf(newTopic(), undefined, { expiresAt });
+};
 
 const FORBIDDEN = /^AccessDeniedException \(HTTP 403\)/;
 const UNPACED = /^AccessDeniedException: .* not authorized to perform: dynamodb:UpdateItem /;
@@ -451,6 +560,9 @@ const FAILURES: Record<string, Failure> = {
     miss();
     await expect(open()).rejects.toThrow('Unexpected server response: 500');
   },
+  'Connect dynamodb:BatchGetItem Access': refuses(),
+  'Connect dynamodb:DeleteItem Connections': refuses(notedAsRevoked),
+  'Connect sqs:SendMessage Closing': refuses(newUser, { expiresIn: 60 }),
   'Disconnect dynamodb:DeleteItem Connections': leavesRows('dynamodb:DeleteItem'),
   'Disconnect dynamodb:BatchWriteItem Subscriptions': leavesRows('dynamodb:BatchWriteItem'),
   'Subscribe dynamodb:GetItem Topics': answersInternal(subscribing),
@@ -558,15 +670,36 @@ const FAILURES: Record<string, Failure> = {
     sendJobForGhost,
   ),
 
+  'Close sqs:GetQueueAttributes Closing': waitsInQueue('closing', checkNobody),
+  'Close sqs:ReceiveMessage Closing': waitsInQueue('closing', checkNobody),
+  'Close sqs:DeleteMessage Closing': staysInQueue('closing', checkNobody),
+  'Close sqs:ChangeMessageVisibility Closing': staysHidden,
+  'Close dynamodb:UpdateItem Access': failsRecord('dynamodb:UpdateItem', revokeGhost),
+  'Close dynamodb:Query Connections/index/byUser': failsRecord('dynamodb:Query', revokeGhost),
+  'Close dynamodb:GetItem Connections': failsRecord('dynamodb:GetItem', revokeGhost),
+  'Close dynamodb:DeleteItem Connections': failsRecord('dynamodb:DeleteItem', revokeGhost),
+  'Close dynamodb:BatchWriteItem Subscriptions': failsRecord('dynamodb:BatchWriteItem', revokeGhost),
+  'Close sqs:SendMessage Closing': failsRecord('sqs:sendmessage', revokeGhost),
+  'Close sqs:SendMessage ClosingDeadLetters': failsRecord('sqs:sendmessage', revokeNobody),
+  'Close execute-api:ManageConnections DELETE @connections': failsRecord(
+    'execute-api:ManageConnections',
+    revokeGhost,
+  ),
+  'Close execute-api:ManageConnections POST @connections': closesUntold,
+
+  'Sweep sqs:SendMessage Closing': failsSweep('sqs:sendmessage', endingSoon),
   'Sweep dynamodb:Scan Connections': failsSweep('dynamodb:Scan'),
   'Sweep execute-api:ManageConnections GET @connections': failsSweep('execute-api:ManageConnections'),
   'Sweep dynamodb:DeleteItem Connections': failsSweep('dynamodb:DeleteItem'),
   'Sweep dynamodb:BatchWriteItem Subscriptions': failsSweep('dynamodb:BatchWriteItem'),
   'Scheduler lambda:InvokeFunction SweepFunction': failsSweep('lambda:InvokeFunction'),
+
+  'Authorize secretsmanager:GetSecretValue GrantsSecret': knowsNoSecrets,
 };
 
 /** What makes each function run. */
 const RUNS: Record<string, () => Promise<unknown>> = {
+  Authorize: () => open(),
   Connect: () => open(),
   Disconnect: async () => (await open()).close(),
   ...Object.fromEntries(
@@ -578,6 +711,7 @@ const RUNS: Record<string, () => Promise<unknown>> = {
   DefaultRoute: async () => (await open()).ask({ action: 'shout' }),
   Fanout: () => publishTo(newTopic()),
   Deliver: () => sendJob(newTopic(), []),
+  Close: checkNobody,
   Sweep: async () => clock.runSchedule(),
 };
 
