@@ -24,7 +24,7 @@ import { warnOfConcurrency } from './concurrency.ts';
 import { keyRights } from './keys.ts';
 import { createQueues, type DeadLetterQueues, type Queues } from './queues.ts';
 import { REMOVAL_POLICIES } from './removal.ts';
-import { type Route, routesOf } from './routes.ts';
+import { authenticateOf, type Route, routesOf } from './routes.ts';
 import { type Access, allow, Service, type ServiceProps } from './service.ts';
 import { type CompleteSettings, completeSettings, type FanwireSettings } from './settings.ts';
 import { ROUTE_MEMORY_MB, SWEEP_PERIOD_SECONDS, SWEEPS_MAX, WORKER_MEMORY_MB } from './sizes.ts';
@@ -59,9 +59,10 @@ export class Fanwire extends Construct {
   readonly queues: Queues;
   /** Events that nothing could be made of, and posts that failed too often: worth an alarm. */
   readonly deadLetterQueues: DeadLetterQueues;
-  /** `authorize` and `close` unless `auth` is `none`, `tickets` only with `auth.tickets`. */
+  /** `authorize`, `authenticate` and `close` unless `auth` is `none`, `tickets` only with `auth.tickets`. */
   readonly functions: Readonly<Record<FunctionName, LambdaFunction>> & {
     readonly authorize?: LambdaFunction;
+    readonly authenticate?: LambdaFunction;
     readonly close?: LambdaFunction;
     readonly tickets?: LambdaFunction;
   };
@@ -109,15 +110,15 @@ export class Fanwire extends Construct {
       ...mapValues(routes, (route, name) => this.#addRoute(name, route)),
       ...mapValues(queueWorkersOf(parts), (worker, name) => this.#addQueueWorker(name, worker)),
       sweep: this.#addSweep(sweepOf(parts)),
-      ...(authorize && { authorize }),
+      ...(authorize && { authorize, authenticate: this.#addRoute('authenticate', authenticateOf(parts)) }),
       ...(close && { close: this.#addQueueWorker('close', close) }),
       ...(tickets && { tickets }),
     };
     this.#updateReadersFirst();
     finishApi(made, settings);
     acknowledge(this, settings);
-    const verifiers = [authorize, tickets].filter(Boolean);
-    warnOfConcurrency(this, settings, Object.keys(routes).length + verifiers.length);
+    const ofTokens = [authorize, this.functions.authenticate, tickets].filter(Boolean);
+    warnOfConcurrency(this, settings, Object.keys(routes).length + ofTokens.length);
     warnOfAuth(this, settings);
   }
 
@@ -128,10 +129,10 @@ export class Fanwire extends Construct {
 
   /** A version may write jobs and events that the one before cannot read: whoever reads them is to be there already. */
   #updateReadersFirst(): void {
-    const { deliver, fanout, publish, send, close, connect, sweep } = this.functions;
+    const { deliver, fanout, publish, send, close, connect, authenticate, sweep } = this.functions;
     fanout.node.addDependency(deliver);
     for (const writer of [publish, send]) writer.node.addDependency(fanout);
-    if (close) for (const writer of [connect, sweep]) writer.node.addDependency(close);
+    if (close) for (const writer of [connect, authenticate, sweep]) writer?.node.addDependency(close);
   }
 
   #sendEvents(): void {

@@ -20,6 +20,11 @@ interface NamespaceSettings {
   readonly lastValue?: boolean;
   /** Whether clients may publish: by default they may. Back ends always can. */
   readonly clientPublish?: boolean;
+  /**
+   * `required` lets nobody subscribe to its topics, or read their history, but with a grant that comes with the command:
+   * rights of the settings and of a connection's token count for nothing there. By default they count.
+   */
+  readonly grants?: 'required';
   /** Bytes of data in one message: by default what API Gateway can carry. */
   readonly dataBytesMax?: number;
 }
@@ -64,7 +69,7 @@ const complete = ({ history, ...given }: NamespaceSettings): Namespace => ({
 });
 
 function problemsOf(name: string, settings: NamespaceSettings): string[] {
-  const { history, recovery, lastValue, dataBytesMax } = settings;
+  const { history, recovery, lastValue, dataBytesMax, grants } = settings;
   const problems: string[] = [];
   const expectInteger = (what: string, value: number, max: number) => {
     if (Number.isInteger(value) && value >= 1 && value <= max) return;
@@ -79,6 +84,9 @@ function problemsOf(name: string, settings: NamespaceSettings): string[] {
     expectInteger('history.seconds', history.seconds, HISTORY_SECONDS_MAX);
   }
   if (dataBytesMax !== undefined) expectInteger('dataBytesMax', dataBytesMax, DATA_BYTES_MAX);
+  if (grants !== undefined && grants !== 'required') {
+    problems.push(`expected grants to be 'required' or left out, got ${grants}`);
+  }
   if (recovery && !history) problems.push('recovery needs a history to recover from, got none');
   if (lastValue && !history) {
     problems.push('lastValue needs a history, whose offsets say which message is the last, got none');
@@ -86,7 +94,7 @@ function problemsOf(name: string, settings: NamespaceSettings): string[] {
   return problems;
 }
 
-const FIELDS = ['history', 'recovery', 'wildcards', 'lastValue', 'clientPublish', 'dataBytesMax'];
+const FIELDS = ['history', 'recovery', 'wildcards', 'lastValue', 'clientPublish', 'grants', 'dataBytesMax'];
 
 /** Whether some topics have last values, which are items of their own. */
 export const keepsLastValues = ({ namespaces }: { readonly namespaces: Namespaces }): boolean =>

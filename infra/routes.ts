@@ -1,3 +1,4 @@
+import { readGrantsSecret } from './authorizer.ts';
 import { keepsLastValues } from './namespaces.ts';
 import { type Access, allow } from './service.ts';
 import type { Parts } from './variables.ts';
@@ -10,14 +11,44 @@ export interface Route extends Access {
   readonly id?: string;
 }
 
+type RouteParts = Pick<Parts, 'tables' | 'queues' | 'eventBus' | 'settings' | 'grantsSecret'>;
+
+/** What a route that takes grants reads for it. */
+const GRANTS = ['CALLBACK_URL', 'GRANTS_SECRET', 'ACCESS_TABLE'] as const;
+
+/** A grant is verified with the secret, any token has to be none that is revoked. */
+const takeTokens = ({ tables, grantsSecret }: Pick<RouteParts, 'tables' | 'grantsSecret'>) => [
+  ...readGrantsSecret({ grantsSecret }),
+  allow(['dynamodb:BatchGetItem'], tables.access.tableArn),
+];
+
+/** Only where tokens are taken: elsewhere there is no such action. */
+export const authenticateOf = ({ tables, queues, grantsSecret }: RouteParts): Route => ({
+  key: 'authenticate',
+  reads: [
+    'AUTH',
+    'ISSUERS',
+    'TRANSPORT',
+    'CONNECTIONS_TABLE',
+    'SUBSCRIPTIONS_TABLE',
+    'CLOSING_QUEUE_URL',
+    'NAMESPACES',
+    ...GRANTS,
+  ],
+  rights: [
+    allow(['dynamodb:GetItem', 'dynamodb:UpdateItem'], tables.connections.tableArn),
+    allow(['dynamodb:UpdateItem'], tables.subscriptions.tableArn),
+    ...(queues.closing ? [allow(['sqs:SendMessage'], queues.closing.queueArn)] : []),
+    ...takeTokens({ tables, grantsSecret }),
+  ],
+});
+
 /** The routes, by the names of their Lambdas. */
-export const routesOf = ({
-  tables,
-  queues,
-  eventBus,
-  settings,
-}: Pick<Parts, 'tables' | 'queues' | 'eventBus' | 'settings'>) => {
+export const routesOf = ({ tables, queues, eventBus, settings, grantsSecret }: RouteParts) => {
   const { connections, subscriptions, topics, messages, access } = tables;
+  /** What a connection may do since it was renewed. */
+  const readStanding = settings.auth ? [allow(['dynamodb:GetItem'], connections.tableArn)] : [];
+  const takeGrants = grantsSecret ? takeTokens({ tables, grantsSecret }) : [];
   /** A reader that finds an offset undecided decides it. */
   const readLogs = allow(['dynamodb:GetItem', 'dynamodb:Query', 'dynamodb:PutItem'], messages.tableArn);
   return {
@@ -54,17 +85,27 @@ export const routesOf = ({
         'MESSAGES_TABLE',
         'NAMESPACES',
         'SUBSCRIPTIONS_MAX',
+        ...GRANTS,
       ],
       rights: [
         allow(['dynamodb:GetItem', 'dynamodb:UpdateItem'], topics.tableArn, connections.tableArn),
         allow(['dynamodb:PutItem'], subscriptions.tableArn),
         readLogs,
+        ...takeGrants,
       ],
     },
     history: {
       key: 'history',
-      reads: ['AUTHORIZATION', 'TRANSPORT', 'TOPICS_TABLE', 'MESSAGES_TABLE', 'NAMESPACES'],
-      rights: [allow(['dynamodb:GetItem'], topics.tableArn), readLogs],
+      reads: [
+        'AUTHORIZATION',
+        'TRANSPORT',
+        'CONNECTIONS_TABLE',
+        'TOPICS_TABLE',
+        'MESSAGES_TABLE',
+        'NAMESPACES',
+        ...GRANTS,
+      ],
+      rights: [allow(['dynamodb:GetItem'], topics.tableArn), readLogs, ...readStanding, ...takeGrants],
     },
     unsubscribe: {
       key: 'unsubscribe',
@@ -77,8 +118,17 @@ export const routesOf = ({
     },
     publish: {
       key: 'publish',
-      reads: ['AUTHORIZATION', 'TRANSPORT', 'EVENT_BUS_NAME', 'TOPICS_TABLE', 'MESSAGES_TABLE', 'NAMESPACES'],
+      reads: [
+        'AUTHORIZATION',
+        'TRANSPORT',
+        'CONNECTIONS_TABLE',
+        'EVENT_BUS_NAME',
+        'TOPICS_TABLE',
+        'MESSAGES_TABLE',
+        'NAMESPACES',
+      ],
       rights: [
+        ...readStanding,
         allow(['events:PutEvents'], eventBus.eventBusArn),
         allow(['dynamodb:GetItem', 'dynamodb:UpdateItem'], topics.tableArn),
         ...(keepsLastValues(settings) ? [allow(['dynamodb:PutItem'], topics.tableArn)] : []),
@@ -87,8 +137,8 @@ export const routesOf = ({
     },
     send: {
       key: 'send',
-      reads: ['AUTHORIZATION', 'TRANSPORT', 'EVENT_BUS_NAME'],
-      rights: [allow(['events:PutEvents'], eventBus.eventBusArn)],
+      reads: ['AUTHORIZATION', 'TRANSPORT', 'CONNECTIONS_TABLE', 'EVENT_BUS_NAME'],
+      rights: [...readStanding, allow(['events:PutEvents'], eventBus.eventBusArn)],
     },
     whoami: {
       key: 'whoami',
@@ -97,7 +147,14 @@ export const routesOf = ({
     },
     ping: {
       key: 'ping',
-      reads: ['AUTHORIZATION', 'TRANSPORT', 'CONNECTIONS_TABLE', 'TOPICS_TABLE', 'ROLLOVER_AFTER_SECONDS'],
+      reads: [
+        'AUTHORIZATION',
+        'TRANSPORT',
+        'CONNECTIONS_TABLE',
+        'TOPICS_TABLE',
+        'NAMESPACES',
+        'ROLLOVER_AFTER_SECONDS',
+      ],
       rights: [
         allow(['dynamodb:GetItem'], connections.tableArn),
         allow(['dynamodb:BatchGetItem'], topics.tableArn),

@@ -118,6 +118,12 @@ export function completeSettings(given: FanwireSettings): CompleteSettings {
   if (!TRANSPORTS.includes(settings.transport)) {
     problems.push(`expected transport to be one of ${TRANSPORTS.join(', ')}, got ${settings.transport}`);
   }
+  for (const [name, { grants }] of Object.entries(namespaces)) {
+    if (grants === undefined || auth?.grants) continue;
+    problems.push(
+      `namespace ${name}: expected auth.grants, without which there are none to require, got none`,
+    );
+  }
   problems.push(...operationProblems, ...namespaceProblems, ...authProblems);
   if (problems.length > 0) throw new Error(`Bad Fanwire settings: ${problems.join('; ')}`);
   return settings;

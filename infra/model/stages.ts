@@ -12,6 +12,7 @@ const FUNCTIONS: Readonly<Record<string, Stage>> = {
   ...Object.fromEntries(Object.values(Action).map((action) => [action, 'commands'] as const)),
   authorize: 'connections',
   tickets: 'connections',
+  authenticate: 'connections',
   connect: 'connections',
   disconnect: 'connections',
   publish: 'publish',

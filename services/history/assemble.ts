@@ -1,5 +1,7 @@
 import { createGuard } from '../../shared/auth/guard.ts';
+import { type GrantClients, takeLate } from '../../shared/auth/own-token.ts';
 import type { Clients } from '../../shared/aws/sdk/clients.ts';
+import { createConnections } from '../../shared/data/connections.ts';
 import { createLogs } from '../../shared/data/log.ts';
 import type { Clock } from '../../shared/lambda/clock.ts';
 import { authorization, type Config, namespaces, text } from '../../shared/lambda/config.ts';
@@ -7,6 +9,7 @@ import type { HistoryDeps } from './history.ts';
 
 /** The environment variables that it takes. */
 export const settings = {
+  connectionsTable: text('CONNECTIONS_TABLE'),
   topicsTable: text('TOPICS_TABLE'),
   messagesTable: text('MESSAGES_TABLE'),
   namespaces,
@@ -16,11 +19,16 @@ export const settings = {
 /** Makes what `history` needs. */
 export const assemble = (
   config: Config<typeof settings>,
-  { dynamodb }: Pick<Clients, 'dynamodb'>,
+  { dynamodb, takeGrant }: Pick<Clients, 'dynamodb'> & GrantClients,
   clock: Clock,
 ): HistoryDeps => ({
   ...clock,
   logs: createLogs(dynamodb, config, clock),
   namespaces: config.namespaces,
-  guard: createGuard(config.authorization, clock.now),
+  guard: createGuard({
+    ...config,
+    connections: createConnections(dynamodb, config.connectionsTable, clock.now),
+    now: clock.now,
+  }),
+  takeToken: takeLate(takeGrant),
 });

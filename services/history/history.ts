@@ -1,4 +1,5 @@
-import type { RightsGuard } from '../../shared/auth/guard.ts';
+import { expectGranted, type RightsGuard } from '../../shared/auth/guard.ts';
+import type { TakeToken } from '../../shared/auth/own-token.ts';
 import { headOrComing, positionIn } from '../../shared/data/coming-log.ts';
 import type { Logs } from '../../shared/data/log.ts';
 import { type ReplayDeps, readAfter, readBack, readFromOldest, toLogPage } from '../../shared/data/replay.ts';
@@ -12,15 +13,17 @@ export interface HistoryDeps extends ReplayDeps {
   readonly logs: ReplayDeps['logs'] & Pick<Logs, 'head'>;
   readonly namespaces: Namespaces;
   readonly guard: RightsGuard;
+  readonly takeToken: TakeToken;
 }
 
 /** A page of what a topic has kept. */
 export async function history(
-  { connectionId, bearer, frame }: RouteInput<HistoryFrame>,
+  input: RouteInput<HistoryFrame>,
   deps: HistoryDeps,
 ): Promise<AckFrame<'history', string>> {
+  const { connectionId, frame } = input;
   const { topic, limit, reverse, after, before } = frame;
-  deps.guard.expectMay(bearer, 'history', topic);
+  await expectRight(input, deps);
   const namespace = historyNamespaceOf(topic, deps.namespaces);
   const head = await headOrComing(topic, deps);
   const log = { topic, epoch: head.epoch };
@@ -32,4 +35,14 @@ export async function history(
   return typeof page === 'string'
     ? reply({ epoch: head.epoch, offset: head.offset, messages: [], recovered: false, reason: page })
     : reply({ ...toLogPage(log, page), recovered: true });
+}
+
+async function expectRight(
+  input: RouteInput<HistoryFrame>,
+  { guard, takeToken }: HistoryDeps,
+): Promise<void> {
+  const { topic, grant } = input.frame;
+  if (grant === undefined) return guard.expectMay(input, 'history', topic);
+  await guard.expectLive(input);
+  expectGranted((await takeToken('grant', grant, input)).rights, 'history', topic);
 }

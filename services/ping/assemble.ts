@@ -3,7 +3,7 @@ import type { Clients } from '../../shared/aws/sdk/clients.ts';
 import { createConnections } from '../../shared/data/connections.ts';
 import { createHeads } from '../../shared/data/heads.ts';
 import type { Clock } from '../../shared/lambda/clock.ts';
-import { authorization, type Config, positiveInteger, text } from '../../shared/lambda/config.ts';
+import { authorization, type Config, namespaces, positiveInteger, text } from '../../shared/lambda/config.ts';
 import type { PingDeps } from './ping.ts';
 
 /** The environment variables that it takes. */
@@ -11,6 +11,7 @@ export const settings = {
   connectionsTable: text('CONNECTIONS_TABLE'),
   topicsTable: text('TOPICS_TABLE'),
   rolloverAfterSeconds: positiveInteger('ROLLOVER_AFTER_SECONDS'),
+  namespaces,
   authorization,
 };
 
@@ -20,9 +21,12 @@ export const assemble = (
   { dynamodb }: Pick<Clients, 'dynamodb'>,
   clock: Clock,
 ): PingDeps => ({
-  connections: createConnections(dynamodb, config.connectionsTable, clock.now),
   heads: createHeads(dynamodb, config.topicsTable, clock),
   rolloverAfterMs: config.rolloverAfterSeconds * 1000,
-  guard: createGuard(config.authorization, clock.now),
+  guard: createGuard({
+    ...config,
+    connections: createConnections(dynamodb, config.connectionsTable, clock.now),
+    now: clock.now,
+  }),
   now: clock.now,
 });

@@ -1,15 +1,15 @@
 import type { RightsGuard } from '../../shared/auth/guard.ts';
 import { positionIn } from '../../shared/data/coming-log.ts';
-import type { Connections } from '../../shared/data/connections.ts';
+import type { Standing } from '../../shared/data/connections.ts';
 import type { Heads } from '../../shared/data/heads.ts';
 import type { RouteInput } from '../../shared/lambda/route.ts';
 import { type AckFrame, ack } from '../../shared/protocol/acks.ts';
-import { givenUp } from '../../shared/protocol/errors.ts';
+import { ClientError, ErrorCode, givenUp } from '../../shared/protocol/errors.ts';
 import { Action, type TopicPosition } from '../../shared/protocol/frames.ts';
 import type { PingFrame } from '../../shared/protocol/parse.ts';
+import { patternsCovering, type Topic } from '../../shared/protocol/topic.ts';
 
 export interface PingDeps {
-  readonly connections: Pick<Connections, 'has'>;
   readonly heads: Pick<Heads, 'heads'>;
   readonly guard: RightsGuard;
   readonly rolloverAfterMs: number;
@@ -20,20 +20,39 @@ export interface PingDeps {
 const ROLLOVER_JITTER = 0.1;
 
 /** Says that the connection is alive here, too, which of the client's positions are behind, and whether the end is near. */
-export async function ping(
-  { connectionId, connectedAtMs, bearer, frame }: RouteInput<PingFrame>,
-  { connections, heads, guard, rolloverAfterMs, now }: PingDeps,
-): Promise<AckFrame<'ping'>> {
-  guard.expectLive(bearer);
-  for (const { topic } of frame.positions) guard.expectMay(bearer, 'subscribe', topic);
-  const [isKnown, behind] = await Promise.all([connections.has(connectionId), positionsBehind(frame, heads)]);
-  if (!isKnown) throw givenUp();
+export async function ping(input: RouteInput<PingFrame>, deps: PingDeps): Promise<AckFrame<'ping'>> {
+  const { connectionId, connectedAtMs, frame } = input;
+  const { heads, guard, rolloverAfterMs, now } = deps;
+  await guard.expectLive(input);
+  await expectMayCompare(input, deps);
+  const [standing, behind] = await Promise.all([guard.standing(input), positionsBehind(frame, heads)]);
+  if (!standing) throw givenUp();
+  if (standing.ends.values().some(({ atMs }) => atMs <= now())) throw endedEarly();
   const dueAtMs = connectedAtMs + rolloverAfterMs * (1 + ROLLOVER_JITTER * shareOf(connectionId));
   return ack(Action.ping, frame, {
     ...(behind.length > 0 && { behind }),
     ...(now() >= dueAtMs && { rollover: true }),
   });
 }
+
+/** Of what one is subscribed to with a grant, too. */
+async function expectMayCompare(input: RouteInput<PingFrame>, { guard, now }: PingDeps): Promise<void> {
+  for (const { topic } of input.frame.positions) {
+    if (await guard.may(input, 'subscribe', topic)) continue;
+    const standing = await guard.standing(input);
+    if (!standing || !hasLiveEnd(standing, topic, now())) await guard.expectMay(input, 'subscribe', topic);
+  }
+}
+
+const hasLiveEnd = ({ ends }: Standing, topic: Topic, nowMs: number): boolean =>
+  patternsCovering(topic).some((pattern) => (ends.get(pattern)?.atMs ?? 0) > nowMs);
+
+/** A client may not know, and the same answer makes it subscribe anew, with what rights it has. */
+const endedEarly = (): ClientError =>
+  new ClientError(
+    ErrorCode.gone,
+    'expected subscriptions that go on, got one whose grant or token has ended; connect again',
+  );
 
 async function positionsBehind({ positions }: PingFrame, heads: PingDeps['heads']) {
   if (positions.length === 0) return [];

@@ -1,5 +1,6 @@
 import { createGuard } from '../../shared/auth/guard.ts';
 import type { Clients } from '../../shared/aws/sdk/clients.ts';
+import { createConnections } from '../../shared/data/connections.ts';
 import { createLogs } from '../../shared/data/log.ts';
 import type { Clock } from '../../shared/lambda/clock.ts';
 import { authorization, type Config, namespaces, text } from '../../shared/lambda/config.ts';
@@ -11,6 +12,7 @@ export const settings = {
   eventBusName: text('EVENT_BUS_NAME'),
   topicsTable: text('TOPICS_TABLE'),
   messagesTable: text('MESSAGES_TABLE'),
+  connectionsTable: text('CONNECTIONS_TABLE'),
   namespaces,
   authorization,
 };
@@ -27,5 +29,9 @@ export const assemble = (
   logTable: config.messagesTable,
   epochs: new Map(),
   namespaces: config.namespaces,
-  guard: createGuard(config.authorization, clock.now),
+  guard: createGuard({
+    ...config,
+    connections: createConnections(dynamodb, config.connectionsTable, clock.now),
+    now: clock.now,
+  }),
 });

@@ -28,7 +28,7 @@ export async function publish(
   deps: PublishDeps,
 ): Promise<AckFrame<'publish'>> {
   const { frame } = input;
-  expectRights(input, deps.guard);
+  await expectRights(input, deps.guard);
   const given = publicationsOf(input, deps);
   for (const publication of given) expectMayPublish(publication, deps.namespaces);
   const publications = await logAll(given, deps);
@@ -37,11 +37,11 @@ export async function publish(
 }
 
 /** A version may keep others' messages out of a topic for as long as its log lives, so it is a right of its own. */
-function expectRights({ bearer, frame }: RouteInput<PublishFrame>, guard: RightsGuard): void {
-  for (const { topics, version } of frame.messages) {
+async function expectRights(input: RouteInput<PublishFrame>, guard: RightsGuard): Promise<void> {
+  for (const { topics, version } of input.frame.messages) {
     for (const topic of topics) {
-      guard.expectMay(bearer, 'publish', topic);
-      if (version !== undefined) guard.expectMay(bearer, 'version', topic);
+      await guard.expectMay(input, 'publish', topic);
+      if (version !== undefined) await guard.expectMay(input, 'version', topic);
     }
   }
 }

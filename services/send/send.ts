@@ -20,7 +20,7 @@ export async function send(
   { bus, guard, now, newId }: SendDeps,
 ): Promise<AckFrame<'send'>> {
   const { frame } = input;
-  guard.expectMay(input.bearer, 'send', recipientPath(frame.to));
+  await guard.expectMay(input, 'send', recipientPath(frame.to));
   const messageId = newId();
   await bus.publish([
     {

@@ -1,4 +1,5 @@
 import { createGuard } from '../../shared/auth/guard.ts';
+import { type GrantClients, takeLate } from '../../shared/auth/own-token.ts';
 import type { Clients } from '../../shared/aws/sdk/clients.ts';
 import { createConnections } from '../../shared/data/connections.ts';
 import { createLogs } from '../../shared/data/log.ts';
@@ -22,15 +23,19 @@ export const settings = {
 /** Makes what `subscribe` needs. */
 export const assemble = (
   config: Config<typeof settings>,
-  { dynamodb }: Pick<Clients, 'dynamodb'>,
+  { dynamodb, takeGrant }: Pick<Clients, 'dynamodb'> & GrantClients,
   clock: Clock,
-): SubscribeDeps => ({
-  ...clock,
-  connections: createConnections(dynamodb, config.connectionsTable, clock.now),
-  subscriptions: createSubscriptions(dynamodb, config.subscriptionsTable, clock),
-  shards: createShards(dynamodb, config.topicsTable, clock),
-  logs: createLogs(dynamodb, config, clock),
-  namespaces: config.namespaces,
-  subscriptionsMax: config.subscriptionsMax,
-  guard: createGuard(config.authorization, clock.now),
-});
+): SubscribeDeps => {
+  const connections = createConnections(dynamodb, config.connectionsTable, clock.now);
+  return {
+    ...clock,
+    connections,
+    subscriptions: createSubscriptions(dynamodb, config.subscriptionsTable, clock),
+    shards: createShards(dynamodb, config.topicsTable, clock),
+    logs: createLogs(dynamodb, config, clock),
+    namespaces: config.namespaces,
+    subscriptionsMax: config.subscriptionsMax,
+    guard: createGuard({ ...config, connections, now: clock.now }),
+    takeToken: takeLate(takeGrant),
+  };
+};

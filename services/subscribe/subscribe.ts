@@ -1,13 +1,10 @@
-import type { RightsGuard } from '../../shared/auth/guard.ts';
-import { type Connections, connectionEndsAtSeconds } from '../../shared/data/connections.ts';
+import { expectGranted } from '../../shared/auth/guard.ts';
+import type { OwnToken, TakeToken } from '../../shared/auth/own-token.ts';
 import type { Logs } from '../../shared/data/log.ts';
 import type { ReplayDeps } from '../../shared/data/replay.ts';
-import type { Shards } from '../../shared/data/shards.ts';
-import type { Subscriptions } from '../../shared/data/subscriptions.ts';
-import { endsAtMs } from '../../shared/lambda/bearer.ts';
 import type { RouteInput } from '../../shared/lambda/route.ts';
 import { type AckFrame, ack } from '../../shared/protocol/acks.ts';
-import { ClientError, describe, ErrorCode, givenUp } from '../../shared/protocol/errors.ts';
+import { ClientError, describe, ErrorCode } from '../../shared/protocol/errors.ts';
 import { Action } from '../../shared/protocol/frames.ts';
 import {
   keepsHistory,
@@ -16,18 +13,15 @@ import {
   namespaceOf,
 } from '../../shared/protocol/namespaces.ts';
 import type { SubscribeFrame } from '../../shared/protocol/parse.ts';
+import { permits } from '../../shared/protocol/rights.ts';
 import { isTopic, type Pattern } from '../../shared/protocol/topic.ts';
+import { addRow, type RowDeps } from './add-row.ts';
 import { catchUp } from './catch-up.ts';
 
-export interface SubscribeDeps extends ReplayDeps {
-  readonly connections: Pick<Connections, 'addSubscription'>;
-  readonly subscriptions: Pick<Subscriptions, 'put'>;
-  readonly shards: Pick<Shards, 'ensure'>;
+export interface SubscribeDeps extends ReplayDeps, RowDeps {
   readonly logs: ReplayDeps['logs'] & Pick<Logs, 'head' | 'last'>;
   readonly namespaces: Namespaces;
-  readonly subscriptionsMax: number;
-  readonly guard: RightsGuard;
-  readonly random: () => number;
+  readonly takeToken: TakeToken;
 }
 
 /** Writes the subscription, and only then reads the log: whatever is written to it later finds the subscription. */
@@ -38,15 +32,15 @@ export async function subscribe(
   const { connectionId, frame } = input;
   const { topic: pattern, position, rewind } = frame;
   const namespace = namespaceOf(pattern, deps.namespaces);
-  deps.guard.expectMay(input.bearer, 'subscribe', pattern);
-  if (rewind !== undefined) deps.guard.expectMay(input.bearer, 'history', pattern);
+  const grant = await takeGrant(input, deps);
+  const expiry = grant && { expiresAt: new Date(grant.expiresAtMs).toISOString() };
   expectAllowed(pattern, namespace);
   if (isTopic(pattern) && keepsHistory(namespace)) {
-    await addRow(input, deps);
+    await addRow(input, grant, deps);
     // What it has missed is history, too.
-    const recovery = namespace.recovery && deps.guard.may(input.bearer, 'history', pattern);
+    const recovery = namespace.recovery && (await mayReadHistory(input, grant, deps));
     const caughtUp = await catchUp(pattern, frame, { ...namespace, recovery }, connectionId, deps);
-    return ack(Action.subscribe, frame, { topic: pattern, ...caughtUp });
+    return ack(Action.subscribe, frame, { topic: pattern, ...expiry, ...caughtUp });
   }
   if (rewind !== undefined) {
     throw new ClientError(
@@ -54,12 +48,40 @@ export async function subscribe(
       `expected rewind only on a topic that keeps history, got ${describe(pattern)}`,
     );
   }
-  await addRow(input, deps);
+  await addRow(input, grant, deps);
   return ack(Action.subscribe, frame, {
     topic: pattern,
+    ...expiry,
     ...(position && { recovered: false, reason: 'no_history' }),
   });
 }
+
+/** With a grant, that is what gives the rights: to this one subscription, and to nothing else. Throws if there are none. */
+async function takeGrant(
+  input: RouteInput<SubscribeFrame>,
+  { guard, takeToken }: SubscribeDeps,
+): Promise<OwnToken | undefined> {
+  const { topic, rewind, grant: text } = input.frame;
+  if (text === undefined) {
+    await guard.expectMay(input, 'subscribe', topic);
+    if (rewind !== undefined) await guard.expectMay(input, 'history', topic);
+    return undefined;
+  }
+  await guard.expectLive(input);
+  const grant = await takeToken('grant', text, input);
+  expectGranted(grant.rights, 'subscribe', topic);
+  if (rewind !== undefined) expectGranted(grant.rights, 'history', topic);
+  return grant;
+}
+
+const mayReadHistory = async (
+  input: RouteInput<SubscribeFrame>,
+  grant: OwnToken | undefined,
+  { guard }: SubscribeDeps,
+): Promise<boolean> =>
+  grant
+    ? permits(grant.rights, 'history', input.frame.topic)
+    : guard.may(input, 'history', input.frame.topic);
 
 function expectAllowed(pattern: Pattern, { wildcards }: Namespace): void {
   if (wildcards || isTopic(pattern)) return;
@@ -67,31 +89,4 @@ function expectAllowed(pattern: Pattern, { wildcards }: Namespace): void {
     ErrorCode.forbidden,
     `expected a topic, because its namespace has no wildcards, got ${describe(pattern)}`,
   );
-}
-
-/**
- * The topic's item comes first, because the fan-out looks for subscribers only where there is one; the subscription
- * row comes last, because it is what makes messages arrive.
- */
-async function addRow(
-  { connectionId, connectedAtMs, bearer, frame }: RouteInput<SubscribeFrame>,
-  { connections, subscriptions, shards, subscriptionsMax, random }: SubscribeDeps,
-): Promise<void> {
-  const pattern = frame.topic;
-  const expiresAtSeconds = connectionEndsAtSeconds(connectedAtMs, bearer && endsAtMs(bearer));
-  const shardCount = await shards.ensure(pattern, expiresAtSeconds);
-  const shard = await connections.addSubscription(
-    connectionId,
-    pattern,
-    Math.floor(random() * shardCount),
-    subscriptionsMax,
-  );
-  if (shard === 'limit_reached') {
-    throw new ClientError(
-      ErrorCode.limitExceeded,
-      `expected at most ${subscriptionsMax} subscriptions on a connection, got one more`,
-    );
-  }
-  if (shard === 'not_connected') throw givenUp();
-  await subscriptions.put({ pattern, shard, connectionId }, expiresAtSeconds);
 }

@@ -1,8 +1,9 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { SignJWT } from 'jose';
+import { TOKEN_LENGTH_MAX } from '../protocol/frames.ts';
 import { type Operation, parseRights, type Rights } from '../protocol/rights.ts';
 import { Fault, TokenError } from './errors.ts';
-import { type Claims, type Jwt, TOKEN_LENGTH_MAX, verifyJwt } from './jwt.ts';
+import { type Claims, type Jwt, verifyJwt } from './jwt.ts';
 import { createRenewed, type RenewedDeps } from './renewed.ts';
 import { userIdOf } from './user.ts';
 

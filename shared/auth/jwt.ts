@@ -1,11 +1,10 @@
 import { createHash } from 'node:crypto';
 import { type CryptoKey, errors, type JWTHeaderParameters, jwtVerify } from 'jose';
+import { TOKEN_LENGTH_MAX } from '../protocol/frames.ts';
 import { isRecord } from '../protocol/json.ts';
 import { isTokenId, TOKEN_AGE_MAX_SECONDS } from '../protocol/revocation.ts';
 import { Fault, TokenError } from './errors.ts';
 
-/** API Gateway takes 10,240 bytes of headers. */
-export const TOKEN_LENGTH_MAX = 8 * 1024;
 /** How far the clocks of an issuer and of a Lambda may be apart. */
 const CLOCK_TOLERANCE_SECONDS = 30;
 

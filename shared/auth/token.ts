@@ -1,6 +1,6 @@
 import type { AuthorizerEvent } from '../lambda/events.ts';
+import { TOKEN_LENGTH_MAX } from '../protocol/frames.ts';
 import { Fault, TokenError } from './errors.ts';
-import { TOKEN_LENGTH_MAX } from './jwt.ts';
 
 /** A WebSocket in a browser sends no headers but this, so the token poses as a protocol. */
 export const PROTOCOL_HEADER = 'Sec-WebSocket-Protocol';

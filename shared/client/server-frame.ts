@@ -11,7 +11,6 @@ import type {
   NoLog,
   ReceiptFrame,
   ServerFrame,
-  UnroutedAcks,
 } from '../protocol/acks.ts';
 import type {
   Command,
@@ -157,11 +156,10 @@ const isPublished = (value: unknown): value is Acks['publish'] =>
   isPublishedOne(value) ||
   (isPublishedAll(value) && (!value.places || value.places.length === value.messageIds.length));
 
-type AllAcks = Acks & UnroutedAcks;
 /** By `action`: what an ack holds besides `type`, `action` and `id`. */
-const ACKS: { readonly [A in keyof AllAcks]: Guard<AllAcks[A]> } = {
+const ACKS: { readonly [A in keyof Acks]: Guard<Acks[A]> } = {
   subscribe: both(
-    shaped<Pick<AllAcks['subscribe'], 'topic' | 'expiresAt'>>({
+    shaped<Pick<Acks['subscribe'], 'topic' | 'expiresAt'>>({
       topic: isPatternName,
       expiresAt: optional(isTime),
     }),
@@ -180,7 +178,7 @@ const ACKS: { readonly [A in keyof AllAcks]: Guard<AllAcks[A]> } = {
     behind: optional(listOf(isTopicPosition)),
     rollover: optional(is(true)),
   }),
-  authenticate: shaped<UnroutedAcks['authenticate']>({ expiresAt: isTime }),
+  authenticate: shaped<Acks['authenticate']>({ expiresAt: isTime }),
 };
 
 const isCommand = shaped<Command>({ id: optional(isString) });

@@ -1,20 +1,17 @@
-import type { Acks, CommandFields, UnroutedAcks, UnroutedFields } from '../protocol/acks.ts';
+import type { Acks, CommandFields } from '../protocol/acks.ts';
 import { badArgument, trying } from './arguments.ts';
-
-type AllFields = CommandFields & UnroutedFields;
-type AllAcks = Acks & UnroutedAcks;
 
 /** Optional fields may be undefined, which is not written: an option that was not given is handed on as it is. */
 export type OrUndefined<T> = {
   readonly [K in keyof T]: T[K] | (T extends Record<K, unknown> ? never : undefined);
 };
 
-/** Every action that the client sends, with the one that no server has yet. */
-export type SentAction = keyof AllFields;
+/** Every action that the client sends. */
+export type SentAction = keyof CommandFields;
 /** What such a command may hold. */
-export type Fields<A extends SentAction> = OrUndefined<AllFields[A]>;
+export type Fields<A extends SentAction> = OrUndefined<CommandFields[A]>;
 /** What the ack of such a command holds. */
-export type Ack<A extends SentAction> = AllAcks[A];
+export type Ack<A extends SentAction> = Acks[A];
 
 /** A command without its id, which it gets on the connection that it is sent on. */
 export interface WrittenCommand<A extends SentAction> {

@@ -7,9 +7,10 @@ import {
   paginateScan,
   UpdateItemCommand,
 } from '@aws-sdk/client-dynamodb';
+import type { Rights } from '../protocol/rights.ts';
 import type { Pattern } from '../protocol/topic.ts';
-import { ifConditionHolds } from './dynamo.ts';
-import { unexpired } from './expiry.ts';
+import { type Item, ifConditionHolds, set } from './dynamo.ts';
+import { nowInSeconds, unexpired } from './expiry.ts';
 import type { SubscriptionRow } from './subscriptions.ts';
 import { type ConnectionItem, connectionKey, type TokenAttributes, USER_INDEX } from './tables.ts';
 
@@ -23,6 +24,31 @@ export const SWEPT_MAX = 2_000;
 /** When what is there for a connection may go, in epoch seconds: with its token, if that ends before it. */
 export const connectionEndsAtSeconds = (connectedAtMs: number, tokenEndsAtMs = Infinity): number =>
   Math.ceil(Math.min(connectedAtMs + CONNECTION_TTL_SECONDS * 1000, tokenEndsAtMs) / 1000);
+
+/** What a token says that a connection was renewed with. */
+export interface RenewedToken {
+  readonly rights: Rights;
+  readonly expiresAtMs: number;
+  readonly issuedAtMs: number;
+  readonly tokenId: string;
+}
+/** What a connection's item says of its rights, beside those of the token that it was opened with. */
+export interface Standing {
+  readonly renewed?: RenewedToken;
+  readonly renewals: number;
+  /**
+   * When subscriptions end that may end before the connection: those that come with a grant, and
+   * those that only one of its tokens covers. One that has ended stays here until its client unsubscribes or subscribes
+   * again, because it has to be told.
+   */
+  readonly ends: ReadonlyMap<string, OwnEnd>;
+}
+/** When a subscription ends. */
+export interface OwnEnd {
+  readonly atMs: number;
+  /** The grant that it comes with, if it does: that can be revoked. */
+  readonly grant?: Pick<RenewedToken, 'tokenId' | 'issuedAtMs'>;
+}
 
 interface Connection extends HeldToken {
   readonly connectionId: string;
@@ -44,7 +70,7 @@ export interface HeldToken {
 }
 /** What a connection goes on by. */
 interface Held extends Pick<Ending, 'endsAtMs'> {
-  /** The token that it was opened with, and then the one that it was renewed with, if any. */
+  /** The token that it was opened with, then the one that it was renewed with, if any, and its grants. */
   readonly tokens: readonly [HeldToken, ...HeldToken[]];
 }
 
@@ -54,13 +80,26 @@ interface Held extends Pick<Ending, 'endsAtMs'> {
  */
 export interface Connections {
   open(connection: Connection): Promise<void>;
-  /** Lists a subscription, unless it is listed already; answers with the shard that holds it. */
+  /**
+   * Lists a subscription, unless it is listed already, with the end of the grant that it comes with; answers with the
+   * shard that holds it, and what holds by then.
+   */
   addSubscription(
     connectionId: string,
     pattern: Pattern,
     shard: number,
     subscriptionsMax: number,
-  ): Promise<number | 'limit_reached' | 'not_connected'>;
+    end?: OwnEnd,
+  ): Promise<{ readonly shard: number; readonly standing: Standing } | 'limit_reached' | 'not_connected'>;
+  /** Notes when a subscription that is listed ends on its own, without a grant, or that it does not. */
+  noteEnd(connectionId: string, pattern: Pattern, end: OwnEnd | undefined): Promise<void>;
+  /** The same, unless another end has been noted meanwhile. */
+  replaceEnd(
+    connectionId: string,
+    pattern: Pattern,
+    end: OwnEnd | undefined,
+    before: OwnEnd | undefined,
+  ): Promise<void>;
   /** The shard that holds a subscription, if the connection lists it; read consistently. */
   shardOf(connectionId: string, pattern: Pattern): Promise<number | undefined>;
   removeSubscription(connectionId: string, pattern: Pattern): Promise<void>;
@@ -71,6 +110,15 @@ export interface Connections {
   close(connectionId: string, goneAtMs?: number): Promise<SubscriptionRow[] | undefined>;
   /** Whether there is an item, read consistently. */
   has(connectionId: string): Promise<boolean>;
+  /** Undefined if there is no item; read consistently. */
+  standing(connectionId: string): Promise<Standing | undefined>;
+  /** Notes a token; undefined if the connection has ended. Subscriptions are to be settled by what is the answer. */
+  renew(
+    connectionId: string,
+    token: RenewedToken,
+  ): Promise<{ readonly standing: Standing; readonly rows: readonly SubscriptionRow[] } | undefined>;
+  /** What comes last in a renewal: until then the connection ends when it would have ended. False after another renewal. */
+  endAt(connectionId: string, expiresAtSeconds: number, renewals: number): Promise<boolean>;
   userOf(connectionId: string): Promise<string | undefined>;
   /** What a connection goes on by, also if it has ended; read consistently. */
   held(connectionId: string): Promise<Held | undefined>;
@@ -85,16 +133,42 @@ export interface Connections {
 }
 
 export function createConnections(client: DynamoDBClient, table: string, now: () => number): Connections {
-  const has = async (connectionId: string): Promise<boolean> => {
+  const has = async (
+    connectionId: string,
+    attribute: keyof ConnectionItem = 'connectionId',
+  ): Promise<boolean> => {
     const { Item } = await client.send(
       new GetItemCommand({
         TableName: table,
         Key: connectionKey(connectionId),
         ConsistentRead: true,
-        ProjectionExpression: 'connectionId',
+        ProjectionExpression: attribute,
       }),
     );
-    return Item !== undefined;
+    return Item?.[attribute] !== undefined;
+  };
+
+  const setEnd = async (
+    connectionId: string,
+    pattern: Pattern,
+    end: OwnEnd | undefined,
+    ConditionExpression: string,
+    values: Item,
+  ): Promise<void> => {
+    await ifConditionHolds(
+      client.send(
+        new UpdateItemCommand({
+          TableName: table,
+          Key: connectionKey(connectionId),
+          UpdateExpression: end === undefined ? 'REMOVE ends.#pattern' : 'SET ends.#pattern = :end',
+          ConditionExpression,
+          ExpressionAttributeNames: { '#pattern': pattern },
+          ...((end || Object.keys(values).length > 0) && {
+            ExpressionAttributeValues: { ...values, ...(end && { ':end': endItem(end) }) },
+          }),
+        }),
+      ),
+    );
   };
 
   return {
@@ -110,36 +184,53 @@ export function createConnections(client: DynamoDBClient, table: string, now: ()
             ...(issuedAtMs !== undefined && { issuedAt: { N: String(issuedAtMs) } }),
             expiresAt: { N: String(connectionEndsAtSeconds(connectedAtMs, tokenEndsAtMs)) },
             subscriptions: { M: {} },
+            ends: { M: {} },
           } satisfies ConnectionItem,
         }),
       );
     },
 
-    async addSubscription(connectionId, pattern, shard, subscriptionsMax) {
+    async addSubscription(connectionId, pattern, shard, subscriptionsMax, end) {
       const updated = await ifConditionHolds(
         client.send(
           new UpdateItemCommand({
             TableName: table,
             Key: connectionKey(connectionId),
-            UpdateExpression: 'SET subscriptions.#pattern = if_not_exists(subscriptions.#pattern, :shard)',
-            ConditionExpression:
-              'attribute_exists(connectionId) AND (attribute_exists(subscriptions.#pattern) OR size(subscriptions) < :max)',
+            UpdateExpression: `SET subscriptions.#pattern = if_not_exists(subscriptions.#pattern, :shard)${end ? ', ends.#pattern = :end' : ''}`,
+            ConditionExpression: `attribute_exists(${end ? 'ends' : 'connectionId'}) AND (attribute_exists(subscriptions.#pattern) OR size(subscriptions) < :max)`,
             ExpressionAttributeNames: { '#pattern': pattern },
             ExpressionAttributeValues: {
               ':shard': { N: String(shard) },
               ':max': { N: String(subscriptionsMax) },
+              ...(end && { ':end': endItem(end) }),
             },
-            ReturnValues: 'UPDATED_NEW',
+            ReturnValues: 'ALL_NEW',
           }),
         ),
       );
-      if (!updated) return (await has(connectionId)) ? 'limit_reached' : 'not_connected';
+      // An item of an earlier version has no place for an end: its client takes another connection.
+      const needed = end ? 'ends' : 'connectionId';
+      if (!updated) return (await has(connectionId, needed)) ? 'limit_reached' : 'not_connected';
       const held = shardIn(updated.Attributes, pattern);
       // `shard` in its place would put the row where nobody looks for it, if the connection has one elsewhere.
       if (held === undefined) {
         throw new Error(`expected UpdateItem to answer with the shard of ${pattern}, got none`);
       }
-      return held;
+      return { shard: held, standing: standingIn(updated.Attributes ?? {}) };
+    },
+
+    async noteEnd(connectionId, pattern, end) {
+      await setEnd(connectionId, pattern, end, 'attribute_exists(ends)', {});
+    },
+
+    async replaceEnd(connectionId, pattern, end, before) {
+      const condition =
+        before === undefined
+          ? 'attribute_exists(ends) AND attribute_not_exists(ends.#pattern)'
+          : 'ends.#pattern.expiresAt = :before';
+      await setEnd(connectionId, pattern, end, condition, {
+        ...(before && { ':before': endItem(before).M.expiresAt }),
+      });
     },
 
     async shardOf(connectionId, pattern) {
@@ -156,17 +247,21 @@ export function createConnections(client: DynamoDBClient, table: string, now: ()
     },
 
     async removeSubscription(connectionId, pattern) {
-      await ifConditionHolds(
-        client.send(
-          new UpdateItemCommand({
-            TableName: table,
-            Key: connectionKey(connectionId),
-            UpdateExpression: 'REMOVE subscriptions.#pattern',
-            ConditionExpression: 'attribute_exists(connectionId)',
-            ExpressionAttributeNames: { '#pattern': pattern },
-          }),
-        ),
-      );
+      const remove = (UpdateExpression: string, ConditionExpression: string) =>
+        ifConditionHolds(
+          client.send(
+            new UpdateItemCommand({
+              TableName: table,
+              Key: connectionKey(connectionId),
+              UpdateExpression,
+              ConditionExpression,
+              ExpressionAttributeNames: { '#pattern': pattern },
+            }),
+          ),
+        );
+      const removed = await remove('REMOVE subscriptions.#pattern, ends.#pattern', 'attribute_exists(ends)');
+      // Of an earlier version, without ends.
+      if (!removed) await remove('REMOVE subscriptions.#pattern', 'attribute_exists(connectionId)');
     },
 
     async close(connectionId, goneAtMs) {
@@ -190,7 +285,61 @@ export function createConnections(client: DynamoDBClient, table: string, now: ()
       return deleted?.Attributes && rowsOf(connectionId, deleted.Attributes);
     },
 
-    has,
+    has: (connectionId) => has(connectionId),
+
+    async standing(connectionId) {
+      const { Item } = await client.send(
+        new GetItemCommand({
+          TableName: table,
+          Key: connectionKey(connectionId),
+          ConsistentRead: true,
+          ProjectionExpression: 'connectionId, renewed, renewals, ends',
+        }),
+      );
+      return Item && standingIn(Item);
+    },
+
+    async renew(connectionId, token) {
+      const renewed = await ifConditionHolds(
+        client.send(
+          new UpdateItemCommand({
+            TableName: table,
+            Key: connectionKey(connectionId),
+            UpdateExpression:
+              'SET renewed = :token, renewals = if_not_exists(renewals, :zero) + :one, ends = if_not_exists(ends, :none)',
+            ConditionExpression: 'expiresAt > :now',
+            ExpressionAttributeValues: {
+              ':token': renewedItem(token),
+              ':zero': { N: '0' },
+              ':one': { N: '1' },
+              ':none': { M: {} },
+              ':now': nowInSeconds(now()),
+            },
+            ReturnValues: 'ALL_NEW',
+          }),
+        ),
+      );
+      const item = renewed?.Attributes;
+      return item && { standing: standingIn(item), rows: rowsOf(connectionId, item) };
+    },
+
+    async endAt(connectionId, expiresAtSeconds, renewals) {
+      const updated = await ifConditionHolds(
+        client.send(
+          new UpdateItemCommand({
+            TableName: table,
+            Key: connectionKey(connectionId),
+            UpdateExpression: set<ConnectionItem>({ expiresAt: ':end' }),
+            ConditionExpression: 'renewals = :renewals',
+            ExpressionAttributeValues: {
+              ':end': { N: String(expiresAtSeconds) },
+              ':renewals': { N: String(renewals) },
+            },
+          }),
+        ),
+      );
+      return updated !== undefined;
+    },
 
     async userOf(connectionId) {
       const { Item } = await client.send(
@@ -209,7 +358,7 @@ export function createConnections(client: DynamoDBClient, table: string, now: ()
           TableName: table,
           Key: connectionKey(connectionId),
           ConsistentRead: true,
-          ProjectionExpression: 'expiresAt, tokenId, issuedAt, renewed',
+          ProjectionExpression: 'expiresAt, tokenId, issuedAt, renewed, ends',
         }),
       );
       return Item && heldIn(Item as Partial<ConnectionItem>);
@@ -282,11 +431,55 @@ const shardIn = (item: Partial<ConnectionItem> | undefined, pattern: Pattern): n
   return shard === undefined ? undefined : Number(shard);
 };
 
+const renewedItem = ({ rights, expiresAtMs, issuedAtMs, tokenId }: RenewedToken) =>
+  ({
+    M: {
+      rights: { S: JSON.stringify(rights) },
+      expiresAt: { N: String(expiresAtMs / 1000) },
+      issuedAt: { N: String(issuedAtMs) },
+      tokenId: { S: tokenId },
+    },
+  }) satisfies ConnectionItem['renewed'];
+
+const endItem = ({ atMs, grant }: OwnEnd) =>
+  ({
+    M: {
+      expiresAt: { N: String(Math.ceil(atMs / 1000)) },
+      ...(grant && { tokenId: { S: grant.tokenId }, issuedAt: { N: String(grant.issuedAtMs) } }),
+    },
+  }) satisfies NonNullable<ConnectionItem['ends']>['M'][string];
+
+const endIn = ({
+  expiresAt,
+  tokenId,
+  issuedAt,
+}: NonNullable<ConnectionItem['ends']>['M'][string]['M']): OwnEnd => ({
+  atMs: Number(expiresAt.N) * 1000,
+  ...(tokenId && issuedAt && { grant: { tokenId: tokenId.S, issuedAtMs: Number(issuedAt.N) } }),
+});
+
+function standingIn({ renewed, renewals, ends }: Partial<ConnectionItem>): Standing {
+  return {
+    ...(renewed && {
+      renewed: {
+        rights: JSON.parse(renewed.M.rights.S) as Rights, // this repository wrote it
+        expiresAtMs: Number(renewed.M.expiresAt.N) * 1000,
+        issuedAtMs: Number(renewed.M.issuedAt.N),
+        tokenId: renewed.M.tokenId.S,
+      },
+    }),
+    renewals: Number(renewals?.N ?? 0),
+    ends: new Map(Object.entries(ends?.M ?? {}).map(([pattern, { M }]) => [pattern, endIn(M)])),
+  };
+}
+
 const endsAtMsOf = ({ expiresAt }: { readonly expiresAt?: { readonly N?: string | undefined } }): number =>
   Number(expiresAt?.N) * 1000;
 
-function heldIn({ renewed, ...item }: Partial<ConnectionItem>): Held {
-  return { endsAtMs: endsAtMsOf(item), tokens: [tokenIn(item), ...(renewed ? [tokenIn(renewed.M)] : [])] };
+function heldIn({ renewed, ends, ...item }: Partial<ConnectionItem>): Held {
+  const grants = Object.values(ends?.M ?? {}).filter(({ M }) => M.tokenId);
+  const others = [...(renewed ? [renewed] : []), ...grants];
+  return { endsAtMs: endsAtMsOf(item), tokens: [tokenIn(item), ...others.map(({ M }) => tokenIn(M))] };
 }
 
 const tokenIn = ({ tokenId, issuedAt }: TokenAttributes): HeldToken => ({

@@ -50,10 +50,23 @@ export type ConnectionItem = TokenAttributes & {
   readonly connectionId: S;
   readonly userId?: S;
   readonly connectedAt: N;
-  /** Of the newest token, if the one that it was opened with is not: that one is in attributes of the item's own. */
-  readonly renewed?: { readonly M: TokenAttributes };
   /** Its subscriptions: by pattern, the shard that holds the subscription's own item. */
   readonly subscriptions: { readonly M: Readonly<Record<string, N>> };
+  /** When those of its subscriptions end that do so on their own, and with which grant; see `Standing`. */
+  readonly ends?: {
+    readonly M: Readonly<Record<string, { readonly M: TokenAttributes & { readonly expiresAt: N } }>>;
+  };
+  /** The newest token that its client has given it since: the first one is in attributes of the item's own. */
+  readonly renewed?: {
+    readonly M: Required<TokenAttributes> & {
+      /** As JSON. */
+      readonly rights: S;
+      /** As the token says it. */
+      readonly expiresAt: N;
+    };
+  };
+  /** How many tokens its client has given it. */
+  readonly renewals?: N;
   readonly expiresAt: N;
 };
 
@@ -62,6 +75,8 @@ export type SubscriptionItem = {
   /** See `shardName`. */
   readonly topicShard: S;
   readonly connectionId: S;
+  /** The `renewals` of its connection by which its end was decided; absent if there had been none. */
+  readonly renewals?: N;
   readonly expiresAt: N;
 };
 

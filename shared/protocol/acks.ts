@@ -36,7 +36,12 @@ export type MessageFields = DeliveryOptions & {
 /** Client to server: what a command may hold besides `action` and `id`. The parsers give it in a form of their own. */
 export interface CommandFields {
   /** The topic may be a pattern. Not both of `rewind` and `position`. */
-  readonly subscribe: { readonly topic: string; readonly rewind?: Rewind; readonly position?: Position };
+  readonly subscribe: {
+    readonly topic: string;
+    readonly rewind?: Rewind;
+    readonly position?: Position;
+    readonly grant?: string;
+  };
   readonly unsubscribe: { readonly topic: string };
   readonly publish: MessageFields | { readonly messages: readonly MessageFields[] };
   readonly send: { readonly to: Recipient; readonly data: unknown; readonly maxAge?: number };
@@ -48,27 +53,11 @@ export interface CommandFields {
     readonly before?: number;
     readonly limit?: number;
     readonly reverse?: boolean;
+    readonly grant?: string;
   };
+  readonly authenticate: { readonly token: string };
   readonly whoami: NoFields;
   readonly ping: { readonly positions?: readonly TopicPosition[] };
-}
-
-/**
- * What the SDK sends and no server takes yet: the reply is `unknown_action` or `bad_request`. With the routes these become
- * part of `CommandFields` and `Acks`.
- */
-export interface UnroutedFields {
-  readonly authenticate: { readonly token: string };
-  /** A token of the same user with the right to this topic. */
-  readonly subscribe: { readonly grant?: string };
-  readonly history: { readonly grant?: string };
-}
-/** What their acks are to hold. Times are in ISO 8601. */
-export interface UnroutedAcks {
-  /** Until when the connection is good now. */
-  readonly authenticate: { readonly expiresAt: string };
-  /** With a grant: until when the subscription lasts. */
-  readonly subscribe: { readonly expiresAt?: string };
 }
 
 /** A part of a topic's log, up to and including the position. On its way to be sent, its messages are written out. */
@@ -112,11 +101,17 @@ interface PublishedAll {
 
 /** Server to client: what the ack of a command holds besides `type`, `action` and `id`. */
 export interface Acks<M = LoggedMessage> {
-  readonly subscribe: { readonly topic: Pattern } & (LogPage<M> | LogLoss | NoLog);
+  readonly subscribe: {
+    readonly topic: Pattern;
+    /** With a grant: when it ends, and the subscription with it. ISO 8601. */
+    readonly expiresAt?: string;
+  } & (LogPage<M> | LogLoss | NoLog);
   readonly unsubscribe: { readonly topic: Pattern };
   readonly publish: Published | PublishedAll;
   readonly send: { readonly messageId: string };
   readonly history: { readonly topic: Topic } & (LogPage<M> | LogLoss);
+  /** When the token ends, in ISO 8601. */
+  readonly authenticate: { readonly expiresAt: string };
   readonly whoami: {
     readonly connectionId: string;
     readonly userId?: string;

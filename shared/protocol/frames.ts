@@ -23,6 +23,8 @@ export const POSITIONS_MAX = 100;
 /** A day: a message that may be later than that needs no limit. */
 export const MAX_AGE_SECONDS_MAX = 86_400;
 export const ID_LENGTH_MAX = 128;
+/** API Gateway takes 10,240 bytes of headers, where a token may be, too. */
+export const TOKEN_LENGTH_MAX = 8 * 1024;
 export const EPOCH_LENGTH_MAX = 64;
 /**
  * How the epoch of a position begins that was given while its topic had no log: it stands for the log that is to come.
@@ -40,6 +42,7 @@ export const Action = {
   publish: 'publish',
   send: 'send',
   history: 'history',
+  authenticate: 'authenticate',
   whoami: 'whoami',
   ping: 'ping',
 } as const;

@@ -13,6 +13,8 @@ export interface Namespace {
   readonly lastValue: boolean;
   /** Clients may publish, not only back ends. */
   readonly clientPublish: boolean;
+  /** Only a grant gives a right to read its topics: neither what the settings give nor a connection's own token. */
+  readonly grants?: 'required';
   /** Bytes of data in one message. */
   readonly dataBytesMax: number;
 }

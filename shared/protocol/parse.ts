@@ -19,6 +19,7 @@ import {
   type Recipient,
   type Rewind,
   SELF,
+  TOKEN_LENGTH_MAX,
   TOPICS_MAX,
   type TopicPosition,
 } from './frames.ts';
@@ -37,10 +38,11 @@ type Raw<T> = { readonly [K in KeyOf<T> | 'action' | 'id']?: unknown };
 
 /** What a command may hold besides `action` and `id`. Records, so that a field that is missing here is a type error. */
 const FIELDS: { readonly [A in Exclude<Action, 'publish'>]: Record<KeyOf<CommandFields[A]>, true> } = {
-  subscribe: { topic: true, rewind: true, position: true },
+  subscribe: { topic: true, rewind: true, position: true, grant: true },
   unsubscribe: { topic: true },
   send: { to: true, data: true, maxAge: true },
-  history: { topic: true, after: true, before: true, limit: true, reverse: true },
+  history: { topic: true, after: true, before: true, limit: true, reverse: true, grant: true },
+  authenticate: { token: true },
   whoami: {},
   ping: { positions: true },
 };
@@ -66,6 +68,9 @@ export interface HistoryFrame extends Command, Omit<CommandFields['history'], 't
   readonly topic: Topic;
   readonly limit: number;
   readonly reverse: boolean;
+}
+export interface AuthenticateFrame extends Command {
+  readonly token: string;
 }
 export interface PingFrame extends Command {
   /** Empty if the command had none. */
@@ -131,6 +136,7 @@ export function parseSubscribe(raw: Raw<CommandFields['subscribe']>): SubscribeF
     topic: parsePattern(raw.topic),
     ...(raw.rewind !== undefined && { rewind: parseRewind(raw.rewind) }),
     ...(raw.position !== undefined && { position: parsePosition('position', raw.position) }),
+    ...parseGrant(raw.grant),
   };
 }
 
@@ -139,7 +145,8 @@ export function parseHistory(raw: Raw<CommandFields['history']>): HistoryFrame {
   const { limit = HISTORY_LIMIT, reverse = false } = raw;
   if (typeof reverse !== 'boolean') throw badRequest('reverse to be true or false', reverse);
   if (raw[reverse ? 'after' : 'before'] !== undefined) {
-    throw badRequest('before only in reverse and after only forward', raw);
+    const { after, before } = raw;
+    throw badRequest('before only in reverse and after only forward', { reverse, after, before });
   }
   return {
     ...parseCommand(raw),
@@ -148,7 +155,13 @@ export function parseHistory(raw: Raw<CommandFields['history']>): HistoryFrame {
     reverse,
     ...(raw.after !== undefined && { after: parsePosition('after', raw.after) }),
     ...(raw.before !== undefined && { before: parseInteger('before', raw.before, 1) }),
+    ...parseGrant(raw.grant),
   };
+}
+
+export function parseAuthenticate(raw: Raw<CommandFields['authenticate']>): AuthenticateFrame {
+  expectFieldsOf('authenticate', raw);
+  return { ...parseCommand(raw), token: parseToken('token', raw.token) };
 }
 
 export function parsePing(raw: Raw<CommandFields['ping']>): PingFrame {
@@ -291,6 +304,19 @@ function parseOutgoing(raw: Raw<MessageFields>, text: string): Outgoing {
     ...parseVersion(raw.version),
     ...(parseFlag('receipt', raw.receipt) && { receipt: true }),
   };
+}
+
+const parseGrant = (value: unknown): { readonly grant?: string } =>
+  value === undefined ? {} : { grant: parseToken('grant', value) };
+
+/** Nothing of it is told: what an error says may end up in a log. */
+function parseToken(what: string, value: unknown): string {
+  if (typeof value === 'string' && value.length >= 1 && value.length <= TOKEN_LENGTH_MAX) return value;
+  const got = typeof value === 'string' ? `one of ${value.length}` : 'something else';
+  throw new ClientError(
+    ErrorCode.badRequest,
+    `expected ${what} to be a string of 1 to ${TOKEN_LENGTH_MAX} characters, got ${got}`,
+  );
 }
 
 export const parseVersion = (value: unknown): { readonly version?: number } =>

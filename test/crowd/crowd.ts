@@ -12,6 +12,7 @@ import { parsePattern } from '../../shared/protocol/topic.ts';
 import { BackEnd } from '../support/back-end.ts';
 import { bootLocal, type TemplateResources } from '../support/local.ts';
 import { namespacesOf } from '../support/namespaces.ts';
+import { NEVER_RENEWED, NO_TOKENS } from '../support/no-guard.ts';
 import { until } from '../support/until.ts';
 import {
   type Conduct,
@@ -102,8 +103,11 @@ export class Crowd {
       authorization: 'none' as const,
     };
     return {
-      ...assemble(config, this.backEnd, systemClock),
-      connections: { addSubscription: async (_, __, shard) => shard },
+      ...assemble(config, { dynamodb: this.backEnd.dynamodb, ...NO_TOKENS }, systemClock),
+      connections: {
+        addSubscription: async (_, __, shard) => ({ shard, standing: NEVER_RENEWED }),
+        noteEnd: async () => {},
+      },
     };
   }
 

@@ -41,6 +41,7 @@ import {
   parseSubscribe,
   parseSubscription,
 } from '../../shared/protocol/parse.ts';
+import { NO_TOKENS } from '../support/no-guard.ts';
 import type { Clients } from './clients.ts';
 import type { Environment } from './lambda.ts';
 import type { SystemConfig } from './settings.ts';
@@ -61,11 +62,11 @@ export type Load<E, R> = (
 
 const of =
   <D, E, R>(
-    assemble: (config: SystemConfig, clients: Clients, clock: Environment) => D,
+    assemble: (config: SystemConfig, clients: Clients & typeof NO_TOKENS, clock: Environment) => D,
     toHandler: (deps: D) => Handler<E, R>,
   ): Load<E, R> =>
   (config, clients, environment, change) =>
-    toHandler(change(assemble(config, clients, environment)));
+    toHandler(change(assemble(config, { ...clients, ...NO_TOKENS }, environment)));
 
 export const functions = {
   connect: of(assembleConnect, (deps) => lifecycle((event: ConnectEvent) => connect(event, deps))),

@@ -80,7 +80,7 @@ const logAfterRead: Mutant = {
 /** The row is written when the log has been looked at. */
 const subscribeAfterRead: Mutant = {
   bend: bendOf<SubscribeDeps>('subscribe', (deps) => {
-    let put: (() => Promise<void>) | undefined;
+    let put: (() => Promise<unknown>) | undefined;
     return {
       ...deps,
       subscriptions: {
@@ -89,6 +89,7 @@ const subscribeAfterRead: Mutant = {
           const [{ pattern }] = row;
           // Where there is no log there is nothing to look at.
           if (!isTopic(pattern) || !keepsHistory(namespaceOf(pattern, deps.namespaces))) await put();
+          return true;
         },
       },
       logs: {

@@ -2,6 +2,7 @@ import { ClientError, ErrorCode } from '../../shared/protocol/errors.ts';
 import { Action, COMMAND_BYTES_MAX } from '../../shared/protocol/frames.ts';
 import { bytesOf } from '../../shared/protocol/json.ts';
 import {
+  parseAuthenticate,
   parseBare,
   parseHistory,
   parseJsonObject,
@@ -20,6 +21,7 @@ const PARSERS: { readonly [A in Action]: Parser } = {
   publish: parsePublish,
   send: parseSend,
   history: parseHistory,
+  authenticate: parseAuthenticate,
   whoami: parseBare(Action.whoami),
   ping: parsePing,
 };

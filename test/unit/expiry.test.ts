@@ -9,6 +9,7 @@ import { TABLES, type TableName } from '../../shared/data/tables.ts';
 import { parseSubscribe } from '../../shared/protocol/parse.ts';
 import { MemoryDynamoDB } from '../memory/dynamodb.ts';
 import { namespacesOf } from '../support/namespaces.ts';
+import { NO_TOKENS } from '../support/no-guard.ts';
 import { TopicLog } from '../support/topic-log.ts';
 
 const NOW_MS = Date.UTC(2026, 10, 20);
@@ -45,7 +46,7 @@ it('of a connection and its subscription is a little more than the two hours tha
   );
   const deps = assembleSubscribe(
     { ...tables, subscriptionsMax: 1, namespaces: namespacesOf({}), authorization: 'none' },
-    { dynamodb },
+    { dynamodb, ...NO_TOKENS },
     clock,
   );
   const frame = parseSubscribe({ action: 'subscribe', topic: 'news' });

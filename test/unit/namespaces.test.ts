@@ -23,6 +23,14 @@ describe('the settings of namespaces', () => {
     expect(completeSettings({}).namespaces).toEqual({ '*': { recovery: false, ...open } });
   });
 
+  it('may require grants only where the back end gives some', () => {
+    const namespaces = { team: { grants: 'required' } } as const;
+    const problem = 'namespace team: expected auth.grants, without which there are none to require, got none';
+    expect(() => completeSettings({ namespaces })).toThrow(problem);
+    expect(() => completeSettings({ namespaces, auth: { grants: false } })).toThrow(problem);
+    expect(completeSettings({ namespaces, auth: { grants: true } }).namespaces).toMatchObject(namespaces);
+  });
+
   it('may be those of every namespace that is not named', () => {
     const { namespaces } = completeNamespaces({ '*': { history, recovery: false }, quick: {} });
     expect(namespaces).toMatchObject({ '*': { history, recovery: false }, quick: { recovery: false } });
@@ -45,7 +53,11 @@ describe('the settings of namespaces', () => {
     [{ 'a*': {} }, "namespace a*: expected a topic's first segment, or *"],
     [
       { a: { histroy: history } },
-      'namespace a: expected no settings but history, recovery, wildcards, lastValue, clientPublish, dataBytesMax, got histroy',
+      'namespace a: expected no settings but history, recovery, wildcards, lastValue, clientPublish, grants, dataBytesMax, got histroy',
+    ],
+    [
+      { a: { grants: 'optional' } },
+      "namespace a: expected grants to be 'required' or left out, got optional",
     ],
     [
       { a: { history: { messages: 0, seconds: 60 } } },

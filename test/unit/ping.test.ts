@@ -1,9 +1,12 @@
 import { createHash } from 'node:crypto';
 import { expect, it } from 'vitest';
 import { ping } from '../../services/ping/ping.ts';
+import { createGuard } from '../../shared/auth/guard.ts';
+import type { Standing } from '../../shared/data/connections.ts';
 import type { Heads } from '../../shared/data/heads.ts';
+import { bearerOf } from '../../shared/lambda/bearer.ts';
 import { parsePing } from '../../shared/protocol/parse.ts';
-import { NO_GUARD } from '../support/no-guard.ts';
+import { NEVER_RENEWED, NO_GUARD } from '../support/no-guard.ts';
 
 const ROLLOVER_AFTER_MS = 6_000_000;
 const CONNECTED_AT_MS = 1_000;
@@ -30,14 +33,13 @@ const run = (
   heads: Pick<Heads, 'heads'>,
   ageMs = 0,
   connectionId = 'L0SM9cOFvHcCIhw=',
-  connections = { has: async () => true },
+  standing: Standing | 'none' = NEVER_RENEWED,
 ) =>
   ping(
     { connectionId, connectedAtMs: CONNECTED_AT_MS, frame: parsePing(frame) },
     {
-      connections,
       heads,
-      guard: NO_GUARD,
+      guard: { ...NO_GUARD, standing: async () => (standing === 'none' ? undefined : standing) },
       rolloverAfterMs: ROLLOVER_AFTER_MS,
       now: () => CONNECTED_AT_MS + ageMs,
     },
@@ -106,6 +108,43 @@ it('asks old connections over, each at a time of its own, and from then on', asy
 
 it('says so when the connection has been given up', async () => {
   const { heads } = headsAt({});
-  const answer = run({ action: 'ping' }, heads, 0, 'L0SM9cOFvHcCIhw=', { has: async () => false });
+  const answer = run({ action: 'ping' }, heads, 0, 'L0SM9cOFvHcCIhw=', 'none');
   await expect(answer).rejects.toMatchObject({ code: 'gone' });
+});
+
+it('says so when a subscription has ended before its connection, so that its client subscribes anew', async () => {
+  const { heads } = headsAt({});
+  const ends = new Map([
+    ['team', { atMs: CONNECTED_AT_MS + 2_000 }],
+    ['news', { atMs: CONNECTED_AT_MS + 9_000 }],
+  ]);
+  const ask = (ageMs: number) =>
+    run({ action: 'ping' }, heads, ageMs, 'L0SM9cOFvHcCIhw=', { renewals: 0, ends });
+  expect(await ask(1_999)).toMatchObject({ type: 'ack' });
+  await expect(ask(2_000)).rejects.toMatchObject({ code: 'gone' });
+});
+
+it('compares positions of what a grant lets its connection subscribe to, as long as it does', async () => {
+  const { heads } = headsAt({ 'team/a': { epoch: 'e', offset: 5 }, teams: { epoch: 'e', offset: 5 } });
+  const standing = { renewals: 0, ends: new Map([['team/*', { atMs: CONNECTED_AT_MS + 2_000 }]]) };
+  const bearer = bearerOf({ userId: 'ada', rights: '{}' });
+  let reads = 0;
+  const ask = (topic: string, ageMs: number) => {
+    const now = () => CONNECTED_AT_MS + ageMs;
+    const connections = {
+      standing: async () => {
+        reads += 1;
+        return standing;
+      },
+    };
+    const guard = createGuard({ authorization: 'required', connections, now });
+    const positions = Array.from({ length: 3 }, () => ({ topic, epoch: 'e', offset: 4 }));
+    const frame = parsePing({ action: 'ping', positions });
+    const deps = { heads, guard, rolloverAfterMs: ROLLOVER_AFTER_MS, now };
+    return ping({ connectionId: 'c', connectedAtMs: CONNECTED_AT_MS, bearer, frame }, deps);
+  };
+  expect((await ask('team/a', 0)).behind).toHaveLength(3);
+  expect(reads).toBe(1);
+  await expect(ask('teams', 0)).rejects.toMatchObject({ code: 'forbidden' });
+  await expect(ask('team/a', 2_000)).rejects.toMatchObject({ code: 'forbidden' });
 });

@@ -225,7 +225,7 @@ describe('settings', () => {
           : [],
       );
     expect(mayUseKey.sort()).toEqual(users.sort());
-    expect(users).not.toContain('Send');
+    expect(users).not.toContain('Authorize');
     const bus = key.KeyPolicy.Statement.find(({ Principal }: Json) => Principal.Service);
     expect(bus).toMatchObject({ Effect: 'Allow', Principal: { Service: 'events.amazonaws.com' } });
     expect(bus.Action).toEqual(expect.arrayContaining(['kms:Decrypt', 'kms:GenerateDataKey*']));

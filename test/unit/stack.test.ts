@@ -81,10 +81,12 @@ async function settingsReadBy(service: string): Promise<string[]> {
     readonly settings: Settings;
   };
   const management = { transport, endpoint: text('CALLBACK_URL') };
+  const verifier = { transport, secret: text('GRANTS_SECRET') };
+  const grants = { ...verifier, audience: text('CALLBACK_URL'), access: text('ACCESS_TABLE') };
   const forClients: Record<string, Settings> = {
     ...{ fanout: postSettings, deliver: postSettings },
-    authorize: { transport, secret: text('GRANTS_SECRET') },
-    tickets: { transport, secret: text('GRANTS_SECRET') },
+    ...{ authorize: verifier, authenticate: verifier, tickets: verifier, subscribe: grants, history: grants },
+    send: { transport, connections: text('CONNECTIONS_TABLE') },
     ...{ close: management, sweep: management },
   };
   const names = Object.values({ ...settings, ...(forClients[service] ?? { transport }) }).map(
@@ -299,11 +301,21 @@ describe('the functions', () => {
     const delivery = [...rows, 'dynamodb:UpdateItem', 'execute-api:ManageConnections'];
     /** Reads a topic's log: its head, and its entries, of which it decides those that are missing. */
     const reader = ['dynamodb:GetItem', 'dynamodb:GetItem', 'dynamodb:PutItem', 'dynamodb:Query'];
+    const grants = ['dynamodb:BatchGetItem', 'secretsmanager:GetSecretValue'];
     /** Writes one. */
     const writer = ['dynamodb:GetItem', 'dynamodb:BatchGetItem', 'dynamodb:GetItem', 'dynamodb:PutItem'];
     expect(rights).toEqual({
       Authorize: ['dynamodb:DeleteItem', ...logs, 'secretsmanager:GetSecretValue'],
       Tickets: ['dynamodb:PutItem', ...logs, 'secretsmanager:GetSecretValue'],
+      Authenticate: [
+        'dynamodb:BatchGetItem',
+        'dynamodb:GetItem',
+        'dynamodb:UpdateItem',
+        'dynamodb:UpdateItem',
+        ...logs,
+        'secretsmanager:GetSecretValue',
+        'sqs:SendMessage',
+      ],
       Connect: [
         'dynamodb:BatchGetItem',
         'dynamodb:DeleteItem',
@@ -312,7 +324,7 @@ describe('the functions', () => {
         'sqs:SendMessage',
       ],
       Disconnect: [...rows, ...logs],
-      Subscribe: [...reader, 'dynamodb:PutItem', 'dynamodb:UpdateItem', ...logs].sort(),
+      Subscribe: [...reader, ...grants, 'dynamodb:PutItem', 'dynamodb:UpdateItem', ...logs].sort(),
       Unsubscribe: [
         'dynamodb:BatchGetItem',
         'dynamodb:BatchWriteItem',
@@ -320,9 +332,9 @@ describe('the functions', () => {
         'dynamodb:UpdateItem',
         ...logs,
       ],
-      History: [...reader, ...logs].sort(),
-      Publish: [...writer, 'dynamodb:UpdateItem', 'events:PutEvents', ...logs].sort(),
-      Send: ['events:PutEvents', ...logs],
+      History: [...reader, ...grants, 'dynamodb:GetItem', ...logs].sort(),
+      Publish: [...writer, 'dynamodb:GetItem', 'dynamodb:UpdateItem', 'events:PutEvents', ...logs].sort(),
+      Send: ['dynamodb:GetItem', 'events:PutEvents', ...logs],
       Whoami: ['dynamodb:GetItem', ...logs],
       Ping: ['dynamodb:BatchGetItem', 'dynamodb:GetItem', ...logs],
       DefaultRoute: logs,
@@ -355,6 +367,9 @@ describe('the functions', () => {
 
   it('may do exactly this with each table', () => {
     expect(tableRightsIn(template)).toEqual([
+      'Authenticate Access: BatchGetItem',
+      'Authenticate Connections: GetItem UpdateItem',
+      'Authenticate Subscriptions: UpdateItem',
       'Authorize Access: DeleteItem',
       'Close Access: UpdateItem',
       'Close Connections: DeleteItem GetItem Query',
@@ -370,12 +385,17 @@ describe('the functions', () => {
       'Fanout Messages: BatchGetItem GetItem PutItem',
       'Fanout Subscriptions: BatchWriteItem Query',
       'Fanout Topics: BatchGetItem GetItem UpdateItem',
+      'History Access: BatchGetItem',
+      'History Connections: GetItem',
       'History Messages: GetItem PutItem Query',
       'History Topics: GetItem',
       'Ping Connections: GetItem',
       'Ping Topics: BatchGetItem',
+      'Publish Connections: GetItem',
       'Publish Messages: BatchGetItem GetItem PutItem',
       'Publish Topics: GetItem UpdateItem',
+      'Send Connections: GetItem',
+      'Subscribe Access: BatchGetItem',
       'Subscribe Connections: GetItem UpdateItem',
       'Subscribe Messages: GetItem PutItem Query',
       'Subscribe Subscriptions: PutItem',
@@ -490,7 +510,7 @@ describe('the functions', () => {
     );
     const expected = [
       ...['Fanout after Deliver', 'Publish after Fanout', 'Send after Fanout'],
-      ...['Connect after Close', 'Sweep after Close'],
+      ...['Connect after Close', 'Authenticate after Close', 'Sweep after Close'],
     ];
     expect(after).toEqual(expect.arrayContaining(expected));
   });
@@ -559,7 +579,7 @@ describe('an app that contains it', () => {
     const { functions: guarded } = new Fanwire(new Stack(newApp(), 'Guarded'), 'Fanwire', { auth });
     expect(Object.keys(guarded).sort()).toEqual(services.sort());
     expect(Object.keys(push.functions).sort()).toEqual(
-      services.filter((name) => !['authorize', 'close', 'tickets'].includes(name)),
+      services.filter((name) => !['authorize', 'authenticate', 'close', 'tickets'].includes(name)),
     );
   });
 });

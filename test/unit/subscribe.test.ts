@@ -4,7 +4,7 @@ import { type SubscribeDeps, subscribe } from '../../services/subscribe/subscrib
 import type { Namespace } from '../../shared/protocol/namespaces.ts';
 import { parseHistory, parseSubscribe } from '../../shared/protocol/parse.ts';
 import { namespacesOf } from '../support/namespaces.ts';
-import { NO_GUARD } from '../support/no-guard.ts';
+import { NEVER_RENEWED, NO_GUARD, NO_TOKENS } from '../support/no-guard.ts';
 import { type AtStep, dies, type LogSettings, once, TopicLog } from '../support/topic-log.ts';
 
 /** A topic with a log, to which one connection subscribes. Everything is done in the order of `steps`. */
@@ -16,12 +16,16 @@ function houseOf(settings: LogSettings = {}, changes: Partial<Namespace> = {}) {
   const deps: SubscribeDeps = {
     ...log.reading(),
     logs: log.logs(atStep),
-    connections: { addSubscription: async () => 0 },
-    subscriptions: { put: async () => void steps.push('row') },
+    connections: {
+      addSubscription: async () => ({ shard: 0, standing: NEVER_RENEWED }),
+      noteEnd: async () => {},
+    },
+    subscriptions: { put: async () => steps.push('row') > 0 },
     shards: { ensure: async () => 1 },
     namespaces,
     subscriptionsMax: 10,
     guard: NO_GUARD,
+    takeToken: NO_TOKENS.takeGrant,
     random: () => 0,
   };
   const input = { connectionId: 'reader', connectedAtMs: log.nowMs };

@@ -8,46 +8,20 @@ import { bearerOf } from '../../../shared/lambda/bearer.ts';
 import type { ConnectEvent } from '../../../shared/lambda/events.ts';
 import { parseSubscribe } from '../../../shared/protocol/parse.ts';
 import { namespacesOf } from '../../support/namespaces.ts';
+import { NEVER_RENEWED, NO_TOKENS } from '../../support/no-guard.ts';
 import { TopicLog } from '../../support/topic-log.ts';
 
 const NOW_MS = Date.UTC(2026, 10, 20);
 const MINUTE_MS = 60_000;
 const GRACE_MS = 30_000;
+/** The items of connections that live by the token that they were opened with. */
+const UNRENEWED = {
+  addSubscription: async () => ({ shard: 0, standing: NEVER_RENEWED }),
+  noteEnd: async () => {},
+  standing: async () => NEVER_RENEWED,
+};
 const rights = JSON.stringify({ 'chat/*': ['subscribe'] });
 const expiresAt = (NOW_MS + MINUTE_MS) / 1000;
-
-describe('the guard', () => {
-  it('lets everybody do everything where no authorizer is asked', () => {
-    const guard = createGuard('none', () => NOW_MS);
-    expect(() => guard.expectMay(undefined, 'version', 'state/door')).not.toThrow();
-  });
-
-  it.each([
-    undefined,
-    bearerOf({}),
-    bearerOf({ userId: 'ada' }),
-    bearerOf({ rights: '{}' }),
-    bearerOf({ rights: 1 }),
-  ])('lets nobody do anything of whom the authorizer has said nothing: %o', (bearer) => {
-    const guard = createGuard('required', () => NOW_MS);
-    expect(() => guard.expectMay(bearer, 'subscribe', 'chat/lobby')).toThrow('expected a right to subscribe');
-  });
-
-  it('gives up a connection when its token has ended, and the grace after it', () => {
-    let nowMs = NOW_MS;
-    const guard = createGuard('required', () => nowMs);
-    const bearer = bearerOf({ rights, expiresAt });
-    for (const ms of [NOW_MS, NOW_MS + MINUTE_MS, NOW_MS + MINUTE_MS + GRACE_MS]) {
-      nowMs = ms;
-      expect(() => guard.expectMay(bearer, 'subscribe', 'chat/lobby')).not.toThrow();
-    }
-    nowMs += 1;
-    const gone = expect.objectContaining({ code: 'gone' });
-    expect(() => guard.expectMay(bearer, 'subscribe', 'chat/lobby')).toThrow(gone);
-    expect(() => guard.expectLive(bearer)).toThrow(gone);
-    expect(() => guard.expectLive(bearerOf({ rights }))).not.toThrow();
-  });
-});
 
 it('without a right to history nobody rewinds, and what is missed is told as lost', async () => {
   const house = (operations: string[]) => {
@@ -56,12 +30,13 @@ it('without a right to history nobody rewinds, and what is missed is told as los
     const deps = {
       ...log.reading(),
       logs: log.logs(),
-      connections: { addSubscription: async () => 0 },
-      subscriptions: { put: async () => {} },
+      connections: UNRENEWED,
+      subscriptions: { put: async () => true },
       shards: { ensure: async () => 1 },
       namespaces: namespacesOf({ chat: log.namespace }),
       subscriptionsMax: 10,
-      guard: createGuard('required', () => log.nowMs),
+      guard: createGuard({ authorization: 'required', connections: UNRENEWED, now: () => log.nowMs }),
+      takeToken: NO_TOKENS.takeGrant,
       random: () => 0,
     };
     const ask = (command: object) => {
@@ -112,8 +87,8 @@ describe('what there is for a connection', () => {
     expect(row).toMatchObject({ userId: 'ada', tokenEndsAtMs: NOW_MS + MINUTE_MS + GRACE_MS });
     const put: number[] = [];
     const deps = {
-      connections: { addSubscription: async () => 0 },
-      subscriptions: { put: async (_: object, seconds: number) => void put.push(seconds) },
+      connections: UNRENEWED,
+      subscriptions: { put: async (_: object, seconds: number) => put.push(seconds) > 0 },
       shards: { ensure: async () => 1 },
       namespaces: namespacesOf({}),
       subscriptionsMax: 1,
@@ -121,7 +96,7 @@ describe('what there is for a connection', () => {
     };
     const frame = parseSubscribe({ action: 'subscribe', topic: 'chat/lobby' });
     for (const bearer of [bearerOf(authorizer), bearerOf({ rights })]) {
-      const guard = createGuard('required', () => NOW_MS);
+      const guard = createGuard({ authorization: 'required', connections: UNRENEWED, now: () => NOW_MS });
       const input = { connectionId: 'c', connectedAtMs: NOW_MS, bearer, frame };
       await subscribe(input, { ...deps, guard } as never); // no more is used of a topic without history
     }

@@ -7,7 +7,8 @@ import {
   keyIdOf,
 } from '../../../shared/auth/grants.ts';
 import { createIdentities } from '../../../shared/auth/identity.ts';
-import { parseJwt, TOKEN_LENGTH_MAX } from '../../../shared/auth/jwt.ts';
+import { parseJwt } from '../../../shared/auth/jwt.ts';
+import { TOKEN_LENGTH_MAX } from '../../../shared/protocol/frames.ts';
 import {
   FakeIssuer,
   ISSUER,
