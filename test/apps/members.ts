@@ -5,7 +5,12 @@ import { Fanwire } from '../../infra/fanwire.ts';
 const app = new App({ analyticsReporting: false, outdir: process.env.CDK_OUTDIR ?? 'cdk.out' });
 const history = { messages: 100, seconds: 600 };
 new Fanwire(new Stack(app, 'Members'), 'Fanwire', {
-  namespaces: { chat: { history }, inbox: { history }, state: { history } },
+  namespaces: {
+    chat: { history },
+    inbox: { history },
+    state: { history },
+    secret: { history, grants: 'required' },
+  },
   auth: {
     grants: true,
     rights: {
@@ -13,6 +18,8 @@ new Fanwire(new Stack(app, 'Members'), 'Fanwire', {
       'inbox/{sub}/*': ['subscribe', 'history'],
       'state/*': ['publish'],
       'state/mine': ['publish', 'version'],
+      // Of no use: it requires grants.
+      'secret/*': ['subscribe', 'history', 'publish'],
       '/users/*': ['send'],
     },
     anonymous: { 'news/*': ['subscribe'] },
