@@ -11,7 +11,7 @@ new Fanwire(new Stack(app, 'Fanwire'), 'Fanwire', {
   namespaces: { state: { history: { messages: 100, seconds: 3_600 }, lastValue: true } },
   auth: {
     grants: true,
-    rights: { '*': ['subscribe', 'publish', 'history'], '/users/*': ['send'] },
+    rights: { '*': ['subscribe', 'publish'], 'state/*': ['history'], '/users/*': ['send'] },
     anonymous: { '*': ['subscribe', 'publish', 'history'], '/users/*': ['send'] },
   },
 });

@@ -198,6 +198,15 @@ async function countOf(
   return Number(Attributes?.[count]);
 }
 
+const grantFor = (userId: string, topic: string) =>
+  granting.tokenFor(userId, { topic, rights: ['subscribe', 'history'] } as Partial<GrantOptions>);
+/** What a member has no right to. */
+const BEYOND = [
+  { action: 'history', topic: 'topic/a' },
+  { action: 'publish', topic: 'state/a', data: 1, version: 1 },
+  { action: 'send', to: { connectionId: 'a' }, data: 1 },
+];
+
 let users = 0;
 const newUser = (): string => `user-${++users}`;
 const revokeAllOf = (userId: string) =>
@@ -309,6 +318,15 @@ it('every right that the template grants is used, and no other', async () => {
 
   await expect(openAs(await notedAsRevoked())).rejects.toThrow('Unexpected server response: 401');
   const brief = await openAs('brief', { expiresIn: 60 });
+  await brief.subscribe('a');
+  const token = await granting.tokenFor('brief', { expiresIn: 90 });
+  expect(await brief.ask({ action: 'authenticate', token })).toMatchObject({ type: 'ack' });
+  for (const action of ['subscribe', 'history']) {
+    const grant = await grantFor('brief', log);
+    expect(await brief.ask({ action, topic: log, grant })).toMatchObject({ type: 'ack' });
+  }
+  // What its first token does not allow may be what another one does.
+  for (const command of BEYOND) expect(await brief.ask(command)).toMatchObject({ code: 'forbidden' });
   const revokedGhost = await revokeGhost(newTopic());
   await until(() => isForgotten(revokedGhost));
   const revoked = await revokeLive();
@@ -351,6 +369,25 @@ const answersInternal =
     miss();
     client.send(command(topic));
     expect(await client.wait(({ type }) => type === 'error')).toMatchObject({ code: 'internal' });
+    missing = [];
+    await client.close();
+  };
+
+/** The same to a member, whose token ends soon. */
+const answersMember =
+  (
+    command: (topic: string, userId: string) => object | Promise<object>,
+    code = 'internal',
+    prepare?: (client: Client) => Promise<unknown>,
+  ): Failure =>
+  async (miss) => {
+    const userId = newUser();
+    const client = await openAs(userId, { expiresIn: 100 });
+    await prepare?.(client);
+    const asked = await command(newLog(), userId);
+    miss();
+    // A reading of the secrets that succeeded just now is not repeated at once.
+    await until(async () => (await client.ask(asked)).code === code);
     missing = [];
     await client.close();
   };
@@ -554,6 +591,25 @@ const readsLog = (id: string, command: (topic: string) => object): Record<string
   );
 const publishing = (topic: string) => ({ action: 'publish', topic, data: 1, key: 'k' });
 const historyOf = (topic: string) => ({ action: 'history', topic });
+const renewing = async (_: string, userId: string) => ({
+  action: 'authenticate',
+  token: await granting.tokenFor(userId, { expiresIn: 120 }),
+});
+const withGrant = (action: string) => async (topic: string, userId: string) => ({
+  ...{ action, topic, grant: await grantFor(userId, topic) },
+});
+/** Signed with a secret that may be a new one. */
+const strange = async (action: string) => {
+  const options = { userId: 'ada', rights: {}, expiresIn: 60 };
+  const signed = await grant(options, { secret: 'a'.repeat(64), audience: local.ready.websocketUrl });
+  return { action, ...(action === 'authenticate' ? { token: signed } : { topic: newLog(), grant: signed }) };
+};
+const takesTokens = (name: string, action: string): Record<string, Failure> => ({
+  [`${name} dynamodb:BatchGetItem Access`]: answersMember(
+    action === 'authenticate' ? renewing : withGrant(action),
+  ),
+  [`${name} secretsmanager:GetSecretValue GrantsSecret`]: answersMember(() => strange(action), 'unavailable'),
+});
 
 const FAILURES: Record<string, Failure> = {
   'Connect dynamodb:PutItem Connections': async (miss) => {
@@ -573,6 +629,18 @@ const FAILURES: Record<string, Failure> = {
   ...readsLog('Subscribe', (topic) => ({ ...subscribing(topic), rewind: 5 })),
   ...readsLog('History', historyOf),
   'History dynamodb:GetItem Topics': answersInternal(historyOf, undefined, newLog),
+  'History dynamodb:GetItem Connections': answersMember(() => BEYOND[0] ?? {}),
+  'Publish dynamodb:GetItem Connections': answersMember(() => BEYOND[1] ?? {}),
+  'Send dynamodb:GetItem Connections': answersMember(() => BEYOND[2] ?? {}),
+  ...takesTokens('Subscribe', 'subscribe'),
+  ...takesTokens('History', 'history'),
+  ...takesTokens('Authenticate', 'authenticate'),
+  'Authenticate dynamodb:GetItem Connections': answersMember(renewing),
+  'Authenticate dynamodb:UpdateItem Connections': answersMember(renewing),
+  'Authenticate dynamodb:UpdateItem Subscriptions': answersMember(renewing, 'internal', (client) =>
+    client.subscribe('a'),
+  ),
+  'Authenticate sqs:SendMessage Closing': answersMember(renewing),
   'Unsubscribe dynamodb:GetItem Connections': answersInternal(unsubscribing, subscribe),
   'Unsubscribe dynamodb:UpdateItem Connections': answersInternal(unsubscribing, subscribe),
   'Unsubscribe dynamodb:BatchWriteItem Subscriptions': answersInternal(unsubscribing, subscribe),
@@ -703,10 +771,12 @@ const RUNS: Record<string, () => Promise<unknown>> = {
   Connect: () => open(),
   Disconnect: async () => (await open()).close(),
   ...Object.fromEntries(
-    ['subscribe', 'unsubscribe', 'publish', 'send', 'history', 'whoami', 'ping'].map((action) => [
-      action.charAt(0).toUpperCase() + action.slice(1),
-      async () => (await open()).ask({ action }),
-    ]),
+    ['subscribe', 'unsubscribe', 'publish', 'send', 'history', 'authenticate', 'whoami', 'ping'].map(
+      (action) => [
+        action.charAt(0).toUpperCase() + action.slice(1),
+        async () => (await open()).ask({ action }),
+      ],
+    ),
   ),
   DefaultRoute: async () => (await open()).ask({ action: 'shout' }),
   Fanout: () => publishTo(newTopic()),
