@@ -24,7 +24,7 @@ export interface Head extends Position {
 }
 
 /** Offsets that are the caller's to decide, from `first` on. */
-interface Allocation {
+export interface Allocation {
   readonly first: number;
   /** When the offset below the first was allocated. */
   readonly previousAtMs: number;
@@ -39,10 +39,9 @@ export interface Heads {
   /** Takes `count` offsets; undefined if the log is not the topic's any more. */
   allocate(log: Log, count: number): Promise<Allocation | undefined>;
   /**
-   * Takes an offset unless the topic has had a newer version, or this one of another message: then the answer is
-   * `stale`.
+   * Takes an offset unless the topic has had a newer version, or this one: then the answer is `stale`, or who has it.
    */
-  allocateVersion(log: Log, message: Versioned): Promise<Allocation | 'stale' | undefined>;
+  allocateVersion(log: Log, message: Versioned): Promise<Allocation | Holder | 'stale' | undefined>;
 }
 
 /** A message with a version. */
@@ -52,6 +51,16 @@ interface Versioned {
   readonly resets?: boolean | undefined;
   readonly messageId: string;
   readonly acceptedAtMs: number;
+  /** An offset with a tombstone: whoever took this version with it has it no more. */
+  readonly insteadOf?: number | undefined;
+}
+
+/** The message for which a version was taken, and where it is to be. Whoever took it may have died before it was. */
+export interface Holder {
+  readonly messageId: string;
+  readonly acceptedAtMs: number;
+  readonly offset: number;
+  readonly takenAtMs: number;
 }
 
 /** A log without publications is forgotten after this time: positions in it are unknown from then on. */
@@ -89,11 +98,15 @@ export function createHeads(client: DynamoDBClient, table: string, clock: RetryC
     );
     return updated?.Attributes;
   };
-  const head = async (topic: Topic): Promise<Head | undefined> => {
+  const read = async (topic: Topic): Promise<Partial<HeadItem> | undefined> => {
     const { Item } = await client.send(
       new GetItemCommand({ TableName: table, Key: headKey(topic), ConsistentRead: true }),
     );
-    return isLive(Item, now()) ? toHead(Item) : undefined;
+    return isLive(Item, now()) ? Item : undefined;
+  };
+  const head = async (topic: Topic): Promise<Head | undefined> => {
+    const item = await read(topic);
+    return item && toHead(item);
   };
 
   return {
@@ -111,7 +124,7 @@ export function createHeads(client: DynamoDBClient, table: string, clock: RetryC
       if (found) return found;
       const opened = await updateHead(topic, {
         assign: { epoch: ':epoch', '#offset': ':none', createdAt: ':nowMs' },
-        remove: 'REMOVE allocatedFrom, version, versionOf, versionAt',
+        remove: 'REMOVE allocatedFrom, version, versionOf, versionAt, versionOffset, versionTakenAt',
         condition: 'attribute_not_exists(epoch) OR expiresAt <= :now',
         values: { ':epoch': { S: newEpoch }, ':none': { N: '0' } },
       });
@@ -130,9 +143,13 @@ export function createHeads(client: DynamoDBClient, table: string, clock: RetryC
       return item && toAllocation(item, count);
     },
 
-    async allocateVersion({ topic, epoch }, { version, resets, messageId, acceptedAtMs }) {
-      const isSame = 'version = :version AND versionOf = :id AND versionAt >= :same';
-      const isNewest = `(attribute_not_exists(version) OR version < :version OR (${isSame}))`;
+    async allocateVersion({ topic, epoch }, message) {
+      const { version, resets, messageId, acceptedAtMs, insteadOf } = message;
+      // Older code does not say where the message is to be, so that the same one takes another offset.
+      const isOlder = '(attribute_not_exists(versionTakenAt) OR versionTakenAt < versionAt)';
+      const isSame = `version = :version AND versionOf = :id AND versionAt >= :same AND ${isOlder}`;
+      const isFree = 'version = :version AND versionOffset = :free';
+      const isNewest = `(attribute_not_exists(version) OR version < :version OR (${isSame})${insteadOf !== undefined ? ` OR (${isFree})` : ''})`;
       const item = await updateHead(topic, {
         assign: {
           '#offset': '#offset + :one',
@@ -140,6 +157,8 @@ export function createHeads(client: DynamoDBClient, table: string, clock: RetryC
           version: ':version',
           versionOf: ':id',
           versionAt: ':acceptedAt',
+          versionOffset: '#offset + :one',
+          versionTakenAt: ':takenAt',
         },
         condition: `epoch = :epoch AND expiresAt > :now${resets ? '' : ` AND ${isNewest}`}`,
         values: {
@@ -147,12 +166,17 @@ export function createHeads(client: DynamoDBClient, table: string, clock: RetryC
           ':version': { N: String(version) },
           ':id': { S: messageId },
           ':acceptedAt': { N: String(acceptedAtMs) },
+          // Clocks differ.
+          ':takenAt': { N: String(Math.max(now(), acceptedAtMs)) },
           ...(!resets && { ':same': { N: String(acceptedAtMs - KEY_WINDOW_MS) } }),
+          ...(insteadOf !== undefined && { ':free': { N: String(insteadOf) } }),
           ':epoch': { S: epoch },
         },
       });
       if (item) return toAllocation(item, 1);
-      return (await head(topic))?.epoch === epoch ? 'stale' : undefined;
+      const found = await read(topic);
+      if (found?.epoch?.S !== epoch) return undefined;
+      return (found.version?.N === String(version) && toHolder(found)) || 'stale';
     },
   };
 }
@@ -172,6 +196,19 @@ const toHead = (item: Partial<HeadItem>): Head => ({
   allocatedFrom: Number((item.allocatedFrom ?? item.offset)?.N),
   previousAtMs: Number(item.previousAt?.N),
 });
+
+/** Undefined if older code took the version: it leaves as they are the attributes that it does not know. */
+function toHolder({ versionOf, versionAt, ...item }: Partial<HeadItem>): Holder | undefined {
+  const [acceptedAtMs, takenAtMs] = [Number(versionAt?.N), Number(item.versionTakenAt?.N)];
+  // A version is not taken before its message was accepted.
+  if (!(takenAtMs >= acceptedAtMs)) return undefined;
+  return {
+    messageId: String(versionOf?.S),
+    acceptedAtMs,
+    offset: Number(item.versionOffset?.N),
+    takenAtMs,
+  };
+}
 
 const toAllocation = (item: Partial<HeadItem>, count: number): Allocation => ({
   first: Number(item.offset?.N) - count + 1,

@@ -27,7 +27,7 @@ const HOLES_MAX = 1_000;
  * An entry that has been too old for longer than this may have been deleted. It is much less than entries are kept
  * beyond their time, for clocks that differ and for workers of a version before, which kept them an hour.
  */
-const DELETED_AFTER_MS = 30 * 60_000;
+export const DELETED_AFTER_MS = 30 * 60_000;
 
 /** An offset that is decided, or one end of a log: it says how old the offsets beside it can be. */
 export type Mark = Pick<LogEntry, 'offset' | 'atMs' | 'previousAtMs'>;

@@ -109,6 +109,10 @@ export type HeadItem = {
   readonly versionOf?: S;
   /** When that message was accepted. */
   readonly versionAt?: N;
+  /** The offset that was allocated with that version. */
+  readonly versionOffset?: N;
+  /** When that was. */
+  readonly versionTakenAt?: N;
   readonly expiresAt: N;
 };
 

@@ -16,7 +16,7 @@ import { createLogs, type Log, type Logs, type Range } from '../../shared/data/l
 import { createRevocations, type Revocations } from '../../shared/data/revocations.ts';
 import { createShards, type Shards } from '../../shared/data/shards.ts';
 import { createSubscriptions, type Subscriptions } from '../../shared/data/subscriptions.ts';
-import { TABLES, type TableDefinition, type TableName } from '../../shared/data/tables.ts';
+import { headKey, TABLES, type TableDefinition, type TableName } from '../../shared/data/tables.ts';
 import { systemClock } from '../../shared/lambda/clock.ts';
 import { KEY_WINDOW_MS } from '../../shared/protocol/frames.ts';
 import { parsePattern, parseTopic } from '../../shared/protocol/topic.ts';
@@ -497,25 +497,57 @@ describe.each(places)('tables %s', (_, open_) => {
       ]);
     });
 
-    const allocateVersion = (log: Log, version: number, messageId: string, resets = false) =>
-      logs.allocateVersion(log, { version, resets, messageId, acceptedAtMs: nowMs });
+    const allocateVersion = (log: Log, version: number, messageId: string, more: object = {}) =>
+      logs.allocateVersion(log, { version, messageId, acceptedAtMs: nowMs, ...more });
+    const holder = (messageId: string, offset: number) => ({
+      messageId,
+      acceptedAtMs: nowMs,
+      offset,
+      takenAtMs: nowMs,
+    });
 
     it('take a version once and none that is older', async () => {
       const log = await openLog();
       expect(await allocateVersion(log, 5, 'a')).toMatchObject({ first: 1 });
-      expect(await allocateVersion(log, 5, 'b')).toBe('stale');
+      expect(await allocateVersion(log, 5, 'b')).toEqual(holder('a', 1));
+      expect(await allocateVersion(log, 5, 'a')).toEqual(holder('a', 1));
       expect(await allocateVersion(log, 4, 'b')).toBe('stale');
-      // The same message again: its first offset may have become a tombstone.
-      expect(await allocateVersion(log, 5, 'a')).toMatchObject({ first: 2 });
-      // A key can be used again later, for another message.
-      nowMs += KEY_WINDOW_MS + 1;
-      expect(await allocateVersion(log, 5, 'a')).toBe('stale');
-      expect(await allocateVersion(log, 6, 'b')).toMatchObject({ first: 3 });
+      expect(await allocateVersion(log, 6, 'b')).toMatchObject({ first: 2 });
       expect(await allocateVersion({ ...log, epoch: 'another' }, 7, 'c')).toBeUndefined();
-      expect(await allocateVersion({ ...log, epoch: 'another' }, 7, 'c', true)).toBeUndefined();
-      expect(await allocateVersion(log, 2, 'd', true)).toMatchObject({ first: 4 });
-      expect(await allocateVersion(log, 2, 'e')).toBe('stale');
-      expect(await allocateVersion(log, 3, 'e')).toMatchObject({ first: 5 });
+      expect(await allocateVersion({ ...log, epoch: 'another' }, 7, 'c', { resets: true })).toBeUndefined();
+      expect(await allocateVersion(log, 2, 'd', { resets: true })).toMatchObject({ first: 3 });
+      expect(await allocateVersion(log, 2, 'e')).toEqual(holder('d', 3));
+      expect(await allocateVersion(log, 3, 'e')).toMatchObject({ first: 4 });
+    });
+
+    it('take a version in place of an offset that took it in vain, and of no other', async () => {
+      const log = await openLog();
+      await allocateVersion(log, 5, 'a');
+      expect(await allocateVersion(log, 5, 'b', { insteadOf: 1 })).toMatchObject({ first: 2 });
+      expect(await allocateVersion(log, 5, 'c', { insteadOf: 1 })).toEqual(holder('b', 2));
+      await allocateVersion(log, 6, 'd');
+      expect(await allocateVersion(log, 5, 'c', { insteadOf: 2 })).toBe('stale');
+    });
+
+    it('take a version that older code took only for the same message, while its key counts', async () => {
+      const log = await openLog();
+      await allocateVersion(log, 5, 'a');
+      nowMs += 1;
+      await client.send(
+        new UpdateItemCommand({
+          TableName: tables.topics,
+          Key: headKey(log.topic),
+          UpdateExpression: 'SET version = :six, versionOf = :b, versionAt = :now',
+          ExpressionAttributeValues: {
+            ':six': { N: '6' },
+            ':b': { S: 'b' },
+            ':now': { N: String(nowMs) },
+          },
+        }),
+      );
+      expect(await allocateVersion(log, 6, 'c')).toBe('stale');
+      nowMs += KEY_WINDOW_MS;
+      expect(await allocateVersion(log, 6, 'b')).toMatchObject({ first: 2 });
     });
 
     it('let the first writer decide an offset', async () => {

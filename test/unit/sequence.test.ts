@@ -1,8 +1,10 @@
+import { UpdateItemCommand } from '@aws-sdk/client-dynamodb';
 import { describe, expect, it } from 'vitest';
 import { HEAD_TTL_SECONDS } from '../../shared/data/heads.ts';
 import { entryJson } from '../../shared/data/log.ts';
 import { readAfter } from '../../shared/data/replay.ts';
 import type { Draft } from '../../shared/data/sequence/draft.ts';
+import { headKey } from '../../shared/data/tables.ts';
 import { KEY_WINDOW_MS } from '../../shared/protocol/frames.ts';
 import { type AtStep, dies, once, outcomes, redelivered, type Step, TopicLog } from '../support/topic-log.ts';
 
@@ -447,12 +449,99 @@ describe('a version', () => {
       const log = new TopicLog();
       const draft = versioned(log, 'five', 5);
       await killed(log, at, draft);
-      expect(outcomes(await log.publish(redelivered(draft)))).toEqual([
-        at === 'after allocateVersion' ? 'stored 2' : 'stored 1',
-      ]);
+      expect(outcomes(await log.publish(redelivered(draft)))).toEqual(['stored 1']);
       expect(outcomes(await log.publish(versioned(log, 'another five', 5)))).toEqual(['stale']);
     },
   );
+
+  it.each<Step>(['after allocateVersion', 'after claim'])(
+    'whose worker died %s is free for another message',
+    async (at) => {
+      const log = new TopicLog();
+      const draft = versioned(log, 'five', 5);
+      await killed(log, at, draft);
+      expect(outcomes(await log.publish(versioned(log, 'another five', 5)))).toEqual(['stored 2']);
+      // And no message's but that one's from then on.
+      expect(outcomes(await log.publish(redelivered(draft)))).toEqual(['stale']);
+      expect(outcomes(await log.publish(versioned(log, 'a third five', 5)))).toEqual(['stale']);
+      expect(await log.contents()).toEqual([null, 'another five']);
+    },
+  );
+
+  it('that two messages took, and both of their workers died, is that one’s which comes again first', async () => {
+    const log = new TopicLog();
+    const drafts = [versioned(log, 'one', 5), versioned(log, 'two', 5)];
+    for (const draft of drafts) await killed(log, 'after claim', draft);
+    const published = [];
+    for (const draft of drafts) published.push(...outcomes(await log.publish(redelivered(draft))));
+    expect(published).toEqual(['stored 3', 'stale']);
+    expect(await log.contents()).toEqual([null, null, 'one']);
+  });
+
+  it.each<Step>(['before claim', 'after claim', 'before write'])(
+    'of two messages at the same time is that one’s which is in the log first (%s)',
+    async (at) => {
+      const log = new TopicLog();
+      const other: string[] = [];
+      const slow = log.worker(
+        once(at, async () => {
+          other.push(...outcomes(await log.publish(versioned(log, 'fast', 5))));
+        }),
+      );
+      expect(outcomes(await slow(versioned(log, 'slow', 5)))).toEqual(['stale']);
+      expect(other).toEqual(['stored 2']);
+      expect(await log.contents()).toEqual([null, 'fast']);
+    },
+  );
+
+  it('of two messages in one batch is the first one’s', async () => {
+    const log = new TopicLog();
+    const drafts = [versioned(log, 'first', 5), versioned(log, 'second', 5)];
+    expect(outcomes(await log.publish(...drafts))).toEqual(['stored 1', 'stale']);
+  });
+
+  it('is taken for stored once that may have been forgotten', async () => {
+    const log = new TopicLog({ seconds: 1 });
+    await log.publish(versioned(log, 'five', 5));
+    log.nowMs += 5 * HOUR_MS;
+    log.tables.expire(log.nowMs);
+    expect(outcomes(await log.publish(versioned(log, 'another five', 5)))).toEqual(['stale']);
+    expect((await log.head()).offset).toBe(1);
+  });
+
+  it('that older code took is its message’s, though that left where another one was taken', async () => {
+    const log = new TopicLog();
+    await killed(log, 'after allocateVersion', versioned(log, 'five', 5));
+    log.nowMs += 1;
+    await log.tables.client().send(
+      new UpdateItemCommand({
+        TableName: 'topics',
+        Key: headKey(log.topic),
+        UpdateExpression: 'SET version = :six, versionOf = :id, versionAt = :now',
+        ExpressionAttributeValues: {
+          ':six': { N: '6' },
+          ':id': { S: 'six' },
+          ':now': { N: String(log.nowMs) },
+        },
+      }),
+    );
+    expect(outcomes(await log.publish(versioned(log, 'another six', 6)))).toEqual(['stale']);
+  });
+
+  it('that comes again two hours after its worker died is not lost, whether somebody has read the log or not', async () => {
+    for (const [reads, outcome] of [
+      [false, 'stored 1'],
+      [true, 'stored 2'],
+    ] as const) {
+      const log = new TopicLog();
+      const draft = versioned(log, 'five', 5);
+      await killed(log, 'after allocateVersion', draft);
+      log.nowMs += MINUTE_MS;
+      if (reads) await readAll(log);
+      log.nowMs += 2 * HOUR_MS;
+      expect(outcomes(await log.publish(redelivered(draft)))).toEqual([outcome]);
+    }
+  });
 
   it('that comes again when there is a newer one is where it was, or stale if it was nowhere', async () => {
     for (const [at, outcome] of [
@@ -512,7 +601,7 @@ describe('a version', () => {
       else published.push(...outcomes(await log.publish(draft)));
       log.nowMs += FIVE_MINUTES_MS;
     }
-    expect(published).toEqual(['stored 2', 'repeated 2']);
+    expect(published).toEqual(['stored 1', 'repeated 1']);
   });
 
   it('that was dropped stays so for all with the same key, within five minutes', async () => {

@@ -1,25 +1,20 @@
-import type { Log, Logs } from '../log.ts';
+import type { Logs } from '../log.ts';
+import type { OwnOffset } from './decide.ts';
 import type { Draft } from './draft.ts';
+import { allocateVersion, type VersionDeps } from './version.ts';
 
 /** What allocating needs. */
-export interface PlaceDeps {
-  readonly log: Log;
-  readonly logs: Pick<Logs, 'allocate' | 'allocateVersion'>;
-  readonly now: () => number;
-}
-
-/** An offset that is this worker's to decide. */
-export interface OwnOffset {
-  readonly offset: number;
-  readonly atMs: number;
-  /** When the offset below was allocated. */
-  readonly previousAtMs: number;
+export interface PlaceDeps extends VersionDeps {
+  readonly logs: VersionDeps['logs'] & Pick<Logs, 'allocate'>;
 }
 
 /** What a draft gets; nothing but `stale` if the topic has had a newer version. */
 export type Allocated = OwnOffset | 'stale';
 
-/** Places in the order of the drafts: a range, or one by one if there are versions, because each can be refused. */
+/**
+ * Places in the order of the drafts: a range, or one by one if there are versions, because each can be refused. One that
+ * has the version of another before it gets none, until it is known whether that is stored.
+ */
 export async function allocateAll<D extends Draft>(
   drafts: readonly D[],
   deps: PlaceDeps,
@@ -27,10 +22,14 @@ export async function allocateAll<D extends Draft>(
   if (drafts.length === 0) return new Map();
   if (drafts.every(({ version }) => version === undefined)) return allocateRange(drafts, deps);
   const places = new Map<D, Allocated>();
+  const versions = new Set<number>();
   for (const draft of drafts) {
+    const { version } = draft;
+    if (version !== undefined && versions.has(version)) continue;
     const place = await allocate(draft, deps);
     if (place === 'replaced') return place;
     places.set(draft, place);
+    if (version !== undefined) versions.add(version);
   }
   return places;
 }
@@ -52,13 +51,11 @@ async function allocateRange<D extends Draft>(
 }
 
 /** A place for one draft, unless the log is not the topic's any more. */
-export async function allocate(draft: Draft, { log, logs, now }: PlaceDeps): Promise<Allocated | 'replaced'> {
-  const { version, resets, message, acceptedAtMs } = draft;
+export async function allocate(draft: Draft, deps: PlaceDeps): Promise<Allocated | 'replaced'> {
+  const { version } = draft;
+  if (version !== undefined) return allocateVersion({ ...draft, version }, deps);
+  const { log, logs, now } = deps;
   const atMs = now();
-  const allocation =
-    version === undefined
-      ? await logs.allocate(log, 1)
-      : await logs.allocateVersion(log, { version, resets, messageId: message.messageId, acceptedAtMs });
-  if (allocation === 'stale') return allocation;
+  const allocation = await logs.allocate(log, 1);
   return allocation ? { offset: allocation.first, atMs, previousAtMs: allocation.previousAtMs } : 'replaced';
 }

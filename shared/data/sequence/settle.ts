@@ -1,12 +1,11 @@
-import type { HistoryNamespace } from '../../protocol/namespaces.ts';
 import { type Claim, entryJson, type LogEntry, type Logs } from '../log.ts';
+import { type OwnOffset, readOrRefuse, write, writeFirst } from './decide.ts';
 import { type Draft, idOf, isSameMessage } from './draft.ts';
-import { type Allocated, allocate, type OwnOffset, type PlaceDeps } from './places.ts';
+import { type Allocated, allocate, type PlaceDeps } from './places.ts';
 
 /** What settling needs. */
 export interface SettleDeps extends PlaceDeps {
-  readonly namespace: HistoryNamespace;
-  readonly logs: PlaceDeps['logs'] & Pick<Logs, 'claims' | 'claim' | 'write' | 'entry'>;
+  readonly logs: PlaceDeps['logs'] & Pick<Logs, 'claims' | 'claim'>;
 }
 
 /** Where a message is, and the publication that brought it there; `stale` if the topic has had a newer version. */
@@ -66,7 +65,7 @@ interface Ended {
 /** A try fails when another worker or a reader was faster. */
 const TRIES_MAX = 8;
 
-/** Claims an offset for a message, from what is `known` of it and what has been `allocated` for it. */
+/** Claims the offset that has been `allocated` for a message, unless something better is `known` of it. */
 export async function beginSettling(
   draft: Draft,
   known: Claim | undefined,
@@ -74,7 +73,7 @@ export async function beginSettling(
   deps: SettleDeps,
 ): Promise<Settling> {
   const state = stateAfter(draft, known, allocated);
-  return state.is === 'unclaimed' ? claimOffset(draft, state, 0, deps) : state;
+  return state.is === 'unclaimed' && allocated ? claimOffset(draft, state, 0, deps) : state;
 }
 
 /** Brings a message to its offset, which is above `above` unless the message has one already. */
@@ -134,7 +133,12 @@ async function claimOffset(
   }
   return place === 'stale'
     ? { is: 'ended', result: place }
-    : { is: 'claimed', claim: own, unused: undefined, previousAtMs: place.previousAtMs };
+    : {
+        is: 'claimed',
+        claim: own,
+        unused: undefined,
+        ...(place.previousAtMs !== undefined && { previousAtMs: place.previousAtMs }),
+      };
 }
 
 async function decideOffset(
@@ -169,17 +173,6 @@ async function resultOf(
     : await readOrRefuse({ offset, atMs }, deps);
   return entry?.json === undefined ? undefined : { origin, entry };
 }
-
-/** What was written there; if nothing was, a tombstone, and then whoever claimed the offset has to take another. */
-const readOrRefuse = async (tombstone: LogEntry, deps: SettleDeps): Promise<LogEntry | undefined> =>
-  (await deps.logs.entry(deps.log, tombstone.offset)) ?? writeFirst(tombstone, deps);
-
-/** What an offset holds for good: this entry, or the one that was written there before it. */
-const writeFirst = async (entry: LogEntry, deps: SettleDeps): Promise<LogEntry | undefined> =>
-  (await write(entry, deps)) ? entry : deps.logs.entry(deps.log, entry.offset);
-
-const write = (entry: LogEntry, { log, logs, namespace }: SettleDeps): Promise<boolean> =>
-  logs.write(log, entry, namespace.history.seconds);
 
 function entryFor(
   { message, expiresAtMs, except }: Draft,
