@@ -124,7 +124,8 @@ export function createHeads(client: DynamoDBClient, table: string, clock: RetryC
       if (found) return found;
       const opened = await updateHead(topic, {
         assign: { epoch: ':epoch', '#offset': ':none', createdAt: ':nowMs' },
-        remove: 'REMOVE allocatedFrom, version, versionOf, versionAt, versionOffset, versionTakenAt',
+        remove:
+          'REMOVE allocatedFrom, allocatedTo, version, versionOf, versionAt, versionOffset, versionTakenAt',
         condition: 'attribute_not_exists(epoch) OR expiresAt <= :now',
         values: { ':epoch': { S: newEpoch }, ':none': { N: '0' } },
       });
@@ -136,7 +137,11 @@ export function createHeads(client: DynamoDBClient, table: string, clock: RetryC
 
     async allocate({ topic, epoch }, count) {
       const item = await updateHead(topic, {
-        assign: { '#offset': '#offset + :count', allocatedFrom: '#offset + :one' },
+        assign: {
+          '#offset': '#offset + :count',
+          allocatedFrom: '#offset + :one',
+          allocatedTo: '#offset + :count',
+        },
         condition: 'epoch = :epoch AND expiresAt > :now',
         values: { ':count': { N: String(count) }, ':one': { N: '1' }, ':epoch': { S: epoch } },
       });
@@ -154,6 +159,7 @@ export function createHeads(client: DynamoDBClient, table: string, clock: RetryC
         assign: {
           '#offset': '#offset + :one',
           allocatedFrom: '#offset + :one',
+          allocatedTo: '#offset + :one',
           version: ':version',
           versionOf: ':id',
           versionAt: ':acceptedAt',
@@ -193,7 +199,8 @@ const toHead = (item: Partial<HeadItem>): Head => ({
   offset: Number(item.offset?.N),
   createdAtMs: Number(item.createdAt?.N),
   allocatedAtMs: Number(item.allocatedAt?.N),
-  allocatedFrom: Number((item.allocatedFrom ?? item.offset)?.N),
+  // Older code does not say it, and leaves what it finds.
+  allocatedFrom: Number((item.allocatedTo?.N === item.offset?.N ? item.allocatedFrom : item.offset)?.N),
   previousAtMs: Number(item.previousAt?.N),
 });
 

@@ -101,6 +101,8 @@ export type HeadItem = {
   readonly allocatedAt: N;
   /** The first offset that was allocated with it. */
   readonly allocatedFrom?: N;
+  /** With which one that was. */
+  readonly allocatedTo?: N;
   /** The same of the newest offset before the last allocation. */
   readonly previousAt: N;
   /** The newest version, if any was published: see `allocateVersion`. */

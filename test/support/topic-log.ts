@@ -1,7 +1,9 @@
+import { type AttributeValue, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
 import { createLogs, type Head, type Log, type Logs } from '../../shared/data/log.ts';
 import type { ReplayDeps, View } from '../../shared/data/replay.ts';
 import type { Draft } from '../../shared/data/sequence/draft.ts';
 import { type Sequenced, sequence } from '../../shared/data/sequence/sequence.ts';
+import { headKey } from '../../shared/data/tables.ts';
 import type { HistoryNamespace } from '../../shared/protocol/namespaces.ts';
 import { parseTopic, type Topic } from '../../shared/protocol/topic.ts';
 import { LAG_MAX_MS, type MakeRequest, MemoryDynamoDB } from '../memory/dynamodb.ts';
@@ -125,6 +127,19 @@ export class TopicLog {
 
   head(): Promise<Head> {
     return this.logs().open(this.topic, this.newEpoch());
+  }
+
+  /** As code does that knows only some of its attributes; `:nowMs` is the time. */
+  async updateHead(UpdateExpression: string, values: Record<string, AttributeValue> = {}): Promise<void> {
+    await this.tables.client().send(
+      new UpdateItemCommand({
+        TableName: 'topics',
+        Key: headKey(this.topic),
+        UpdateExpression,
+        ...(UpdateExpression.includes('#offset') && { ExpressionAttributeNames: { '#offset': 'offset' } }),
+        ExpressionAttributeValues: { ':nowMs': { N: String(this.nowMs) }, ...values },
+      }),
+    );
   }
 
   /** What a reader starts with. */

@@ -232,6 +232,23 @@ describe('a hole', () => {
     expect(shown(await since(log, 1))).toBe('trimmed');
   });
 
+  it('is as old as it was when older code has allocated since, which does not say from where on', async () => {
+    const log = new TopicLog({ seconds: 60 });
+    await publish(log, 'a');
+    await publish(log, 'b');
+    log.nowMs += MARGIN_MS + HOUR_MS;
+    log.tables.expire(log.nowMs);
+    for (const offset of [3, 4]) {
+      await log.updateHead('SET #offset = #offset + :one, previousAt = allocatedAt, allocatedAt = :nowMs', {
+        ':one': { N: '1' },
+      });
+      const json = entryJson(log.draft(`m${offset}`).message, offset);
+      await log.logs().write(await log.log(), { offset, json, atMs: log.nowMs }, 60);
+    }
+    expect(shown(await since(log, 0))).toBe('trimmed');
+    expect(shown(await since(log, 2))).toEqual(['m3 m4', 4]);
+  });
+
   it('below the last allocation is as old as the one before, so that it comes live after a rewind', async () => {
     const log = new TopicLog({ seconds: 60 });
     await publish(log, 'old');

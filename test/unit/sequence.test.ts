@@ -1,10 +1,8 @@
-import { UpdateItemCommand } from '@aws-sdk/client-dynamodb';
 import { describe, expect, it } from 'vitest';
 import { HEAD_TTL_SECONDS } from '../../shared/data/heads.ts';
 import { entryJson } from '../../shared/data/log.ts';
 import { readAfter } from '../../shared/data/replay.ts';
 import type { Draft } from '../../shared/data/sequence/draft.ts';
-import { headKey } from '../../shared/data/tables.ts';
 import { KEY_WINDOW_MS } from '../../shared/protocol/frames.ts';
 import { type AtStep, dies, once, outcomes, redelivered, type Step, TopicLog } from '../support/topic-log.ts';
 
@@ -513,18 +511,10 @@ describe('a version', () => {
     const log = new TopicLog();
     await killed(log, 'after allocateVersion', versioned(log, 'five', 5));
     log.nowMs += 1;
-    await log.tables.client().send(
-      new UpdateItemCommand({
-        TableName: 'topics',
-        Key: headKey(log.topic),
-        UpdateExpression: 'SET version = :six, versionOf = :id, versionAt = :now',
-        ExpressionAttributeValues: {
-          ':six': { N: '6' },
-          ':id': { S: 'six' },
-          ':now': { N: String(log.nowMs) },
-        },
-      }),
-    );
+    await log.updateHead('SET version = :six, versionOf = :id, versionAt = :nowMs', {
+      ':six': { N: '6' },
+      ':id': { S: 'six' },
+    });
     expect(outcomes(await log.publish(versioned(log, 'another six', 6)))).toEqual(['stale']);
   });
 
