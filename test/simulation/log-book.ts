@@ -1,6 +1,8 @@
 import type { AttributeValue } from '@aws-sdk/client-dynamodb';
 import type { TableName } from '../../shared/data/tables.ts';
 import { COMING_LOG, type Position } from '../../shared/protocol/frames.ts';
+import { type Namespaces, namespaceOf } from '../../shared/protocol/namespaces.ts';
+import type { Topic } from '../../shared/protocol/topic.ts';
 import { SKEW_MAX_MS } from './lambda.ts';
 import type { World } from './world.ts';
 
@@ -9,12 +11,15 @@ export interface LogEntry {
   readonly offset: number;
   /** A tombstone has none. */
   readonly message?: StoredMessage;
+  readonly json?: string;
   readonly except: readonly string[];
   readonly expiresAtMs: number;
   /** By the clock of whoever allocated it. */
   readonly atMs: number;
   /** The true time. */
   readonly writtenAtMs: number;
+  /** From then on it may be deleted. */
+  readonly keptUntilMs: number;
 }
 interface StoredMessage {
   readonly messageId: string;
@@ -40,6 +45,8 @@ const KEY_WINDOW_MS = 5 * 60_000;
 /** A log that is not published to lives for so long, give or take what clocks differ by. */
 const HEAD_LIFE_MS = 30 * 86_400_000;
 const HEAD_MARGIN_MS = 2 * 60_000;
+/** How much longer than its time older code kept an entry, and a second, because it counted in whole ones. */
+const OLDER_MARGIN_MS = 3_601_000;
 
 /** No item is for longer: the head of a log outlives its last message by 30 days. */
 const EXPIRY_WITHIN_MS = 31 * 86_400_000;
@@ -47,6 +54,7 @@ const EXPIRY_WITHIN_MS = 31 * 86_400_000;
 /** The logs as they were written: what everything that a client gets is held against. */
 export class LogBook {
   readonly #world: World;
+  readonly #namespaces: Namespaces;
   /** By topic and epoch. */
   readonly #logs = new Map<string, TopicLog>();
   /** Of each topic, in order. */
@@ -54,8 +62,9 @@ export class LogBook {
   /** Told of every message that is stored. */
   onStored: (topic: string, epoch: string, entry: LogEntry) => void = () => {};
 
-  constructor(world: World) {
+  constructor(world: World, namespaces: Namespaces) {
     this.#world = world;
+    this.#namespaces = namespaces;
   }
 
   written(table: TableName, before: Item | undefined, after: Item | undefined): void {
@@ -144,24 +153,44 @@ export class LogBook {
   #decided(topic: string, epoch: string, before: Item | undefined, item: Item): void {
     const log = this.#log(topic, epoch);
     const offset = Number(item.offset?.N);
-    if (before || log.entries.has(offset))
-      this.#world.violate(`offset ${offset} of ${topic} was decided twice`);
+    const decided = log.entries.get(offset);
+    if (decided && !before && this.#isOlderAgain(topic, decided, item)) return;
+    if (before || decided) this.#world.violate(`offset ${offset} of ${topic} was decided twice`);
     if (offset < 1 || offset > log.head) {
       this.#world.violate(`offset ${offset} of ${topic} was decided, and the head is ${log.head}`);
     }
-    const message =
-      item.json?.S === undefined ? undefined : (JSON.parse(item.json.S) as StoredMessage & Position);
+    const json = item.json?.S;
+    const message = json === undefined ? undefined : (JSON.parse(json) as StoredMessage & Position);
     const entry: LogEntry = {
       offset,
       ...(message && { message }),
+      ...(json !== undefined && { json }),
       except: item.except?.SS ?? [],
       expiresAtMs: Number(item.lateAt?.N ?? Infinity),
       atMs: Number(item.at?.N),
       writtenAtMs: this.#world.now(),
+      keptUntilMs: keptUntil(item),
     };
     if (message) this.#expectNew(topic, log, message, offset);
     log.entries.set(offset, entry);
     if (message) this.onStored(topic, epoch, entry);
+  }
+
+  /**
+   * The same message is written where a worker of older code had written it, and where it is deleted by now: a record
+   * may come again for two hours, and older code kept entries for only one more than their namespace says.
+   */
+  #isOlderAgain(topic: string, decided: LogEntry, item: Item): boolean {
+    const { json, atMs, keptUntilMs } = decided;
+    const { history } = namespaceOf(topic as Topic, this.#namespaces);
+    const marginMs = keptUntilMs - atMs - Number(history?.seconds) * 1_000;
+    return (
+      this.#world.mode === 'upgrade' &&
+      marginMs <= OLDER_MARGIN_MS &&
+      keptUntilMs <= this.#world.now() &&
+      json !== undefined &&
+      item.json?.S === json
+    );
   }
 
   /** A message is stored once, unless it was published again with the same key after its time. */
@@ -185,6 +214,8 @@ export class LogBook {
     return made;
   }
 }
+
+const keptUntil = ({ expiresAt }: Item): number => Number(expiresAt?.N) * 1_000;
 
 /** When a position was given that is before the first message of a log to come; undefined if it is no such position. */
 const givenAt = ({ epoch }: Position): number | undefined =>

@@ -101,7 +101,7 @@ class Run {
     const { dice } = world;
     this.#world = world;
     const settings = rollSettings(world);
-    this.#book = new LogBook(world);
+    this.#book = new LogBook(world, settings.namespaces);
     this.#promptness = new Promptness(world, settings.visibilityMs);
     this.#rollout = new Rollout(world, codes);
     this.deliveries = new Deliveries(world, settings, this.#book, this.#promptness);
