@@ -1,9 +1,10 @@
+import type { RateName } from '../protocol/limits.ts';
 import type { Pattern, Topic } from '../protocol/topic.ts';
 import type { Log } from './heads.ts';
 import type { Shard } from './shards.ts';
 
 /**
- * Where everything is stored: five tables, eleven kinds of item. Of a topic `chat/lobby`:
+ * Where everything is stored: five tables, twelve kinds of item. Of a topic `chat/lobby`:
  *
  * | table         | key                          | item                                                          |
  * |---------------|------------------------------|---------------------------------------------------------------|
@@ -24,6 +25,7 @@ import type { Shard } from './shards.ts';
  * | topics        | `#posts`                     | `PostsItem`: the schedule of posts that all workers share     |
  * | access        | `revoked#ada`                | `RevocationItem`: until when tokens of a user are refused     |
  * | access        | `ticket#HASH`                | `TicketItem`: what a ticket lets its bearer do, once          |
+ * | access        | `allowance#user#ada`         | `AllowanceItem`: what a user may still use up                 |
  *
  * Keys are made here and nowhere else. `#` cannot occur in a topic or a pattern, so no two kinds of item share a key.
  * Times are epoch milliseconds; only `expiresAt` is in seconds, as TTL wants it. TTL deletes late, by days at worst:
@@ -211,6 +213,16 @@ export type TicketItem = {
   readonly expiresAt: N;
 };
 
+/** The buckets of a verified user, or of a connection without one. Expires when all of them are full. */
+export type AllowanceItem = {
+  /** See `allowanceKey`. */
+  readonly id: S;
+  readonly expiresAt: N;
+} & {
+  /** When the bucket is full again. Without it the bucket is full. */
+  readonly [A in `${RateName}FullAt`]?: N;
+};
+
 /** The index of the connections table that finds the connections of a user. */
 export const USER_INDEX = 'byUser';
 
@@ -226,6 +238,7 @@ export const TTL_ATTRIBUTE = 'expiresAt' satisfies keyof (
   | LastValueItem
   | RevocationItem
   | TicketItem
+  | AllowanceItem
 );
 
 export const TABLES = {
@@ -237,7 +250,7 @@ export const TABLES = {
   topics: { keys: { topic: 'S' } } satisfies TableOf<ShardsItem | HeadItem | LastValueItem | PostsItem>,
   messages: { keys: { log: 'S', offset: 'N' } } satisfies TableOf<EntryItem | ClaimItem | BringerItem>,
   /** What is known of users and tokens, and of no topic. */
-  access: { keys: { id: 'S' } } satisfies TableOf<RevocationItem | TicketItem>,
+  access: { keys: { id: 'S' } } satisfies TableOf<RevocationItem | TicketItem | AllowanceItem>,
 } as const;
 
 export type TableName = keyof typeof TABLES;
@@ -298,3 +311,6 @@ export const revocationKey = (userId: string, tokenId?: string) => ({
 
 /** Of a ticket of which this is the hash. Users' keys have another beginning. */
 export const ticketKey = (hash: string) => ({ id: { S: `ticket#${hash}` } });
+
+/** Of a user (`user#ada`), or of a connection (`connection#ID`). */
+export const allowanceKey = (owner: string) => ({ id: { S: `allowance#${owner}` } });

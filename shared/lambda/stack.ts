@@ -19,8 +19,8 @@ interface Invocation {
 
 /** One job that every invocation needs done. The first `onError` that returns a value answers in place of `run`. */
 export interface Middleware {
-  before?(invocation: Invocation): void;
-  after?(invocation: Invocation): void;
+  before?(invocation: Invocation): void | Promise<void>;
+  after?(invocation: Invocation): void | Promise<void>;
   onError?(invocation: Invocation): unknown;
 }
 

@@ -50,6 +50,14 @@ const MAY_IMPORT: Record<string, string[]> = {
     'shared/async.ts',
     'shared/retry.ts',
   ],
+  'shared/limits/': [
+    'shared/lambda/',
+    'shared/data/',
+    'shared/protocol/',
+    'shared/aws/',
+    'shared/async.ts',
+    'shared/retry.ts',
+  ],
   'shared/delivery/': [
     'shared/lambda/',
     'shared/queues/',

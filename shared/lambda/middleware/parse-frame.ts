@@ -14,22 +14,35 @@ export interface RouteInput<F extends Command> {
   readonly frame: F;
 }
 
-/** Parses the frame once, with its text at hand; from here on its shape is known. */
+/** Whose a frame is. */
+type Sender = Omit<RouteInput<never>, 'frame'>;
+
+/**
+ * Parses the frame once, with its text at hand; from here on its shape is known. `charge` is told of every frame, also of
+ * one that is not as it should be.
+ */
 export const parseFrame = <F extends Command>(
   parse: (raw: Readonly<Record<string, unknown>>, text: string) => F,
+  charge: (sender: Sender, frame: F | undefined) => Promise<void>,
 ): Middleware => ({
-  before(invocation) {
+  async before(invocation) {
     const { body = '', requestContext } = invocation.event as MessageEvent;
-    // So that an error about the rest can be matched to its command.
-    const raw = parseJsonObject(body, (id) => {
-      if (typeof id === 'string' && id.length <= ID_LENGTH_MAX) invocation.internal.id = id;
-    });
     const { authorizer } = requestContext;
-    invocation.event = {
+    const sender: Sender = {
       ...(authorizer && { bearer: bearerOf(authorizer) }),
       connectionId: requestContext.connectionId,
       connectedAtMs: requestContext.connectedAt,
-      frame: parse(raw, body),
-    } satisfies RouteInput<F>;
+    };
+    let frame: F | undefined;
+    try {
+      // So that an error about the rest can be matched to its command.
+      const raw = parseJsonObject(body, (id) => {
+        if (typeof id === 'string' && id.length <= ID_LENGTH_MAX) invocation.internal.id = id;
+      });
+      frame = parse(raw, body);
+    } finally {
+      await charge(sender, frame);
+    }
+    invocation.event = { ...sender, frame } satisfies RouteInput<F>;
   },
 });

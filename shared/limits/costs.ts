@@ -1,0 +1,21 @@
+import { bytesOf } from '../protocol/json.ts';
+import type { Amounts } from '../protocol/limits.ts';
+import type { PublishFrame, SendFrame, SubscribeFrame } from '../protocol/parse.ts';
+
+/** Each message is stored and brought to subscribers once for each of its topics. */
+export function publishCost({ messages }: PublishFrame): Amounts {
+  const sum = (of: (message: PublishFrame['messages'][number]) => number) =>
+    messages.reduce((total, message) => total + of(message), 0);
+  return {
+    publishes: sum(({ topics }) => topics.length),
+    publishBytes: sum(({ topics, data }) => topics.length * bytesOf(data)),
+  };
+}
+
+export const sendCost = ({ data }: SendFrame): Amounts => ({ publishes: 1, publishBytes: bytesOf(data) });
+
+/** How much it is shows when it has been read: until then it is enough that nothing is owed. */
+export const historyCost = (): Amounts => ({ historyBytes: 1 });
+
+export const subscribeCost = ({ position, rewind }: SubscribeFrame): Amounts =>
+  position || rewind !== undefined ? historyCost() : {};
