@@ -1,4 +1,5 @@
 import { readGrantsSecret } from './authorizer.ts';
+import { limitsRates } from './limits.ts';
 import { keepsLastValues } from './namespaces.ts';
 import { type Access, allow } from './service.ts';
 import type { Parts } from './variables.ts';
@@ -51,7 +52,7 @@ export const routesOf = ({ tables, queues, eventBus, settings, grantsSecret }: R
   const takeGrants = grantsSecret ? takeTokens({ tables, grantsSecret }) : [];
   /** A reader that finds an offset undecided decides it. */
   const readLogs = allow(['dynamodb:GetItem', 'dynamodb:Query', 'dynamodb:PutItem'], messages.tableArn);
-  return {
+  const routes = {
     connect: {
       key: '$connect',
       reads: ['AUTHORIZATION', 'TRANSPORT', 'CONNECTIONS_TABLE', 'ACCESS_TABLE', 'CLOSING_QUEUE_URL'],
@@ -160,6 +161,29 @@ export const routesOf = ({ tables, queues, eventBus, settings, grantsSecret }: R
         allow(['dynamodb:BatchGetItem'], topics.tableArn),
       ],
     },
-    default: { key: '$default', id: 'DefaultRoute', reads: [], rights: [] },
+    default: { key: '$default', id: 'DefaultRoute', reads: ['TRANSPORT'], rights: [] },
   } satisfies Record<string, Route>;
+  return limitAll(routes, tables.access.tableArn, settings);
 };
+
+/** What every route that frames select has, so that they are counted. */
+function limitAll<Name extends string>(
+  routes: Readonly<Record<Name, Route>>,
+  accessTableArn: string,
+  { limits }: Parts['settings'],
+): Record<Name, Route> {
+  const count = limitsRates(limits)
+    ? [allow(['dynamodb:GetItem', 'dynamodb:UpdateItem'], accessTableArn)]
+    : [];
+  const limited = Object.entries<Route>(routes).map(([name, route]) => [
+    name,
+    ['$connect', '$disconnect'].includes(route.key)
+      ? route
+      : {
+          ...route,
+          reads: [...route.reads, 'LIMITS', 'ACCESS_TABLE'],
+          rights: [...route.rights, ...count],
+        },
+  ]);
+  return Object.fromEntries(limited);
+}

@@ -6,7 +6,9 @@ import {
   type TrustedIssuer,
 } from '../shared/auth/settings.ts';
 import { TRANSPORTS, type TransportName } from '../shared/aws/transports.ts';
+import type { CompleteLimits } from '../shared/protocol/limits.ts';
 import type { Namespaces } from '../shared/protocol/namespaces.ts';
+import { completeLimits, type LimitsSettings } from './limits.ts';
 import { completeNamespaces, type NamespacesSettings } from './namespaces.ts';
 import { completeOperation, type Operation, type OperationSettings } from './presets.ts';
 
@@ -45,6 +47,8 @@ export interface FanwireSettings extends OperationSettings {
    * and be anybody (`?userId=`).
    */
   readonly auth?: AuthSettings | 'none';
+  /** What clients may use up: in `production` far more than people do, in a `sandbox` as much as they like. */
+  readonly limits?: LimitsSettings;
   /**
    * How old a connection is, in seconds, when the server begins to ask its client to open the next one. API Gateway
    * closes it after 7,200. Each client is asked up to a
@@ -52,12 +56,13 @@ export interface FanwireSettings extends OperationSettings {
    */
   readonly rolloverAfterSeconds?: number;
 }
-type Limits = Required<Omit<FanwireSettings, 'namespaces' | 'auth' | keyof OperationSettings>>;
+type Limits = Required<Omit<FanwireSettings, 'namespaces' | 'auth' | 'limits' | keyof OperationSettings>>;
 export type CompleteSettings = Limits &
   Operation & {
     readonly namespaces: Namespaces;
     /** There is none where nobody is asked. */
     readonly auth?: CompleteAuth;
+    readonly limits: CompleteLimits;
   };
 
 /**
@@ -103,10 +108,11 @@ const BOUNDS: Record<keyof Omit<Limits, 'stageName' | 'transport'>, readonly [nu
 export function completeSettings(given: FanwireSettings): CompleteSettings {
   const { namespaces, problems: namespaceProblems } = completeNamespaces(given.namespaces ?? {});
   const histories = Object.values(namespaces).map(({ history }) => history?.seconds ?? 0);
-  const { auth: givenAuth, ...others } = given;
+  const { auth: givenAuth, limits: givenLimits = {}, ...others } = given;
   const { operation, problems: operationProblems } = completeOperation(others, Math.max(...histories));
+  const { limits, problems: limitProblems } = completeLimits(givenLimits, given.preset);
   const { auth, problems: authProblems } = completeAuth(givenAuth);
-  const settings = { ...DEFAULTS, ...others, ...operation, ...(auth && { auth }), namespaces };
+  const settings = { ...DEFAULTS, ...others, ...operation, ...(auth && { auth }), namespaces, limits };
   const problems = Object.entries(BOUNDS).flatMap(([name, [min, max]]) => {
     const value = settings[name as keyof typeof BOUNDS];
     const fits = Number.isInteger(value) && value >= min && value <= max;
@@ -124,7 +130,7 @@ export function completeSettings(given: FanwireSettings): CompleteSettings {
       `namespace ${name}: expected auth.grants, without which there are none to require, got none`,
     );
   }
-  problems.push(...operationProblems, ...namespaceProblems, ...authProblems);
+  problems.push(...operationProblems, ...namespaceProblems, ...authProblems, ...limitProblems);
   if (problems.length > 0) throw new Error(`Bad Fanwire settings: ${problems.join('; ')}`);
   return settings;
 }

@@ -64,5 +64,6 @@ export const valuesOf = (parts: Omit<Parts, 'api'>): Readonly<Record<Variable, s
     AUTHORIZATION: settings.auth ? 'required' : 'none',
     GRANTS_SECRET: grantsSecret?.secretArn ?? NONE,
     ISSUERS: Stack.of(stage).toJsonString(issuersIn(settings, true)),
+    LIMITS: JSON.stringify(settings.limits),
   };
 };

@@ -40,6 +40,9 @@ const TABLES: Readonly<Record<string, Stage>> = {
   topics: 'fan out',
   'messages Query': 'commands',
   messages: 'fan out',
+  // What clients may use up.
+  'access GetItem': 'commands',
+  'access UpdateItem': 'commands',
   access: 'connections',
 };
 

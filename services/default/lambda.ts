@@ -1,15 +1,14 @@
+import { systemClock } from '../../shared/lambda/clock.ts';
+import { loadConfig, transport } from '../../shared/lambda/config.ts';
 import { route } from '../../shared/lambda/route.ts';
-import { ClientError, describe, ErrorCode } from '../../shared/protocol/errors.ts';
-import { Action } from '../../shared/protocol/frames.ts';
+import { assemble, settings } from './assemble.ts';
+import { parseUnknown } from './unknown.ts';
 
-/** Gets every frame that names no known action, and those that are no JSON object. All it can do is say so. */
-export const handler = route<never>(
-  (raw) => {
-    const known = Object.values(Action).join(', ');
-    throw new ClientError(
-      ErrorCode.unknownAction,
-      `expected action to be one of ${known}, got ${describe(raw.action)}`,
-    );
-  },
-  ({ frame }) => frame,
-);
+const config = loadConfig(process.env, { ...settings, transport });
+const clients = {
+  late: async () =>
+    (await import('../../shared/aws/sdk/late-dynamodb.ts')).createLateDynamodb(config.transport),
+};
+const deps = assemble(config, clients, systemClock);
+
+export const handler = route<never>(parseUnknown, ({ frame }) => frame, deps.limits);

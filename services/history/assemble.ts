@@ -5,6 +5,10 @@ import { createConnections } from '../../shared/data/connections.ts';
 import { createLogs } from '../../shared/data/log.ts';
 import type { Clock } from '../../shared/lambda/clock.ts';
 import { authorization, type Config, namespaces, text } from '../../shared/lambda/config.ts';
+import { assembleLimits, limitSettings } from '../../shared/limits/assemble.ts';
+import { historyCost } from '../../shared/limits/costs.ts';
+import type { LimitedDeps } from '../../shared/limits/limits.ts';
+import type { HistoryFrame } from '../../shared/protocol/parse.ts';
 import type { HistoryDeps } from './history.ts';
 
 /** The environment variables that it takes. */
@@ -14,6 +18,7 @@ export const settings = {
   messagesTable: text('MESSAGES_TABLE'),
   namespaces,
   authorization,
+  ...limitSettings,
 };
 
 /** Makes what `history` needs. */
@@ -21,7 +26,7 @@ export const assemble = (
   config: Config<typeof settings>,
   { dynamodb, takeGrant }: Pick<Clients, 'dynamodb'> & GrantClients,
   clock: Clock,
-): HistoryDeps => ({
+): HistoryDeps & LimitedDeps<HistoryFrame> => ({
   ...clock,
   logs: createLogs(dynamodb, config, clock),
   namespaces: config.namespaces,
@@ -31,4 +36,5 @@ export const assemble = (
     now: clock.now,
   }),
   takeToken: takeLate(takeGrant),
+  limits: assembleLimits(config, async () => ({ dynamodb }), clock, historyCost),
 });

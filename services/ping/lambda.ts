@@ -10,4 +10,4 @@ import { ping } from './ping.ts';
 const config = loadConfig(process.env, { ...settings, transport });
 const deps = assemble(config, { dynamodb: createClient(config.transport, DynamoDBClient) }, systemClock);
 
-export const handler = route(parsePing, (input) => ping(input, deps));
+export const handler = route(parsePing, (input) => ping(input, deps), deps.limits);

@@ -4,6 +4,10 @@ import { createConnections } from '../../shared/data/connections.ts';
 import { createLogs } from '../../shared/data/log.ts';
 import type { Clock } from '../../shared/lambda/clock.ts';
 import { authorization, type Config, namespaces, text } from '../../shared/lambda/config.ts';
+import { assembleLimits, limitSettings } from '../../shared/limits/assemble.ts';
+import { publishCost } from '../../shared/limits/costs.ts';
+import type { LimitedDeps } from '../../shared/limits/limits.ts';
+import type { PublishFrame } from '../../shared/protocol/parse.ts';
 import { createBus } from '../../shared/queues/bus.ts';
 import type { PublishDeps } from './publish.ts';
 
@@ -15,6 +19,7 @@ export const settings = {
   connectionsTable: text('CONNECTIONS_TABLE'),
   namespaces,
   authorization,
+  ...limitSettings,
 };
 
 /** Makes what `publish` needs. */
@@ -22,7 +27,7 @@ export const assemble = (
   config: Config<typeof settings>,
   { dynamodb, eventBridge }: Pick<Clients, 'dynamodb' | 'eventBridge'>,
   clock: Clock,
-): PublishDeps => ({
+): PublishDeps & LimitedDeps<PublishFrame> => ({
   ...clock,
   bus: createBus(eventBridge, config.eventBusName, clock),
   logs: createLogs(dynamodb, config, clock),
@@ -34,4 +39,5 @@ export const assemble = (
     connections: createConnections(dynamodb, config.connectionsTable, clock.now),
     now: clock.now,
   }),
+  limits: assembleLimits(config, async () => ({ dynamodb }), clock, publishCost),
 });

@@ -15,4 +15,4 @@ const clients = {
 };
 const deps = assemble(config, clients, systemClock);
 
-export const handler = route(parsePublish, (input) => publish(input, deps));
+export const handler = route(parsePublish, (input) => publish(input, deps), deps.limits);

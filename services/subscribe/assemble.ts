@@ -7,6 +7,10 @@ import { createShards } from '../../shared/data/shards.ts';
 import { createSubscriptions } from '../../shared/data/subscriptions.ts';
 import type { Clock } from '../../shared/lambda/clock.ts';
 import { authorization, type Config, namespaces, positiveInteger, text } from '../../shared/lambda/config.ts';
+import { assembleLimits, limitSettings } from '../../shared/limits/assemble.ts';
+import { subscribeCost } from '../../shared/limits/costs.ts';
+import type { LimitedDeps } from '../../shared/limits/limits.ts';
+import type { SubscribeFrame } from '../../shared/protocol/parse.ts';
 import type { SubscribeDeps } from './subscribe.ts';
 
 /** The environment variables that it takes. */
@@ -18,6 +22,7 @@ export const settings = {
   subscriptionsMax: positiveInteger('SUBSCRIPTIONS_MAX'),
   namespaces,
   authorization,
+  ...limitSettings,
 };
 
 /** Makes what `subscribe` needs. */
@@ -25,7 +30,7 @@ export const assemble = (
   config: Config<typeof settings>,
   { dynamodb, takeGrant }: Pick<Clients, 'dynamodb'> & GrantClients,
   clock: Clock,
-): SubscribeDeps => {
+): SubscribeDeps & LimitedDeps<SubscribeFrame> => {
   const connections = createConnections(dynamodb, config.connectionsTable, clock.now);
   return {
     ...clock,
@@ -37,5 +42,6 @@ export const assemble = (
     subscriptionsMax: config.subscriptionsMax,
     guard: createGuard({ ...config, connections, now: clock.now }),
     takeToken: takeLate(takeGrant),
+    limits: assembleLimits(config, async () => ({ dynamodb }), clock, subscribeCost),
   };
 };

@@ -21,4 +21,4 @@ const takeGrant = async () => {
 };
 const deps = assemble(config, { dynamodb, takeGrant }, systemClock);
 
-export const handler = route(parseSubscribe, (input) => subscribe(input, deps));
+export const handler = route(parseSubscribe, (input) => subscribe(input, deps), deps.limits);

@@ -11,4 +11,8 @@ import { unsubscribe } from './unsubscribe.ts';
 const config = loadConfig(process.env, { ...settings, transport });
 const deps = assemble(config, { dynamodb: createClient(config.transport, DynamoDBClient) }, systemClock);
 
-export const handler = route(parseSubscription(Action.unsubscribe), (input) => unsubscribe(input, deps));
+export const handler = route(
+  parseSubscription(Action.unsubscribe),
+  (input) => unsubscribe(input, deps),
+  deps.limits,
+);

@@ -11,4 +11,4 @@ import { whoami } from './whoami.ts';
 const config = loadConfig(process.env, { ...settings, transport });
 const deps = assemble(config, { dynamodb: createClient(config.transport, DynamoDBClient) }, systemClock);
 
-export const handler = route(parseBare(Action.whoami), (input) => whoami(input, deps));
+export const handler = route(parseBare(Action.whoami), (input) => whoami(input, deps), deps.limits);

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { TRANSPORTS, type TransportName } from '../aws/transports.ts';
+import { type CompleteLimits, parseLimits } from '../protocol/limits.ts';
 import { type Namespaces, parseNamespaces } from '../protocol/namespaces.ts';
 import { type LambdaVariable, SETTINGS_FILES, type Variable } from './variables.ts';
 
@@ -49,6 +50,9 @@ const oneOf = <T extends string>(name: Name, values: readonly T[]): Setting<T> =
 export const transport: Setting<TransportName> = oneOf('TRANSPORT', TRANSPORTS);
 
 export const authorization: Setting<Authorization> = oneOf('AUTHORIZATION', ['required', 'none']);
+
+/** What clients may use up. */
+export const limits: Setting<CompleteLimits> = { name: 'LIMITS', parse: parseLimits };
 
 /** Reads every setting, or throws one error that names all that are missing or wrong. */
 export function loadConfig<S extends Settings>(env: Env, settings: S): Config<S> {

@@ -25,6 +25,7 @@ export const VARIABLES = [
   'AUTHORIZATION',
   'GRANTS_SECRET',
   'ISSUERS',
+  'LIMITS',
 ] as const;
 export type Variable = (typeof VARIABLES)[number];
 

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { BatchWriteItemCommand } from '@aws-sdk/client-dynamodb';
 import type { Runtime } from '../../infra/local/runtime.ts';
+import { completeSettings } from '../../infra/settings.ts';
 import { assemble } from '../../services/subscribe/assemble.ts';
 import type { SubscribeDeps } from '../../services/subscribe/subscribe.ts';
 import { chunks, mapLimit } from '../../shared/async.ts';
@@ -101,6 +102,8 @@ export class Crowd {
       subscriptionsMax: 1,
       namespaces: namespacesOf(),
       authorization: 'none' as const,
+      accessTable: String(tables.access),
+      limits: completeSettings({}).limits,
     };
     return {
       ...assemble(config, { dynamodb: this.backEnd.dynamodb, ...NO_TOKENS }, systemClock),

@@ -1,6 +1,7 @@
 import { assemble as assembleConnect } from '../../services/connect/assemble.ts';
 import { connect } from '../../services/connect/connect.ts';
-import { handler as answerUnknown } from '../../services/default/lambda.ts';
+import { assemble as assembleDefault } from '../../services/default/assemble.ts';
+import { parseUnknown } from '../../services/default/unknown.ts';
 import { assemble as assembleDeliver } from '../../services/deliver/assemble.ts';
 import { deliverJobs } from '../../services/deliver/deliver-jobs.ts';
 import { assemble as assembleDisconnect } from '../../services/disconnect/assemble.ts';
@@ -73,16 +74,20 @@ export const functions = {
   disconnect: of(assembleDisconnect, (deps) =>
     lifecycle((event: DisconnectEvent) => disconnect(event, deps)),
   ),
-  subscribe: of(assembleSubscribe, (deps) => route(parseSubscribe, (input) => subscribe(input, deps))),
-  unsubscribe: of(assembleUnsubscribe, (deps) =>
-    route(parseSubscription(Action.unsubscribe), (input) => unsubscribe(input, deps)),
+  subscribe: of(assembleSubscribe, (deps) =>
+    route(parseSubscribe, (input) => subscribe(input, deps), deps.limits),
   ),
-  publish: of(assemblePublish, (deps) => route(parsePublish, (input) => publish(input, deps))),
-  send: of(assembleSend, (deps) => route(parseSend, (input) => send(input, deps))),
-  history: of(assembleHistory, (deps) => route(parseHistory, (input) => history(input, deps))),
-  ping: of(assemblePing, (deps) => route(parsePing, (input) => ping(input, deps))),
-  whoami: of(assembleWhoami, (deps) => route(parseBare(Action.whoami), (input) => whoami(input, deps))),
-  $default: () => answerUnknown,
+  unsubscribe: of(assembleUnsubscribe, (deps) =>
+    route(parseSubscription(Action.unsubscribe), (input) => unsubscribe(input, deps), deps.limits),
+  ),
+  publish: of(assemblePublish, (deps) => route(parsePublish, (input) => publish(input, deps), deps.limits)),
+  send: of(assembleSend, (deps) => route(parseSend, (input) => send(input, deps), deps.limits)),
+  history: of(assembleHistory, (deps) => route(parseHistory, (input) => history(input, deps), deps.limits)),
+  ping: of(assemblePing, (deps) => route(parsePing, (input) => ping(input, deps), deps.limits)),
+  whoami: of(assembleWhoami, (deps) =>
+    route(parseBare(Action.whoami), (input) => whoami(input, deps), deps.limits),
+  ),
+  $default: of(assembleDefault, (deps) => route<never>(parseUnknown, ({ frame }) => frame, deps.limits)),
   fanout: of(assembleFanOut, (deps) => worker((records, stopAtMs) => fanOut(records, deps, stopAtMs), deps)),
   deliver: of(assembleDeliver, (deps) =>
     worker((records, stopAtMs) => deliverJobs(records, deps, stopAtMs), deps),

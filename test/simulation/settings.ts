@@ -1,5 +1,6 @@
 import { completeSettings } from '../../infra/settings.ts';
 import { SLOW_WORKERS_MAX } from '../../infra/sizes.ts';
+import type { CompleteLimits } from '../../shared/protocol/limits.ts';
 import type { Namespaces } from '../../shared/protocol/namespaces.ts';
 import { AGE_MAX_MS } from './gateway.ts';
 import type { World } from './world.ts';
@@ -23,6 +24,7 @@ export interface SystemSettings {
   /** Undefined means as many as one likes. */
   readonly requestsPerSecondMax: number | undefined;
   readonly authorization: 'none';
+  readonly limits: CompleteLimits;
   readonly subscriptionsMax: number;
   readonly pageItemsMax: number;
 }
@@ -58,6 +60,7 @@ export function rollSettings({ dice, faults }: World): SystemSettings {
     ageMaxMs,
     requestsPerSecondMax: dice.pick([undefined, undefined, undefined, 50, 10_000]),
     authorization: 'none',
+    limits: USUAL.limits,
     subscriptionsMax: dice.chance(0.03) ? 2 : SUBSCRIPTIONS_MAX,
     pageItemsMax: dice.pick(PAGE_ITEMS_MAX),
   };

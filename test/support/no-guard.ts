@@ -16,5 +16,4 @@ export const NO_TOKENS = {
   takeGrant: async () => {
     throw new Error('expected no grant, got one');
   },
-  lateConnections: async () => ({ standing: async () => NEVER_RENEWED }),
 };

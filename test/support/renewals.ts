@@ -26,6 +26,7 @@ import { namespacesOf } from './namespaces.ts';
 
 export const CONNECTED_AT_MS = Date.UTC(2026, 10, 20);
 const CONNECTION_ID = 'c';
+const UNLIMITED = { limits: { rates: {}, publishBytesMax: 1 }, accessTable: 'access' };
 
 /** What a token of these tests says: its text is this as JSON. */
 export interface Said extends Partial<Omit<Access, 'rights' | 'expiresAt'>> {
@@ -93,6 +94,7 @@ export class Renewals {
       ...{ connectionsTable: 'connections', subscriptionsTable: 'subscriptions', topicsTable: 'topics' },
       ...{ messagesTable: 'messages', subscriptionsMax: 10, namespaces: this.#namespaces },
       authorization: 'required' as const,
+      ...UNLIMITED,
     };
     const clients = { dynamodb: this.tables.client(makeRequest), takeGrant: async () => this.#takeToken };
     const frame = parseSubscribe({ action: 'subscribe', topic, ...fields });
@@ -102,6 +104,7 @@ export class Renewals {
   unsubscribe(topic: string) {
     const config = {
       ...{ connectionsTable: 'connections', subscriptionsTable: 'subscriptions', topicsTable: 'topics' },
+      ...UNLIMITED,
     };
     const deps = assembleUnsubscribe(config, { dynamodb: this.tables.client() }, this.#clock);
     return unsubscribe(this.#input(parseSubscription('unsubscribe')({ topic })), deps);

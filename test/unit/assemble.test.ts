@@ -18,6 +18,7 @@ import {
   VARIABLES,
   type Variable,
 } from '../../shared/lambda/variables.ts';
+import type { CommandLimits } from '../../shared/limits/limits.ts';
 import { parsePattern, parseTopic } from '../../shared/protocol/topic.ts';
 import type { Bus } from '../../shared/queues/bus.ts';
 import type { Closings } from '../../shared/queues/closings.ts';
@@ -25,10 +26,7 @@ import type { DeadLetters } from '../../shared/queues/queues.ts';
 import { MemoryDynamoDB } from '../memory/dynamodb.ts';
 
 const root = join(import.meta.dirname, '../..');
-/** `default` needs nothing. */
-const services = globSync('services/*/lambda.ts', { cwd: root })
-  .map((file) => file.split('/')[1] as string)
-  .filter((service) => service !== 'default');
+const services = globSync('services/*/lambda.ts', { cwd: root }).map((file) => file.split('/')[1] as string);
 
 /** What an entry may take from `shared/`: config, clients and stack; stores and queues are for `assemble`. */
 const ENTRY =
@@ -59,6 +57,7 @@ const VALUES: Readonly<Partial<Record<Variable | LambdaVariable, string>>> = {
   ENVIRONMENTS_MAX: '4',
   AUTHORIZATION: 'none',
   ISSUERS: '[]',
+  LIMITS: '{"rates":{"commands":{"perSecond":71,"burst":73}},"publishBytesMax":79}',
   LAMBDA_TASK_ROOT: mkdtempSync(join(tmpdir(), 'fanwire-test-')),
 };
 /** Set by Lambda itself. */
@@ -83,6 +82,7 @@ interface Deps extends Omit<RunDeps, 'random'> {
   readonly revocations: Revocations;
   readonly closings: Closings;
   readonly bus: Bus;
+  readonly limits: CommandLimits<unknown>;
   readonly badEvents: DeadLetters;
   readonly tickets: Tickets;
   readonly takeTicket: (ticket: string) => Promise<string | undefined>;
@@ -113,6 +113,7 @@ const PARTS: { readonly [P in keyof Deps]?: (part: Deps[P]) => unknown } = {
   revocations: (revocations) => revocations.isRevoked({ userId: 'ada' }),
   closings: (closings) => closings.closeAt('c', 0),
   bus: (bus) => bus.publish([publication as never]), // all that its encoding reads
+  limits: (limits) => limits.take({ connectionId: 'c' }, { commands: 1 }),
   badEvents: (badEvents) => badEvents.bury('', ''),
   tickets: (tickets) => tickets.put('t', '{}', 1),
   takeTicket: (take) => take('t'),
@@ -130,6 +131,7 @@ const USED: Readonly<Record<string, readonly string[]>> = {
   revocations: ['access'],
   closings: ['the closing queue'],
   bus: ['the bus'],
+  limits: ['access'],
   badEvents: ['bad events'],
   tickets: ['access'],
   takeTicket: ['access'],
@@ -194,6 +196,12 @@ describe.each(services)('%s', (service) => {
     const source = readFileSync(join(root, `services/${service}/lambda.ts`), 'utf8');
     const [, rest] = source.split('await createPost(');
     expect(rest ?? 'process.env._X_AMZN_TRACE_ID').toContain('process.env._X_AMZN_TRACE_ID');
+  });
+
+  it('counts every frame, if it is a route', () => {
+    const source = readFileSync(join(root, `services/${service}/lambda.ts`), 'utf8');
+    const [, rest] = source.split(/\broute(?:<\w+>)?\(/);
+    expect(rest ?? 'deps.limits)').toMatch(/deps\.limits\)|deps\.limits,\n\)/);
   });
 
   it('is assembled from values, and calls nothing by being so', async () => {

@@ -21,6 +21,7 @@ const tables = {
   topicsTable: 'topics',
   messagesTable: 'messages',
   accessTable: 'access',
+  limits: { rates: {}, publishBytesMax: 1 },
 };
 
 /** For how many seconds each item of each table is good. TTL reads `expiresAt` in seconds, whatever it was meant in. */

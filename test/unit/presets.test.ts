@@ -225,7 +225,8 @@ describe('settings', () => {
           : [],
       );
     expect(mayUseKey.sort()).toEqual(users.sort());
-    expect(users).not.toContain('Authorize');
+    expect(users).not.toContain('Scheduler');
+    expect(full.resources('AWS::IAM::Policy').length).toBeGreaterThan(users.length);
     const bus = key.KeyPolicy.Statement.find(({ Principal }: Json) => Principal.Service);
     expect(bus).toMatchObject({ Effect: 'Allow', Principal: { Service: 'events.amazonaws.com' } });
     expect(bus.Action).toEqual(expect.arrayContaining(['kms:Decrypt', 'kms:GenerateDataKey*']));

@@ -7,6 +7,7 @@ import { Alarm } from 'aws-cdk-lib/aws-cloudwatch';
 import { Code, Function as LambdaFunction, Runtime } from 'aws-cdk-lib/aws-lambda';
 import { describe, expect, it } from 'vitest';
 import { Fanwire } from '../../infra/fanwire.ts';
+import type { LimitsSettings } from '../../infra/limits.ts';
 import { stageOfFunction, stageOfQueue, stageOfTable } from '../../infra/model/stages.ts';
 import { HANDSHAKE_MAX_MS } from '../../shared/data/connections.ts';
 import { ENTRY_MARGIN_SECONDS } from '../../shared/data/log.ts';
@@ -76,7 +77,6 @@ const namespacesBeside = ({ Code }: Json): Json => {
 
 /** Those of `assemble`, and those that the entry itself takes for its clients. */
 async function settingsReadBy(service: string): Promise<string[]> {
-  if (service === 'default') return [];
   const { settings } = (await import(`../../services/${service}/assemble.ts`)) as {
     readonly settings: Settings;
   };
@@ -420,6 +420,21 @@ describe('the functions', () => {
     ]);
   });
 
+  it('may count what clients do only where that is limited', () => {
+    const rightsIn = (limits: LimitsSettings) => {
+      const limited = new Stack(newApp(), 'Limited');
+      new Fanwire(limited, 'Fanwire', { auth: { grants: true }, limits });
+      return tableRightsIn(Template.fromStack(limited)).filter(
+        (right) => !tableRightsIn(template).includes(right),
+      );
+    };
+    const routes = 'DefaultRoute History Ping Publish Send Subscribe Unsubscribe Whoami'.split(' ');
+    expect(rightsIn({ topicsPerHour: 1 })).toEqual(
+      routes.map((route) => `${route} Access: GetItem UpdateItem`),
+    );
+    expect(rightsIn({ topicsPerHour: false, publishBytesMax: 4_096 })).toEqual([]);
+  });
+
   it('are told the variables that they read, and no other', async () => {
     for (const service of readdirSync(join(import.meta.dirname, '../../services'))) {
       expect([service, variablesOf(service)]).toEqual([service, await variablesReadBy(service)]);
@@ -449,6 +464,7 @@ describe('the functions', () => {
       ...{ deliveryAttemptsMax: 14, postTimeoutMs: 51, requestsPerSecondMax: 15, fanOutWorkersMax: 16 },
       ...{ deliveryWorkersMax: 17, rolloverAfterSeconds: 18, transport: 'sdk' as const },
       auth: { grants: true },
+      limits: { commandsPerSecond: 19, publishBytesMax: 2_048 },
     };
     const told = new Stack(newApp(), 'Told');
     const { functions: all } = new Fanwire(told, 'Fanwire', settings);
@@ -469,6 +485,7 @@ describe('the functions', () => {
         TRANSPORT: 'sdk',
         AUTHORIZATION: 'required',
         ISSUERS: '[]',
+        LIMITS: '{"rates":{"commands":{"perSecond":19,"burst":190}},"publishBytesMax":2048}',
       },
     });
     const named = Object.entries(values).flatMap(([name, value]) =>
@@ -626,10 +643,7 @@ it('tells every function that calls AWS how to do so', () => {
     id.replace(/^Fanwire|Function.*/g, ''),
     Environment?.Variables.TRANSPORT,
   ]);
-  expect(Object.fromEntries(told)).toEqual({
-    ...Object.fromEntries(told.map(([id]) => [id, 'sockets'])),
-    DefaultRoute: undefined,
-  });
+  expect(told).toEqual(told.map(([id]) => [id, 'sockets']));
 });
 
 it('names every setting that is out of bounds', () => {
