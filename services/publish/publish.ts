@@ -1,10 +1,13 @@
+import { mapAll } from '../../shared/async.ts';
 import type { RightsGuard } from '../../shared/auth/guard.ts';
 import { publisherOf } from '../../shared/auth/publisher.ts';
+import type { Logs } from '../../shared/data/log.ts';
 import type { RouteInput } from '../../shared/lambda/route.ts';
+import type { CommandLimits } from '../../shared/limits/limits.ts';
 import { type AckFrame, type Acks, ack } from '../../shared/protocol/acks.ts';
 import { ClientError, describe, ErrorCode } from '../../shared/protocol/errors.ts';
 import { Action, type Place, SELF } from '../../shared/protocol/frames.ts';
-import { type Namespaces, namespaceOf } from '../../shared/protocol/namespaces.ts';
+import { keepsHistory, type Namespaces, namespaceOf } from '../../shared/protocol/namespaces.ts';
 import type { PublishFrame } from '../../shared/protocol/parse.ts';
 import { expectAllowed, type LoggedPlace, type Publication } from '../../shared/protocol/publication.ts';
 import type { Bus } from '../../shared/queues/bus.ts';
@@ -16,6 +19,8 @@ export interface PublishDeps extends LogDeps {
   readonly bus: Bus;
   readonly namespaces: Namespaces;
   readonly guard: RightsGuard;
+  readonly logs: LogDeps['logs'] & Pick<Logs, 'head'>;
+  readonly limits: Pick<CommandLimits<never>, 'take' | 'counts'>;
 }
 
 /**
@@ -31,6 +36,7 @@ export async function publish(
   await expectRights(input, deps.guard);
   const given = publicationsOf(input, deps);
   for (const publication of given) expectMayPublish(publication, deps.namespaces);
+  await takeNewTopics(input, given, deps);
   const publications = await logAll(given, deps);
   await deps.bus.publish(mergeNeighbours(publications));
   return ack(Action.publish, frame, answerTo(frame, publications));
@@ -82,6 +88,24 @@ function expectMayPublish(publication: Publication, namespaces: Namespaces): voi
     }
   }
   expectAllowed(publication, namespaces);
+}
+
+const HEADS_IN_FLIGHT_MAX = 10;
+
+/** A topic without a log gets one, which lasts for 30 days: all are counted before the first of them is made. */
+async function takeNewTopics(
+  input: RouteInput<PublishFrame>,
+  publications: readonly Publication[],
+  { limits, logs, epochs, namespaces }: PublishDeps,
+): Promise<void> {
+  if (!limits.counts('topics')) return;
+  const targets = publications.flatMap(({ targets }) => targets);
+  const topics = new Set(targets.flatMap((target) => ('topic' in target ? target.topic : [])));
+  const unknown = [...topics].filter(
+    (topic) => keepsHistory(namespaceOf(topic, namespaces)) && !epochs.has(topic),
+  );
+  const heads = await mapAll(unknown, HEADS_IN_FLIGHT_MAX, (topic) => logs.head(topic));
+  await limits.take(input, { topics: heads.filter((head) => head === undefined).length });
 }
 
 /**

@@ -10,6 +10,7 @@ import type { Shards } from '../../shared/data/shards.ts';
 import type { Subscriptions } from '../../shared/data/subscriptions.ts';
 import { endsAtMs } from '../../shared/lambda/bearer.ts';
 import type { RouteInput } from '../../shared/lambda/route.ts';
+import type { CommandLimits } from '../../shared/limits/limits.ts';
 import { ClientError, ErrorCode, givenUp } from '../../shared/protocol/errors.ts';
 import type { SubscribeFrame } from '../../shared/protocol/parse.ts';
 
@@ -19,6 +20,7 @@ export interface RowDeps {
   readonly shards: Pick<Shards, 'ensure'>;
   readonly subscriptionsMax: number;
   readonly guard: RightsGuard;
+  readonly limits: Pick<CommandLimits<never>, 'take'>;
   readonly random: () => number;
 }
 
@@ -37,9 +39,12 @@ export async function addRow(
 ): Promise<void> {
   const { connectionId, connectedAtMs, frame } = input;
   const pattern = frame.topic;
-  const { guard, random } = deps;
+  const { guard, limits, random } = deps;
   // As long as the connection may live if it is renewed, which does not look at the item again.
-  const shardCount = await deps.shards.ensure(pattern, connectionEndsAtSeconds(connectedAtMs));
+  const endsAtSeconds = connectionEndsAtSeconds(connectedAtMs);
+  const shardCount = await deps.shards.ensure(pattern, endsAtSeconds, () =>
+    limits.take(input, { topics: 1 }),
+  );
   const granted = grant && { atMs: endsAtMs(grant), grant };
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
     const { shard, standing } = await list(input, Math.floor(random() * shardCount), granted, deps);

@@ -33,8 +33,11 @@ interface Known {
 
 /** Over how many shards the subscribers of each pattern are spread. */
 export interface Shards {
-  /** Makes the pattern's item exist until a subscription expires; answers with the number of shards. */
-  ensure(pattern: Pattern, expiresAtSeconds: number): Promise<number>;
+  /**
+   * Makes the pattern's item exist until a subscription expires; answers with the number of shards. `beforeNew` may
+   * throw to have none made.
+   */
+  ensure(pattern: Pattern, expiresAtSeconds: number, beforeNew?: () => Promise<void>): Promise<number>;
   /**
    * Every shard that may hold a subscriber of `topic`, read consistently: one key of the table for each pattern, which
    * without wildcards is the topic alone.
@@ -87,13 +90,14 @@ export function createShards(client: DynamoDBClient, table: string, clock: Retry
   };
 
   return {
-    async ensure(pattern, expiresAtSeconds) {
+    async ensure(pattern, expiresAtSeconds, beforeNew) {
       const last = known.get(pattern);
       if (last && last.expiresAtSeconds >= expiresAtSeconds && now() - last.readAtMs < FRESH_MS) {
         return last.shards;
       }
       const { Item } = await client.send(new GetItemCommand({ TableName: table, Key: shardsKey(pattern) }));
       if (Item && expiryOf(Item) >= expiresAtSeconds) return remember(pattern, Item);
+      if (!isLive(Item, now())) await beforeNew?.();
       const extended = await extend(pattern, expiresAtSeconds + RENEWAL_SECONDS);
       if (extended) return remember(pattern, extended);
       // Somebody has just moved it to a later time.

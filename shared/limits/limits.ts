@@ -18,6 +18,8 @@ interface From {
 export interface CommandLimits<F> extends RouteLimits<F> {
   /** Throws `rate_limited` if not all of it is left, and then takes nothing. */
   take(from: From, amounts: Amounts): Promise<void>;
+  /** Whether there is a limit. */
+  counts(name: RateName): boolean;
 }
 
 /** What the entry of a route needs. */
@@ -115,6 +117,8 @@ export function createLimits<F>(
 
   const take = async (from: From, amounts: Amounts): Promise<void> => {
     refusals.flush();
+    const excess = excessIn(amounts);
+    if (excess) throw excess;
     const owner = ownerOf(from);
     const account = accountOf(owner);
     const [askedAtMs, costs] = [now(), costsIn(amounts, account)];
@@ -155,6 +159,7 @@ export function createLimits<F>(
 
   return {
     take,
+    counts: (name) => rates[name] !== undefined,
     async charge(from, frame) {
       const amounts = { commands: 1, ...(frame && costOf(frame)) };
       const excess = excessIn(amounts);

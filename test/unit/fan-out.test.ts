@@ -16,6 +16,7 @@ import { freePace } from '../support/free-pace.ts';
 import { dataJson } from '../support/json-texts.ts';
 import { namespacesOf } from '../support/namespaces.ts';
 import { NO_GUARD } from '../support/no-guard.ts';
+import { NO_LIMITS } from '../support/no-limits.ts';
 import { queueRecord } from '../support/records.ts';
 import { type AtStep, dies, once, TopicLog } from '../support/topic-log.ts';
 
@@ -582,7 +583,16 @@ describe('a message to a topic that keeps history', () => {
       const keyed = { topic: 'chat/lobby', data: 'client', key: 'k' };
       const frame = parsePublish(keyed, JSON.stringify(keyed));
       const byClient = async () => {
-        await publish({ connectionId: 'c', connectedAtMs: 0, frame }, { ...deps, bus, guard: NO_GUARD });
+        await publish(
+          { connectionId: 'c', connectedAtMs: 0, frame },
+          {
+            ...deps,
+            logs: log.logs(),
+            bus,
+            guard: NO_GUARD,
+            limits: NO_LIMITS,
+          },
+        );
         const [detail = ''] = publications.splice(0).map(encodePublication);
         expect(await run([record(JSON.parse(detail), log.nowMs)], deps)).toEqual([]);
       };

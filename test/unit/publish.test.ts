@@ -6,6 +6,7 @@ import { messagesTo } from '../../shared/queues/messages.ts';
 import { dataJson } from '../support/json-texts.ts';
 import { namespacesOf } from '../support/namespaces.ts';
 import { NO_GUARD } from '../support/no-guard.ts';
+import { NO_LIMITS } from '../support/no-limits.ts';
 import { once, TopicLog } from '../support/topic-log.ts';
 
 const NOW = '2026-11-20T05:00:00.123Z';
@@ -20,6 +21,7 @@ function depsOn(log: TopicLog, bus: PublishDeps['bus'], ids = 0, at = NOW): Publ
     now: log.now,
     newId: () => `id-${++ids}`,
     guard: NO_GUARD,
+    limits: NO_LIMITS,
     namespaces: namespacesOf({
       chat: { history: { messages: 10, seconds: 60 } },
       news: { history: { messages: 10, seconds: 60 }, clientPublish: false },

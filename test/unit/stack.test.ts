@@ -86,7 +86,6 @@ async function settingsReadBy(service: string): Promise<string[]> {
   const forClients: Record<string, Settings> = {
     ...{ fanout: postSettings, deliver: postSettings },
     ...{ authorize: verifier, authenticate: verifier, tickets: verifier, subscribe: grants, history: grants },
-    send: { transport, connections: text('CONNECTIONS_TABLE') },
     ...{ close: management, sweep: management },
   };
   const names = Object.values({ ...settings, ...(forClients[service] ?? { transport }) }).map(

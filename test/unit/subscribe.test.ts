@@ -5,6 +5,7 @@ import type { Namespace } from '../../shared/protocol/namespaces.ts';
 import { parseHistory, parseSubscribe } from '../../shared/protocol/parse.ts';
 import { namespacesOf } from '../support/namespaces.ts';
 import { NEVER_RENEWED, NO_GUARD, NO_TOKENS } from '../support/no-guard.ts';
+import { NO_LIMITS } from '../support/no-limits.ts';
 import { type AtStep, dies, type LogSettings, once, TopicLog } from '../support/topic-log.ts';
 
 /** A topic with a log, to which one connection subscribes. Everything is done in the order of `steps`. */
@@ -26,6 +27,7 @@ function houseOf(settings: LogSettings = {}, changes: Partial<Namespace> = {}) {
     subscriptionsMax: 10,
     guard: NO_GUARD,
     takeToken: NO_TOKENS.takeGrant,
+    limits: NO_LIMITS,
     random: () => 0,
   };
   const input = { connectionId: 'reader', connectedAtMs: log.nowMs };

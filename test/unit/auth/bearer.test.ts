@@ -9,6 +9,7 @@ import type { ConnectEvent } from '../../../shared/lambda/events.ts';
 import { parseSubscribe } from '../../../shared/protocol/parse.ts';
 import { namespacesOf } from '../../support/namespaces.ts';
 import { NEVER_RENEWED, NO_TOKENS } from '../../support/no-guard.ts';
+import { NO_LIMITS } from '../../support/no-limits.ts';
 import { TopicLog } from '../../support/topic-log.ts';
 
 const NOW_MS = Date.UTC(2026, 10, 20);
@@ -37,6 +38,7 @@ it('without a right to history nobody rewinds, and what is missed is told as los
       subscriptionsMax: 10,
       guard: createGuard({ authorization: 'required', connections: UNRENEWED, now: () => log.nowMs }),
       takeToken: NO_TOKENS.takeGrant,
+      limits: NO_LIMITS,
       random: () => 0,
     };
     const ask = (command: object) => {
