@@ -52,12 +52,27 @@ export const routesOf = ({ tables, queues, eventBus, settings, grantsSecret }: R
   const takeGrants = grantsSecret ? takeTokens({ tables, grantsSecret }) : [];
   /** A reader that finds an offset undecided decides it. */
   const readLogs = allow(['dynamodb:GetItem', 'dynamodb:Query', 'dynamodb:PutItem'], messages.tableArn);
+  // Users are known where tokens are taken.
+  const countsOfUsers = settings.limits.connectionsPerUser !== undefined && queues.closing !== undefined;
+  const count =
+    settings.limits.connections !== undefined || countsOfUsers
+      ? [allow(['dynamodb:UpdateItem'], access.tableArn)]
+      : [];
   const routes = {
     connect: {
       key: '$connect',
-      reads: ['AUTHORIZATION', 'TRANSPORT', 'CONNECTIONS_TABLE', 'ACCESS_TABLE', 'CLOSING_QUEUE_URL'],
+      reads: [
+        'AUTHORIZATION',
+        'TRANSPORT',
+        'CONNECTIONS_TABLE',
+        'ACCESS_TABLE',
+        'CLOSING_QUEUE_URL',
+        'LIMITS',
+      ],
       rights: [
         allow(['dynamodb:PutItem'], connections.tableArn),
+        ...count,
+        ...(countsOfUsers ? [allow(['dynamodb:GetItem'], connections.tableArn, access.tableArn)] : []),
         ...(queues.closing
           ? [
               allow(['dynamodb:DeleteItem'], connections.tableArn),
@@ -69,8 +84,9 @@ export const routesOf = ({ tables, queues, eventBus, settings, grantsSecret }: R
     },
     disconnect: {
       key: '$disconnect',
-      reads: ['TRANSPORT', 'CONNECTIONS_TABLE', 'SUBSCRIPTIONS_TABLE'],
+      reads: ['TRANSPORT', 'CONNECTIONS_TABLE', 'SUBSCRIPTIONS_TABLE', 'ACCESS_TABLE', 'LIMITS'],
       rights: [
+        ...count,
         allow(['dynamodb:DeleteItem'], connections.tableArn),
         allow(['dynamodb:BatchWriteItem'], subscriptions.tableArn),
       ],

@@ -142,7 +142,7 @@ export function closeOf(parts: Parts): QueueWorker | undefined {
 }
 
 /** The sweep, which looks for connections that are gone, and for those whose time is nearly over. */
-export const sweepOf = (parts: Pick<Parts, 'tables' | 'queues' | 'api' | 'stage'>): Access => ({
+export const sweepOf = (parts: Pick<Parts, 'settings' | 'tables' | 'queues' | 'api' | 'stage'>): Access => ({
   reads: [
     'AUTHORIZATION',
     'TRANSPORT',
@@ -150,8 +150,13 @@ export const sweepOf = (parts: Pick<Parts, 'tables' | 'queues' | 'api' | 'stage'
     'SUBSCRIPTIONS_TABLE',
     'CALLBACK_URL',
     'CLOSING_QUEUE_URL',
+    'ACCESS_TABLE',
+    'LIMITS',
   ],
   rights: [
+    ...(parts.settings.limits.connections === undefined
+      ? []
+      : [allow(['dynamodb:GetItem', 'dynamodb:UpdateItem'], parts.tables.access.tableArn)]),
     allow(['dynamodb:Scan', 'dynamodb:DeleteItem'], parts.tables.connections.tableArn),
     allow(['dynamodb:BatchWriteItem'], parts.tables.subscriptions.tableArn),
     allow(['execute-api:ManageConnections'], connectionsArn('GET', parts)),

@@ -1,8 +1,9 @@
 import type { Clients } from '../../shared/aws/sdk/clients.ts';
+import { createAdmissions } from '../../shared/data/admissions.ts';
 import { createConnections } from '../../shared/data/connections.ts';
 import { createRevocations } from '../../shared/data/revocations.ts';
 import type { Clock } from '../../shared/lambda/clock.ts';
-import { authorization, type Config, text } from '../../shared/lambda/config.ts';
+import { authorization, type Config, limits, text } from '../../shared/lambda/config.ts';
 import { createClosings } from '../../shared/queues/closings.ts';
 import type { ConnectDeps } from './connect.ts';
 
@@ -12,6 +13,7 @@ export const settings = {
   accessTable: text('ACCESS_TABLE'),
   closingQueueUrl: text('CLOSING_QUEUE_URL'),
   authorization,
+  limits,
 };
 
 interface ConnectClients extends Pick<Clients, 'dynamodb'> {
@@ -27,6 +29,8 @@ export const assemble = (
 ): ConnectDeps => ({
   connections: createConnections(dynamodb, config.connectionsTable, clock.now),
   authorization: config.authorization,
+  placesMax: config.limits,
+  admissions: createAdmissions(dynamodb, config, config.limits, clock.now),
   revocations: createRevocations(dynamodb, config.accessTable, clock),
   closings: {
     closeAt: async (...end) =>

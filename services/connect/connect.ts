@@ -1,10 +1,12 @@
 import { PROTOCOL_HEADER, protocolsOf, SUBPROTOCOL } from '../../shared/auth/token.ts';
+import type { Admissions } from '../../shared/data/admissions.ts';
 import type { Connections } from '../../shared/data/connections.ts';
 import type { Revocations } from '../../shared/data/revocations.ts';
 import { type Bearer, bearerOf, endsAtMs } from '../../shared/lambda/bearer.ts';
 import type { Authorization } from '../../shared/lambda/config.ts';
 import type { ConnectEvent, RouteResult } from '../../shared/lambda/events.ts';
 import { ClientError, ErrorCode } from '../../shared/protocol/errors.ts';
+import type { CompleteLimits } from '../../shared/protocol/limits.ts';
 import { parseUserId } from '../../shared/protocol/parse.ts';
 import { type Closings, LOOK_AHEAD_MS } from '../../shared/queues/closings.ts';
 
@@ -13,11 +15,28 @@ export interface ConnectDeps {
   readonly authorization: Authorization;
   readonly revocations: Pick<Revocations, 'isRevoked'>;
   readonly closings: Pick<Closings, 'closeAt'>;
+  readonly admissions: Pick<Admissions, 'enter' | 'join' | 'leave'>;
+  readonly placesMax: Pick<CompleteLimits, 'connections' | 'connectionsPerUser'>;
   readonly now: () => number;
 }
 
-/** Notes a connection. */
+/** Notes a connection, if there is a place for it. */
 export async function connect(event: ConnectEvent, deps: ConnectDeps): Promise<void> {
+  const { admissions, placesMax } = deps;
+  if (!(await admissions.enter())) throw tooMany(`${placesMax.connections} connections`);
+  try {
+    await note(event, deps);
+  } catch (error) {
+    const { connectionId, authorizer = {} } = event.requestContext;
+    await admissions.leave({ connectionId, userId: bearerOf(authorizer).userId });
+    throw error;
+  }
+}
+
+const tooMany = (what: string): ClientError =>
+  new ClientError(ErrorCode.limitExceeded, `expected at most ${what}, got one more`);
+
+async function note(event: ConnectEvent, deps: ConnectDeps): Promise<void> {
   const { connections, authorization } = deps;
   const { connectionId, connectedAt: connectedAtMs } = event.requestContext;
   if (authorization === 'none') {
@@ -27,8 +46,20 @@ export async function connect(event: ConnectEvent, deps: ConnectDeps): Promise<v
   const tokenEndsAtMs = endsAtMs({ expiresAtMs });
   await connections.open({ connectionId, connectedAtMs, tokenEndsAtMs, ...token });
   const { userId } = token;
+  await expectPlace(connectionId, userId, deps);
   if (userId !== undefined) await expectUnrevoked(connectionId, { ...token, userId }, deps);
   if (tokenEndsAtMs < deps.now() + LOOK_AHEAD_MS) await deps.closings.closeAt(connectionId, tokenEndsAtMs);
+}
+
+/** Only of a connection that is noted: one that is not is taken for closed, and its place for free. */
+async function expectPlace(
+  connectionId: string,
+  userId: string | undefined,
+  { admissions, connections, placesMax }: ConnectDeps,
+): Promise<void> {
+  if (await admissions.join({ connectionId, userId })) return;
+  await connections.close(connectionId);
+  throw tooMany(`${placesMax.connectionsPerUser} connections of a user`);
 }
 
 /**

@@ -1,14 +1,17 @@
 import type { Clients } from '../../shared/aws/sdk/clients.ts';
+import { createAdmissions } from '../../shared/data/admissions.ts';
 import { createConnections } from '../../shared/data/connections.ts';
-import type { RowDeps } from '../../shared/data/forget.ts';
 import { createSubscriptions } from '../../shared/data/subscriptions.ts';
 import type { Clock } from '../../shared/lambda/clock.ts';
 import { type Config, text } from '../../shared/lambda/config.ts';
+import { limitSettings } from '../../shared/limits/assemble.ts';
+import type { DisconnectDeps } from './disconnect.ts';
 
 /** The environment variables that it takes. */
 export const settings = {
   connectionsTable: text('CONNECTIONS_TABLE'),
   subscriptionsTable: text('SUBSCRIPTIONS_TABLE'),
+  ...limitSettings,
 };
 
 /** Makes what `disconnect` needs. */
@@ -16,7 +19,8 @@ export const assemble = (
   config: Config<typeof settings>,
   { dynamodb }: Pick<Clients, 'dynamodb'>,
   clock: Clock,
-): RowDeps => ({
+): DisconnectDeps => ({
   connections: createConnections(dynamodb, config.connectionsTable, clock.now),
   subscriptions: createSubscriptions(dynamodb, config.subscriptionsTable, clock),
+  admissions: createAdmissions(dynamodb, config, config.limits, clock.now),
 });

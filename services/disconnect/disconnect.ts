@@ -1,7 +1,15 @@
+import type { Admissions } from '../../shared/data/admissions.ts';
 import { forgetConnection, type RowDeps } from '../../shared/data/forget.ts';
+import { bearerOf } from '../../shared/lambda/bearer.ts';
 import type { DisconnectEvent } from '../../shared/lambda/events.ts';
 
+export interface DisconnectDeps extends RowDeps {
+  readonly admissions: Pick<Admissions, 'leave'>;
+}
+
 /** `$disconnect` is best effort: what it misses, 410s and the sweep clean up. */
-export async function disconnect({ requestContext }: DisconnectEvent, deps: RowDeps): Promise<void> {
-  await forgetConnection(requestContext.connectionId, deps);
+export async function disconnect({ requestContext }: DisconnectEvent, deps: DisconnectDeps): Promise<void> {
+  const { connectionId, authorizer = {} } = requestContext;
+  await forgetConnection(connectionId, deps);
+  await deps.admissions.leave({ connectionId, userId: bearerOf(authorizer).userId });
 }

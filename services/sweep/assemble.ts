@@ -1,10 +1,12 @@
 import { GetConnectionCommand } from '@aws-sdk/client-apigatewaymanagementapi';
 import type { Clients } from '../../shared/aws/sdk/clients.ts';
+import { createAdmissions } from '../../shared/data/admissions.ts';
 import { createConnections } from '../../shared/data/connections.ts';
 import { createSubscriptions } from '../../shared/data/subscriptions.ts';
 import { isGone } from '../../shared/delivery/sdk-post.ts';
 import type { Clock } from '../../shared/lambda/clock.ts';
 import { authorization, type Config, text } from '../../shared/lambda/config.ts';
+import { limitSettings } from '../../shared/limits/assemble.ts';
 import { createClosings } from '../../shared/queues/closings.ts';
 import type { SweepDeps } from './sweep.ts';
 
@@ -14,6 +16,7 @@ export const settings = {
   subscriptionsTable: text('SUBSCRIPTIONS_TABLE'),
   closingQueueUrl: text('CLOSING_QUEUE_URL'),
   authorization,
+  ...limitSettings,
 };
 
 /** Makes what `sweep` needs. */
@@ -25,6 +28,10 @@ export const assemble = (
   ...clock,
   connections: createConnections(dynamodb, config.connectionsTable, clock.now),
   subscriptions: createSubscriptions(dynamodb, config.subscriptionsTable, clock),
+  recount: () => {
+    const { all } = createConnections(dynamodb, config.connectionsTable, clock.now);
+    return createAdmissions(dynamodb, config, config.limits, clock.now).mend(all());
+  },
   ...(config.authorization === 'required' && {
     closings: createClosings(sqs, config.closingQueueUrl, clock.now),
   }),

@@ -5,6 +5,8 @@ import { type Closings, LOOK_AHEAD_MS } from '../../shared/queues/closings.ts';
 
 export interface SweepDeps extends RowDeps {
   readonly connections: Pick<Connections, 'sample' | 'close' | 'endingBefore'>;
+  /** Counts all connections, if their number is limited. Answers with by how much it was wrong. */
+  readonly recount: () => Promise<number>;
   /** Where connections have tokens. */
   readonly closings?: Pick<Closings, 'closeEach'>;
   /** Whether API Gateway still knows the connection. */
@@ -24,6 +26,8 @@ interface Swept {
   readonly gone: number;
   /** Connections that end soon, where they have tokens. */
   readonly ending?: number;
+  /** By how much the number of all connections was wrong. */
+  readonly miscounted: number;
 }
 
 /** Looks back, for connections that are gone, and ahead, for those that end soon: each whatever becomes of the other. */
@@ -31,7 +35,9 @@ export async function sweep(deps: SweepDeps): Promise<Swept> {
   const [behind, ahead] = await Promise.allSettled([forgetGone(deps), checkEnds(deps)]);
   if (behind.status === 'rejected') throw behind.reason;
   if (ahead.status === 'rejected') throw ahead.reason;
-  return { ...behind.value, ...ahead.value };
+  // Those that are gone are not counted any more.
+  const miscounted = await deps.recount();
+  return { ...behind.value, ...ahead.value, miscounted };
 }
 
 /** Sees to it that connections are closed when their time is over: also those that should have been. */
@@ -50,7 +56,7 @@ async function checkEnds({ connections, closings, now }: SweepDeps): Promise<Pic
  * from a random place on: a small table is seen whole every time, a large one sooner or later, without any state that
  * says where the last run stopped.
  */
-async function forgetGone(deps: SweepDeps): Promise<Swept> {
+async function forgetGone(deps: SweepDeps): Promise<Pick<Swept, 'seen' | 'gone'>> {
   const sample = await deps.connections.sample(deps.newId(), SWEPT_MAX);
   const first = await forgetClosed(sample, deps);
   if (first.undecided.length === 0) return { seen: sample.length, gone: first.gone };

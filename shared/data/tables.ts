@@ -4,7 +4,7 @@ import type { Log } from './heads.ts';
 import type { Shard } from './shards.ts';
 
 /**
- * Where everything is stored: five tables, twelve kinds of item. Of a topic `chat/lobby`:
+ * Where everything is stored: five tables, fourteen kinds of item. Of a topic `chat/lobby`:
  *
  * | table         | key                          | item                                                          |
  * |---------------|------------------------------|---------------------------------------------------------------|
@@ -26,6 +26,8 @@ import type { Shard } from './shards.ts';
  * | access        | `revoked#ada`                | `RevocationItem`: until when tokens of a user are refused     |
  * | access        | `ticket#HASH`                | `TicketItem`: what a ticket lets its bearer do, once          |
  * | access        | `allowance#user#ada`         | `AllowanceItem`: what a user may still use up                 |
+ * | access        | `connections#ada`            | `UserConnectionsItem`: which connections a user has           |
+ * | access        | `connections`                | `ConnectionCountItem`: how many connections there are         |
  *
  * Keys are made here and nowhere else. `#` cannot occur in a topic or a pattern, so no two kinds of item share a key.
  * Times are epoch milliseconds; only `expiresAt` is in seconds, as TTL wants it. TTL deletes late, by days at worst:
@@ -223,6 +225,20 @@ export type AllowanceItem = {
   readonly [A in `${RateName}FullAt`]?: N;
 };
 
+/** The connections of a verified user, where their number is limited. Some may be closed: then they have no item. */
+export type UserConnectionsItem = {
+  /** See `userConnectionsKey`. */
+  readonly id: S;
+  readonly connectionIds?: { readonly SS: string[] };
+  readonly expiresAt: N;
+};
+
+/** How many connections there are, where that is limited. There is one item, and it never expires. */
+export type ConnectionCountItem = {
+  readonly id: S;
+  readonly connectionCount: N;
+};
+
 /** The index of the connections table that finds the connections of a user. */
 export const USER_INDEX = 'byUser';
 
@@ -239,6 +255,7 @@ export const TTL_ATTRIBUTE = 'expiresAt' satisfies keyof (
   | RevocationItem
   | TicketItem
   | AllowanceItem
+  | UserConnectionsItem
 );
 
 export const TABLES = {
@@ -250,7 +267,9 @@ export const TABLES = {
   topics: { keys: { topic: 'S' } } satisfies TableOf<ShardsItem | HeadItem | LastValueItem | PostsItem>,
   messages: { keys: { log: 'S', offset: 'N' } } satisfies TableOf<EntryItem | ClaimItem | BringerItem>,
   /** What is known of users and tokens, and of no topic. */
-  access: { keys: { id: 'S' } } satisfies TableOf<RevocationItem | TicketItem | AllowanceItem>,
+  access: { keys: { id: 'S' } } satisfies TableOf<
+    RevocationItem | TicketItem | AllowanceItem | UserConnectionsItem | ConnectionCountItem
+  >,
 } as const;
 
 export type TableName = keyof typeof TABLES;
@@ -311,6 +330,9 @@ export const revocationKey = (userId: string, tokenId?: string) => ({
 
 /** Of a ticket of which this is the hash. Users' keys have another beginning. */
 export const ticketKey = (hash: string) => ({ id: { S: `ticket#${hash}` } });
+
+export const userConnectionsKey = (userId: string) => ({ id: { S: `connections#${userId}` } });
+export const CONNECTION_COUNT_KEY = { id: { S: 'connections' } };
 
 /** Of a user (`user#ada`), or of a connection (`connection#ID`). */
 export const allowanceKey = (owner: string) => ({ id: { S: `allowance#${owner}` } });

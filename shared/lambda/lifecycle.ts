@@ -30,4 +30,7 @@ function toRefusal({ code, message }: ClientError): RouteResult {
   return { statusCode: status ?? 400 };
 }
 
-const STATUSES: Partial<Record<ErrorCode, number>> = { [ErrorCode.unauthenticated]: 401 };
+const STATUSES: Partial<Record<ErrorCode, number>> = {
+  [ErrorCode.unauthenticated]: 401,
+  [ErrorCode.limitExceeded]: 429,
+};

@@ -66,9 +66,12 @@ class Parser {
   update(): Update {
     const sets: { readonly path: Path; readonly value: Operand }[] = [];
     const removes: Path[] = [];
+    const deletes: typeof sets = [];
     while (this.#next < this.#tokens.length) {
       if (this.#take('SET')) sets.push(...this.#list(() => this.#assignment(), ','));
       else if (this.#take('REMOVE')) removes.push(...this.#list(() => this.#path(), ','));
+      else if (this.#take('ADD')) sets.push(...this.#list(() => this.#change(added), ','));
+      else if (this.#take('DELETE')) deletes.push(...this.#list(() => this.#change(without), ','));
       else throw this.#unsupported();
     }
     const apply: Update['apply'] = (item, variables) => {
@@ -80,9 +83,13 @@ class Parser {
         updated = replace(updated, path(variables), value);
       }
       for (const path of removes) updated = replace(updated, path(variables), undefined);
+      // A set that nothing is left of is gone.
+      for (const { path, value } of deletes) {
+        updated = replace(updated, path(variables), value(updated, variables));
+      }
       return updated;
     };
-    return { apply, paths: [...sets.map(({ path }) => path), ...removes] };
+    return { apply, paths: [...[...sets, ...deletes].map(({ path }) => path), ...removes] };
   }
 
   paths(): Path[] {
@@ -138,6 +145,17 @@ class Parser {
     const value: Operand = (item, variables) => {
       const [a, b] = [first(item, variables)?.N, second(item, variables)?.N];
       return a === undefined || b === undefined ? undefined : { N: String(Number(a) + sign * Number(b)) };
+    };
+    return { path, value };
+  }
+
+  /** Of `ADD` and `DELETE`: what becomes of what is there. */
+  #change(change: (there: AttributeValue | undefined, by: AttributeValue) => AttributeValue | undefined) {
+    const path = this.#path();
+    const by = this.#operand();
+    const value: Operand = (item, variables) => {
+      const operand = by(item, variables);
+      return operand && change(valueAt(item, path(variables)), operand);
     };
     return { path, value };
   }
@@ -214,6 +232,17 @@ class Parser {
   }
 }
 
+/** A number and a number, or a set and a set. */
+function added(there: AttributeValue | undefined, by: AttributeValue): AttributeValue {
+  if (by.SS) return { SS: [...new Set([...(there?.SS ?? []), ...by.SS])] };
+  return { N: String(Number(there?.N ?? 0) + Number(by.N)) };
+}
+
+function without(there: AttributeValue | undefined, by: AttributeValue): AttributeValue | undefined {
+  const left = (there?.SS ?? []).filter((each) => !by.SS?.includes(each));
+  return left.length > 0 ? { SS: left } : undefined;
+}
+
 type Comparison = (a: AttributeValue | undefined, b: AttributeValue | undefined) => boolean;
 const COMPARISONS: Readonly<Record<string, Comparison>> = {
   '=': (a, b) => order(a, b) === 0,
@@ -268,6 +297,7 @@ function graft(item: Item, [name = '', ...rest]: readonly string[], value: Attri
 
 function sizeOf(value: AttributeValue | undefined): AttributeValue | undefined {
   if (value?.M) return { N: String(Object.keys(value.M).length) };
+  if (value?.SS) return { N: String(value.SS.length) };
   if (value?.S !== undefined) return { N: String(value.S.length) };
   if (value) throw validation('expected size() of a map or a string, got another type');
   return undefined;

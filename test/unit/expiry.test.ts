@@ -10,6 +10,7 @@ import { parseSubscribe } from '../../shared/protocol/parse.ts';
 import { MemoryDynamoDB } from '../memory/dynamodb.ts';
 import { namespacesOf } from '../support/namespaces.ts';
 import { NO_TOKENS } from '../support/no-guard.ts';
+import { NOTHING_LIMITED } from '../support/no-limits.ts';
 import { TopicLog } from '../support/topic-log.ts';
 
 const NOW_MS = Date.UTC(2026, 10, 20);
@@ -21,7 +22,7 @@ const tables = {
   topicsTable: 'topics',
   messagesTable: 'messages',
   accessTable: 'access',
-  limits: { rates: {}, publishBytesMax: 1 },
+  limits: NOTHING_LIMITED,
 };
 
 /** For how many seconds each item of each table is good. TTL reads `expiresAt` in seconds, whatever it was meant in. */

@@ -589,6 +589,7 @@ describe('a message to a topic that keeps history', () => {
             ...deps,
             logs: log.logs(),
             bus,
+            logs: log.logs(),
             guard: NO_GUARD,
             limits: NO_LIMITS,
           },

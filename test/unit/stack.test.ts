@@ -432,6 +432,16 @@ describe('the functions', () => {
       routes.map((route) => `${route} Access: GetItem UpdateItem`),
     );
     expect(rightsIn({ topicsPerHour: false, publishBytesMax: 4_096 })).toEqual([]);
+    expect(rightsIn({ connections: 1 })).toEqual([
+      'Connect Access: BatchGetItem UpdateItem',
+      'Disconnect Access: UpdateItem',
+      'Sweep Access: GetItem UpdateItem',
+    ]);
+    expect(rightsIn({ connectionsPerUser: 1 })).toEqual([
+      'Connect Access: BatchGetItem GetItem UpdateItem',
+      'Connect Connections: DeleteItem GetItem PutItem',
+      'Disconnect Access: UpdateItem',
+    ]);
   });
 
   it('are told the variables that they read, and no other', async () => {

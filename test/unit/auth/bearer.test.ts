@@ -9,7 +9,7 @@ import type { ConnectEvent } from '../../../shared/lambda/events.ts';
 import { parseSubscribe } from '../../../shared/protocol/parse.ts';
 import { namespacesOf } from '../../support/namespaces.ts';
 import { NEVER_RENEWED, NO_TOKENS } from '../../support/no-guard.ts';
-import { NO_LIMITS } from '../../support/no-limits.ts';
+import { NO_ADMISSIONS, NO_LIMITS, NOTHING_LIMITED } from '../../support/no-limits.ts';
 import { TopicLog } from '../../support/topic-log.ts';
 
 const NOW_MS = Date.UTC(2026, 10, 20);
@@ -80,7 +80,8 @@ describe('what there is for a connection', () => {
       ...more,
     } as ConnectEvent;
     const closings = { closeAt: async () => {} };
-    await connect(event, { connections, authorization, revocations, closings, now: () => NOW_MS });
+    const places = { admissions: NO_ADMISSIONS, placesMax: NOTHING_LIMITED };
+    await connect(event, { connections, authorization, revocations, closings, ...places, now: () => NOW_MS });
     return { row: rows[0], answer: protocolAnswer(event) };
   };
 

@@ -15,6 +15,7 @@ import { logger } from '../../../shared/lambda/logger.ts';
 import { parsePattern } from '../../../shared/protocol/topic.ts';
 import { MemoryDynamoDB } from '../../memory/dynamodb.ts';
 import { CLAIMS, signingKey } from '../../support/issuer.ts';
+import { NOTHING_LIMITED } from '../../support/no-limits.ts';
 import { queueRecord } from '../../support/records.ts';
 
 const NOW_MS = Date.UTC(2026, 10, 20);
@@ -57,6 +58,7 @@ function houseOf() {
     ...{ connectionsTable: 'connections', subscriptionsTable: 'subscriptions', accessTable: 'access' },
     ...{ closingQueueUrl: 'closing', badEventsUrl: 'dead letters' },
     authorization: 'required',
+    limits: NOTHING_LIMITED,
   } as const;
   const connectDeps = assembleConnect(config, { dynamodb, late: async () => ({ sqs }) }, clock);
   const connections = createConnections(dynamodb, 'connections', clock.now);

@@ -1,0 +1,138 @@
+import { describe, expect, it } from 'vitest';
+import { assemble as assembleConnect } from '../../../services/connect/assemble.ts';
+import { connect } from '../../../services/connect/connect.ts';
+import { assemble as assembleDisconnect } from '../../../services/disconnect/assemble.ts';
+import { disconnect } from '../../../services/disconnect/disconnect.ts';
+import { createAdmissions } from '../../../shared/data/admissions.ts';
+import { CONNECTION_TTL_SECONDS, createConnections } from '../../../shared/data/connections.ts';
+import { lifecycle } from '../../../shared/lambda/lifecycle.ts';
+import { logger } from '../../../shared/lambda/logger.ts';
+import type { CompleteLimits } from '../../../shared/protocol/limits.ts';
+import { type MakeRequest, MemoryDynamoDB } from '../../memory/dynamodb.ts';
+import { NOTHING_LIMITED } from '../../support/no-limits.ts';
+
+logger.setLogLevel('SILENT');
+const context = { awsRequestId: 'r', getRemainingTimeInMillis: () => 1_000 };
+/** Answers some time later, so that requests of several handshakes mix. */
+const later: MakeRequest = async (_, perform) => {
+  await new Promise(setImmediate);
+  return perform();
+};
+
+/** Handshakes as the two routes see them. */
+function houseWith(limits: Pick<CompleteLimits, 'connections' | 'connectionsPerUser'>, isLate = false) {
+  let nowMs = Date.UTC(2026, 10, 28);
+  const now = () => nowMs;
+  const tables = new MemoryDynamoDB({ now });
+  const dynamodb = isLate ? tables.client(later) : tables.client();
+  const clock = { now, wait: async () => {}, random: () => 0, newId: () => 'id' };
+  const config = {
+    ...{ connectionsTable: 'connections', subscriptionsTable: 'subscriptions', accessTable: 'access' },
+    ...{ closingQueueUrl: 'closing', authorization: 'required' as const },
+    limits: { ...NOTHING_LIMITED, ...limits },
+  };
+  const late = async () => ({ sqs: {} }) as never; // nothing ends soon
+  const connecting = lifecycle((event: Parameters<typeof connect>[0]) =>
+    connect(event, assembleConnect(config, { dynamodb, late }, clock)),
+  );
+  const eventOf = (connectionId: string, userId?: string) => {
+    const authorizer = { rights: '{}', ...(userId !== undefined && { userId }) };
+    return { requestContext: { connectionId, connectedAt: now(), authorizer } } as never; // no more is read
+  };
+  return {
+    tables,
+    advance: (ms: number) => {
+      nowMs += ms;
+    },
+    statusOf: async (connectionId: string, userId?: string) =>
+      (await connecting(eventOf(connectionId, userId), context)).statusCode,
+    end: (connectionId: string, userId?: string) =>
+      disconnect(eventOf(connectionId, userId), assembleDisconnect(config, { dynamodb }, clock)),
+    recount: () =>
+      createAdmissions(dynamodb, config, limits, now).mend(
+        createConnections(dynamodb, 'connections', now).all(),
+      ),
+    rows: () => tables.items('connections').map(({ connectionId }) => connectionId?.S),
+  };
+}
+
+const statusesOf = (house: ReturnType<typeof houseWith>, ids: readonly string[], userId?: string) =>
+  Promise.all(ids.map((id) => house.statusOf(id, userId)));
+const idsOf = (count: number) => Array.from({ length: count }, (_, n) => `c${n}`);
+const passedIn = (statuses: readonly number[]) => statuses.filter((status) => status === 200).length;
+
+describe('the connections of a user', () => {
+  it('are as many as the settings say, and the others get 429', async () => {
+    const house = houseWith({ connectionsPerUser: 2 });
+    expect([await house.statusOf('a', 'ada'), await house.statusOf('b', 'ada')]).toEqual([200, 200]);
+    expect(await house.statusOf('c', 'ada')).toBe(429);
+    expect(await house.statusOf('d', 'bob')).toBe(200);
+    // Nobody is no user.
+    expect(await statusesOf(house, ['e', 'f', 'g'])).toEqual([200, 200, 200]);
+    expect(house.rows()).not.toContain('c');
+    await house.end('a', 'ada');
+    expect(await house.statusOf('h', 'ada')).toBe(200);
+    expect(await house.statusOf('i', 'ada')).toBe(429);
+  });
+
+  it('are never more, however many handshakes race', async () => {
+    const house = houseWith({ connectionsPerUser: 5 }, true);
+    expect(passedIn(await statusesOf(house, idsOf(50), 'ada'))).toBe(5);
+    expect(house.rows()).toHaveLength(5);
+  });
+
+  it('make way when they are gone without a word, or their time is over', async () => {
+    const house = houseWith({ connectionsPerUser: 2 });
+    await statusesOf(house, ['a', 'b'], 'ada');
+    // The sweep, or a 410, has deleted its item.
+    await createConnections(house.tables.client(), 'connections', () => 0).close('a');
+    expect([await house.statusOf('c', 'ada'), await house.statusOf('d', 'ada')]).toEqual([200, 429]);
+    house.advance(CONNECTION_TTL_SECONDS * 1_000 + 1_000);
+    expect([await house.statusOf('e', 'ada'), await house.statusOf('f', 'ada')]).toEqual([200, 200]);
+    expect(await house.statusOf('g', 'ada')).toBe(429);
+  });
+});
+
+describe('all connections', () => {
+  it('are as many as the settings say, and the others get 429', async () => {
+    const house = houseWith({ connections: 3 }, true);
+    expect(passedIn(await statusesOf(house, idsOf(10)))).toBe(3);
+    expect(house.rows()).toHaveLength(3);
+    const [open = ''] = house.rows();
+    await house.end(open);
+    expect(await statusesOf(house, ['x', 'y'])).toEqual(expect.arrayContaining([200, 429]));
+  });
+
+  it('are not counted when they are refused for another reason', async () => {
+    const house = houseWith({ connections: 3, connectionsPerUser: 1 });
+    expect(passedIn(await statusesOf(house, idsOf(10), 'ada'))).toBe(1);
+    expect(await statusesOf(house, ['x', 'y', 'z'])).toEqual([200, 200, 429]);
+  });
+
+  it('are counted anew by the sweep, which finds those that went without a word, and those from before', async () => {
+    const house = houseWith({ connections: 3 });
+    const connections = createConnections(house.tables.client(), 'connections', () => Date.UTC(2026, 10, 28));
+    await connections.open({ connectionId: 'old', connectedAtMs: Date.UTC(2026, 10, 28) });
+    expect(await house.recount()).toBe(1);
+    expect(await statusesOf(house, ['a', 'b', 'c'])).toEqual([200, 200, 429]);
+    await connections.close('a');
+    expect(await house.recount()).toBe(-1);
+    expect(await house.recount()).toBe(0);
+    expect(await statusesOf(house, ['d', 'e'])).toEqual([200, 429]);
+  });
+
+  it('are never fewer than none, however often their end is told', async () => {
+    const house = houseWith({ connections: 1 });
+    await house.statusOf('a');
+    for (let n = 0; n < 3; n++) await house.end('a');
+    expect(await statusesOf(house, ['b', 'c'])).toEqual([200, 429]);
+  });
+});
+
+it('writes nothing where nothing is limited', async () => {
+  const house = houseWith({});
+  expect(passedIn(await statusesOf(house, idsOf(5), 'ada'))).toBe(5);
+  await house.end('c0', 'ada');
+  expect(await house.recount()).toBe(0);
+  expect(house.tables.items('access')).toEqual([]);
+});
