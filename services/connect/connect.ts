@@ -22,12 +22,14 @@ export interface ConnectDeps {
 
 /** Notes a connection, if there is a place for it. */
 export async function connect(event: ConnectEvent, deps: ConnectDeps): Promise<void> {
-  const { admissions, placesMax } = deps;
+  const { admissions, connections, authorization, placesMax } = deps;
   if (!(await admissions.enter())) throw tooMany(`${placesMax.connections} connections`);
   try {
     await note(event, deps);
   } catch (error) {
     const { connectionId, authorizer = {} } = event.requestContext;
+    // Where nobody is asked, nothing but the noting itself can have failed.
+    if (authorization === 'required') await connections.close(connectionId);
     await admissions.leave({ connectionId, userId: bearerOf(authorizer).userId });
     throw error;
   }
@@ -55,10 +57,9 @@ async function note(event: ConnectEvent, deps: ConnectDeps): Promise<void> {
 async function expectPlace(
   connectionId: string,
   userId: string | undefined,
-  { admissions, connections, placesMax }: ConnectDeps,
+  { admissions, placesMax }: ConnectDeps,
 ): Promise<void> {
   if (await admissions.join({ connectionId, userId })) return;
-  await connections.close(connectionId);
   throw tooMany(`${placesMax.connectionsPerUser} connections of a user`);
 }
 
