@@ -24,28 +24,33 @@ const takeTokens = ({ tables, grantsSecret }: Pick<RouteParts, 'tables' | 'grant
 ];
 
 /** Only where tokens are taken: elsewhere there is no such action. */
-export const authenticateOf = ({ tables, queues, grantsSecret }: RouteParts): Route => ({
-  key: 'authenticate',
-  reads: [
-    'AUTH',
-    'ISSUERS',
-    'TRANSPORT',
-    'CONNECTIONS_TABLE',
-    'SUBSCRIPTIONS_TABLE',
-    'CLOSING_QUEUE_URL',
-    'NAMESPACES',
-    ...GRANTS,
-  ],
-  rights: [
-    allow(['dynamodb:GetItem', 'dynamodb:UpdateItem'], tables.connections.tableArn),
-    allow(['dynamodb:UpdateItem'], tables.subscriptions.tableArn),
-    ...(queues.closing ? [allow(['sqs:SendMessage'], queues.closing.queueArn)] : []),
-    ...takeTokens({ tables, grantsSecret }),
-  ],
-});
+export function authenticateOf(parts: RouteParts): Route {
+  const { tables, queues } = parts;
+  const route = {
+    key: 'authenticate',
+    reads: [
+      'AUTH',
+      'ISSUERS',
+      'TRANSPORT',
+      'CONNECTIONS_TABLE',
+      'SUBSCRIPTIONS_TABLE',
+      'CLOSING_QUEUE_URL',
+      'NAMESPACES',
+      ...GRANTS,
+    ],
+    rights: [
+      allow(['dynamodb:GetItem', 'dynamodb:UpdateItem'], tables.connections.tableArn),
+      allow(['dynamodb:UpdateItem'], tables.subscriptions.tableArn),
+      ...(queues.closing ? [allow(['sqs:SendMessage'], queues.closing.queueArn)] : []),
+      ...takeTokens(parts),
+    ],
+  } satisfies Route;
+  return limited(route, parts);
+}
 
 /** The routes, by the names of their Lambdas. */
-export const routesOf = ({ tables, queues, eventBus, settings, grantsSecret }: RouteParts) => {
+export const routesOf = (parts: RouteParts) => {
+  const { tables, queues, eventBus, settings, grantsSecret } = parts;
   const { connections, subscriptions, topics, messages, access } = tables;
   /** What a connection may do since it was renewed. */
   const readStanding = settings.auth ? [allow(['dynamodb:GetItem'], connections.tableArn)] : [];
@@ -179,27 +184,17 @@ export const routesOf = ({ tables, queues, eventBus, settings, grantsSecret }: R
     },
     default: { key: '$default', id: 'DefaultRoute', reads: ['TRANSPORT'], rights: [] },
   } satisfies Record<string, Route>;
-  return limitAll(routes, tables.access.tableArn, settings);
+  const all = Object.entries<Route>(routes).map(([name, route]) => [name, limited(route, parts)]);
+  return Object.fromEntries(all) as Record<keyof typeof routes, Route>;
 };
 
 /** What every route that frames select has, so that they are counted. */
-function limitAll<Name extends string>(
-  routes: Readonly<Record<Name, Route>>,
-  accessTableArn: string,
-  { limits }: Parts['settings'],
-): Record<Name, Route> {
-  const count = limitsRates(limits)
-    ? [allow(['dynamodb:GetItem', 'dynamodb:UpdateItem'], accessTableArn)]
-    : [];
-  const limited = Object.entries<Route>(routes).map(([name, route]) => [
-    name,
-    ['$connect', '$disconnect'].includes(route.key)
-      ? route
-      : {
-          ...route,
-          reads: [...route.reads, 'LIMITS', 'ACCESS_TABLE'],
-          rights: [...route.rights, ...count],
-        },
-  ]);
-  return Object.fromEntries(limited);
+function limited(route: Route, { tables, settings }: Pick<RouteParts, 'tables' | 'settings'>): Route {
+  if (['$connect', '$disconnect'].includes(route.key)) return route;
+  const count = allow(['dynamodb:GetItem', 'dynamodb:UpdateItem'], tables.access.tableArn);
+  return {
+    ...route,
+    reads: [...route.reads, 'LIMITS', 'ACCESS_TABLE'],
+    rights: [...route.rights, ...(limitsRates(settings.limits) ? [count] : [])],
+  };
 }

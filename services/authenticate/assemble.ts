@@ -9,6 +9,9 @@ import { createRevocations } from '../../shared/data/revocations.ts';
 import { createSubscriptions } from '../../shared/data/subscriptions.ts';
 import type { Clock } from '../../shared/lambda/clock.ts';
 import { type Config, namespaces, text } from '../../shared/lambda/config.ts';
+import { assembleLimits, limitSettings } from '../../shared/limits/assemble.ts';
+import type { LimitedDeps } from '../../shared/limits/limits.ts';
+import type { AuthenticateFrame } from '../../shared/protocol/parse.ts';
 import { createClosings } from '../../shared/queues/closings.ts';
 import type { AuthenticateDeps } from './authenticate.ts';
 
@@ -16,11 +19,11 @@ import type { AuthenticateDeps } from './authenticate.ts';
 export const settings = {
   connectionsTable: text('CONNECTIONS_TABLE'),
   subscriptionsTable: text('SUBSCRIPTIONS_TABLE'),
-  accessTable: text('ACCESS_TABLE'),
   closingQueueUrl: text('CLOSING_QUEUE_URL'),
   audience: text('CALLBACK_URL'),
   ...authSettings,
   namespaces,
+  ...limitSettings,
 };
 
 /** Makes what `authenticate` needs. */
@@ -28,7 +31,7 @@ export function assemble(
   config: Config<typeof settings>,
   clients: Pick<Clients, 'dynamodb' | 'sqs'> & AccessClients,
   clock: Clock,
-): AuthenticateDeps {
+): AuthenticateDeps & LimitedDeps<AuthenticateFrame> {
   const { dynamodb } = clients;
   const { namespaces, audience } = config;
   const { now } = clock;
@@ -43,5 +46,6 @@ export function assemble(
     closings: createClosings(clients.sqs, config.closingQueueUrl, now),
     guard: createGuard({ authorization: 'required', connections, namespaces, now }),
     now,
+    limits: assembleLimits(config, async () => ({ dynamodb }), clock),
   };
 }

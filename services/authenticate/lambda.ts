@@ -17,4 +17,4 @@ const clients = {
 };
 const deps = assemble(config, clients, systemClock);
 
-export const handler = route(parseAuthenticate, (input) => authenticate(input, deps));
+export const handler = route(parseAuthenticate, (input) => authenticate(input, deps), deps.limits);

@@ -587,7 +587,6 @@ describe('a message to a topic that keeps history', () => {
           { connectionId: 'c', connectedAtMs: 0, frame },
           {
             ...deps,
-            logs: log.logs(),
             bus,
             logs: log.logs(),
             guard: NO_GUARD,

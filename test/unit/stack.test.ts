@@ -427,9 +427,15 @@ describe('the functions', () => {
         (right) => !tableRightsIn(template).includes(right),
       );
     };
-    const routes = 'DefaultRoute History Ping Publish Send Subscribe Unsubscribe Whoami'.split(' ');
+    const routes = 'Authenticate DefaultRoute History Ping Publish Send Subscribe Unsubscribe Whoami'.split(
+      ' ',
+    );
+    /** They look for revocations, too. */
+    const takers = ['Authenticate', 'History', 'Subscribe'];
     expect(rightsIn({ topicsPerHour: 1 })).toEqual(
-      routes.map((route) => `${route} Access: GetItem UpdateItem`),
+      routes.map(
+        (route) => `${route} Access: ${takers.includes(route) ? 'BatchGetItem ' : ''}GetItem UpdateItem`,
+      ),
     );
     expect(rightsIn({ topicsPerHour: false, publishBytesMax: 4_096 })).toEqual([]);
     expect(rightsIn({ connections: 1 })).toEqual([
