@@ -518,6 +518,18 @@ describe('a version', () => {
     expect(outcomes(await log.publish(versioned(log, 'another six', 6)))).toEqual(['stale']);
   });
 
+  it('that older code has stored elsewhere, for a message that died here, is not free', async () => {
+    const log = new TopicLog();
+    await killed(log, 'after allocateVersion', versioned(log, 'five', 5));
+    log.nowMs += 1;
+    await log.updateHead('SET #offset = #offset + :one, allocatedAt = :nowMs', { ':one': { N: '1' } });
+    const [topicLog, { message }] = [await log.log(), log.draft('five')];
+    const stored = { offset: 2, origin: 'five', acceptedAtMs: log.nowMs, atMs: log.nowMs };
+    await log.logs().claim(topicLog, 'five', stored);
+    await log.logs().write(topicLog, { ...stored, json: entryJson(message, 2) }, 60);
+    expect(outcomes(await log.publish(versioned(log, 'another five', 5)))).toEqual(['stale']);
+  });
+
   it('that comes again two hours after its worker died is not lost, whether somebody has read the log or not', async () => {
     for (const [reads, outcome] of [
       [false, 'stored 1'],

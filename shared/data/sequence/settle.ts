@@ -5,7 +5,7 @@ import { type Allocated, allocate, type PlaceDeps } from './places.ts';
 
 /** What settling needs. */
 export interface SettleDeps extends PlaceDeps {
-  readonly logs: PlaceDeps['logs'] & Pick<Logs, 'claims' | 'claim'>;
+  readonly logs: PlaceDeps['logs'] & Pick<Logs, 'claim'>;
 }
 
 /** Where a message is, and the publication that brought it there; `stale` if the topic has had a newer version. */

@@ -6,7 +6,7 @@ import { type Draft, idOf, isSameMessage } from './draft.ts';
 
 /** What taking a version needs. */
 export interface VersionDeps extends DecideDeps {
-  readonly logs: DecideDeps['logs'] & Pick<Logs, 'allocateVersion'>;
+  readonly logs: DecideDeps['logs'] & Pick<Logs, 'allocateVersion' | 'claims'>;
   readonly now: () => number;
 }
 
@@ -40,17 +40,29 @@ export async function allocateVersion(
   throw new Error(`expected to compare version ${version} in ${TRIES_MAX} tries, got overtaken each time`);
 }
 
-/** What is left of a version that has been taken: undefined if there is a tombstone where its message was to be. */
+/** What is left of a version that has been taken: undefined if its message is not where it was to be, nor will be. */
 async function placeBeside(
-  { messageId, acceptedAtMs, offset, takenAtMs }: Holder,
+  holder: Holder,
   draft: Draft,
   deps: VersionDeps,
 ): Promise<OwnOffset | 'stale' | undefined> {
+  const { messageId, acceptedAtMs, offset, takenAtMs } = holder;
   const place = { offset, atMs: takenAtMs };
-  const isSame = messageId === idOf(draft) && isSameMessage(draft, acceptedAtMs);
-  // Another message may have been stored there, and deleted.
-  if (!isSame && takenAtMs < deps.now() - DELETED_AFTER_MS) return 'stale';
-  const entry = await (isSame ? deps.logs.entry(deps.log, offset) : readOrRefuse(place, deps));
-  if (entry === undefined && isSame) return place; // and who claims it first decides it
-  return entry?.json === undefined ? undefined : 'stale';
+  if (messageId === idOf(draft) && isSameMessage(draft, acceptedAtMs)) {
+    const entry = await deps.logs.entry(deps.log, offset);
+    if (entry === undefined) return place; // and who claims it first decides it
+    return entry.json === undefined ? undefined : 'stale';
+  }
+  // It may have been stored there, and deleted.
+  if (takenAtMs < deps.now() - DELETED_AFTER_MS) return 'stale';
+  const entry = await readOrRefuse(place, deps);
+  return entry?.json !== undefined || (await isElsewhere(holder, deps)) ? 'stale' : undefined;
+}
+
+/** Older code takes another offset for a message without a word of it in the head. */
+async function isElsewhere({ messageId, takenAtMs }: Holder, deps: VersionDeps): Promise<boolean> {
+  const claim = (await deps.logs.claims(deps.log, [messageId])).get(messageId);
+  if (!claim || claim.offset === 'stale' || claim.atMs <= takenAtMs) return false;
+  const entry = await readOrRefuse({ offset: claim.offset, atMs: claim.atMs }, deps);
+  return entry?.json !== undefined;
 }
