@@ -59,6 +59,8 @@ export class LogBook {
   readonly #logs = new Map<string, TopicLog>();
   /** Of each topic, in order. */
   readonly #begun = new Map<string, Begun[]>();
+  /** By topic: the versions for which the code of now has taken an offset. */
+  readonly #versions = new Map<string, Set<string | undefined>>();
   /** Told of every message that is stored. */
   onStored: (topic: string, epoch: string, entry: LogEntry) => void = () => {};
 
@@ -114,6 +116,11 @@ export class LogBook {
     return Number(givenAt(position)) > movedAtMs + HEAD_LIFE_MS - HEAD_MARGIN_MS;
   }
 
+  /** Whether the code of now has taken the version, which for older code is then that one message's which did. */
+  hasTaken(topic: string, version: number): boolean {
+    return this.#versions.get(topic)?.has(String(version)) ?? false;
+  }
+
   entry(topic: string, { epoch, offset }: Position): LogEntry | undefined {
     return this.#log(topic, epoch).entries.get(offset);
   }
@@ -144,6 +151,9 @@ export class LogBook {
       log.allocatedAtMs.set(taken, Number(item.allocatedAt?.N));
     }
     log.head = offset;
+    if (item.versionOffset && item.versionOffset.N === item.offset?.N) {
+      this.#versions.set(topic, (this.#versions.get(topic) ?? new Set()).add(item.version?.N));
+    }
     log.movedAtMs = this.#world.now();
     const begun = this.#begun.get(topic) ?? [];
     if (begun.at(-1)?.epoch !== epoch) begun.push({ epoch, atMs: this.#world.now() });

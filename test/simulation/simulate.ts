@@ -118,6 +118,7 @@ class Run {
       },
     });
     this.publications = new Publications(world, this.#book, settings.namespaces);
+    this.publications.goesBack = () => this.#rollout.goesBack;
     this.#system.gateway.onReceive = (id, text) => {
       this.deliveries.received(id, text);
       this.publications.received(id, text);
