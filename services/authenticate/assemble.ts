@@ -26,10 +26,15 @@ export const settings = {
   ...limitSettings,
 };
 
+interface AuthenticateClients extends Pick<Clients, 'dynamodb'>, AccessClients {
+  /** Called when it is needed: for a token that ends soon. */
+  readonly late: () => Promise<Pick<Clients, 'sqs'>>;
+}
+
 /** Makes what `authenticate` needs. */
 export function assemble(
   config: Config<typeof settings>,
-  clients: Pick<Clients, 'dynamodb' | 'sqs'> & AccessClients,
+  { late, ...clients }: AuthenticateClients,
   clock: Clock,
 ): AuthenticateDeps & LimitedDeps<AuthenticateFrame> {
   const { dynamodb } = clients;
@@ -43,7 +48,10 @@ export function assemble(
       createAuthenticate(authOf(config), { ...clients, audience, now }),
       createRevocations(dynamodb, config.accessTable, clock),
     ),
-    closings: createClosings(clients.sqs, config.closingQueueUrl, now),
+    closings: {
+      closeAt: async (...end) =>
+        createClosings((await late()).sqs, config.closingQueueUrl, now).closeAt(...end),
+    },
     guard: createGuard({ authorization: 'required', connections, namespaces, now }),
     now,
     limits: assembleLimits(config, async () => ({ dynamodb }), clock),

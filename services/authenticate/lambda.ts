@@ -1,5 +1,4 @@
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import { SQSClient } from '@aws-sdk/client-sqs';
 import { createAccessClients } from '../../shared/auth/clients.ts';
 import { createClient } from '../../shared/aws/sdk/clients.ts';
 import { systemClock } from '../../shared/lambda/clock.ts';
@@ -13,7 +12,7 @@ const config = loadConfig(process.env, { ...settings, transport, grantsSecret: t
 const clients = {
   ...createAccessClients(config.transport, config.grantsSecret),
   dynamodb: createClient(config.transport, DynamoDBClient),
-  sqs: createClient(config.transport, SQSClient),
+  late: async () => (await import('../../shared/aws/sdk/late-sqs.ts')).createLateSqs(config.transport),
 };
 const deps = assemble(config, clients, systemClock);
 

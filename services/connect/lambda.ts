@@ -10,7 +10,7 @@ import { connect, protocolAnswer } from './connect.ts';
 const config = loadConfig(process.env, { ...settings, transport });
 const clients = {
   dynamodb: createClient(config.transport, DynamoDBClient),
-  late: async () => (await import('./late-clients.ts')).createLateClients(config.transport),
+  late: async () => (await import('../../shared/aws/sdk/late-sqs.ts')).createLateSqs(config.transport),
 };
 const deps = assemble(config, clients, systemClock);
 

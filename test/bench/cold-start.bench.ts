@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -8,29 +8,45 @@ import { buildSync } from 'esbuild';
 import { resourceTypes } from '../../infra/local/services.ts';
 import { type Resource, readStack } from '../../infra/local/stack/stack.ts';
 import { synthesise } from '../../infra/local/stack/synth.ts';
+import { grant } from '../../shared/auth/grants.ts';
+import { SETTINGS_FILES } from '../../shared/lambda/variables.ts';
 import { parseTopic } from '../../shared/protocol/topic.ts';
 import { encodeJob } from '../../shared/queues/job.ts';
+import { signingKey } from '../support/issuer.ts';
 import { type Bench, median, type Row, round, type Target } from './bench.ts';
 import type { ColdStart } from './cold-start/call.ts';
+import { issuerAt } from './cold-start/issuer.ts';
 import { install } from './install.ts';
 
 /** Fresh processes of each Lambda. */
 const ROUNDS = 9;
 const USUAL = 'usual';
-const WORKERS = new Set(['fanout', 'deliver', 'sweep']);
+const WORKERS = new Set(['fanout', 'deliver', 'close', 'sweep']);
 const APP = join(import.meta.dirname, '../../infra/app.ts');
+const GUARDED_APP = join(import.meta.dirname, '../apps/members.ts');
+/** What verifies tokens, each with its kind of token. */
+const VERIFIERS = {
+  grant: 'authorize a grant',
+  identity: 'authorize an identity',
+  renewal: 'authenticate',
+} as const;
+const AUDIENCE = 'bench';
 const DIRECTORY = join(import.meta.dirname, 'cold-start');
 /** Packages that Fanwire does without. */
 const USUAL_PACKAGE = join(import.meta.dirname, 'usual');
 /** In what a Lambda returns. `unknown_action` is what the default route is for. */
-const FAILED = /"statusCode":[45]|\\"type\\":\\"error\\"(?!.*unknown_action)|"itemIdentifier"/;
+const FAILED =
+  /"statusCode":[45]|\\"type\\":\\"error\\"(?!.*unknown_action)|"itemIdentifier"|"Effect":"Deny"/;
 const ID = 'L0SM9cOFvHcCIhw=';
 /** What the authorizer has said of the connection. */
 const BEARER = {
+  userId: 'alice',
   rights: JSON.stringify({ '*': ['subscribe', 'publish', 'history'], '/users/*': ['send'] }),
 };
+const KEY = signingKey('key', 'RS256');
+const SECRET = 'secret'.padEnd(64, '.');
 
-const frames: Readonly<Record<string, object>> = {
+const frames: Record<string, object> = {
   subscribe: { action: 'subscribe', topic: 'a/b', id: '1' },
   unsubscribe: { action: 'unsubscribe', topic: 'a/b', id: '1' },
   history: { action: 'history', topic: 'chat/b', id: '1' },
@@ -70,6 +86,7 @@ const batch = (bodies: readonly string[]): object => ({
 function eventOf(service: string): object {
   if (service === 'deliver') return batch(jobs());
   if (service === 'fanout') return batch([publication()]);
+  if (service === 'close') return batch([JSON.stringify({ connectionIds: [ID] })]);
   return {
     requestContext: {
       connectionId: ID,
@@ -84,11 +101,12 @@ function eventOf(service: string): object {
   };
 }
 
-/** Its code and its variables, both as they are deployed. */
+/** Its code and its variables, both as they are deployed, and what it is called with first. */
 interface Lambda {
   readonly service: string;
   readonly directory: string;
   readonly variables: NodeJS.ProcessEnv;
+  readonly event: object;
 }
 
 async function lambdasOf(app: string, directory: string, port: number): Promise<Lambda[]> {
@@ -100,8 +118,46 @@ async function lambdasOf(app: string, directory: string, port: number): Promise<
     service: serviceOf(resource),
     directory: stack.codeDirectory(resource.logicalId),
     variables: variablesOf(resource, endpoint),
+    event: eventOf(serviceOf(resource)),
   }));
 }
+
+/** What verifies tokens, with a token. Neither the secret nor the issuer's keys are known to it yet. */
+async function verifiersOf(directory: string, port: number): Promise<Lambda[]> {
+  const lambdas = await lambdasOf(GUARDED_APP, directory, port);
+  const [authorize, authenticate] = ['authorize', 'authenticate'].map((name) =>
+    lambdas.find(({ service }) => service === name),
+  );
+  if (!authorize || !authenticate) throw new Error(`expected two that verify in ${GUARDED_APP}, got fewer`);
+  const issuer = issuerAt(port);
+  const auth = {
+    issuers: [{ issuer, audience: AUDIENCE }],
+    grants: true,
+    rights: { 'chat/*': ['subscribe'] },
+  };
+  for (const each of [authorize, authenticate]) {
+    writeFileSync(join(each.directory, SETTINGS_FILES.AUTH), JSON.stringify(auth));
+  }
+  const seconds = Math.floor(Date.now() / 1000);
+  const claims = { iss: issuer, aud: AUDIENCE, sub: 'alice', iat: seconds, exp: seconds + 3_600 };
+  const granted = grant(
+    { userId: 'alice', rights: { 'team/*': ['subscribe'] }, expiresIn: 3_600 },
+    { secret: SECRET, audience: String(authorize.variables.CALLBACK_URL) },
+  );
+  const token = await granted;
+  frames[VERIFIERS.renewal] = { action: 'authenticate', token, id: '1' };
+  return [
+    { ...authorize, service: VERIFIERS.grant, event: handshakeWith(token) },
+    { ...authorize, service: VERIFIERS.identity, event: handshakeWith(KEY.sign(claims)) },
+    { ...authenticate, event: eventOf(VERIFIERS.renewal) },
+  ];
+}
+
+const handshakeWith = (token: string): object => ({
+  ...eventOf('$connect'),
+  methodArn: 'arn',
+  multiValueHeaders: { 'Sec-WebSocket-Protocol': [`fanwire, bearer.${token}`] },
+});
 
 /** `Fanwire/Fanwire/Subscribe/Function/Resource` is the service `subscribe`. */
 function serviceOf({ path = '' }: Resource): string {
@@ -119,12 +175,15 @@ const variablesOf = ({ properties }: Resource, endpoint: string): NodeJS.Process
   AWS_ENDPOINT_URL: endpoint,
 });
 
-async function startCold({ service, directory, variables }: Lambda, looksOn: boolean): Promise<ColdStart> {
+async function startCold(
+  { service, directory, variables, event }: Lambda,
+  looksOn: boolean,
+): Promise<ColdStart> {
   const env = { ...variables, LAMBDA_TASK_ROOT: directory };
   const child = fork(join(DIRECTORY, 'call.ts'), { env, execArgv: [], silent: true });
   const printed = outputOf(child);
   const file = pathToFileURL(join(directory, 'index.mjs')).href;
-  child.send({ file, event: eventOf(service), looksOn });
+  child.send({ file, event, looksOn });
   const [answer] = await Promise.race([once(child, 'message'), once(child, 'exit').then(() => [undefined])]);
   const { coldStart, result } = (answer ?? {}) as { coldStart?: ColdStart; result?: unknown };
   if (!coldStart || FAILED.test(JSON.stringify(result))) {
@@ -155,7 +214,7 @@ function bundleUsual(directory: string, variables: NodeJS.ProcessEnv): Lambda {
     },
     logLevel: 'warning',
   });
-  return { service: USUAL, directory, variables };
+  return { service: USUAL, directory, variables, event: eventOf(USUAL) };
 }
 
 const bytesIn = (directory: string): number =>
@@ -207,6 +266,11 @@ function targetsOf(measured: readonly Measured[]): Target[] {
       value: round((of('deliver')?.cpuMs ?? Number.NaN) / usualMs, 2),
       atMost: 0.5,
     },
+    ...Object.values(VERIFIERS).map((name) => ({
+      name: `cold start of ${name} beside the usual one (ratio)`,
+      value: round((of(name)?.cpuMs ?? Number.NaN) / usualMs, 2),
+      atMost: 0.8,
+    })),
     {
       name: 'largest bundle of a route (KB)',
       value: Math.max(...routes.map(({ totalKb }) => totalKb)),
@@ -234,13 +298,17 @@ export const bench: Bench = {
     using running = new DisposableStack();
     const directory = mkdtempSync(join(tmpdir(), 'fanwire-bench-'));
     running.defer(() => rmSync(directory, { recursive: true, force: true }));
-    const endpoint = fork(join(DIRECTORY, 'endpoint.ts'), { execArgv: [] });
+    const env = { ...process.env, JWKS: JSON.stringify({ keys: [KEY.jwk] }), SECRET };
+    const endpoint = fork(join(DIRECTORY, 'endpoint.ts'), { execArgv: [], env });
     running.defer(() => void endpoint.kill());
     const [port] = (await once(endpoint, 'message')) as [number];
-    const lambdas = await lambdasOf(APP, join(directory, 'assembly'), port);
+    const all = await lambdasOf(APP, join(directory, 'assembly'), port);
+    // It has a token to verify below.
+    const lambdas = all.filter(({ service }) => service !== VERIFIERS.renewal);
     const subscribe = lambdas.find(({ service }) => service === 'subscribe');
     const usual = bundleUsual(join(directory, USUAL), subscribe?.variables ?? {});
-    const measured = await measure([usual, ...lambdas]);
+    const verifiers = await verifiersOf(join(directory, 'guarded'), port);
+    const measured = await measure([usual, ...lambdas, ...verifiers]);
     return { rows: measured.map(toRow), targets: targetsOf(measured) };
   },
 };

@@ -1,4 +1,5 @@
 import { createServer } from 'node:http';
+import { issuerAt } from './issuer.ts';
 
 /** Answers every AWS call of a Lambda's first invocation as if all went well. Tells its parent the port. */
 const ID = 'L0SM9cOFvHcCIhw=';
@@ -19,12 +20,22 @@ const ANSWERS: Readonly<Record<string, unknown>> = {
   BatchWriteItem: { UnprocessedItems: {} },
   Query: { Count: 1, Items: [{ connectionId: { S: ID } }] },
   Scan: { Count: 0, Items: [] },
+  GetSecretValue: { SecretString: process.env.SECRET },
 };
+
+/** It is an issuer, too. */
+function answerTo(path: string, port: number): unknown {
+  if (path === '/.well-known/openid-configuration')
+    return { issuer: issuerAt(port), jwks_uri: `${issuerAt(port)}/keys` };
+  if (path === '/keys') return JSON.parse(process.env.JWKS ?? '{}');
+}
 
 const server = createServer((request, response) => {
   request.resume().on('end', () => {
     const operation = String(request.headers['x-amz-target'] ?? '').replace(/^.*\./, '');
-    if (operation === '') return response.end(); // a post to a connection
+    // Without an answer it is a post to a connection.
+    if (operation === '')
+      return response.end(JSON.stringify(answerTo(request.url ?? '', request.socket.localPort ?? 0)));
     response.setHeader('content-type', 'application/x-amz-json-1.0');
     response.end(JSON.stringify(ANSWERS[operation] ?? {}));
   });
