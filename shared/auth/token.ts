@@ -8,7 +8,7 @@ export const PROTOCOL_HEADER = 'Sec-WebSocket-Protocol';
 export const SUBPROTOCOL = 'fanwire';
 const PROTOCOL_PREFIX = 'bearer.';
 
-type Values = Readonly<Record<string, readonly string[] | undefined>>;
+type Values = HandshakeEvent['multiValueHeaders'];
 /** Every header and parameter is in it with all its values. */
 export type HandshakeEvent = Pick<AuthorizerEvent, 'multiValueHeaders' | 'multiValueQueryStringParameters'>;
 
@@ -23,8 +23,8 @@ export function tokenOf(
 ): string | undefined {
   const inQuery = queryValues(event, 'token');
   if (inQuery.length > 0 && !queryToken) throw new TokenError(Fault.notAllowed);
-  const headers = event.multiValueHeaders ?? {};
-  const tokens = [...valuesOf(headers, 'authorization').map(bearerOf), ...protocolTokens(event), ...inQuery];
+  const inHeader = valuesOf(event.multiValueHeaders, 'authorization').map(bearerOf);
+  const tokens = [...inHeader, ...protocolTokens(event), ...inQuery];
   if (tokens.length > 1) throw new TokenError(Fault.several);
   const [token] = tokens;
   if (token === '') throw new TokenError(Fault.malformed);
@@ -38,16 +38,19 @@ export const queryValues = (
   lowerName: string,
 ): readonly string[] => valuesOf(multiValueQueryStringParameters, lowerName);
 
-/** API Gateway hands headers on in the case that the client wrote them in. */
-const valuesOf = (headers: Values, lowerName: string): readonly string[] =>
-  Object.entries(headers).flatMap(([name, values]) =>
-    name.toLowerCase() === lowerName ? (values ?? []) : [],
+/** API Gateway hands headers on in the case that the client wrote them in. Where there are none it may write null. */
+const valuesOf = (values: Values | null, lowerName: string): readonly string[] =>
+  Object.entries(values ?? {}).flatMap(([name, each]) =>
+    name.toLowerCase() === lowerName ? [each ?? []].flat().map(expectText) : [],
   );
 
+function expectText(value: unknown): string {
+  if (typeof value !== 'string') throw new TokenError(Fault.malformed);
+  return value;
+}
+
 /** The subprotocols that a client offers. */
-export const protocolsOf = ({
-  multiValueHeaders = {},
-}: Pick<HandshakeEvent, 'multiValueHeaders'>): string[] =>
+export const protocolsOf = ({ multiValueHeaders }: Pick<HandshakeEvent, 'multiValueHeaders'>): string[] =>
   valuesOf(multiValueHeaders, PROTOCOL_HEADER.toLowerCase())
     .flatMap((list) => list.split(','))
     .map((protocol) => protocol.trim());

@@ -263,7 +263,7 @@ export function order(a: AttributeValue | undefined, b: AttributeValue | undefin
 
 function valueAt(item: Item, path: readonly string[]): AttributeValue | undefined {
   const [name = '', ...rest] = path;
-  const value = item[name];
+  const value = Object.hasOwn(item, name) ? item[name] : undefined; // a topic may be called `constructor`
   return rest.length === 0 ? value : value?.M && valueAt(value.M, rest);
 }
 

@@ -82,3 +82,21 @@ describe('what looks like a token is refused, not passed over', () => {
     expect(faultOf(event, true)).toBe(fault);
   });
 });
+
+describe('what API Gateway has no list of texts for', () => {
+  it.each([
+    ['no headers', { multiValueHeaders: null }],
+    ['no parameters', { multiValueQueryStringParameters: null }],
+    ['a header without values', { multiValueHeaders: { Authorization: null } }],
+  ])('is nothing: %s', (_, event) => {
+    expect(tokenOf(event as never, { queryToken: true })).toBeUndefined();
+  });
+
+  it.each([
+    ['a number', { multiValueHeaders: { Authorization: [7] } }],
+    ['null among values', { multiValueHeaders: { 'Sec-WebSocket-Protocol': ['fanwire', null] } }],
+    ['a list in a list', { multiValueQueryStringParameters: { token: [['a']] } }],
+  ])('is refused: %s', (_, event) => {
+    expect(faultOf(event as never, true)).toBe('malformed');
+  });
+});
