@@ -19,6 +19,8 @@ import type { World } from './world.ts';
 const REFUSALS = new Set(['forbidden', 'limit_exceeded']);
 /** An answer that takes longer than this the SDK has given up on. */
 const COMMAND_TIMEOUT_MS = 30_000;
+/** The next connection has every subscription by then. */
+const MOVING_MS = 60_000;
 
 interface Live {
   readonly reader: Reader;
@@ -92,6 +94,9 @@ export class Actor implements Tap {
     this.#publications = publications;
   }
 
+  get #hasTokens(): boolean {
+    return this.#system.settings.authorization === 'required';
+  }
   get isUp(): boolean {
     return this.#client !== undefined;
   }
@@ -109,11 +114,13 @@ export class Actor implements Tap {
     this.#client = this.#system.rollout.clientCode().connectClient({
       ...this.#device.environment(dice.chance(0.5)),
       url: `wss://simulated/prod?userId=${this.name}`,
+      ...(this.#hasTokens && { token: () => this.#system.tokens.issue(this.name) }),
       bufferMax: dice.pick([2, 1_000, 1_000]),
     });
     this.#troubles += 1;
     this.#client.on('state', ({ state }) => {
       if (state !== 'connected') this.#troubles += 1;
+      if (state === 'closed' && this.isUp) this.stop(false);
     });
     this.#directs.clear();
     this.#client.on('message', ({ messageId }) => {
@@ -132,10 +139,11 @@ export class Actor implements Tap {
   stop(isOrderly: boolean): void {
     this.#world.trace(this.name, isOrderly ? 'closes' : 'vanishes');
     this.#endReaders();
-    if (isOrderly) this.#client?.close();
-    this.#device?.end();
-    if (this.#client) this.#publications.abandoned(this.#client);
+    const client = this.#client;
     this.#client = undefined;
+    if (isOrderly) client?.close();
+    this.#device?.end();
+    if (client) this.#publications.abandoned(client);
     this.#device = undefined;
   }
 
@@ -176,7 +184,7 @@ export class Actor implements Tap {
       onRecovery: (recovery) => reader.recovered(recovery),
     });
     const isForbidden = !namespace.wildcards && pattern.endsWith('*');
-    const mayBeRefused = isForbidden || settings.subscriptionsMax < SUBSCRIPTIONS_MAX;
+    const mayBeRefused = this.#hasTokens || isForbidden || settings.subscriptionsMax < SUBSCRIPTIONS_MAX;
     const live: Live = { reader, subscription, mayBeRefused };
     this.#live.push(live);
     if (isIterated) void this.#iterate(live, behaviour);
@@ -283,6 +291,7 @@ export class Actor implements Tap {
 
   /** Its connections are known to have the subscriptions that it has, and no others. */
   expectRows(rows: ReadonlyMap<string, ReadonlySet<string>>): void {
+    if (this.#hasTokens && this.#isMoving) return;
     const wanted = new Set(
       this.#live
         .filter(({ subscription }) => subscription.state === 'subscribed')
@@ -295,6 +304,14 @@ export class Actor implements Tap {
       const [missing] = wanted.difference(known);
       if (missing !== undefined) this.#world.violate(`${this.name} has no row for ${missing}`);
     }
+  }
+
+  /** To its next connection, because its token was about to end. */
+  get #isMoving(): boolean {
+    const sinceMs = this.#world.now() - MOVING_MS;
+    return (
+      this.#device?.openSockets.some(({ connection }) => Number(connection?.connectedAtMs) > sinceMs) ?? false
+    );
   }
 
   opened(connectionId: string): void {

@@ -14,6 +14,7 @@ import {
   type SendMessageCommandInput,
 } from '@aws-sdk/client-sqs';
 import { completeSettings } from '../../infra/settings.ts';
+import type { AccessClients } from '../../shared/auth/clients.ts';
 import type { Clients as AwsClients } from '../../shared/aws/sdk/clients.ts';
 import { isHead } from '../../shared/data/tables.ts';
 import type { DeliveryClients } from '../../shared/delivery/deps.ts';
@@ -56,7 +57,7 @@ export interface Aws {
   readonly watcher: Watcher;
 }
 
-export type Clients = AwsClients & DeliveryClients;
+export type Clients = AwsClients & DeliveryClients & AccessClients;
 
 /** Clients as an environment has them: what it asks for takes time, fails, and ends with it. Readers begin no logs. */
 export function clientsFor(environment: Environment, aws: Aws, mayBegin: boolean): Clients {
@@ -69,8 +70,15 @@ export function clientsFor(environment: Environment, aws: Aws, mayBegin: boolean
     management: managementFor(environment, aws),
     post: postFor(environment, aws),
     late: async () => ({ dynamodb, sqs }),
+    ...noKeys,
   };
 }
+
+/** Who reads tokens is put in from outside: signatures are nothing for virtual time. */
+const unasked = (): never => {
+  throw new Error('expected nobody in a simulated world to ask for keys');
+};
+const noKeys: AccessClients = { fetch: unasked, deadline: unasked, report: unasked, secrets: unasked };
 
 function dynamodbFor(environment: Environment, { world, tables }: Aws, mayBegin: boolean): DynamoDBClient {
   const { faults, dice } = world;
@@ -147,6 +155,12 @@ function sqsFor(environment: Environment, aws: Aws) {
     };
     return environment.call('SendMessageBatch', perform, { unanswered: isFailing ? hungUp() : undefined });
   };
+  const sendLater = ({ QueueUrl = '', MessageBody = '', DelaySeconds = 0 }: SendMessageCommandInput) => {
+    const perform = () => aws.queueAt(QueueUrl).send(MessageBody, DelaySeconds * 1_000);
+    return environment.call('SendMessage', perform, {
+      unanswered: faults.hits('queueFails') ? hungUp() : undefined,
+    });
+  };
   const sendOne = ({ QueueUrl, MessageBody = '', MessageAttributes }: SendMessageCommandInput) => {
     const queue = QueueUrl === 'badEvents' ? aws.badEvents : aws.undelivered;
     const reason = MessageAttributes?.reason?.StringValue ?? '';
@@ -159,7 +173,7 @@ function sqsFor(environment: Environment, aws: Aws) {
   ) => {
     if (command instanceof SendMessageBatchCommand) return sendBatch(command.input);
     if (command instanceof ChangeMessageVisibilityBatchCommand) return changeBatch(command.input);
-    return sendOne(command.input);
+    return command.input.QueueUrl?.startsWith('https:') ? sendLater(command.input) : sendOne(command.input);
   };
   return { send } as never;
 }
@@ -179,6 +193,15 @@ function postFor(environment: Environment, { gateway, watcher }: Aws): Post {
     return unanswered(timeoutMs);
   };
 }
+
+/** Closes a connection. Answers with whether there was one. */
+export const disconnectFor =
+  (environment: Environment, { world: { faults }, gateway }: Pick<Aws, 'world' | 'gateway'>) =>
+  (connectionId: string): Promise<boolean> =>
+    environment.call('DeleteConnection', () => gateway.disconnect(connectionId), {
+      refused: faults.hits('postThrottled') ? throttled() : undefined,
+      unanswered: faults.hits('postFails') ? broken() : undefined,
+    });
 
 /** Whether a connection is still there. */
 function managementFor(environment: Environment, { world: { faults }, gateway }: Aws) {

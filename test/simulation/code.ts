@@ -1,3 +1,7 @@
+import { type AuthorizeClients, assemble as assembleAuthorize } from '../../services/authorize/assemble.ts';
+import { authorize } from '../../services/authorize/authorize.ts';
+import { assemble as assembleClose } from '../../services/close/assemble.ts';
+import { close } from '../../services/close/close.ts';
 import { assemble as assembleConnect } from '../../services/connect/assemble.ts';
 import { connect } from '../../services/connect/connect.ts';
 import { assemble as assembleDefault } from '../../services/default/assemble.ts';
@@ -24,8 +28,15 @@ import { assemble as assembleUnsubscribe } from '../../services/unsubscribe/asse
 import { unsubscribe } from '../../services/unsubscribe/unsubscribe.ts';
 import { assemble as assembleWhoami } from '../../services/whoami/assemble.ts';
 import { whoami } from '../../services/whoami/whoami.ts';
+import { createAuthenticate } from '../../shared/auth/access.ts';
+import { createTakeToken, type GrantClients } from '../../shared/auth/own-token.ts';
+import { parseAuth } from '../../shared/auth/settings.ts';
+import { createRevocations } from '../../shared/data/revocations.ts';
 // Loaded here: a delivery loads it late, and to wait for a file is not for virtual time.
 import '../../shared/delivery/stores.ts';
+import { createTickets } from '../../shared/data/tickets.ts';
+import { authorizer } from '../../shared/lambda/authorizer.ts';
+import type { Clock } from '../../shared/lambda/clock.ts';
 import type { ConnectEvent, DisconnectEvent } from '../../shared/lambda/events.ts';
 import { lifecycle } from '../../shared/lambda/lifecycle.ts';
 import { logger } from '../../shared/lambda/logger.ts';
@@ -42,9 +53,7 @@ import {
   parseSubscribe,
   parseSubscription,
 } from '../../shared/protocol/parse.ts';
-import { NO_TOKENS } from '../support/no-guard.ts';
 import type { Clients } from './clients.ts';
-import type { Environment } from './lambda.ts';
 import type { SystemConfig } from './settings.ts';
 
 /**
@@ -57,19 +66,37 @@ export { connect as connectClient } from '../../shared/client/index.ts';
 export type Load<E, R> = (
   config: SystemConfig,
   clients: Clients,
-  environment: Environment,
+  environment: Clock,
   change: <D>(deps: D) => D,
 ) => Handler<E, R>;
 
+type LateClients = GrantClients & Pick<AuthorizeClients, 'tickets'>;
+
+/** What entries make when it is first needed. */
+const lateClients = (config: SystemConfig, clients: Clients, clock: Clock): LateClients => ({
+  takeGrant: async () => {
+    const auth = parseAuth({ grants: config.auth.grants });
+    const deps = { ...clients, audience: config.audience, now: clock.now };
+    return createTakeToken(
+      createAuthenticate(auth, deps),
+      createRevocations(clients.dynamodb, config.accessTable, clock),
+    );
+  },
+  tickets: async (table, now) => createTickets(clients.dynamodb, table, now),
+});
+
 const of =
   <D, E, R>(
-    assemble: (config: SystemConfig, clients: Clients & typeof NO_TOKENS, clock: Environment) => D,
+    assemble: (config: SystemConfig, clients: Clients & LateClients, clock: Clock) => D,
     toHandler: (deps: D) => Handler<E, R>,
   ): Load<E, R> =>
   (config, clients, environment, change) =>
-    toHandler(change(assemble(config, { ...clients, ...NO_TOKENS }, environment)));
+    toHandler(
+      change(assemble(config, { ...clients, ...lateClients(config, clients, environment) }, environment)),
+    );
 
 export const functions = {
+  authorize: of(assembleAuthorize, (deps) => authorizer((event) => authorize(event, deps))),
   connect: of(assembleConnect, (deps) => lifecycle((event: ConnectEvent) => connect(event, deps))),
   disconnect: of(assembleDisconnect, (deps) =>
     lifecycle((event: DisconnectEvent) => disconnect(event, deps)),
@@ -92,6 +119,7 @@ export const functions = {
   deliver: of(assembleDeliver, (deps) =>
     worker((records, stopAtMs) => deliverJobs(records, deps, stopAtMs), deps),
   ),
+  close: of(assembleClose, (deps) => worker((records, stopAtMs) => close(records, deps, stopAtMs), deps)),
   sweep: of(
     assembleSweep,
     (deps): Handler<object, void> =>

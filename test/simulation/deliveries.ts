@@ -205,6 +205,11 @@ export class Deliveries implements Watcher {
     }
   }
 
+  /** When a message was on the bus first, by its name. */
+  arrivedAtMs(name: string): number | undefined {
+    return this.#arrivedAtMs.get(name);
+  }
+
   began(environment: Environment, { Records }: QueueEvent): void {
     this.#progress.set(environment, {
       sinceMs: this.#world.scheduler.nowMs,

@@ -45,16 +45,16 @@ export class Device {
   /** What the client SDK knows of the world. */
   environment(hasNetworkEvents: boolean): Environment {
     const world = this.#world;
-    const connect = (url: string) => {
-      const socket = new Socket(world, this.#gateway, this.#tap, url, this.#isOnline);
+    const connect = (url: string, protocols: readonly string[]) => {
+      const socket = new Socket(world, this.#gateway, this.#tap, { url, protocols }, this.#isOnline);
       this.sockets.push(socket);
       return socket;
     };
     return {
       WebSocket: class {
-        constructor(url: string) {
+        constructor(url: string, protocols: string[] = []) {
           // biome-ignore lint/correctness/noConstructorReturn: a socket that knows its device, behind the constructor that the SDK calls
-          return connect(url);
+          return connect(url, protocols);
         }
       } as unknown as Environment['WebSocket'],
       now: () => Math.floor(world.scheduler.nowMs + this.#skewMs),

@@ -106,8 +106,8 @@ export class Faults {
   constructor(dice: Dice, nowMs: () => number, mode: Mode) {
     this.#dice = dice;
     this.#nowMs = nowMs;
-    if (mode === 'swarm' || mode === 'liveness') this.#rollSwarm();
-    else this.#rollUsual();
+    if (mode === 'usual' || mode === 'upgrade') this.#rollUsual();
+    else this.#rollSwarm();
   }
 
   #rollUsual(): void {

@@ -1,5 +1,13 @@
 import type { PostOutcome } from '../../shared/delivery/post.ts';
-import type { ConnectEvent, DisconnectEvent, MessageEvent, RouteResult } from '../../shared/lambda/events.ts';
+import type {
+  AuthorizerEvent,
+  AuthorizerResult,
+  ConnectEvent,
+  DisconnectEvent,
+  MessageEvent,
+  RequestContext,
+  RouteResult,
+} from '../../shared/lambda/events.ts';
 import type { LambdaFunction } from './lambda.ts';
 import type { Socket } from './socket.ts';
 import type { World } from './world.ts';
@@ -19,10 +27,20 @@ export interface Connection {
   readonly socket: Socket;
   readonly connectedAtMs: number;
   lastActiveMs: number;
+  /** What the authorizer has said. */
+  authorizer?: RequestContext['authorizer'];
   state: 'connecting' | 'open' | 'closed';
 }
 
+/** What a client connects with. */
+export interface Handshake {
+  readonly url: string;
+  readonly protocols: readonly string[];
+}
+
 export interface Routes {
+  /** Asked about every handshake, if there is one. */
+  readonly authorize?: LambdaFunction<AuthorizerEvent, AuthorizerResult>;
   readonly connect: LambdaFunction<ConnectEvent, RouteResult>;
   readonly disconnect: LambdaFunction<DisconnectEvent, RouteResult>;
   /** By action; `$default` gets what no other does. */
@@ -39,6 +57,8 @@ export class Gateway {
   /** Told of every frame that comes from a connection, and of every one that goes to it. */
   onReceive: (connectionId: string, text: string) => void = () => {};
   onSend: (connectionId: string, text: string) => void = () => {};
+  /** Told of every handshake that is accepted, with its protocols. */
+  onOpen: (connection: Connection, protocols: readonly string[]) => void = () => {};
 
   /** Connections live for `ageMaxMs` as long as there are faults, and as on AWS afterwards. */
   constructor(world: World, routes: Routes, ageMaxMs: number) {
@@ -56,7 +76,7 @@ export class Gateway {
   }
 
   /** A handshake: until its `$connect` has ended the connection does not exist for anybody else. */
-  connect(socket: Socket, url: string): void {
+  connect(socket: Socket, { url, protocols }: Handshake): void {
     const world = this.#world;
     const connection: Connection = {
       id: world.dice.id(),
@@ -71,19 +91,32 @@ export class Gateway {
       socket.refused();
       return;
     }
-    const query = Object.fromEntries(new URL(url).searchParams);
-    const event: ConnectEvent = {
-      requestContext: this.#contextOf(connection, '$connect'),
-      ...(Object.keys(query).length > 0 && { queryStringParameters: query }),
-    };
-    void this.#routes.connect.invoke(event).then((outcome) => {
-      const isAccepted = outcome.status === 'answered' && outcome.answer.statusCode === 200;
+    void this.#isAccepted(connection, { url, protocols }).then((isAccepted) => {
       world.trace(isAccepted ? 'connected' : 'refused', connection.id);
       connection.state = isAccepted ? 'open' : 'closed';
       if (!isAccepted) return socket.refused();
+      this.onOpen(connection, protocols);
       socket.accepted(connection);
       this.#watch(connection);
     });
+  }
+
+  async #isAccepted(connection: Connection, { url, protocols }: Handshake): Promise<boolean> {
+    const { authorize, connect } = this.#routes;
+    const multiValueHeaders = { 'Sec-WebSocket-Protocol': [protocols.join(', ')] };
+    if (authorize) {
+      const requestContext = this.#contextOf(connection, '$connect');
+      const outcome = await authorize.invoke({ methodArn: 'arn', requestContext, multiValueHeaders });
+      if (outcome.status !== 'answered' || !outcome.answer.context) return false;
+      connection.authorizer = outcome.answer.context;
+    }
+    const query = Object.fromEntries(new URL(url).searchParams);
+    const outcome = await connect.invoke({
+      requestContext: this.#contextOf(connection, '$connect'),
+      ...(protocols.length > 0 && { multiValueHeaders }),
+      ...(Object.keys(query).length > 0 && { queryStringParameters: query }),
+    });
+    return outcome.status === 'answered' && outcome.answer.statusCode === 200;
   }
 
   /** A frame from a client. Those of one connection are worked on side by side. */
@@ -131,6 +164,14 @@ export class Gateway {
       return { outcome: 'delivered' };
     }
     return { outcome: 'gone' };
+  }
+
+  /** Closes a connection for whoever asks; answers with whether it was open. */
+  disconnect(connectionId: string): boolean {
+    const connection = this.#connections.get(connectionId);
+    if (connection?.state !== 'open') return false;
+    this.#close(connection, 1000, 'Connection Closed Normally');
+    return true;
   }
 
   closedByClient(connection: Connection): void {
@@ -196,8 +237,9 @@ export class Gateway {
     });
   }
 
-  #contextOf({ id, connectedAtMs }: Connection, routeKey: string) {
+  #contextOf({ id, connectedAtMs, authorizer }: Connection, routeKey: string): RequestContext {
     return {
+      ...(authorizer && { authorizer }),
       connectionId: id,
       requestId: this.#world.dice.id(),
       routeKey,

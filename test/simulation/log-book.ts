@@ -48,8 +48,8 @@ const HEAD_MARGIN_MS = 2 * 60_000;
 /** How much longer than its time older code kept an entry, and a second, because it counted in whole ones. */
 const OLDER_MARGIN_MS = 3_601_000;
 
-/** No item is for longer: the head of a log outlives its last message by 30 days. */
-const EXPIRY_WITHIN_MS = 31 * 86_400_000;
+/** No item is for longer: a revocation outlives the oldest token, of 30 days, by a day. */
+const EXPIRY_WITHIN_MS = 32 * 86_400_000;
 
 /** The logs as they were written: what everything that a client gets is held against. */
 export class LogBook {

@@ -122,6 +122,36 @@ export const PLANTED: Readonly<Record<string, Mutant>> = {
     'const found = await (logs as Heads).open(topic, String(nowMs));',
   ),
 
+  /** A right to one topic is one to all that is below it. */
+  wildcardWidened: {
+    mode: 'rights',
+    ...inFile(
+      'shared/protocol/rights.ts',
+      'const [, ...wildcards] = patternsCovering(',
+      'const wildcards = patternsCovering(',
+    ),
+  },
+
+  /** What was allowed once is allowed for as long as the connection lasts, which nobody closes. */
+  tokenForEver: {
+    mode: 'rights',
+    ...inFile(
+      'shared/lambda/bearer.ts',
+      'expiresAt === undefined ? Infinity : Number(expiresAt) * 1000',
+      'expiresAt === undefined ? Infinity : Infinity',
+    ),
+  },
+
+  /** A token that was revoked opens the next connection. */
+  revokedTaken: {
+    mode: 'rights',
+    ...inFile(
+      'services/connect/connect.ts',
+      'if (!(await revocations.isRevoked(token))) return;',
+      'if (revocations) return;',
+    ),
+  },
+
   /** A last value is replayed that comes live, too. */
   lastTwice: {
     mode: 'swarm',

@@ -1,5 +1,7 @@
 import { completeSettings } from '../../infra/settings.ts';
 import { SLOW_WORKERS_MAX } from '../../infra/sizes.ts';
+import type { AuthSettings, TrustedIssuer } from '../../shared/auth/settings.ts';
+import type { Authorization } from '../../shared/lambda/config.ts';
 import type { CompleteLimits } from '../../shared/protocol/limits.ts';
 import type { Namespaces } from '../../shared/protocol/namespaces.ts';
 import { AGE_MAX_MS } from './gateway.ts';
@@ -23,13 +25,15 @@ export interface SystemSettings {
   readonly ageMaxMs: number;
   /** Undefined means as many as one likes. */
   readonly requestsPerSecondMax: number | undefined;
-  readonly authorization: 'none';
+  readonly authorization: Authorization;
+  readonly auth: AuthSettings;
+  readonly issuers: readonly TrustedIssuer[];
   readonly limits: CompleteLimits;
   readonly subscriptionsMax: number;
   readonly pageItemsMax: number;
 }
 
-export function rollSettings({ dice, faults }: World): SystemSettings {
+export function rollSettings({ dice, faults, mode }: World): SystemSettings {
   const history = () => ({
     messages: dice.pick([4, 20, 1_000, 1_000]),
     seconds: dice.pick([20, 300, 3_600, 3_600]),
@@ -59,7 +63,9 @@ export function rollSettings({ dice, faults }: World): SystemSettings {
     visibilityMs: dice.pick([100_000, 540_000]),
     ageMaxMs,
     requestsPerSecondMax: dice.pick([undefined, undefined, undefined, 50, 10_000]),
-    authorization: 'none',
+    authorization: mode === 'rights' ? 'required' : 'none',
+    auth: {},
+    issuers: [],
     limits: USUAL.limits,
     subscriptionsMax: dice.chance(0.03) ? 2 : SUBSCRIPTIONS_MAX,
     pageItemsMax: dice.pick(PAGE_ITEMS_MAX),
@@ -84,6 +90,7 @@ export const configOf = (settings: SystemSettings) => ({
   deadLettersUrl: 'undelivered',
   badEventsUrl: 'badEvents',
   endpoint: 'https://simulated',
+  audience: 'https://simulated',
   requestsPerSecondMax: settings.requestsPerSecondMax ?? USUAL.requestsPerSecondMax,
   environmentsMax: USUAL.fanOutWorkersMax + USUAL.deliveryWorkersMax + SLOW_WORKERS_MAX,
   postTimeoutMs: USUAL.postTimeoutMs,

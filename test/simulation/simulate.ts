@@ -5,12 +5,14 @@ import type { Fault } from './faults.ts';
 import { LogBook } from './log-book.ts';
 import type { Mode } from './modes.ts';
 import { type Mutant, realPosition } from './mutants.ts';
+import { Permissions } from './permissions.ts';
 import { Promptness } from './promptness.ts';
 import { Publications } from './publications.ts';
 import { type Codes, Rollout } from './rollout.ts';
 import { rollSettings } from './settings.ts';
 import { System } from './system.ts';
-import { Workload } from './workload.ts';
+import { Tokens } from './tokens.ts';
+import { ALL_PATTERNS, Workload } from './workload.ts';
 import { World } from './world.ts';
 
 const MINUTE_MS = 60_000;
@@ -106,14 +108,19 @@ class Run {
     this.#rollout = new Rollout(world, codes);
     this.deliveries = new Deliveries(world, settings, this.#book, this.#promptness);
     this.deliveries.mayMisread = () => this.#rollout.goesBack;
+    const tokens = new Tokens(world, ALL_PATTERNS);
+    const permissions =
+      settings.authorization === 'required' ? new Permissions(world, this.deliveries, tokens) : undefined;
     this.#system = new System(world, {
       settings,
+      tokens,
       watcher: this.deliveries,
       rollout: this.#rollout,
       bends,
       onWrite: (table, before, after) => {
         this.#book.written(table, before, after);
         this.deliveries.written(table, before, after);
+        if (table === 'access' && after) permissions?.written(after);
         if (table === 'connections' && !after) this.#expectClosed(String(before?.connectionId?.S));
       },
     });
@@ -122,11 +129,14 @@ class Run {
     this.#system.gateway.onReceive = (id, text) => {
       this.deliveries.received(id, text);
       this.publications.received(id, text);
+      permissions?.received(id, text);
     };
     this.#system.gateway.onSend = (id, text) => {
       this.deliveries.sent(id, text);
       this.publications.answered(id, text);
+      permissions?.sent(id, text);
     };
+    this.#system.gateway.onOpen = (...handshake) => permissions?.opened(...handshake);
     this.actors = Array.from(
       { length: dice.integer(2, 6) },
       (_, n) => new Actor(`actor${n}`, world, this.#system, this.#book, this.publications, positionOf),

@@ -9,7 +9,10 @@ import { simulateAll } from './threads.ts';
 import { World } from './world.ts';
 
 /** Of each mode. `npm run simulate -- --mode … --seeds 10000` runs more. */
-const SEED_COUNTS = { usual: 150, swarm: 50, liveness: 50, upgrade: 50 } satisfies Record<Mode, number>;
+const SEED_COUNTS = { usual: 150, swarm: 50, liveness: 50, rights: 50, upgrade: 50 } satisfies Record<
+  Mode,
+  number
+>;
 const THREADS = 2;
 /** Of each mode, seeds that are run twice. */
 const AGAIN_COUNT = 4;

@@ -1,5 +1,5 @@
 import type { WebSocketLike } from '../../shared/client/options.ts';
-import type { Connection, Gateway } from './gateway.ts';
+import type { Connection, Gateway, Handshake } from './gateway.ts';
 import type { World } from './world.ts';
 
 const NETWORK_MS = 30;
@@ -33,12 +33,12 @@ export class Socket implements WebSocketLike {
   #upMs = 0;
   #downMs = 0;
 
-  constructor(world: World, gateway: Gateway, tap: Tap, url: string, isOnline: boolean) {
+  constructor(world: World, gateway: Gateway, tap: Tap, handshake: Handshake, isOnline: boolean) {
     this.#world = world;
     this.#tap = tap;
     this.#gateway = gateway;
     if (!isOnline) this.#fail();
-    else this.#up(() => gateway.connect(this, url));
+    else this.#up(() => gateway.connect(this, handshake));
   }
 
   get connection(): Connection | undefined {

@@ -64,7 +64,9 @@ export function plantedSources(plant: Plant): string {
   const source = withPlant(plant);
   mkdirSync(FOLDER, { recursive: true });
   const folder = mkdtempSync(join(FOLDER, 'planted-'));
-  for (const name of SOURCES) cpSync(join(ROOT, name), join(folder, name), { recursive: true });
+  // That of the client extends the project's, which vitest reads where it loads the copy.
+  for (const name of [...SOURCES, 'tsconfig.json'])
+    cpSync(join(ROOT, name), join(folder, name), { recursive: true });
   place(CODE, folder);
   writeFileSync(join(folder, plant.file), source);
   return folder;

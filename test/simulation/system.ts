@@ -4,13 +4,14 @@ import type { QueueEvent, QueueResult } from '../../shared/lambda/events.ts';
 import { MemoryDynamoDB, type MemoryOptions } from '../memory/dynamodb.ts';
 import { freePace } from '../support/free-pace.ts';
 import { Bus } from './bus.ts';
-import { type Aws, type Clients, clientsFor, type Watcher } from './clients.ts';
+import { type Aws, type Clients, clientsFor, disconnectFor, type Watcher } from './clients.ts';
 import type { Code, Load } from './code.ts';
 import { AGE_MAX_MS, Gateway, type Routes } from './gateway.ts';
 import { type Environment, LambdaFunction } from './lambda.ts';
 import { DeadLetters, Queue } from './queue.ts';
 import type { Rollout } from './rollout.ts';
 import { configOf, type SystemSettings, urlOf } from './settings.ts';
+import type { Tokens } from './tokens.ts';
 import type { World } from './world.ts';
 
 /** As in infra/fanwire.ts and infra/workers.ts, which would load the CDK into every thread. */
@@ -35,6 +36,7 @@ interface SystemOptions {
   readonly watcher: Watcher;
   readonly rollout: Rollout;
   readonly bends: Bends;
+  readonly tokens: Tokens;
   readonly onWrite: NonNullable<MemoryOptions['onWrite']>;
 }
 
@@ -46,22 +48,26 @@ export class System implements Aws {
   readonly ingest: Queue;
   readonly delivery: Queue;
   readonly slow: Queue;
+  /** What there is to close, for as long as a quarter of an hour. */
+  readonly closing: Queue;
   readonly badEvents: DeadLetters;
   readonly undelivered: DeadLetters;
   readonly settings: SystemSettings;
   readonly world: World;
   readonly watcher: Watcher;
   readonly rollout: Rollout;
+  readonly tokens: Tokens;
   readonly #bend: Bend;
   readonly #bendClients: BendClients;
   readonly #functions: LambdaFunction<never, unknown>[] = [];
   readonly #sweep: LambdaFunction<object, void>;
 
-  constructor(world: World, { settings, watcher, rollout, bends, onWrite }: SystemOptions) {
+  constructor(world: World, { settings, watcher, rollout, bends, tokens, onWrite }: SystemOptions) {
     this.world = world;
     this.settings = settings;
     this.watcher = watcher;
     this.rollout = rollout;
+    this.tokens = tokens;
     this.#bend = bends.bend ?? ((_, deps) => deps);
     this.#bendClients = bends.bendClients ?? ((clients) => clients);
     this.tables = new MemoryDynamoDB({
@@ -81,7 +87,9 @@ export class System implements Aws {
     this.ingest = new Queue(world, { ...named('fanout'), ...usual, deadLetters: badEvents }, fanOut);
     this.delivery = new Queue(world, { ...named('deliver'), ...usual, deadLetters: undelivered }, deliver);
     this.slow = new Queue(world, { ...named('slow'), ...slow, deadLetters: undelivered }, deliver);
-    this.bus = new Bus(world, this.ingest, (event) => watcher.arrived(event));
+    const close = this.#function('close', WORKER_TIMEOUT_MS, ({ functions }) => functions.close);
+    this.closing = new Queue(world, { ...named('close'), ...usual, deadLetters: badEvents }, close);
+    this.bus = new Bus(world, this.ingest, this.closing, (event) => watcher.arrived(event));
     this.gateway = new Gateway(world, this.#routes(), settings.ageMaxMs);
     this.#sweep = this.#function('sweep', WORKER_TIMEOUT_MS, ({ functions }) => functions.sweep);
   }
@@ -92,7 +100,7 @@ export class System implements Aws {
   }
 
   queueAt(url: string): Queue {
-    const found = [this.ingest, this.delivery, this.slow].find((queue) => queue.url === url);
+    const found = [this.ingest, this.delivery, this.slow, this.closing].find((queue) => queue.url === url);
     if (!found) throw new Error(`expected the URL of a queue, got ${url}`);
     return found;
   }
@@ -110,6 +118,9 @@ export class System implements Aws {
     const of = <E, R>(name: string, pick: (functions: Code['functions']) => Load<E, R>) =>
       this.#function(name, ROUTE_TIMEOUT_MS, ({ functions }) => pick(functions));
     return {
+      ...(this.settings.authorization === 'required' && {
+        authorize: of('authorize', ({ authorize }) => authorize),
+      }),
       connect: of('connect', ({ connect }) => connect),
       disconnect: of('disconnect', ({ disconnect }) => disconnect),
       actions: {
@@ -149,7 +160,7 @@ export class System implements Aws {
         const mayBegin = BEGINNERS.has(name) || rollout.isOld(code);
         const clients = this.#bendClients(clientsFor(environment, this, mayBegin));
         return pick(code)(configOf(this.settings), clients, environment, (deps) =>
-          this.#bend(name, this.#fitted(name, deps, code), environment),
+          this.#bend(name, this.#fitted(name, deps, code, environment), environment),
         );
       },
       ...watch,
@@ -159,7 +170,7 @@ export class System implements Aws {
   }
 
   /** What no configuration can say. */
-  #fitted<D>(name: string, deps: D, code: Code): D {
+  #fitted<D>(name: string, deps: D, code: Code, environment: Environment): D {
     const { settings, world, rollout } = this;
     const ageMaxMs = () => (world.faults.has('connectionCut') ? settings.ageMaxMs : AGE_MAX_MS);
     switch (name) {
@@ -170,6 +181,15 @@ export class System implements Aws {
           get rolloverAfterMs() {
             return ageMaxMs() * ROLLOVER_SHARE;
           },
+        };
+      case 'authorize':
+        return { ...deps, authenticate: this.tokens.verifier(environment.now) };
+      case 'close':
+        // Those of an SDK have deadlines in real time.
+        return {
+          ...deps,
+          post: clientsFor(environment, this, false).post,
+          disconnect: disconnectFor(environment, this),
         };
       case 'fanout':
       case 'deliver': {

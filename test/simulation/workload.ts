@@ -1,6 +1,7 @@
 import type { PublishOptions } from '../../shared/client/outbox.ts';
 import type { Rewind } from '../../shared/protocol/frames.ts';
 import { keepsHistory, namespaceOf } from '../../shared/protocol/namespaces.ts';
+import { REVOKE_DETAIL_TYPE } from '../../shared/protocol/revocation.ts';
 import {
   type Pattern,
   parsePattern,
@@ -19,6 +20,8 @@ const TOPICS = 'log/a log/b short/a short/b last/a plain/a plain/ab plain/b clos
   .split(' ')
   .map(parseTopic);
 const PATTERNS = 'log/* short/* plain/* plain/a/* last/*'.split(' ').map(parsePattern);
+/** Everything that somebody may have a right to. */
+export const ALL_PATTERNS: readonly string[] = [...TOPICS, ...PATTERNS];
 const SECOND_MS = 1_000;
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
@@ -43,6 +46,8 @@ export class Workload {
   readonly #habits: Habits;
   /** Whoever stays does not leave by chance. */
   readonly #leavingFactor: number;
+  /** Of ticks, those at which somebody's token is revoked. */
+  readonly #revokedShare: number;
   readonly #versions = new Map<Topic, number>();
   #endMs = 0;
 
@@ -67,6 +72,7 @@ export class Workload {
     // A connection lasts until it is replaced only with somebody who stays.
     this.#leavingFactor = connectionsLastMs > 0 ? 0.06 : 1;
     this.#habits = rollHabits(dice, world.mode);
+    this.#revokedShare = world.mode === 'rights' ? 0.03 : 0;
   }
 
   /** Plans one time of activity, from now on. */
@@ -167,6 +173,7 @@ export class Workload {
       if (world.scheduler.nowMs >= this.#endMs) return;
       if (actor.isUp) this.#act(actor);
       else if (dice.chance(0.3)) this.arrive(actor);
+      if (dice.chance(this.#revokedShare)) this.#revoke(actor);
       if (actor.isUp && faults.hits('socketBreaks')) actor.breakSockets('breaks');
       if (actor.isUp && faults.hits('socketGoesSilent')) actor.breakSockets('goesSilent');
       if (actor.isUp && faults.hits('clockMoves')) actor.setClock();
@@ -176,6 +183,14 @@ export class Workload {
       }
       this.#tick(actor);
     });
+  }
+
+  #revoke({ name }: Actor): void {
+    const { bus, tokens } = this.#system;
+    const revocation = tokens.revoke(name);
+    if (!revocation) return;
+    this.#world.trace('revoke', JSON.stringify(revocation));
+    bus.put('my.shop', JSON.stringify(revocation), REVOKE_DETAIL_TYPE);
   }
 
   #act(actor: Actor): void {
