@@ -197,6 +197,7 @@ describe('without the right', () => {
     Send: { action: 'send', to: { userId: 'ada' }, data: 1 },
     Whoami: { action: 'whoami' },
     Ping: PING,
+    Authenticate: { action: 'authenticate', token: 'a.b.c' },
     DefaultRoute: { action: 'shout' },
   };
   const failsWithout = (right: string, prepare: (client: Client) => Promise<unknown>) => async () => {
@@ -265,7 +266,7 @@ describe('without the right', () => {
   };
 
   it('which is any of those that come with limits', () => {
-    const ofOthers = /^Close|^Connect dynamodb:BatchGetItem/; // what was revoked
+    const ofOthers = /^Close|^(Connect|Authenticate|Subscribe|History) dynamodb:BatchGetItem/; // what was revoked
     const withLimits = [...granted].filter(
       (right) =>
         (right.endsWith(' Access') || right === 'Connect dynamodb:GetItem Connections') &&
