@@ -64,7 +64,9 @@ async function settle(
   { subscriptions, guard, now }: AuthenticateDeps,
 ): Promise<void> {
   const byTokensMs = guard.endOf(input, standing, 'subscribe', row.pattern) ?? 0;
-  const endMs = Math.max(byTokensMs, standing.ends.get(row.pattern)?.atMs ?? 0);
+  const own = standing.ends.get(row.pattern);
+  // Without a grant it is that of a token, whose place another may have taken.
+  const endMs = Math.max(byTokensMs, own?.grant ? own.atMs : 0);
   const expiresAtSeconds = connectionEndsAtSeconds(
     input.connectedAtMs,
     Math.min(endMs, guard.lastEnd(input, standing)),
@@ -85,7 +87,7 @@ async function noteEnd(
   if (before && before.atMs <= nowMs) return;
   const byTokensMs = guard.endOf(input, standing, 'subscribe', pattern) ?? nowMs;
   // A grant is for longer, and counts again when the next token is for less.
-  if (before && before.atMs > byTokensMs) return;
+  if (before?.grant && before.atMs > byTokensMs) return;
   const after = byTokensMs < guard.lastEnd(input, standing) ? { atMs: byTokensMs } : undefined;
   if (after || before) await connections.replaceEnd(input.connectionId, pattern, after, before);
 }

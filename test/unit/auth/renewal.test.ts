@@ -76,6 +76,27 @@ describe('a renewed connection', () => {
     await house.ping();
   });
 
+  it('loses what only a token has covered that ended before the first, when another takes its place', async () => {
+    const house = await new Renewals(inMinutes(60, read('a'))).open();
+    await house.authenticate(inMinutes(30, read('b')));
+    for (const topic of ['a', 'b']) await house.subscribe(topic);
+    expect([house.endOf('a'), house.endOf('b')]).toEqual([endAt(60), endAt(30)]);
+    await house.authenticate(inMinutes(20, read('c')));
+    expect([await house.gets('a'), await house.gets('b')]).toEqual([true, false]);
+    house.nowMs += 1_000;
+    await expect(house.ping()).rejects.toMatchObject({ code: 'gone' });
+  });
+
+  it('keeps for less time what the next token covers for less', async () => {
+    const house = await new Renewals(inMinutes(60, read('a'))).open();
+    await house.authenticate(inMinutes(30, read('b')));
+    await house.subscribe('b');
+    await house.authenticate(inMinutes(20, read('b')));
+    expect(house.endOf('b')).toBe(endAt(20));
+    house.nowMs = CONNECTED_AT_MS + endAt(20);
+    await expect(house.ping()).rejects.toMatchObject({ code: 'gone' });
+  });
+
   it('may take a token that says less and ends earlier', async () => {
     const house = await new Renewals(inMinutes(10, read('a'))).open();
     await house.authenticate(inMinutes(60, read('*')));
