@@ -20,7 +20,15 @@ export interface Issued {
   readonly token?: Token;
 }
 
-export async function issue(dice: Dice, user: User, nowMs: number): Promise<Issued> {
+type Kind = 'grant' | 'identity' | 'forged';
+const KINDS: Readonly<Record<Kind, number>> = { grant: 0.6, identity: 0.35, forged: 0.05 };
+
+export async function issue(
+  dice: Dice,
+  user: User,
+  nowMs: number,
+  kind: Kind = dice.weighted(KINDS) ?? 'grant',
+): Promise<Issued> {
   const { own, all } = rollRights(dice, user);
   const seconds = Math.floor(nowMs / 1000);
   const expiresIn = Math.round(dice.scale(1, 3_600));
@@ -42,7 +50,6 @@ export async function issue(dice: Dice, user: User, nowMs: number): Promise<Issu
     exp: seconds + expiresIn,
     fanwire: { rights: own },
   };
-  const kind = dice.weighted({ grant: 0.6, identity: 0.35, forged: 0.05 }) ?? 'grant';
   if (kind === 'identity') return { text: KEY.sign(claims), token };
   if (kind === 'grant') {
     return { text: await grant({ userId: user.subject, rights: own, expiresIn }, granter), token };

@@ -17,20 +17,44 @@ export const MUTANTS = {
   },
   /** A subscription outlives its token. */
   rowWithoutEnd: {
-    file: 'services/subscribe/subscribe.ts',
-    find: 'connectionEndsAtSeconds(connectedAtMs, bearer && endsAtMs(bearer))',
+    file: 'services/subscribe/add-row.ts',
+    find: 'connectionEndsAtSeconds(connectedAtMs, Math.min(endMs, lastEndMs))',
     replace: 'connectionEndsAtSeconds(connectedAtMs)',
   },
   /** A token may be used for as long as its connection lasts. */
   neverOver: {
     file: 'shared/auth/guard.ts',
-    find: 'if (bearer && now() > endsAtMs(bearer)) throw givenUp();',
-    replace: '',
+    find: 'now() <= endsAtMs(token) && isWanted(token)',
+    replace: 'isWanted(token)',
+  },
+  /** Anybody's token or grant will do. */
+  renewedByOthers: {
+    file: 'shared/auth/own-token.ts',
+    find: 'if (own.userId !== bearer.userId) {',
+    replace: 'if (own.userId === "") {',
+  },
+  /** What the token of before has covered goes on. */
+  renewedUnsettled: {
+    file: 'services/authenticate/authenticate.ts',
+    find: 'own?.grant ? own.atMs : 0',
+    replace: 'own?.atMs ?? 0',
+  },
+  /** A grant gives the rights that its user has anyway, for as long as those. */
+  grantForEver: {
+    file: 'services/subscribe/add-row.ts',
+    find: 'Math.min(endMs, lastEndMs)',
+    replace: 'lastEndMs',
+  },
+  /** A token that was revoked is good for a connection that is open. */
+  renewedByRevoked: {
+    file: 'shared/auth/own-token.ts',
+    find: 'if (await revocations.isRevoked(own))',
+    replace: 'if (revocations === undefined)',
   },
   /** Who may subscribe may read what was. */
   historyForAll: {
     file: 'services/subscribe/subscribe.ts',
-    find: "if (rewind !== undefined) deps.guard.expectMay(input.bearer, 'history', pattern);",
+    find: "if (rewind !== undefined) await guard.expectMay(input, 'history', topic);",
     replace: '',
   },
   /** A token that was revoked opens the next connection. */

@@ -12,12 +12,25 @@ const CONNECTIONS_MAX = 6;
 const END_MS = 60_000;
 const LOGS = TOPICS.filter((topic) => topic.startsWith('log/'));
 
+interface Moment {
+  readonly ms: number;
+  readonly step: number;
+}
+
+interface Counting {
+  readonly token: Token;
+  /** The step in which another one took its place. */
+  untilStep: number;
+}
+
 /** Somebody's connection, and what its client knows of it. */
 interface Held {
   readonly connection: Connection;
   readonly user: User | undefined;
-  /** What it was opened with. */
-  readonly opening: Token;
+  /** What it was opened with, and what it was given since, each for as long as it counts. */
+  readonly tokens: Counting[];
+  /** What it was given for one subscription each: it could subscribe with it again. */
+  readonly grants: { readonly pattern: string; readonly token: Token }[];
   readonly issued: Issued | undefined;
   /** Patterns that it has ever asked for. */
   readonly asked: Set<string>;
@@ -50,8 +63,9 @@ class Sequence {
   readonly #revocations: Revocation[] = [];
   /** Whose frames have brought which message of the last publish. */
   #got = new Set<string>();
-  /** By what a message says. */
-  readonly #publishedAtMs = new Map<unknown, number>();
+  #stepsDone = 0;
+  /** When messages were published, by what they say. */
+  readonly #published = new Map<unknown, Moment>();
   /** Patterns that a command was about, since somebody last asked. */
   readonly #touched = new Set<string>();
 
@@ -71,6 +85,7 @@ class Sequence {
     for (let left = this.#dice.integer(...STEPS); left > 0 && this.violation === undefined; left--) {
       await this.#step();
       await this.#system.advance();
+      this.#stepsDone += 1;
     }
     await this.#publishTo(TOPICS);
   }
@@ -80,7 +95,8 @@ class Sequence {
     if (!held) return void (await this.#connect());
     const step = this.#dice.weighted({
       connect: this.#open.length < CONNECTIONS_MAX ? 0.12 : 0,
-      command: 0.35,
+      command: 0.32,
+      renew: 0.06,
       together: 0.08,
       rollOver: 0.06,
       leave: 0.03,
@@ -93,6 +109,7 @@ class Sequence {
     const perform: Readonly<Record<NonNullable<typeof step>, () => Promise<unknown>>> = {
       connect: () => this.#connect(),
       command: () => this.#command(held),
+      renew: () => this.#renew(held),
       together: () => this.#together(held),
       rollOver: () => this.#rollOver(held),
       leave: () => this.#leave(held),
@@ -132,7 +149,8 @@ class Sequence {
       connection,
       user,
       issued,
-      opening: token,
+      tokens: [{ token, untilStep: Infinity }],
+      grants: [],
       asked: new Set<string>(),
       subscriptions: new Map(),
     };
@@ -157,7 +175,7 @@ class Sequence {
   async #pass(): Promise<void> {
     const dice = this.#dice;
     const { nowMs } = this.#system;
-    const ends = this.#open.flatMap((held) => tokensOf(held).map(({ endsAtMs }) => endsAtMs));
+    const ends = this.#open.flatMap((held) => everythingOf(held).map(({ endsAtMs }) => endsAtMs));
     const edge = dice.pick(ends) + dice.pick([0, GRACE_MS]) + dice.pick([-1_000, -1, 0, 1, 1_000]);
     const isNear = edge > nowMs && edge - nowMs < 3_600_000;
     const ms = isNear && dice.chance(0.6) ? edge - nowMs : Math.round(dice.scale(100, 900_000));
@@ -198,12 +216,64 @@ class Sequence {
     held.asked.add(topic);
     this.#touched.add(topic);
     const rewind = this.#dice.chance(topic.startsWith('log/') ? 0.6 : 0.05) ? { rewind: 10 } : {};
-    const reply = await this.#ask(held, 'subscribe', { topic, ...rewind });
-    if (reply.type !== 'ack') return;
-    const able = tokensOf(held).filter((token) => allows(token, 'subscribe', topic));
-    if (!able.some((token) => !this.#isOver(token, GRACE_MS)))
+    const granted = this.#dice.chance(0.2) ? await this.#issueFor(held, 'grant') : undefined;
+    const handedOver = granted?.token &&
+      this.#isOwn(held, granted.token) && { pattern: topic, token: granted.token };
+    // Messages may come with the answer.
+    if (handedOver) held.grants.push(handedOver);
+    const grant = granted && { grant: granted.text };
+    const reply = await this.#ask(held, 'subscribe', { topic, ...rewind, ...grant });
+    if (reply.type !== 'ack') {
+      if (handedOver) held.grants.splice(held.grants.indexOf(handedOver), 1);
+      return;
+    }
+    const tokens = granted ? [granted.token] : tokensOf(held, this.#stepsDone);
+    const able = tokens.filter(
+      (token) => token && this.#isOwn(held, token) && allows(token, 'subscribe', topic),
+    );
+    if (!able.some((token) => token && !this.#isOver(token, GRACE_MS)))
       this.violate(`${held.connection.id} may subscribe to ${topic}`);
-    held.subscriptions.set(topic, Math.max(...able.map(({ endsAtMs }) => endsAtMs)));
+    // With a grant it may end before the tokens do, but not after.
+    const ends = [...tokensOf(held), ...(granted?.token ? [granted.token] : [])];
+    held.subscriptions.set(topic, granted ? Math.min(...ends.map(endOf)) : endFor(held, topic));
+  }
+
+  /** Now and then somebody else's. */
+  #issueFor({ user }: Held, kind?: 'grant'): Promise<Issued> {
+    const dice = this.#dice;
+    const owner = user && dice.chance(0.85) ? user : dice.pick(USERS);
+    return issue(dice, owner, this.#system.nowMs, dice.chance(0.05) ? 'forged' : kind);
+  }
+
+  #isOwn({ user }: Held, token: Token): boolean {
+    return user?.name === token.user;
+  }
+
+  /** Goes on with another token, perhaps one that it has been given before, or one of somebody else. */
+  async #renew(held: Held): Promise<void> {
+    const { text, token } = this.#dice.chance(0.1) && held.issued ? held.issued : await this.#issueFor(held);
+    const reply = await this.#ask(held, 'authenticate', { token: text });
+    const isGood = token && held.user && this.#isOwn(held, token) && !this.#isRevoked(token);
+    if (reply.type !== 'ack') {
+      // Another renewal may have come in between, or the connection is over.
+      const isRefused = !['unavailable', 'gone'].includes(String(reply.code));
+      if (isRefused && isGood && !this.#isOver(token, 0)) this.violate('a good token was refused');
+      return;
+    }
+    if (!isGood || this.#isOver(token, TOLERANCE_MS)) {
+      this.violate(`${held.connection.id} goes on with a bad token`);
+      return;
+    }
+    for (const counting of held.tokens.slice(1))
+      counting.untilStep = Math.min(counting.untilStep, this.#stepsDone);
+    held.tokens.push({ token, untilStep: Infinity });
+    for (const [pattern, untilMs] of held.subscriptions) {
+      this.#touched.add(pattern);
+      // What has ended does not come back; and grants and tokens take turns.
+      const isGranted = held.grants.some((grant) => grant.pattern === pattern);
+      const isSure = !isGranted && untilMs > this.#system.nowMs && endFor(held, pattern) > -Infinity;
+      held.subscriptions.set(pattern, isSure ? endFor(held, pattern) : Number.NaN);
+    }
   }
 
   async #unsubscribe(held: Held, topic: string): Promise<void> {
@@ -215,7 +285,8 @@ class Sequence {
   /** Several commands at the same time. Which of them is the last is left to chance, so that nothing is owed for them. */
   async #together(held: Held): Promise<void> {
     this.#touched.clear();
-    await Promise.all(Array.from({ length: this.#dice.integer(2, 4) }, () => this.#command(held)));
+    const one = () => (this.#dice.chance(0.2) ? this.#renew(held) : this.#command(held));
+    await Promise.all(Array.from({ length: this.#dice.integer(2, 4) }, one));
     for (const pattern of this.#touched) {
       if (held.subscriptions.has(pattern)) held.subscriptions.set(pattern, Number.NaN);
     }
@@ -240,9 +311,13 @@ class Sequence {
     }
   }
 
+  get #now(): Moment {
+    return { ms: this.#system.nowMs, step: this.#stepsDone };
+  }
+
   #newData(): number {
-    const n = this.#publishedAtMs.size + 1;
-    this.#publishedAtMs.set(n, this.#system.nowMs);
+    const n = this.#published.size + 1;
+    this.#published.set(n, this.#now);
     return n;
   }
 
@@ -276,9 +351,10 @@ class Sequence {
     this.#system.put('fanwire.publish', { to, data: 0 });
   }
 
-  async #revoke({ user, opening }: Held): Promise<void> {
+  async #revoke(held: Held): Promise<void> {
+    const { user } = held;
     if (!user) return;
-    const tokenId = this.#dice.chance(0.5) ? { tokenId: opening.id } : {};
+    const tokenId = this.#dice.chance(0.5) ? { tokenId: this.#dice.pick(everythingOf(held)).id } : {};
     // In whole seconds, as tokens say when they were issued.
     const atMs = Math.floor(this.#system.nowMs / 1_000) * 1_000;
     this.#note('revoke', user.name, JSON.stringify(tokenId));
@@ -305,21 +381,16 @@ class Sequence {
       if (action === 'subscribe') this.#expectMay(held, 'subscribe', topic);
       return;
     }
-    for (const { data } of messages) this.#expectMay(held, 'subscribe', topic, this.#publishedAtMs.get(data));
+    for (const { data } of messages) this.#expectMay(held, 'subscribe', topic, this.#published.get(data));
     if (![...held.asked].some((pattern) => brings(pattern, topic)))
       this.violate(`${connection.id} got ${topic}, which it has not asked for`);
   }
 
   /** What is late on its way was right to be sent when it was published, if it was then. */
-  #expectMay(
-    held: Held,
-    operation: 'subscribe' | 'history',
-    topic: string,
-    publishedAtMs = Number.NaN,
-  ): void {
-    const atMs = (this.#system.isSlow && publishedAtMs) || this.#system.nowMs;
-    const may = tokensOf(held).some(
-      (token) => allows(token, operation, topic) && !this.#isOver(token, GRACE_MS, atMs),
+  #expectMay(held: Held, operation: 'subscribe' | 'history', topic: string, published = this.#now): void {
+    const { ms, step } = this.#system.isSlow ? published : this.#now;
+    const may = [...tokensOf(held, step), ...grantsFor(held, topic)].some(
+      (token) => allows(token, operation, topic) && !this.#isOver(token, GRACE_MS, ms),
     );
     if (!may) this.violate(`${held.connection.id} got ${topic} without a right to ${operation}`);
   }
@@ -348,5 +419,22 @@ class Sequence {
   }
 }
 
-/** What a connection may do, one of these allows. */
-const tokensOf = ({ opening }: Held): readonly Token[] => [opening];
+const endOf = ({ endsAtMs }: Token): number => endsAtMs;
+
+/** What a connection may do, one of these allows: the one that it was opened with, and the newest that there was then. */
+const tokensOf = ({ tokens }: Held, step = Infinity): Token[] =>
+  tokens.filter(({ untilStep }) => untilStep >= step).map(({ token }) => token);
+
+/** Those of subscriptions that bring the topic. */
+const grantsFor = ({ grants }: Held, topic: string): Token[] =>
+  grants.flatMap(({ pattern, token }) => (brings(pattern, topic) ? token : []));
+
+const everythingOf = (held: Held): Token[] => [...tokensOf(held), ...held.grants.map(({ token }) => token)];
+
+/** Until when its tokens allow a subscription. */
+const endFor = (held: Held, pattern: string): number =>
+  Math.max(
+    ...tokensOf(held)
+      .filter((token) => allows(token, 'subscribe', pattern))
+      .map(endOf),
+  );

@@ -6,7 +6,7 @@ import { runSequence } from './sequence.ts';
 /** `node test/rights/run.ts` runs 100,000, or as many as it is told to. */
 const COUNT = 2_000;
 /** Within so many each planted bug is found. */
-const MUTANT_COUNT = 500;
+const MUTANT_COUNT = 1_000;
 const TIMEOUT_MS = 120_000;
 
 /** The first that fails, in words. */

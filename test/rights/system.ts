@@ -82,6 +82,7 @@ export class System implements Clock {
       disconnect: this.#load(functions.disconnect),
       sweep: this.#load(functions.sweep),
       actions: new Map<string, Handler<MessageEvent, RouteResult>>([
+        ['authenticate', this.#load(functions.authenticate)],
         ['subscribe', this.#load(functions.subscribe)],
         ['unsubscribe', this.#load(functions.unsubscribe)],
         ['publish', this.#load(functions.publish)],

@@ -1,3 +1,5 @@
+import { assemble as assembleAuthenticate } from '../../services/authenticate/assemble.ts';
+import { authenticate } from '../../services/authenticate/authenticate.ts';
 import { type AuthorizeClients, assemble as assembleAuthorize } from '../../services/authorize/assemble.ts';
 import { authorize } from '../../services/authorize/authorize.ts';
 import { assemble as assembleClose } from '../../services/close/assemble.ts';
@@ -45,6 +47,7 @@ import type { Handler } from '../../shared/lambda/stack.ts';
 import { worker } from '../../shared/lambda/worker.ts';
 import { Action } from '../../shared/protocol/frames.ts';
 import {
+  parseAuthenticate,
   parseBare,
   parseHistory,
   parsePing,
@@ -97,6 +100,9 @@ const of =
 
 export const functions = {
   authorize: of(assembleAuthorize, (deps) => authorizer((event) => authorize(event, deps))),
+  authenticate: of(assembleAuthenticate, (deps) =>
+    route(parseAuthenticate, (input) => authenticate(input, deps), deps.limits),
+  ),
   connect: of(assembleConnect, (deps) => lifecycle((event: ConnectEvent) => connect(event, deps))),
   disconnect: of(assembleDisconnect, (deps) =>
     lifecycle((event: DisconnectEvent) => disconnect(event, deps)),

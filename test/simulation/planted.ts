@@ -86,7 +86,11 @@ export const PLANTED: Readonly<Record<string, Mutant>> = {
   ),
 
   /** A connection without a row goes on as if nothing were amiss. */
-  unknownPinged: inFile('services/ping/ping.ts', 'if (!isKnown) throw givenUp();', ''),
+  unknownPinged: inFile(
+    'services/ping/ping.ts',
+    'if (!standing) throw givenUp();',
+    'if (!standing) return ack(Action.ping, frame, {});',
+  ),
 
   /** The next connection does not take the subscriptions over. */
   nextUnjoined: inFile(
