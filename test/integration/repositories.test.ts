@@ -173,6 +173,66 @@ describe.each(places)('tables %s', (_, open_) => {
       expect(await connections.close(id)).toBeUndefined();
     });
 
+    describe('that are renewed', () => {
+      const token = { rights: { news: ['subscribe' as const] }, issuedAtMs: 1_000, tokenId: 'second' };
+      const renewed = () => ({ ...token, expiresAtMs: nowMs + HOUR_MS });
+      const grant = { tokenId: 'third', issuedAtMs: 2_000 };
+
+      it('know their newest token, and which of their subscriptions end when', async () => {
+        await open();
+        const end = { atMs: nowMs + HOUR_MS, grant };
+        expect(await connections.addSubscription(id, lobby, 0, 2, end)).toEqual({
+          ...{ shard: 0, standing: { renewals: 0, ends: new Map([[lobby, end]]) } },
+        });
+        await connections.renew(id, renewed());
+        const answer = await connections.renew(id, renewed());
+        const standing = { renewed: renewed(), renewals: 2, ends: new Map([[lobby, end]]) };
+        expect(answer).toEqual({ standing, rows: [{ connectionId: id, pattern: lobby, shard: 0 }] });
+        expect(await connections.standing(id)).toEqual(standing);
+        expect((await connections.held(id))?.tokens.slice(1)).toMatchObject([{ tokenId: 'second' }, grant]);
+      });
+
+      it('have the end of a subscription replaced only if it is the one that was seen', async () => {
+        await open();
+        await connections.addSubscription(id, lobby, 0, 2);
+        const [sooner, later] = [{ atMs: nowMs + 1_000 }, { atMs: nowMs + 2_000 }];
+        const ends = async () => (await connections.standing(id))?.ends.get(lobby);
+        await connections.replaceEnd(id, lobby, sooner, later);
+        expect(await ends()).toBeUndefined();
+        await connections.replaceEnd(id, lobby, sooner, undefined);
+        await connections.replaceEnd(id, lobby, later, undefined);
+        expect(await ends()).toEqual(sooner);
+        await connections.replaceEnd(id, lobby, later, sooner);
+        expect(await ends()).toEqual(later);
+        await connections.replaceEnd(id, lobby, undefined, later);
+        expect(await ends()).toBeUndefined();
+        await connections.noteEnd(id, lobby, sooner);
+        await connections.removeSubscription(id, lobby);
+        expect(await connections.standing(id)).toEqual({ renewals: 0, ends: new Map() });
+      });
+
+      it('end when the newest renewal says, and are none when they have ended', async () => {
+        await open();
+        await connections.renew(id, renewed());
+        expect(await connections.endAt(id, seconds(nowMs) + 60, 2)).toBe(false);
+        expect(await connections.endAt(id, seconds(nowMs) + 60, 1)).toBe(true);
+        nowMs += 60_000;
+        expect(await connections.renew(id, renewed())).toBeUndefined();
+        expect(await connections.renew('nobody', renewed())).toBeUndefined();
+      });
+
+      it('are asked for another one if they are of a version without ends', async () => {
+        const item = { connectionId: { S: id }, subscriptions: { M: {} }, connectedAt: { N: '1' } };
+        const Item = { ...item, expiresAt: { N: String(seconds(nowMs) + 60) } };
+        await client.send(new PutItemCommand({ TableName: tables.connections, Item }));
+        expect(await connections.addSubscription(id, lobby, 0, 2)).toMatchObject({ shard: 0 });
+        expect(await connections.addSubscription(id, chat, 0, 2, { atMs: nowMs })).toBe('not_connected');
+        await connections.noteEnd(id, lobby, { atMs: nowMs });
+        await connections.removeSubscription(id, lobby);
+        expect(await connections.close(id)).toEqual([]);
+      });
+    });
+
     describe('that answered 410', () => {
       it('stay while their handshake may be pending', async () => {
         await open();
@@ -279,6 +339,32 @@ describe.each(places)('tables %s', (_, open_) => {
       expect(await collect(subscriptions.subscribers(shard))).toEqual(['a', 'b']);
       await subscriptions.delete([{ ...shard, connectionId: 'a' }]);
       expect(await collect(subscriptions.subscribers(shard))).toEqual(['b']);
+    });
+
+    it('are settled by the newest renewal, never brought back, and not written by what held before it', async () => {
+      const shard = { pattern: parsePattern(`settled/${id}`), shard: 0 };
+      const row = { ...shard, connectionId: 'a' };
+      const [soon, late] = [seconds(nowMs + HOUR_MS), seconds(nowMs + 2 * HOUR_MS)];
+      const live = async () => (await collect(subscriptions.subscribers(shard))).length === 1;
+      expect(await subscriptions.put(row, soon)).toBe(true);
+      await subscriptions.settle(row, late, 1);
+      nowMs += HOUR_MS;
+      expect(await live()).toBe(true);
+      expect(await subscriptions.put(row, late)).toBe(false);
+      expect(await subscriptions.put(row, late, 1)).toBe(true);
+      await subscriptions.settle(row, 'over', 2);
+      expect(await live()).toBe(false);
+      await subscriptions.settle(row, late, 3);
+      expect(await live()).toBe(false);
+      expect(await subscriptions.put(row, late, 2)).toBe(false);
+      expect(await subscriptions.put(row, late, 3)).toBe(true);
+      await subscriptions.settle(row, 'over', 2);
+      expect(await live()).toBe(true);
+      // One that is about to be written.
+      const other = { ...shard, connectionId: 'b' };
+      await subscriptions.settle(other, late, 1);
+      expect(await subscriptions.put(other, late)).toBe(false);
+      expect(await collect(subscriptions.subscribers(shard))).toEqual(['a']);
     });
 
     it('are all found when they fill more than one page of a Query, and deleted in batches', async () => {
