@@ -64,7 +64,7 @@ export function rollSettings({ dice, faults, mode }: World): SystemSettings {
     ageMaxMs,
     requestsPerSecondMax: dice.pick([undefined, undefined, undefined, 50, 10_000]),
     authorization: mode === 'rights' ? 'required' : 'none',
-    auth: {},
+    auth: { grants: true },
     issuers: [],
     limits: USUAL.limits,
     subscriptionsMax: dice.chance(0.03) ? 2 : SUBSCRIPTIONS_MAX,
