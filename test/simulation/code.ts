@@ -30,8 +30,8 @@ import { assemble as assembleUnsubscribe } from '../../services/unsubscribe/asse
 import { unsubscribe } from '../../services/unsubscribe/unsubscribe.ts';
 import { assemble as assembleWhoami } from '../../services/whoami/assemble.ts';
 import { whoami } from '../../services/whoami/whoami.ts';
-import { createAuthenticate } from '../../shared/auth/access.ts';
-import { createTakeToken, type GrantClients } from '../../shared/auth/own-token.ts';
+import { type Authenticate, createAuthenticate } from '../../shared/auth/access.ts';
+import { createTakeToken, type GrantClients, type TakeToken } from '../../shared/auth/own-token.ts';
 import { parseAuth } from '../../shared/auth/settings.ts';
 import { createRevocations } from '../../shared/data/revocations.ts';
 // Loaded here: a delivery loads it late, and to wait for a file is not for virtual time.
@@ -133,6 +133,14 @@ export const functions = {
         void (await sweep(deps)),
   ),
 };
+
+/** Takes tokens as somebody verifies them who needs no time for it. */
+export const takeTokenBy = (
+  authenticate: Authenticate,
+  config: SystemConfig,
+  { dynamodb }: Clients,
+  clock: Clock,
+): TakeToken => createTakeToken(authenticate, createRevocations(dynamodb, config.accessTable, clock));
 
 /** What this file makes, of whatever sources. */
 export type Code = typeof import('./code.ts');

@@ -138,11 +138,12 @@ export class Deliveries implements Watcher {
     this.#lapse(connectionId, pattern);
   }
 
-  /** The patterns that connections have rows for. */
+  /** The patterns that connections have rows for which have not expired. */
   get subscriptions(): Map<string, Set<string>> {
     const found = new Map<string, Set<string>>();
     for (const [pattern, connections] of this.#rows) {
-      for (const connectionId of connections.keys()) {
+      for (const [connectionId, rows] of connections) {
+        if (rows.values().every((expiresAtMs) => expiresAtMs <= this.#world.now())) continue;
         getOrSet(found, connectionId, () => new Set()).add(pattern);
       }
     }

@@ -12,12 +12,21 @@ const ANSWER_MS = 10_000 + SKEW_MS;
 /** A connection whose token is over is closed by then, if nothing goes wrong. */
 const END_MS = 60_000;
 
+const MAYBE_DONE: readonly unknown[] = ['unavailable', 'internal'];
+
+interface Counting {
+  readonly token: Token;
+  /** When the next one took its place. */
+  untilMs: number;
+}
+
 interface Frame {
   readonly type?: string;
   readonly id?: string;
   readonly action?: string;
   readonly topic?: string;
   readonly code?: string;
+  readonly token?: string;
   readonly messageId?: string;
   readonly messages?: readonly { readonly messageId?: string }[];
 }
@@ -29,7 +38,10 @@ interface Frame {
 export class Permissions {
   readonly #world: World;
   readonly #tokens: Tokens;
-  readonly #held = new Map<string, Token>();
+  /** By connection: what it was opened with, and what it was given since. */
+  readonly #held = new Map<string, Counting[]>();
+  /** Tokens of commands without an answer, by connection and id. */
+  readonly #handedOver = new Map<string, string>();
   /** When a revocation was written down, by its key. */
   readonly #revokedAtMs = new Map<string, number>();
   readonly #deliveries: Deliveries;
@@ -55,14 +67,15 @@ export class Permissions {
       this.#world.violate(`${id} was let in with no token`);
       return;
     }
-    this.#held.set(id, token);
+    this.#held.set(id, [{ token, untilMs: Infinity }]);
     const revokedAtMs = this.#revokedAtMs.get(`revoked#${token.user}#${token.id}`) ?? Infinity;
     if (revokedAtMs < connectedAtMs || connectedAtMs > token.endsAtMs + GRACE_MS + SKEW_MS)
       this.#world.violate(`${id} was let in with a token that is over`);
   }
 
   received(connectionId: string, text: string): void {
-    const { action, id, topic }: Frame = JSON.parse(text);
+    const { action, id, topic, token }: Frame = JSON.parse(text);
+    if (token !== undefined) this.#handedOver.set(`${connectionId} ${id}`, token);
     if (action !== 'subscribe' || topic === undefined) return;
     this.#asked.set(`${connectionId} ${id}`, { topic, atMs: this.#world.scheduler.nowMs });
   }
@@ -71,6 +84,9 @@ export class Permissions {
     const frame: Frame = JSON.parse(text);
     const { type, topic, messages = type === 'message' ? [frame] : [] } = frame;
     if (frame.code === 'forbidden') this.#expectForbidden(connectionId, frame);
+    if (type === 'ack' && frame.action === 'authenticate') this.#renewed(connectionId, frame);
+    // After a failure in the middle it may count all the same.
+    if (!MAYBE_DONE.includes(frame.code)) this.#handedOver.delete(`${connectionId} ${frame.id}`);
     if (type === 'ack' && frame.action === 'subscribe') this.#expectAllowed(connectionId, frame);
     const { nowMs } = this.#world.scheduler;
     if (type !== 'ack' && messages.length > 0) this.#expectAlive(connectionId);
@@ -87,9 +103,25 @@ export class Permissions {
     }
   }
 
+  /** The newest token takes the place of the one before it, but not of the one that the connection was opened with. */
+  #renewed(connectionId: string, { id }: Frame): void {
+    const held = this.#held.get(connectionId) ?? [];
+    const token = this.#tokens.tokenIn(this.#handedOver.get(`${connectionId} ${id}`) ?? '');
+    if (token?.user !== held[0]?.token.user || !token) {
+      this.#world.violate(`${connectionId} goes on with somebody else's token`);
+      return;
+    }
+    const { nowMs } = this.#world.scheduler;
+    for (const counting of held.slice(1)) counting.untilMs = Math.min(counting.untilMs, nowMs);
+    held.push({ token, untilMs: Infinity });
+  }
+
   #expectMay(connectionId: string, operation: 'subscribe' | 'history', topic: string, atMs: number): void {
-    const token = this.#held.get(connectionId);
-    if (token && allows(token, operation, topic) && !this.#isOver(token, GRACE_MS, atMs)) return;
+    const held = this.#held.get(connectionId) ?? [];
+    const isEnough = ({ token, untilMs }: Counting) =>
+      untilMs > atMs - ANSWER_MS && allows(token, operation, topic) && !this.#isOver(token, GRACE_MS, atMs);
+    // An answer may be late or lost: what is handed over may count already.
+    if (held.some(isEnough) || this.#handedOverTo(connectionId).some(isEnough)) return;
     this.#world.violate(`${connectionId} got ${topic} without a right to ${operation}`);
   }
 
@@ -102,17 +134,26 @@ export class Permissions {
   /** Who is refused has no right to it. */
   #expectForbidden(connectionId: string, { id }: Frame): void {
     const asked = this.#asked.get(`${connectionId} ${id}`);
-    const token = this.#held.get(connectionId);
+    const token = this.#held.get(connectionId)?.[0]?.token;
     if (!asked || !token || asked.topic.startsWith('closed/')) return;
-    if (allows(token, 'subscribe', asked.topic))
+    const isLive = this.#world.scheduler.nowMs < token.endsAtMs;
+    if (isLive && allows(token, 'subscribe', asked.topic))
       this.#world.violate(`${connectionId} may subscribe to ${asked.topic}, and was refused`);
+  }
+
+  #handedOverTo(connectionId: string): Counting[] {
+    const user = this.#held.get(connectionId)?.[0]?.token.user;
+    return [...this.#handedOver].flatMap(([key, text]) => {
+      const token = key.startsWith(`${connectionId} `) ? this.#tokens.tokenIn(text) : undefined;
+      return token?.user === user && token ? { token, untilMs: Infinity } : [];
+    });
   }
 
   /** Where nothing goes wrong, nothing at all comes much later than the end of a token. */
   #expectAlive(connectionId: string): void {
-    const token = this.#held.get(connectionId);
     const atMs = this.#world.scheduler.nowMs - SKEW_MS;
-    if (!this.#world.faults.isGentle || (token && !this.#isOver(token, END_MS, atMs))) return;
+    const held = [...(this.#held.get(connectionId) ?? []), ...this.#handedOverTo(connectionId)];
+    if (!this.#world.faults.isGentle || held.some(({ token }) => !this.#isOver(token, END_MS, atMs))) return;
     this.#world.violate(`${connectionId} was sent something, and its token is over`);
   }
 

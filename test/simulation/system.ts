@@ -124,6 +124,9 @@ export class System implements Aws {
       connect: of('connect', ({ connect }) => connect),
       disconnect: of('disconnect', ({ disconnect }) => disconnect),
       actions: {
+        ...(this.settings.authorization === 'required' && {
+          authenticate: of('authenticate', ({ authenticate }) => authenticate),
+        }),
         subscribe: of('subscribe', ({ subscribe }) => subscribe),
         unsubscribe: of('unsubscribe', ({ unsubscribe }) => unsubscribe),
         publish: of('publish', ({ publish }) => publish),
@@ -184,6 +187,15 @@ export class System implements Aws {
         };
       case 'authorize':
         return { ...deps, authenticate: this.tokens.verifier(environment.now) };
+      case 'authenticate': {
+        const { verifier } = this.tokens;
+        const clients = clientsFor(environment, this, false);
+        const config = configOf(this.settings);
+        return {
+          ...deps,
+          takeToken: code.takeTokenBy(verifier(environment.now), config, clients, environment),
+        };
+      }
       case 'close':
         // Those of an SDK have deadlines in real time.
         return {

@@ -58,7 +58,7 @@ export class Tokens {
   }
 
   /** As the functions verify tokens, by the clock of their environment. */
-  verifier(now: () => number): Authenticate {
+  readonly verifier = (now: () => number): Authenticate => {
     return async (text): Promise<Access> => {
       const token = this.#issued.get(text);
       if (token?.user === undefined) throw new TokenError(Fault.signature);
@@ -67,7 +67,7 @@ export class Tokens {
       const [issuedAt, expiresAt] = [issuedAtMs / 1_000, endsAtMs / 1_000];
       return { userId: user, rights, issuedAt, expiresAt, tokenId: id };
     };
-  }
+  };
 
   /** What a back end puts on the bus, if it wants to be rid of somebody. */
   revoke(user: string): object | undefined {

@@ -48,6 +48,8 @@ export class Workload {
   readonly #leavingFactor: number;
   /** Of ticks, those at which somebody's token is revoked. */
   readonly #revokedShare: number;
+  /** And those at which somebody asks for another token. */
+  readonly #refreshedShare: number;
   readonly #versions = new Map<Topic, number>();
   #endMs = 0;
 
@@ -73,6 +75,7 @@ export class Workload {
     this.#leavingFactor = connectionsLastMs > 0 ? 0.06 : 1;
     this.#habits = rollHabits(dice, world.mode);
     this.#revokedShare = world.mode === 'rights' ? 0.03 : 0;
+    this.#refreshedShare = world.mode === 'rights' ? 0.1 : 0;
   }
 
   /** Plans one time of activity, from now on. */
@@ -174,6 +177,7 @@ export class Workload {
       if (actor.isUp) this.#act(actor);
       else if (dice.chance(0.3)) this.arrive(actor);
       if (dice.chance(this.#revokedShare)) this.#revoke(actor);
+      if (dice.chance(this.#refreshedShare)) actor.refresh();
       if (actor.isUp && faults.hits('socketBreaks')) actor.breakSockets('breaks');
       if (actor.isUp && faults.hits('socketGoesSilent')) actor.breakSockets('goesSilent');
       if (actor.isUp && faults.hits('clockMoves')) actor.setClock();
