@@ -7,7 +7,7 @@ import type { QueueRecord } from '../../shared/lambda/events.ts';
 import type { WorkerResult } from '../../shared/lambda/worker.ts';
 import type { ClosingFrame } from '../../shared/protocol/acks.ts';
 import { ClientError } from '../../shared/protocol/errors.ts';
-import { type Closings, DELAY_MAX_MS, type RevocationCheck } from '../../shared/queues/closings.ts';
+import type { Closings, RevocationCheck } from '../../shared/queues/closings.ts';
 import type { DeadLetters } from '../../shared/queues/queues.ts';
 import { parseTask, type Task } from './parse.ts';
 
@@ -31,6 +31,8 @@ const IN_FLIGHT_MAX = 20;
  */
 const LOOK_AGAIN_MS = 12_000;
 const LOOKS_MAX = 3;
+/** How far the clock of who has asked for a look may be ahead: less than renewals are apart, or looks would pile up. */
+const CLOCKS_APART_MS = 2_000;
 
 const EXPIRED: ClosingFrame = {
   type: 'closing',
@@ -110,7 +112,8 @@ async function closeIfOver(connectionId: string, run: Run): Promise<void> {
   const held = await run.connections.held(connectionId);
   // Without an item it may be open all the same: TTL deletes what has ended.
   const leftMs = held ? held.endsAtMs - run.now() : 0;
-  if (leftMs > DELAY_MAX_MS) return;
+  // Whoever has put the end off has seen to a check of its own, or the sweep does; each one here would come back for ever.
+  if (leftMs > CLOCKS_APART_MS) return;
   if (leftMs > 0) return run.closings.closeAt(connectionId, run.now() + leftMs);
   const isOver = await end(connectionId, EXPIRED, run);
   if (held && !isOver) await run.closings.closeAt(connectionId, run.now() + LOOK_AGAIN_MS);

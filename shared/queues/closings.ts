@@ -8,7 +8,7 @@ import type { Revocation } from '../protocol/revocation.ts';
  */
 export const LOOK_AHEAD_MS = 180_000;
 /** What an SQS queue keeps a message back for at the most. */
-export const DELAY_MAX_MS = 900_000;
+const DELAY_MAX_MS = 900_000;
 /** One message, and so one invocation of the worker, for as many connections that end in the same second. */
 const CONNECTIONS_MAX = 100;
 const SENDS_IN_FLIGHT_MAX = 8;
@@ -29,7 +29,7 @@ export interface RevocationCheck {
 export type Check = EndCheck | RevocationCheck;
 
 export interface Closings {
-  /** Has the worker look at a connection then, or in a quarter of an hour if that is sooner. */
+  /** Has the worker look at a connection then, which has to be within a quarter of an hour. */
   closeAt(connectionId: string, atMs: number): Promise<void>;
   /** The same for several, each at the time of its own. */
   closeEach(endings: readonly { readonly connectionId: string; readonly endsAtMs: number }[]): Promise<void>;

@@ -72,7 +72,7 @@ export const MUTANTS = {
   /** A connection is left open when its token is over: jobs that are late find it. */
   neverClosed: {
     file: 'services/close/close.ts',
-    find: 'if (leftMs > DELAY_MAX_MS) return;',
+    find: 'if (leftMs > CLOCKS_APART_MS) return;',
     replace: 'if (leftMs < Infinity) return;',
   },
 } satisfies Record<string, Plant>;

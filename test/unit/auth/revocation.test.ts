@@ -386,6 +386,33 @@ describe('the end of a token', () => {
     expect([...open.keys()]).toEqual(['c']);
   });
 
+  it('is looked at once, however often it was put off', async () => {
+    const { shake, pass, open, closed, delayed, connections, closeDeps } = houseOf();
+    await shake('c', tokenOf('ada', NOW_SECONDS, 'one', SHORT_SECONDS));
+    for (let n = 1; n <= 100; n++) {
+      const tokenEndsAtMs = NOW_MS + endMs + n * 5_000;
+      await connections.open({ connectionId: 'c', userId: 'ada', connectedAtMs: NOW_MS, tokenEndsAtMs });
+      await closeDeps.closings.closeAt('c', tokenEndsAtMs);
+      await pass(5_000);
+      // As many as are noted until the first of them is due.
+      expect(delayed.length).toBeLessThanOrEqual(endMs / 5_000 + 1);
+    }
+    await pass(endMs - 1);
+    expect([...open.keys()]).toEqual(['c']);
+    await pass(1);
+    expect([closed, delayed]).toEqual([{ c: [closing('expired', true)] }, []]);
+  });
+
+  it('is looked at again if it is not over by the clock of who looks', async () => {
+    const { shake, pass, open, closed, work } = houseOf();
+    await shake('c', tokenOf('ada', NOW_SECONDS, 'one', SHORT_SECONDS));
+    await pass(endMs - 2_000);
+    await work([queueRecord({ messageId: 'm', body: '{"connectionIds":["c"]}' })]);
+    expect([...open.keys()]).toEqual(['c']);
+    await pass(2_000);
+    expect(Object.keys(closed)).toEqual(['c']);
+  });
+
   it('closes a connection whose item TTL has deleted', async () => {
     const { shake, pass, closed, connections } = houseOf();
     await shake('c', tokenOf('ada', NOW_SECONDS, 'one', SHORT_SECONDS));
