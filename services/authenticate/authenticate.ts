@@ -1,7 +1,12 @@
 import { mapAll } from '../../shared/async.ts';
 import type { RightsGuard } from '../../shared/auth/guard.ts';
 import type { TakeToken } from '../../shared/auth/own-token.ts';
-import { type Connections, connectionEndsAtSeconds, type Standing } from '../../shared/data/connections.ts';
+import {
+  type Connections,
+  connectionEndsAtSeconds,
+  RENEWAL_PAUSE_MS,
+  type Standing,
+} from '../../shared/data/connections.ts';
 import type { SubscriptionRow, Subscriptions } from '../../shared/data/subscriptions.ts';
 import type { RouteInput } from '../../shared/lambda/route.ts';
 import { type AckFrame, ack } from '../../shared/protocol/acks.ts';
@@ -24,7 +29,7 @@ const ROWS_IN_FLIGHT_MAX = 16;
 /**
  * Goes on with another token. It is noted first, so that every subscribe from then on goes by it; then what is subscribed
  * to is settled; and at last the connection gets its new end. If this dies in between, the connection ends when it would
- * have, or the client, which has no answer, asks again: that does everything anew.
+ * have, or the client, which has no answer, asks again, when it may: that does everything anew.
  */
 export async function authenticate(
   input: RouteInput<AuthenticateFrame>,
@@ -35,6 +40,7 @@ export async function authenticate(
   const token = await deps.takeToken('token', frame.token, input);
   const renewed = await connections.renew(connectionId, token);
   if (!renewed) throw givenUp();
+  if ('retryAfterMs' in renewed) throw tooSoon(renewed.retryAfterMs);
   const { standing, rows } = renewed;
   await forEach(rows, (row) => settle(row, standing, input, deps));
   // A subscribe that was under way has noted what it knew before its row was settled, or begins anew by this standing.
@@ -52,6 +58,13 @@ export async function authenticate(
   if (endMs < deps.now() + LOOK_AHEAD_MS) await deps.closings.closeAt(connectionId, endMs);
   return ack(Action.authenticate, frame, { expiresAt: new Date(token.expiresAtMs).toISOString() });
 }
+
+const tooSoon = (retryAfterMs: number): ClientError =>
+  new ClientError(
+    ErrorCode.rateLimited,
+    `expected ${RENEWAL_PAUSE_MS} ms between two tokens for a connection, got less; send it again in ${retryAfterMs} ms`,
+    retryAfterMs,
+  );
 
 const forEach = (rows: readonly SubscriptionRow[], task: (row: SubscriptionRow) => Promise<void>) =>
   mapAll(rows, ROWS_IN_FLIGHT_MAX, task);

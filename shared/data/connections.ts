@@ -21,6 +21,9 @@ export const HANDSHAKE_MAX_MS = 30_000;
 /** How many connections one sweep looks at. Once a minute that is 33 requests/s of an account's default 10,000 (API Gateway quotas). */
 export const SWEPT_MAX = 2_000;
 
+/** Between two renewals of a connection: each one writes for every subscription, and may put a check into the queue. */
+export const RENEWAL_PAUSE_MS = 5_000;
+
 /** When what is there for a connection may go, in epoch seconds: with its token, if that ends before it. */
 export const connectionEndsAtSeconds = (connectedAtMs: number, tokenEndsAtMs = Infinity): number =>
   Math.ceil(Math.min(connectedAtMs + CONNECTION_TTL_SECONDS * 1000, tokenEndsAtMs) / 1000);
@@ -112,11 +115,18 @@ export interface Connections {
   has(connectionId: string): Promise<boolean>;
   /** Undefined if there is no item; read consistently. */
   standing(connectionId: string): Promise<Standing | undefined>;
-  /** Notes a token; undefined if the connection has ended. Subscriptions are to be settled by what is the answer. */
+  /**
+   * Notes a token, unless the one before was noted just now; undefined if the connection has ended. Subscriptions are to be
+   * settled by what is the answer.
+   */
   renew(
     connectionId: string,
     token: RenewedToken,
-  ): Promise<{ readonly standing: Standing; readonly rows: readonly SubscriptionRow[] } | undefined>;
+  ): Promise<
+    | { readonly standing: Standing; readonly rows: readonly SubscriptionRow[] }
+    | { readonly retryAfterMs: number }
+    | undefined
+  >;
   /** What comes last in a renewal: until then the connection ends when it would have ended. False after another renewal. */
   endAt(connectionId: string, expiresAtSeconds: number, renewals: number): Promise<boolean>;
   userOf(connectionId: string): Promise<string | undefined>;
@@ -169,6 +179,24 @@ export function createConnections(client: DynamoDBClient, table: string, now: ()
         }),
       ),
     );
+  };
+
+  /** Undefined if the connection has ended. */
+  const renewableAfter = async (
+    connectionId: string,
+    nowMs: number,
+  ): Promise<{ readonly retryAfterMs: number } | undefined> => {
+    const { Item } = await client.send(
+      new GetItemCommand({
+        TableName: table,
+        Key: connectionKey(connectionId),
+        ConsistentRead: true,
+        ProjectionExpression: 'expiresAt, renewedAt',
+      }),
+    );
+    if (!Item || endsAtMsOf(Item) <= nowMs) return undefined;
+    const sinceMs = Math.max(0, nowMs - Number(Item.renewedAt?.N));
+    return { retryAfterMs: Math.max(1, RENEWAL_PAUSE_MS - sinceMs) };
   };
 
   return {
@@ -300,27 +328,32 @@ export function createConnections(client: DynamoDBClient, table: string, now: ()
     },
 
     async renew(connectionId, token) {
+      const nowMs = now();
       const renewed = await ifConditionHolds(
         client.send(
           new UpdateItemCommand({
             TableName: table,
             Key: connectionKey(connectionId),
             UpdateExpression:
-              'SET renewed = :token, renewals = if_not_exists(renewals, :zero) + :one, ends = if_not_exists(ends, :none)',
-            ConditionExpression: 'expiresAt > :now',
+              'SET renewed = :token, renewedAt = :at, renewals = if_not_exists(renewals, :zero) + :one, ends = if_not_exists(ends, :none)',
+            ConditionExpression:
+              'expiresAt > :now AND (attribute_not_exists(renewedAt) OR renewedAt <= :before)',
             ExpressionAttributeValues: {
               ':token': renewedItem(token),
+              ':at': { N: String(nowMs) },
+              ':before': { N: String(nowMs - RENEWAL_PAUSE_MS) },
               ':zero': { N: '0' },
               ':one': { N: '1' },
               ':none': { M: {} },
-              ':now': nowInSeconds(now()),
+              ':now': nowInSeconds(nowMs),
             },
             ReturnValues: 'ALL_NEW',
           }),
         ),
       );
       const item = renewed?.Attributes;
-      return item && { standing: standingIn(item), rows: rowsOf(connectionId, item) };
+      if (item) return { standing: standingIn(item), rows: rowsOf(connectionId, item) };
+      return renewableAfter(connectionId, nowMs);
     },
 
     async endAt(connectionId, expiresAtSeconds, renewals) {

@@ -71,6 +71,8 @@ export type ConnectionItem = TokenAttributes & {
   };
   /** How many tokens its client has given it. */
   readonly renewals?: N;
+  /** When it gave the newest. */
+  readonly renewedAt?: N;
   readonly expiresAt: N;
 };
 

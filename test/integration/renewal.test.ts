@@ -30,8 +30,14 @@ const openAs = async (...whom: Parameters<Granting['tokenFor']>): Promise<Client
   granting.openWith(await tokenFor(...whom));
 const grantOf = (topic: string, rights: readonly string[], more: Partial<GrantOptions> = {}, atMs?: number) =>
   tokenFor('ada', { topic, rights, ...more } as Partial<GrantOptions>, atMs);
-const renew = async (client: Client, ...whom: Parameters<Granting['tokenFor']>) =>
-  client.ask({ action: 'authenticate', token: await tokenFor(...whom) });
+/** As soon as it may. */
+const renew = async (client: Client, ...whom: Parameters<Granting['tokenFor']>) => {
+  const token = await tokenFor(...whom);
+  return until(async () => {
+    const reply = await client.ask({ action: 'authenticate', token });
+    return reply.code !== 'rate_limited' && reply;
+  });
+};
 
 const numbersIn = ({ messages }: Client, topic: string): unknown[] =>
   messages.filter((message) => message.topic === topic).map(({ data }) => data);
@@ -78,6 +84,13 @@ describe('a connection with another token', () => {
     expect(await renew(ada, 'ada')).toMatchObject({ type: 'ack' });
     await until(async () => (await ada.ask({ action: 'ping' })).code === 'gone');
     expect(await ada.ask({ action: 'subscribe', topic: 'team' })).toMatchObject({ code: 'forbidden' });
+  }, 30_000);
+
+  it('is told when it may have the next', async () => {
+    const [ada, token] = [await openAs('ada'), await tokenFor('ada')];
+    expect(await renew(ada, 'ada')).toMatchObject({ type: 'ack' });
+    const refusal = await ada.ask({ action: 'authenticate', token });
+    expect(refusal).toMatchObject({ code: 'rate_limited', retryAfterMs: expect.any(Number) });
   });
 
   it('is still whose it was', async () => {

@@ -185,6 +185,9 @@ describe.each(places)('tables %s', (_, open_) => {
           ...{ shard: 0, standing: { renewals: 0, ends: new Map([[lobby, end]]) } },
         });
         await connections.renew(id, renewed());
+        nowMs += 2_000;
+        expect(await connections.renew(id, renewed())).toEqual({ retryAfterMs: 3_000 });
+        nowMs += 3_000;
         const answer = await connections.renew(id, renewed());
         const standing = { renewed: renewed(), renewals: 2, ends: new Map([[lobby, end]]) };
         expect(answer).toEqual({ standing, rows: [{ connectionId: id, pattern: lobby, shard: 0 }] });

@@ -255,8 +255,8 @@ class Sequence {
     const reply = await this.#ask(held, 'authenticate', { token: text });
     const isGood = token && held.user && this.#isOwn(held, token) && !this.#isRevoked(token);
     if (reply.type !== 'ack') {
-      // Another renewal may have come in between, or the connection is over.
-      const isRefused = !['unavailable', 'gone'].includes(String(reply.code));
+      // Another renewal may have come in between, or just before, or the connection is over.
+      const isRefused = !['unavailable', 'rate_limited', 'gone'].includes(String(reply.code));
       if (isRefused && isGood && !this.#isOver(token, 0)) this.violate('a good token was refused');
       return;
     }

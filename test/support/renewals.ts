@@ -8,7 +8,7 @@ import type { Access } from '../../shared/auth/access.ts';
 import { type Fault, TokenError } from '../../shared/auth/errors.ts';
 import { createGuard } from '../../shared/auth/guard.ts';
 import { createTakeToken } from '../../shared/auth/own-token.ts';
-import { createConnections } from '../../shared/data/connections.ts';
+import { createConnections, RENEWAL_PAUSE_MS } from '../../shared/data/connections.ts';
 import { createRevocations } from '../../shared/data/revocations.ts';
 import { createSubscriptions } from '../../shared/data/subscriptions.ts';
 import { type Bearer, endsAtMs } from '../../shared/lambda/bearer.ts';
@@ -72,7 +72,14 @@ export class Renewals {
     return this;
   }
 
+  /** No sooner than it may be renewed again. */
   authenticate(said: Said, makeRequest?: MakeRequest) {
+    const renewedAtMs = Number(this.tables.items('connections')[0]?.renewedAt?.N ?? 0);
+    this.nowMs = Math.max(this.nowMs, renewedAtMs + RENEWAL_PAUSE_MS);
+    return this.authenticateNow(said, makeRequest);
+  }
+
+  authenticateNow(said: Said, makeRequest?: MakeRequest) {
     const dynamodb = this.tables.client(makeRequest);
     const connections = createConnections(dynamodb, 'connections', this.#clock.now);
     const deps: AuthenticateDeps = {

@@ -140,6 +140,35 @@ describe('a renewed connection', () => {
     expect([house.end, house.endOf('a')]).toEqual([130 * MINUTE_MS, 130 * MINUTE_MS]);
   });
 
+  it('takes one token in five seconds, and writes nothing of another', async () => {
+    const house = await new Renewals(inMinutes(1, read('a'))).open();
+    for (const topic of ['a', 'b']) await house.subscribe(topic, grantOf(1, read(topic)));
+    await house.authenticateNow(inMinutes(2, read('a')));
+    const written = house.tables.items('connections');
+    const rows = house.tables.items('subscriptions');
+    for (const [passedMs, retryAfterMs] of [
+      [0, 5_000],
+      [1_000, 4_000],
+      [3_999, 1],
+    ] as const) {
+      house.nowMs += passedMs;
+      const refused = house.authenticateNow(inMinutes(2, read('b')));
+      await expect(refused).rejects.toMatchObject({ code: 'rate_limited', retryAfterMs });
+    }
+    expect([house.tables.items('connections'), house.tables.items('subscriptions')]).toEqual([written, rows]);
+    house.nowMs += 1;
+    expect(await house.authenticateNow(inMinutes(2))).toMatchObject({ type: 'ack' });
+  });
+
+  it('has as few looks in the queue, whatever its client sends', async () => {
+    const house = await new Renewals(inMinutes(1)).open();
+    for (let n = 0; n < 1_000; n++) {
+      await house.authenticateNow(inMinutes(2)).catch(() => {});
+      house.nowMs += 10;
+    }
+    expect(house.checks).toEqual([endAt(2), endAt(2)]);
+  });
+
   it('is one only while it lives', async () => {
     const house = await new Renewals(inMinutes(10)).open();
     house.nowMs += endAt(10);
