@@ -22,7 +22,7 @@ export const settings = {
 };
 
 /** Who does not take a frame for so long is closed without one. */
-const POST_TIMEOUT_MS = 2_000;
+const POST_TIMEOUT_MS = 1_000;
 const DISCONNECT_TIMEOUT_MS = 5_000;
 
 /** Makes what `close` and its stack need. */

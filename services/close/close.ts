@@ -1,4 +1,4 @@
-import { mapAll, mapLimit } from '../../shared/async.ts';
+import { createLimit, type Limit, mapAll, mapLimit } from '../../shared/async.ts';
 import type { Connections, HeldToken } from '../../shared/data/connections.ts';
 import { forgetConnection, type RowDeps } from '../../shared/data/forget.ts';
 import type { Revocations } from '../../shared/data/revocations.ts';
@@ -23,8 +23,11 @@ export interface CloseDeps extends RowDeps {
   readonly now: () => number;
 }
 
-/** For each record, of which there are up to 10. */
-const IN_FLIGHT_MAX = 20;
+/**
+ * Of all records of an invocation. With the second that a post may take, a thousand connections that hang are closed
+ * within half a minute.
+ */
+export const CLOSED_IN_FLIGHT_MAX = 100;
 /**
  * A connection that is still in its handshake cannot be closed yet, and the index of users lags behind. After so long a
  * handshake that was going on is over: `$connect` has 10 s.
@@ -50,6 +53,7 @@ const revokedFrame = (reconnect: boolean): ClosingFrame => ({
 /** One invocation. */
 interface Run extends CloseDeps {
   readonly stopAtMs: number;
+  readonly places: Limit;
   /** Connections that were closed and could not be told why. */
   untold: number;
 }
@@ -60,7 +64,7 @@ export async function close(
   deps: CloseDeps,
   stopAtMs: number,
 ): Promise<WorkerResult> {
-  const run: Run = { ...deps, stopAtMs, untold: 0 };
+  const run: Run = { ...deps, stopAtMs, places: createLimit(CLOSED_IN_FLIGHT_MAX), untold: 0 };
   const results = await mapLimit(records, records.length, (record) => work(record, run));
   const failed = results.flatMap((result, index) => {
     const record = records[index];
@@ -135,8 +139,13 @@ async function forEach(
   task: (connectionId: string, run: Run) => Promise<void>,
   run: Run,
 ): Promise<void> {
-  await mapAll(connectionIds, IN_FLIGHT_MAX, async (connectionId) => {
-    if (run.now() >= run.stopAtMs) throw new Error('expected time for every connection, got none for some');
-    await task(connectionId, run);
+  await mapAll(connectionIds, CLOSED_IN_FLIGHT_MAX, async (connectionId) => {
+    await run.places.enter();
+    try {
+      if (run.now() >= run.stopAtMs) throw new Error('expected time for every connection, got none for some');
+      await task(connectionId, run);
+    } finally {
+      run.places.leave();
+    }
   });
 }

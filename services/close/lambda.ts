@@ -6,9 +6,11 @@ import { systemClock } from '../../shared/lambda/clock.ts';
 import { loadConfig, text, transport } from '../../shared/lambda/config.ts';
 import { worker } from '../../shared/lambda/worker.ts';
 import { assemble, settings } from './assemble.ts';
-import { close } from './close.ts';
+import { CLOSED_IN_FLIGHT_MAX, close } from './close.ts';
 
 const config = loadConfig(process.env, { ...settings, transport, endpoint: text('CALLBACK_URL') });
+// Or a post would wait for a socket until its time is over.
+const sockets = { maxSockets: CLOSED_IN_FLIGHT_MAX };
 const clients = {
   dynamodb: createClient(config.transport, DynamoDBClient),
   sqs: createClient(config.transport, SQSClient),
@@ -16,6 +18,7 @@ const clients = {
   management: createClient(config.transport, ApiGatewayManagementApiClient, {
     endpoint: config.endpoint,
     maxAttempts: 1,
+    ...(config.transport === 'sdk' && { requestHandler: { httpAgent: sockets, httpsAgent: sockets } }),
   }),
 };
 const deps = assemble(config, clients, systemClock);

@@ -29,7 +29,10 @@ beforeEach(() => {
   logged.length = 0;
   vi.spyOn(logger, 'warn').mockImplementation((...line) => void logged.push(line));
 });
-afterEach(() => vi.restoreAllMocks());
+afterEach(() => {
+  vi.useRealTimers();
+  vi.restoreAllMocks();
+});
 
 interface Delayed {
   readonly body: string;
@@ -78,6 +81,18 @@ function houseOf() {
       return open.delete(connectionId);
     },
   };
+  /** The same with the deadlines that it has; posts have no answer. */
+  const hangingDeps: CloseDeps = assembleClose(
+    config,
+    {
+      ...{ dynamodb, sqs },
+      management: {
+        send: async ({ input }: { readonly input: { readonly ConnectionId: string } }) =>
+          'Data' in input ? new Promise(() => {}) : open.delete(input.ConnectionId),
+      } as never,
+    },
+    clock,
+  );
   /** `until` is what happens before API Gateway has the answer of `$connect`. */
   const shake = async (
     connectionId: string,
@@ -94,12 +109,26 @@ function houseOf() {
   };
   const work = (records: readonly QueueRecord[], deps = closeDeps, stopAtMs = Infinity) =>
     close(records, deps, stopAtMs);
+  const revokeRecord = (detail: object, atMs = nowMs) =>
+    queueRecord({ messageId: 'm', body: revokeEvent(detail, atMs), sentAtMs: nowMs });
   return {
-    ...{ shake, connections, subscriptions, connectDeps, closeDeps, open, closed, delayed, buried, work },
+    ...{
+      shake,
+      connections,
+      subscriptions,
+      connectDeps,
+      closeDeps,
+      hangingDeps,
+      open,
+      closed,
+      delayed,
+      buried,
+      work,
+    },
+    revokeRecord,
     revocations: createRevocations(dynamodb, 'access', clock),
     /** A back end revokes; the event comes to the worker. */
-    revoke: (detail: object, atMs = nowMs) =>
-      work([queueRecord({ messageId: 'm', body: revokeEvent(detail, atMs), sentAtMs: nowMs })]),
+    revoke: (detail: object, atMs = nowMs) => work([revokeRecord(detail, atMs)]),
     subscribe: async (connectionId: string) => {
       await connections.addSubscription(connectionId, pattern, 0, 10);
       await subscriptions.put({ connectionId, pattern, shard: 0 }, NOW_SECONDS + 7_200);
@@ -333,6 +362,23 @@ describe('a revocation', () => {
     });
     expect((await work([record], closeDeps, NOW_MS)).failed).toHaveLength(1);
     expect([...open.keys()]).toEqual(['a']);
+  });
+
+  it('closes a thousand connections that hang within half a minute', async () => {
+    const { shake, open, work, hangingDeps, revokeRecord } = houseOf();
+    const ids = Array.from({ length: 1_000 }, (_, n) => `c${n}`);
+    for (const id of ids) await shake(id, tokenOf('ada'));
+    vi.useFakeTimers({ now: NOW_MS, toFake: ['setTimeout', 'clearTimeout', 'Date'] });
+    const startedAtMs = Date.now();
+    const one = work([revokeRecord({ userId: 'ada' })], hangingDeps);
+    let isDone = false;
+    one.finally(() => {
+      isDone = true;
+    });
+    while (!isDone) await vi.advanceTimersByTimeAsync(100);
+    expect(await one).toEqual({ failed: [], remarks: { untold: 1_000 } });
+    expect(Date.now() - startedAtMs).toBeLessThan(15_000);
+    expect([...open.keys()]).toEqual([]);
   });
 
   it('closes a connection that does not take the frame', async () => {
