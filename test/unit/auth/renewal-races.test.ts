@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Rights } from '../../../shared/protocol/rights.ts';
 import type { MakeRequest } from '../../memory/dynamodb.ts';
-import { Renewals, type Said } from '../../support/renewals.ts';
+import { CONNECTED_AT_MS, Renewals, type Said } from '../../support/renewals.ts';
 
 /**
  * API Gateway runs the frames of a connection side by side: a subscribe and a renewal, in every order of their requests to
@@ -123,6 +123,11 @@ async function expectSettled(each: Case, { house, subscribed }: Awaited<ReturnTy
     expect(isAcked).toBe(true);
     expect(await house.gets(TOPIC)).toBe(true);
     expect(house.endOf(TOPIC)).toBe(right);
+    // It is told of the end when it comes, and not before.
+    house.nowMs = CONNECTED_AT_MS + right - 1;
+    await house.ping();
+    house.nowMs += 2;
+    await expect(house.ping()).rejects.toMatchObject({ code: 'gone' });
   }
 }
 
