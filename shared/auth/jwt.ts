@@ -75,7 +75,7 @@ export async function verifyJwt(
 }
 
 /**
- * What to know a token by: its `jti`, or else a hash of what is signed. The signature is left out, because whoever has
+ * What to know a token by: its `jti`, if it is short and plain, or else a hash of what is signed. The signature is left out, because whoever has
  * one of an elliptic curve can make another.
  */
 export function tokenIdOf({ text }: Jwt, { jti }: Pick<Claims, 'jti'>): string {

@@ -320,6 +320,11 @@ describe('a revocation', () => {
   it.each<[string, string, RegExp]>([
     ['no user', revokeEvent({}, NOW_MS), /userId .* got nothing/],
     ['a user that is none', revokeEvent({ userId: 'a/b' }, NOW_MS), /userId .* got "a\/b"/],
+    [
+      'an id that is too long',
+      revokeEvent({ userId: 'ada', tokenId: 'x'.repeat(65) }, NOW_MS),
+      /tokenId .*SHA-256/,
+    ],
     ['a token that is none', revokeEvent({ userId: 'ada', tokenId: 'a b' }, NOW_MS), /tokenId .* got "a b"/],
     ['fields that nobody knows', revokeEvent({ userId: 'ada', token: 'x' }, NOW_MS), /token/],
     ['no object', revokeEvent('ada', NOW_MS), /detail to be an object/],
@@ -525,12 +530,15 @@ describe('what a back end sends', () => {
     const token = key.sign(claims);
     const tokenId = tokenIdOf(parseJwt(token), {});
     expect(detailOf({ token })).toEqual({ userId: 'alice', tokenId });
+    const long = key.sign({ ...claims, jti: 'x'.repeat(65) });
+    expect(detailOf({ token: long }).tokenId).toMatch(/^[\w-]{43}$/);
   });
 
   it.each<[RevocationOptions]>([
     [{ userId: '' }],
     [{ userId: 'ada', tokenId: '' }],
     [{ userId: 'ada', tokenId: 'a b' }],
+    [{ userId: 'ada', tokenId: 'x'.repeat(65) }],
     [{ token: 'secret.text' }],
     [{ token: signingKey('key').sign({ jti: 'one' }) }],
   ])('is not made of %j, and no error has a token in it', (options) => {
