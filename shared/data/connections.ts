@@ -162,7 +162,7 @@ export function createConnections(client: DynamoDBClient, table: string, now: ()
     connectionId: string,
     pattern: Pattern,
     end: OwnEnd | undefined,
-    ConditionExpression: string,
+    condition: string,
     values: Item,
   ): Promise<void> => {
     await ifConditionHolds(
@@ -171,7 +171,8 @@ export function createConnections(client: DynamoDBClient, table: string, now: ()
           TableName: table,
           Key: connectionKey(connectionId),
           UpdateExpression: end === undefined ? 'REMOVE ends.#pattern' : 'SET ends.#pattern = :end',
-          ConditionExpression,
+          // Of one that is not listed any more nobody would remove the end.
+          ConditionExpression: end ? `${condition} AND attribute_exists(subscriptions.#pattern)` : condition,
           ExpressionAttributeNames: { '#pattern': pattern },
           ...((end || Object.keys(values).length > 0) && {
             ExpressionAttributeValues: { ...values, ...(end && { ':end': endItem(end) }) },

@@ -211,6 +211,9 @@ describe.each(places)('tables %s', (_, open_) => {
         expect(await ends()).toBeUndefined();
         await connections.noteEnd(id, lobby, sooner);
         await connections.removeSubscription(id, lobby);
+        // What is not subscribed to any more has no end that a ping would tell of.
+        await connections.noteEnd(id, lobby, sooner);
+        await connections.replaceEnd(id, lobby, later, undefined);
         expect(await connections.standing(id)).toEqual({ renewals: 0, ends: new Map() });
       });
 
