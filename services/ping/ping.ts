@@ -25,9 +25,7 @@ export async function ping(input: RouteInput<PingFrame>, deps: PingDeps): Promis
   const { heads, guard, rolloverAfterMs, now } = deps;
   await guard.expectLive(input);
   await expectMayCompare(input, deps);
-  const [standing, behind] = await Promise.all([guard.standing(input), positionsBehind(frame, heads)]);
-  if (!standing) throw givenUp();
-  if (standing.ends.values().some(({ atMs }) => atMs <= now())) throw endedEarly();
+  const [, behind] = await Promise.all([expectAllLast(input, deps), positionsBehind(frame, heads)]);
   const dueAtMs = connectedAtMs + rolloverAfterMs * (1 + ROLLOVER_JITTER * shareOf(connectionId));
   return ack(Action.ping, frame, {
     ...(behind.length > 0 && { behind }),
@@ -36,12 +34,22 @@ export async function ping(input: RouteInput<PingFrame>, deps: PingDeps): Promis
 }
 
 /** Of what one is subscribed to with a grant, too. */
-async function expectMayCompare(input: RouteInput<PingFrame>, { guard, now }: PingDeps): Promise<void> {
+async function expectMayCompare(input: RouteInput<PingFrame>, deps: PingDeps): Promise<void> {
+  const { guard, now } = deps;
   for (const { topic } of input.frame.positions) {
     if (await guard.may(input, 'subscribe', topic)) continue;
-    const standing = await guard.standing(input);
-    if (!standing || !hasLiveEnd(standing, topic, now())) await guard.expectMay(input, 'subscribe', topic);
+    // Of what has ended there is no right any more: its client is to subscribe anew, not to be refused.
+    const standing = await expectAllLast(input, deps);
+    if (!hasLiveEnd(standing, topic, now())) await guard.expectMay(input, 'subscribe', topic);
   }
+}
+
+/** What the connection is subscribed to, if nothing of it has ended. */
+async function expectAllLast(input: RouteInput<PingFrame>, { guard, now }: PingDeps): Promise<Standing> {
+  const standing = await guard.standing(input);
+  if (!standing) throw givenUp();
+  if (standing.ends.values().some(({ atMs }) => atMs <= now())) throw endedEarly();
+  return standing;
 }
 
 const hasLiveEnd = ({ ends }: Standing, topic: Topic, nowMs: number): boolean =>
