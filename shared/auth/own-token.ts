@@ -55,7 +55,7 @@ function toClientError(what: string, error: unknown): unknown {
     return new ClientError(ErrorCode.unavailable, message);
   }
   if (!(error instanceof TokenError)) return error;
-  logger.warn(`${what} refused`, { reason: error.fault });
+  logger.warn(`${what} refused: ${error.fault}`, { reason: error.fault });
   if (error.fault === Fault.expired) {
     return new ClientError(ErrorCode.expired, `expected a ${what} that has not ended, got one that has`);
   }

@@ -25,7 +25,9 @@ type HttpErrorCode = keyof typeof STATUSES;
 export const httpRoute = (run: (event: HttpEvent) => Promise<HttpReply>): Handler<HttpEvent, HttpResult> =>
   stack([logContext(), lastResort((error) => toHttpResult(lastErrorOf(error)))], async (event: HttpEvent) => {
     const reply = await run(event);
-    if ('reason' in reply) logger.warn('request refused', { code: reply.code, reason: reply.reason });
+    if ('reason' in reply) {
+      logger.warn(`request refused: ${reply.reason}`, { code: reply.code, reason: reply.reason });
+    }
     return toHttpResult(reply);
   });
 

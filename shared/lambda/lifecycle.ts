@@ -26,7 +26,7 @@ export const lifecycle = <E>(
 /** Of a handshake that is refused for more than its shape, the log says why: its client learns only the status. */
 function toRefusal({ code, message }: ClientError): RouteResult {
   const status = STATUSES[code];
-  if (status !== undefined) logger.warn('handshake refused', { status, reason: message });
+  if (status !== undefined) logger.warn(`handshake refused: ${message}`, { status, reason: message });
   return { statusCode: status ?? 400 };
 }
 

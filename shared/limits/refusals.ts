@@ -29,6 +29,10 @@ interface Counted {
 const QUIET_MS = 1_000;
 const FAILED = 'allowance not asked';
 
+/** With what matters, for a terminal shows no more of a line than this. */
+const reached = ({ limit, userId = 'somebody without a name', times }: Record<string, unknown>): string =>
+  `limit reached: ${limit}, times: ${times}, last: ${userId}`;
+
 /**
  * A line for the first refusal of a limit, and then at most one a second with how many there were: a flood of frames is
  * none of lines. What was refused since the last line of an environment is said when it is next invoked.
@@ -38,7 +42,8 @@ export function createRefusals({ warn, now }: RefusalsDeps): Refusals {
   const say = (what: string): void => {
     const each = counted.get(what);
     if (!each || each.times === 0 || now() - each.saidAtMs < QUIET_MS) return;
-    warn(what === FAILED ? FAILED : 'limit reached', { ...each.fields, times: each.times });
+    const fields = { ...each.fields, times: each.times };
+    warn(what === FAILED ? FAILED : reached(fields), fields);
     counted.set(what, { ...each, saidAtMs: now(), times: 0 });
   };
   const note = (what: string, fields: Counted['fields']): void => {

@@ -99,7 +99,7 @@ describe('a client far above its limit', () => {
     expect(await bob.ask(PING)).toMatchObject({ type: 'ack' });
     await until(async () => (await ada.ask(PING)).type === 'ack');
     expect(ada.socket.readyState).toBe(WebSocket.OPEN);
-    await said('"limit":"commands"', '"userId":"ada"');
+    await said('limit reached: commands, times: ', ', last: ada', '"limit":"commands"', '"userId":"ada"');
     const reports = lines.filter((line) => line.includes('limit reached'));
     expect(reports.length).toBeLessThan(refused.length / 5);
   });

@@ -108,6 +108,8 @@ describe('a connection with another token', () => {
     for (const [token, code] of refusals) {
       expect(await ada.ask({ action: 'authenticate', token })).toMatchObject({ type: 'error', code });
     }
+    await until(() => system.output().includes('token refused: expired'));
+    await until(() => system.output().includes('token refused: signature'));
     expect(await renew(guest, 'ada')).toMatchObject({ code: 'forbidden' });
     expect(await ada.ask({ action: 'ping' })).toMatchObject({ type: 'ack' });
     expect(await ada.ask({ action: 'whoami' })).toMatchObject({ userId: 'ada' });

@@ -80,7 +80,7 @@ it('a revoked user is cut off from a fan-out that is running, and nobody else is
   expect(rows.filter(({ userId }) => (userId as { S?: string })?.S === 'eve')).toEqual([]);
 
   expect(await statusOf(token)).toBe(401);
-  expect(system.output()).toContain('handshake refused');
+  expect(system.output()).toContain('handshake refused: expected a good token, got one that was revoked');
   const later = await granting.openWith(await granting.tokenFor('eve', {}, Date.now() + SECOND_MS));
   expect(await later.ask({ action: 'whoami' })).toMatchObject({ userId: 'eve' });
 }, 60_000);

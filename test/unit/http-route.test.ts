@@ -32,7 +32,7 @@ it.each([
   async (code, statusCode) => {
     const answer = await answerTo(async () => ({ code, message: 'expected a, got b', reason: 'why' }));
     expect(answer).toEqual({ statusCode, headers, body: `{"code":"${code}","message":"expected a, got b"}` });
-    expect(logged).toEqual([['request refused', { code, reason: 'why' }]]);
+    expect(logged).toEqual([['request refused: why', { code, reason: 'why' }]]);
   },
 );
 

@@ -207,6 +207,10 @@ describe('a token that comes later', () => {
     const failure = await house.subscribe('b', { grant }).catch((error: Error) => error);
     expect(failure).toMatchObject({ code });
     expect(JSON.stringify([failure, String(failure), logged])).not.toMatch(/endsInMs|stolen|bob/);
+    if (said.fault) {
+      const fields = { reason: said.fault };
+      expect(logged).toEqual(['token', 'grant'].map((what) => [`${what} refused: ${said.fault}`, fields]));
+    }
     expect(house.tables.items('connections')).toEqual(before);
     expect([await house.gets('a'), await house.gets('b')]).toEqual([true, false]);
     await house.ping();

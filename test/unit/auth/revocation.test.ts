@@ -177,9 +177,8 @@ describe('a handshake', () => {
     await revoke({ userId: 'ada' });
     expect(await shake('c', tokenOf('ada'))).toBe(401);
     expect(await connections.has('c')).toBe(false);
-    expect(logged).toEqual([
-      ['handshake refused', { status: 401, reason: 'expected a good token, got one that was revoked' }],
-    ]);
+    const reason = 'expected a good token, got one that was revoked';
+    expect(logged).toEqual([[`handshake refused: ${reason}`, { status: 401, reason }]]);
   });
 
   it.each([

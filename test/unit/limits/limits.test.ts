@@ -182,7 +182,10 @@ describe('what is refused', () => {
     expect(all.lines.length).toBeLessThanOrEqual(11);
     const times = all.lines.reduce((sum, line) => sum + Number(line.times), 0);
     expect(times).toBe(100 * 50 - passed);
-    expect(all.lines[0]).toEqual({ message: 'limit reached', limit: 'commands', userId: 'ada', times: 1 });
+    expect(all.lines[0]).toEqual({
+      message: 'limit reached: commands, times: 1, last: ada',
+      ...{ limit: 'commands', userId: 'ada', times: 1 },
+    });
   });
 });
 
