@@ -94,6 +94,7 @@ async function run(): Promise<void> {
   const app = resolve(options.app);
   const [assembly, files] = await Promise.all([synthesise(app, assemblyDir), loadPage()]);
   await stopCompiler(); // its process would stay
+  if (!options.quiet) for (const line of assembly.annotations) console.error(line);
   runtime = await boot({
     assembly: options['no-throttle'] ? { ...assembly, template: liftBudget(assembly.template) } : assembly,
     restoreCode: () => synthesiseAgain(app, assemblyDir),

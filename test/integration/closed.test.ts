@@ -9,6 +9,10 @@ beforeAll(async () => {
 });
 afterAll(() => system?.stop());
 
+it('is said at the start, once', () => {
+  expect(system.output().split('[Warning at /Closed/Fanwire] Nobody may connect')).toHaveLength(2);
+});
+
 it.each([
   ['says nothing', '', []],
   ['says who it is', '?userId=ada', []],

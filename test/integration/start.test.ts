@@ -70,7 +70,7 @@ describe('npm start', () => {
     const { ready } = await start({ dataDir });
     const { port } = new URL(ready.endpoint);
     const [byPort, byDirectory] = await Promise.all([
-      runSynthesised('--ephemeral', '--port', port),
+      runSynthesised('--ephemeral', '--port', port, '--quiet'),
       runSynthesised('--port', '0', '--data', dataDir),
     ]);
     expect([byPort.code, byPort.output]).toEqual([1, expect.stringContaining(`Port ${port} is taken`)]);
@@ -78,6 +78,8 @@ describe('npm start', () => {
       1,
       expect.stringContaining(`${dataDir} is in use by another Fanwire`),
     ]);
+    const isWarned = ({ output }: { readonly output: string }): boolean => output.includes('[Warning at /');
+    expect([isWarned(byDirectory), isWarned(byPort)]).toEqual([true, false]);
   });
 
   it('keeps state and credentials in its data directory', async () => {

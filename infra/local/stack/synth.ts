@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { annotationsIn } from './annotations.ts';
 
 /** A synthesised stack, as files name it: its name, its template and the list of its assets. */
 export interface Assembly {
@@ -10,11 +11,16 @@ export interface Assembly {
   readonly directory: string;
   readonly template: unknown;
   readonly assets: unknown;
+  /** Warnings and the like, in words. */
+  readonly annotations: readonly string[];
 }
 
 interface Artifact {
   readonly type: string;
   readonly properties: { readonly templateFile: string; readonly stackName?: string };
+  /** Here, or in a file of its own where the CDK writes one. */
+  readonly metadata?: unknown;
+  readonly additionalMetadataFile?: string;
 }
 
 /**
@@ -81,11 +87,12 @@ function readAssembly(app: string, directory: string): Assembly {
     const found = stacks.map(([id]) => id).join(', ') || 'none';
     throw new Error(`expected an app with one stack, got ${found}: ${app}`);
   }
-  const [id, { properties }] = stack;
+  const [id, { properties, metadata, additionalMetadataFile: file }] = stack;
   return {
     stackName: properties.stackName ?? id,
     directory,
     template: read(properties.templateFile),
     assets: read(`${id}.assets.json`),
+    annotations: annotationsIn({ ...(metadata as object), ...(file !== undefined && read(file)) }),
   };
 }
