@@ -125,7 +125,7 @@ export function completeSettings(given: FanwireSettings): CompleteSettings {
     problems.push(`expected transport to be one of ${TRANSPORTS.join(', ')}, got ${settings.transport}`);
   }
   for (const [name, { grants }] of Object.entries(namespaces)) {
-    if (grants === undefined || auth?.grants) continue;
+    if (grants === undefined || auth?.grants || authProblems.length > 0) continue;
     problems.push(
       `namespace ${name}: expected auth.grants, without which there are none to require, got none`,
     );

@@ -29,6 +29,10 @@ describe('the settings of namespaces', () => {
     expect(() => completeSettings({ namespaces })).toThrow(problem);
     expect(() => completeSettings({ namespaces, auth: { grants: false } })).toThrow(problem);
     expect(completeSettings({ namespaces, auth: { grants: true } }).namespaces).toMatchObject(namespaces);
+    // Of what is wrong itself nothing can be said further.
+    const wrong = { grants: 'yes' } as never;
+    const own = 'Bad Fanwire settings: expected auth.grants to be true or false, got "yes"';
+    expect(() => completeSettings({ namespaces, auth: wrong })).toThrow(new Error(own));
   });
 
   it('may be those of every namespace that is not named', () => {
