@@ -58,6 +58,13 @@ describe('a renewed connection', () => {
     await expect(house.ping()).rejects.toMatchObject({ code: 'gone' });
   });
 
+  it('goes on until half a minute after the end of a token that has just ended, and no longer', async () => {
+    const house = await new Renewals(inMinutes(1, read('a'))).open();
+    house.nowMs += MINUTE_MS + 10_000;
+    expect(await house.authenticate(inMinutes(1, read('a')))).toMatchObject({ expiresAt: isoAfter(1) });
+    expect(house.end).toBe(endAt(1));
+  });
+
   it('loses at once what neither token covers, and is told', async () => {
     const house = await new Renewals(inMinutes(10, read('a'))).open();
     await house.authenticate(inMinutes(60, read('b')));
