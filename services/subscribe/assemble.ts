@@ -8,7 +8,7 @@ import { createSubscriptions } from '../../shared/data/subscriptions.ts';
 import type { Clock } from '../../shared/lambda/clock.ts';
 import { authorization, type Config, namespaces, positiveInteger, text } from '../../shared/lambda/config.ts';
 import { assembleLimits, limitSettings } from '../../shared/limits/assemble.ts';
-import { subscribeCost } from '../../shared/limits/costs.ts';
+import { historyCost } from '../../shared/limits/costs.ts';
 import type { LimitedDeps } from '../../shared/limits/limits.ts';
 import type { SubscribeFrame } from '../../shared/protocol/parse.ts';
 import type { SubscribeDeps } from './subscribe.ts';
@@ -42,6 +42,6 @@ export const assemble = (
     subscriptionsMax: config.subscriptionsMax,
     guard: createGuard({ ...config, connections, now: clock.now }),
     takeToken: takeLate(takeGrant),
-    limits: assembleLimits(config, async () => ({ dynamodb }), clock, subscribeCost),
+    limits: assembleLimits(config, async () => ({ dynamodb }), clock, historyCost),
   };
 };

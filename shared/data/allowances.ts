@@ -24,7 +24,7 @@ export interface TakeRequest {
 export interface Allowances {
   /** One write, if the levels are what they were thought to be. */
   take(owner: string, request: TakeRequest): Promise<Taking>;
-  /** Takes what has been used already, however much is left. */
+  /** Takes what has been used already, however much is left. What is owed is never more than a whole bucket. */
   owe(owner: string, amounts: Amounts, levels: Levels): Promise<Levels>;
 }
 
@@ -36,8 +36,8 @@ const TRIES_MAX = 4;
 /** Sums that were rounded differ by less. */
 const ROUNDING_MS = 0.001;
 const ROUNDING = 0.000_001;
-/** Outlasts what may be owed beyond a whole bucket. */
-const KEPT_SECONDS = 3_600;
+/** One that is used up and one that is owed: with more, one large reply would shut its reader out for long. */
+const OWED_BUCKETS = 2;
 
 /**
  * A bucket is stored as the time at which it is full again. Taking moves that by as long as the amount takes to come in,
@@ -60,24 +60,34 @@ export function createAllowances(
     mayOwe: boolean,
   ): Promise<Levels | undefined> => {
     const nowMs = now();
-    const values: Record<string, number> = { ':now': nowMs };
+    const values: Record<string, number> = {};
     const assignments: string[] = [];
     const conditions: string[] = [];
     for (const [name, rate, amount] of each(amounts, rates)) {
       const [fullAt, span] = [attributeOf(name), `:${name}`];
-      const spanMs = spanMsOf(amount, rate);
+      const longestMs = spanMsOf(rate.burst, rate) * (mayOwe ? OWED_BUCKETS : 1);
+      const spanMs = Math.min(spanMsOf(amount, rate), mayOwe ? longestMs : Infinity);
       const level = levels[name];
       if (level === undefined || level < nowMs) {
+        values[':now'] = nowMs;
         values[span] = nowMs + spanMs;
         assignments.push(`${fullAt} = ${span}`);
         conditions.push(`(attribute_not_exists(${fullAt}) OR ${fullAt} < :now)`);
         continue;
       }
+      const latest = `:${name}Latest`;
+      const latestMs = nowMs + longestMs - spanMs + ROUNDING_MS;
+      values[latest] = latestMs;
+      if (mayOwe && level > latestMs) {
+        values[span] = nowMs + longestMs;
+        assignments.push(`${fullAt} = ${span}`);
+        conditions.push(`${fullAt} > ${latest}`);
+        continue;
+      }
+      values[':now'] = nowMs;
       values[span] = spanMs;
       assignments.push(`${fullAt} = ${fullAt} + ${span}`);
-      const latest = `:${name}Latest`;
-      if (!mayOwe) values[latest] = nowMs + spanMsOf(rate.burst, rate) - spanMs + ROUNDING_MS;
-      conditions.push(mayOwe ? `${fullAt} >= :now` : `${fullAt} BETWEEN :now AND ${latest}`);
+      conditions.push(`${fullAt} BETWEEN :now AND ${latest}`);
     }
     const updated = await ifConditionHolds(
       client.send(
@@ -87,7 +97,7 @@ export function createAllowances(
           UpdateExpression: `SET expiresAt = :expiresAt, ${assignments.join(', ')}`,
           ConditionExpression: conditions.join(' AND '),
           ExpressionAttributeValues: {
-            ':expiresAt': { N: String(Math.ceil((nowMs + refillMs) / 1_000) + KEPT_SECONDS) },
+            ':expiresAt': { N: String(Math.ceil((nowMs + OWED_BUCKETS * refillMs) / 1_000)) },
             ...Object.fromEntries(
               Object.entries(values).map(([name, value]) => [name, { N: value.toFixed(6) }]),
             ),

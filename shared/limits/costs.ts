@@ -1,6 +1,6 @@
 import { bytesOf } from '../protocol/json.ts';
 import type { Amounts } from '../protocol/limits.ts';
-import type { PublishFrame, SendFrame, SubscribeFrame } from '../protocol/parse.ts';
+import type { PublishFrame, SendFrame } from '../protocol/parse.ts';
 
 /** Each message is stored and brought to subscribers once for each of its topics. */
 export function publishCost({ messages }: PublishFrame): Amounts {
@@ -14,8 +14,8 @@ export function publishCost({ messages }: PublishFrame): Amounts {
 
 export const sendCost = ({ data }: SendFrame): Amounts => ({ publishes: 1, publishBytes: bytesOf(data) });
 
-/** How much it is shows when it has been read: until then it is enough that nothing is owed. */
+/**
+ * How much it is shows when it has been read: until then it is enough that nothing is owed. A plain `subscribe` may be
+ * answered with a last value.
+ */
 export const historyCost = (): Amounts => ({ historyBytes: 1 });
-
-export const subscribeCost = ({ position, rewind }: SubscribeFrame): Amounts =>
-  position || rewind !== undefined ? historyCost() : {};

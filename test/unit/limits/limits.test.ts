@@ -129,7 +129,7 @@ describe('the table', () => {
     await expect(refusalBy(all.start())).rejects.toThrow('AccessDenied');
   });
 
-  it('keeps an allowance no longer than until its buckets are full, and an hour', async () => {
+  it('keeps an allowance as long as two whole buckets take to come in', async () => {
     const all = new Environments({ rates: { topics: { perSecond: 1 / 3.6, burst: 1_000 } } });
     await refusalBy(all.start(), { topics: 3 });
     const [item] = all.tables.items('access');
@@ -145,17 +145,45 @@ describe('history', () => {
   const asking: Amounts = { historyBytes: 1 };
   const refusal = (limits: ReturnType<Environments['start']>) => refusalBy(limits, asking, {});
 
-  it('is counted when it has been read, and what is too much is owed', async () => {
+  it.each<[string, readonly number[]]>([
+    ['by one reply', [17_000]],
+    ['by one after another', [4_000, 7_000, 6_000]],
+  ])('is counted when it has been read, and what is too much is owed: %s', async (_, replies) => {
     const all = new Environments({ rates });
     const [one, other] = [all.start(), all.start()];
     expect(await refusal(one)).toBeUndefined();
-    await one.settle(from, reply(30_000));
+    for (const bytes of replies) await one.settle(from, reply(bytes));
     for (const limits of [one, other]) {
       const refused = await refusal(limits);
       expect(refused).toMatchObject({ code: ErrorCode.rateLimited });
-      expect(refused?.retryAfterMs).toBeGreaterThan(19_900);
+      expect(refused?.retryAfterMs).toBeGreaterThan(6_900);
+      expect(refused?.retryAfterMs).toBeLessThan(7_100);
     }
-    all.nowMs += 20_100;
+    all.nowMs += 7_100;
+    expect(await refusal(one)).toBeUndefined();
+  });
+
+  it.each<[string, readonly number[]]>([
+    ['one reply', [6_000_000]],
+    ['many more', Array(60).fill(100_000)],
+    ['some', Array(9).fill(5_000)],
+  ])('is never owed for longer than one bucket more, however much %s had', async (_, replies) => {
+    const all = new Environments({ rates });
+    const one = all.start();
+    await one.settle(from, reply(1_000));
+    for (const bytes of replies) {
+      all.nowMs += 10;
+      await all.start().settle(from, reply(bytes));
+      await one.settle(from, reply(bytes));
+    }
+    for (const limits of [one, all.start()]) {
+      const refused = await refusal(limits);
+      expect(refused?.retryAfterMs).toBeGreaterThan(9_900);
+      expect(refused?.retryAfterMs).toBeLessThanOrEqual(10_001);
+    }
+    const [item] = all.tables.items('access');
+    expect(Number(item?.expiresAt?.N) * 1_000).toBeGreaterThanOrEqual(all.nowMs + 20_000);
+    all.nowMs += 10_001;
     expect(await refusal(one)).toBeUndefined();
   });
 

@@ -3,6 +3,7 @@ import { assemble as assemblePublish } from '../../../services/publish/assemble.
 import { publish } from '../../../services/publish/publish.ts';
 import { assemble as assembleSubscribe } from '../../../services/subscribe/assemble.ts';
 import { subscribe } from '../../../services/subscribe/subscribe.ts';
+import { createConnections } from '../../../shared/data/connections.ts';
 import type { RouteResult } from '../../../shared/lambda/events.ts';
 import { route } from '../../../shared/lambda/route.ts';
 import type { Handler } from '../../../shared/lambda/stack.ts';
@@ -30,7 +31,10 @@ function routesWith(rates: Rates, publishBytesMax = 1_048_576) {
   const config = {
     ...{ connectionsTable: 'connections', subscriptionsTable: 'subscriptions', topicsTable: 'topics' },
     ...{ messagesTable: 'messages', accessTable: 'access', eventBusName: 'bus', subscriptionsMax: 1_000 },
-    namespaces: namespacesOf({ chat: { history: { messages: 10, seconds: 60 } } }),
+    namespaces: namespacesOf({
+      chat: { history: { messages: 10, seconds: 60 } },
+      state: { history: { messages: 10, seconds: 60 }, lastValue: true },
+    }),
     authorization: 'none' as const,
     limits: { rates, publishBytesMax },
   };
@@ -47,7 +51,9 @@ function routesWith(rates: Rates, publishBytesMax = 1_048_576) {
     const { body } = await handler(event, { awsRequestId: 'r', getRemainingTimeInMillis: () => 1_000 });
     return JSON.parse(String(body));
   };
-  return { ask, tables, events };
+  const open = () =>
+    createConnections(dynamodb, 'connections', clock.now).open({ connectionId: 'c', connectedAtMs: NOW_MS });
+  return { ask, open, tables, events };
 }
 
 const topicsNamed = (name: string, count: number): string[] =>
@@ -106,4 +112,20 @@ it('counts patterns that nobody has subscribed to, and those that somebody has n
   expect(codes).toEqual([...Array(10).fill('gone'), ...Array(40).fill('rate_limited')]);
   expect(tables.items('topics')).toHaveLength(10);
   expect(await ask('subscribe', { topic: 'made-up/3' })).toMatchObject({ code: 'gone' });
+});
+
+it('counts the last values that a plain subscribe is answered with', async () => {
+  const { ask, open } = routesWith({ historyBytes: { perSecond: 1_024, burst: 10_240 } });
+  await open();
+  const topics = topicsNamed('state', 60);
+  for (const topic of topics) await ask('publish', { topic, data: 'x'.repeat(4_000) });
+  const replies = [];
+  for (const topic of topics) replies.push(await ask('subscribe', { topic }));
+  const answered = replies.filter(({ type }) => type === 'ack');
+  expect(answered.length).toBeGreaterThan(0);
+  // What had fitted, and the one that went beyond it.
+  expect(answered.flatMap(({ messages }) => messages).length).toBe(3);
+  for (const refused of replies.slice(answered.length))
+    expect(refused).toMatchObject({ code: 'rate_limited' });
+  expect(await ask('subscribe', { topic: 'state/0', rewind: 1 })).toMatchObject({ code: 'rate_limited' });
 });
