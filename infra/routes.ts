@@ -18,7 +18,7 @@ type RouteParts = Pick<Parts, 'tables' | 'queues' | 'eventBus' | 'settings' | 'g
 const GRANTS = ['CALLBACK_URL', 'GRANTS_SECRET', 'ACCESS_TABLE'] as const;
 
 /** A grant is verified with the secret, any token has to be none that is revoked. */
-const takeTokens = ({ tables, grantsSecret }: Pick<RouteParts, 'tables' | 'grantsSecret'>) => [
+export const takeTokens = ({ tables, grantsSecret }: Pick<RouteParts, 'tables' | 'grantsSecret'>) => [
   ...readGrantsSecret({ grantsSecret }),
   allow(['dynamodb:BatchGetItem'], tables.access.tableArn),
 ];
@@ -189,12 +189,17 @@ export const routesOf = (parts: RouteParts) => {
 };
 
 /** What every route that frames select has, so that they are counted. */
-function limited(route: Route, { tables, settings }: Pick<RouteParts, 'tables' | 'settings'>): Route {
+function limited(route: Route, parts: Pick<RouteParts, 'tables' | 'settings'>): Route {
   if (['$connect', '$disconnect'].includes(route.key)) return route;
-  const count = allow(['dynamodb:GetItem', 'dynamodb:UpdateItem'], tables.access.tableArn);
   return {
     ...route,
     reads: [...route.reads, 'LIMITS', 'ACCESS_TABLE'],
-    rights: [...route.rights, ...(limitsRates(settings.limits) ? [count] : [])],
+    rights: [...route.rights, ...takeAllowances(parts)],
   };
 }
+
+/** Of what counts commands, where they are limited. */
+export const takeAllowances = ({ tables, settings }: Pick<RouteParts, 'tables' | 'settings'>) =>
+  limitsRates(settings.limits)
+    ? [allow(['dynamodb:GetItem', 'dynamodb:UpdateItem'], tables.access.tableArn)]
+    : [];

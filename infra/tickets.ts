@@ -11,7 +11,7 @@ import {
   partsOf,
   stageThrottle,
 } from './api.ts';
-import { readGrantsSecret } from './authorizer.ts';
+import { takeAllowances, takeTokens } from './routes.ts';
 import { type Access, allow } from './service.ts';
 import type { CompleteSettings } from './settings.ts';
 import type { Parts } from './variables.ts';
@@ -31,9 +31,13 @@ const LOGGED = [
 ];
 
 /** What the Lambda that hands out tickets has. */
-export const ticketsOf = ({ grantsSecret, tables }: Pick<Parts, 'grantsSecret' | 'tables'>): Access => ({
-  reads: ['AUTH', 'ISSUERS', 'CALLBACK_URL', 'GRANTS_SECRET', 'TRANSPORT', 'ACCESS_TABLE'],
-  rights: [...readGrantsSecret({ grantsSecret }), allow(['dynamodb:PutItem'], tables.access.tableArn)],
+export const ticketsOf = (parts: Pick<Parts, 'grantsSecret' | 'tables' | 'settings'>): Access => ({
+  reads: ['AUTH', 'ISSUERS', 'CALLBACK_URL', 'GRANTS_SECRET', 'TRANSPORT', 'ACCESS_TABLE', 'LIMITS'],
+  rights: [
+    ...takeTokens(parts),
+    allow(['dynamodb:PutItem'], parts.tables.access.tableArn),
+    ...takeAllowances(parts),
+  ],
 });
 
 /**

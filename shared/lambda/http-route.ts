@@ -7,15 +7,20 @@ import { logContext } from './middleware/log-context.ts';
 import { type Handler, stack } from './stack.ts';
 
 /** What a route of an HTTP API answers: its status and body, or which error, and for the log why. */
-export type HttpReply =
-  | { readonly status: number; readonly body: object }
-  | { readonly code: HttpErrorCode; readonly message: string; readonly reason?: string };
+export type HttpReply = { readonly status: number; readonly body: object } | HttpError;
+interface HttpError {
+  readonly code: HttpErrorCode;
+  readonly message: string;
+  readonly reason?: string;
+  readonly retryAfterMs?: number | undefined;
+}
 
 /** Those that have a status of HTTP. */
 const STATUSES = {
   [ErrorCode.unauthenticated]: 401,
   [ErrorCode.expired]: 401,
   [ErrorCode.forbidden]: 403,
+  [ErrorCode.rateLimited]: 429,
   [ErrorCode.internal]: 500,
   [ErrorCode.unavailable]: 503,
 } as const satisfies Partial<Record<ErrorCode, number>>;
@@ -33,13 +38,15 @@ export const httpRoute = (run: (event: HttpEvent) => Promise<HttpReply>): Handle
 
 function toHttpResult(reply: HttpReply): HttpResult {
   if ('status' in reply) return result(reply.status, reply.body);
-  const { code, message } = reply;
-  return result(STATUSES[code], { code, message });
+  const { code, message, retryAfterMs } = reply;
+  if (retryAfterMs === undefined) return result(STATUSES[code], { code, message });
+  const retryAfter = String(Math.ceil(retryAfterMs / 1_000)); // RFC 9110, 10.2.3: in whole seconds
+  return result(STATUSES[code], { code, message, retryAfterMs }, { 'retry-after': retryAfter });
 }
 
 /** Nothing that is answered here is for anybody else, or for later. */
-const result = (statusCode: number, body: object): HttpResult => ({
+const result = (statusCode: number, body: object, headers: HttpResult['headers'] = {}): HttpResult => ({
   statusCode,
-  headers: { 'content-type': 'application/json', 'cache-control': 'no-store' },
+  headers: { 'content-type': 'application/json', 'cache-control': 'no-store', ...headers },
   body: JSON.stringify(body),
 });

@@ -10,6 +10,7 @@ const { ticketsUrl = '' } = new Fanwire(stack, 'Fanwire', {
     tickets: { allowOrigins: ['http://app.localhost:3000'] },
     rights: { 'chat/*': ['subscribe', 'publish'] },
   },
+  limits: { commandsPerSecond: { rate: 1, burst: 60 } },
 });
 new CfnOutput(stack, 'TicketsUrl', { value: ticketsUrl });
 app.synth();

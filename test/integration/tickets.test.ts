@@ -1,14 +1,17 @@
 import { createHash } from 'node:crypto';
 import { UpdateItemCommand } from '@aws-sdk/client-dynamodb';
+import { PutEventsCommand } from '@aws-sdk/client-eventbridge';
 import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { WebSocket } from 'ws';
 import type { Runtime } from '../../infra/local/runtime.ts';
 import { grant } from '../../shared/auth/grants.ts';
+import { revocation } from '../../shared/auth/revocation.ts';
 import { BackEnd } from '../support/back-end.ts';
 import { Client } from '../support/client.ts';
 import { bootLocal } from '../support/local.ts';
 import { rightOf, rightsIn } from '../support/rights.ts';
+import { until } from '../support/until.ts';
 
 const APP_FILE = 'test/apps/tickets.ts';
 const APP = 'http://app.localhost:3000';
@@ -170,6 +173,38 @@ describe('who has no good token', () => {
   });
 });
 
+it('a user gets as many tickets as commands, and is then told when there is the next one', async () => {
+  const tokens = [await tokenFor('flood'), await tokenFor('flood')];
+  const ticketsNow = async () =>
+    (await backEnd.rows('access')).filter((row) => JSON.stringify(row).includes('ticket#')).length;
+  const [before, startMs] = [await ticketsNow(), Date.now()];
+  const responses = await Promise.all(Array.from({ length: 400 }, (_, n) => ask(tokens[n % 2] ?? '')));
+  const cameIn = Math.ceil((Date.now() - startMs) / 1_000);
+  const issued = responses.filter(({ status }) => status === 201).length;
+  expect(issued).toBeGreaterThan(0);
+  expect(issued).toBeLessThanOrEqual(60 + cameIn);
+  expect((await ticketsNow()) - before).toBe(issued);
+  for (const response of responses.filter(({ status }) => status !== 201)) {
+    const body = (await response.json()) as { retryAfterMs: number };
+    expect([response.status, body]).toMatchObject([429, { code: 'rate_limited' }]);
+    expect(body.retryAfterMs).toBeGreaterThan(0);
+    expect(response.headers.get('retry-after')).toBe(String(Math.ceil(body.retryAfterMs / 1_000)));
+  }
+  expect((await ask(await tokenFor('ada'))).status).toBe(201);
+}, 30_000);
+
+it('a token that was revoked gets none', async () => {
+  const [stolen, good] = [await tokenFor('mallory'), await tokenFor('mallory')];
+  const entry = revocation({ token: stolen }, { eventBusName: local.ready.eventBusName });
+  await backEnd.events.send(new PutEventsCommand({ Entries: [entry] }));
+  await until(async () => (await ask(stolen)).status === 403);
+  expect(await (await ask(stolen)).json()).toEqual({
+    code: 'forbidden',
+    message: 'expected a token that is good, got a revoked one',
+  });
+  expect((await ask(good)).status).toBe(201);
+});
+
 describe('a page', () => {
   const preflight = (origin: string) =>
     fetch(ticketsUrl, {
@@ -205,31 +240,49 @@ describe('a page', () => {
 });
 
 describe('least privilege', () => {
-  it('is to write tickets for the one Lambda, to delete them for the other, and to read the secret', async () => {
-    const byToken = await Client.open(local.ready.websocketUrl, [
+  /** So that it is not what a Lambda that knows nothing of this user takes it for. */
+  async function useAllowance(userId: string): Promise<void> {
+    const client = await Client.open(local.ready.websocketUrl, [
       'fanwire',
-      `bearer.${await tokenFor('ada')}`,
+      `bearer.${await tokenFor(userId)}`,
     ]);
-    await byToken.close();
+    await client.ask({ action: 'ping' });
+    await client.close();
+  }
+
+  it('is to write tickets for the one Lambda, to delete them for the other, and what both look at', async () => {
+    await useAllowance('hana');
+    await ticketFor('hana');
     const isOne = (right: string) => /^(Tickets|Authorize) /.test(right);
     const rights = [...granted].filter(isOne).sort();
     expect(rights.filter((right) => !right.includes(' logs:'))).toEqual([
       'Authorize dynamodb:DeleteItem Access',
       'Authorize secretsmanager:GetSecretValue GrantsSecret',
+      'Tickets dynamodb:BatchGetItem Access',
+      'Tickets dynamodb:GetItem Access',
       'Tickets dynamodb:PutItem Access',
+      'Tickets dynamodb:UpdateItem Access',
       'Tickets secretsmanager:GetSecretValue GrantsSecret',
     ]);
     expect([...used].filter(isOne).sort()).toEqual(rights);
   });
 
-  it('without the one there are no tickets, without the other none lets in', async () => {
+  it.each(['BatchGetItem', 'GetItem', 'PutItem', 'UpdateItem'])(
+    'without %s there are none',
+    async (action) => {
+      const userId = `without-${action}`;
+      await useAllowance(userId);
+      missing = `Tickets dynamodb:${action} Access`;
+      const response = await ask(await tokenFor(userId));
+      expect([response.status, await response.json()]).toEqual([
+        500,
+        { code: 'internal', message: expect.any(String) },
+      ]);
+    },
+  );
+
+  it('without that of the authorizer none lets in', async () => {
     const ticket = await ticketFor('ada');
-    missing = 'Tickets dynamodb:PutItem Access';
-    const response = await ask(await tokenFor('ada'));
-    expect([response.status, await response.json()]).toEqual([
-      500,
-      { code: 'internal', message: expect.any(String) },
-    ]);
     missing = 'Authorize dynamodb:DeleteItem Access';
     expect(await statusWith(ticket)).toBe(500);
   });

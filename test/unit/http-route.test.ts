@@ -45,3 +45,12 @@ it.each([
   expect(JSON.parse(answer.body)).toEqual({ code, message: expect.not.stringContaining('secret') });
   expect(logged).toEqual([['invocation failed', error]]);
 });
+
+it('tells whoever has asked too often when to ask again, in milliseconds and as HTTP does', async () => {
+  const refused = { code: 'rate_limited', message: 'expected a, got b', retryAfterMs: 1_001 } as const;
+  expect(await answerTo(async () => refused)).toEqual({
+    statusCode: 429,
+    headers: { ...headers, 'retry-after': '2' },
+    body: JSON.stringify(refused),
+  });
+});

@@ -305,7 +305,7 @@ describe('the functions', () => {
     const writer = ['dynamodb:GetItem', 'dynamodb:BatchGetItem', 'dynamodb:GetItem', 'dynamodb:PutItem'];
     expect(rights).toEqual({
       Authorize: ['dynamodb:DeleteItem', ...logs, 'secretsmanager:GetSecretValue'],
-      Tickets: ['dynamodb:PutItem', ...logs, 'secretsmanager:GetSecretValue'],
+      Tickets: ['dynamodb:BatchGetItem', 'dynamodb:PutItem', ...logs, 'secretsmanager:GetSecretValue'],
       Authenticate: [
         'dynamodb:BatchGetItem',
         'dynamodb:GetItem',
@@ -401,7 +401,7 @@ describe('the functions', () => {
       'Subscribe Topics: GetItem UpdateItem',
       'Sweep Connections: DeleteItem Scan',
       'Sweep Subscriptions: BatchWriteItem',
-      'Tickets Access: PutItem',
+      'Tickets Access: BatchGetItem PutItem',
       'Unsubscribe Connections: GetItem UpdateItem',
       'Unsubscribe Subscriptions: BatchWriteItem',
       'Unsubscribe Topics: BatchGetItem',

@@ -6,10 +6,13 @@ import { assemble as assembleTickets } from '../../../services/tickets/assemble.
 import { issue } from '../../../services/tickets/issue.ts';
 import { grant } from '../../../shared/auth/grants.ts';
 import { type AuthSettings, parseAuth } from '../../../shared/auth/settings.ts';
+import { createRevocations } from '../../../shared/data/revocations.ts';
 import { createTickets } from '../../../shared/data/tickets.ts';
 import type { HttpEvent } from '../../../shared/lambda/events.ts';
+import type { Rates } from '../../../shared/protocol/limits.ts';
 import { MemoryDynamoDB } from '../../memory/dynamodb.ts';
 import { AUDIENCE, CLAIMS, FakeIssuer, ISSUER, NOW_MS, signingKey, webDeps } from '../../support/issuer.ts';
+import { NOTHING_LIMITED } from '../../support/no-limits.ts';
 
 const API = 'https://api.example/prod';
 const SECRET = 'secret'.padEnd(32, '.');
@@ -30,7 +33,7 @@ let tickets = 0;
 const randomBytes = (size: number): Buffer => Buffer.alloc(size, ++tickets);
 
 /** Both Lambdas over the same table. */
-function system(settings: Partial<AuthSettings> = {}) {
+function system(settings: Partial<AuthSettings> = {}, rates: Rates = {}) {
   const auth = parseAuth({
     issuers: [{ issuer: ISSUER, audience: AUDIENCE }],
     grants: true,
@@ -39,12 +42,15 @@ function system(settings: Partial<AuthSettings> = {}) {
     ...settings,
   });
   const dynamodb = memory.client();
-  const config = { auth, issuers: [], audience: API, accessTable: 'access' };
+  const limits = { ...NOTHING_LIMITED, rates };
+  const config = { auth, issuers: [], audience: API, accessTable: 'access', limits };
+  const clock = { now, wait: async () => {}, random: () => 0, newId: () => 'id' };
   const verifier = { ...webDeps(issuer.fetch, now), secrets: async () => ({ current: SECRET }) };
   const taker = { tickets: async (table: string) => createTickets(dynamodb, table, now) };
-  const issuing = assembleTickets(config, { ...verifier, dynamodb, randomBytes }, { now });
+  const issuing = assembleTickets(config, { ...verifier, dynamodb, randomBytes }, clock);
   const authorizing = assembleAuthorize(config, { ...verifier, ...taker }, { now });
   return {
+    revoke: createRevocations(dynamodb, 'access', clock).revoke,
     ask: (event: HttpEvent) => issue(event, issuing),
     enter: (query: Readonly<Record<string, readonly string[]>>, headers = {}) =>
       authorize({ multiValueQueryStringParameters: query, multiValueHeaders: headers }, authorizing),
@@ -203,8 +209,33 @@ describe('without a good token there is no ticket', () => {
     expect(memory.items('access')).toEqual([]);
   });
 
+  it('that was revoked, alone or with all of its user', async () => {
+    const all = system();
+    const [token, other] = ['stolen', 'good'].map((jti) => bearing(key.sign({ ...CLAIMS, jti }))) as [
+      HttpEvent,
+      HttpEvent,
+    ];
+    const refused = { code: 'forbidden', reason: 'revoked' };
+    await all.revoke({ userId: 'alice', tokenId: 'stolen' }, nowMs);
+    expect([await all.ask(token), await all.ask(other)]).toMatchObject([refused, { status: 201 }]);
+    await all.revoke({ userId: 'alice' }, nowMs);
+    expect(await all.ask(other)).toMatchObject(refused);
+  });
+
   it('and while there are no keys one is asked to come again', async () => {
     issuer.isDown = true;
     expect(await system().ask(bearing(key.sign()))).toMatchObject({ code: 'unavailable' });
   });
+});
+
+it('each counts as a command of its user, and one that is refused is told when there is the next', async () => {
+  const all = system({}, { commands: { perSecond: 0.5, burst: 3 } });
+  const replies = [];
+  for (let n = 0; n < 5; n++) replies.push(await all.ask(bearing(key.sign())));
+  const refused = { code: 'rate_limited', retryAfterMs: 2_000 };
+  expect(replies).toMatchObject([...Array(3).fill({ status: 201 }), refused, refused]);
+  expect(memory.items('access').filter(({ id }) => id?.S?.startsWith('ticket#'))).toHaveLength(3);
+  expect(await all.ask(bearing(key.sign({ ...CLAIMS, sub: 'bob' })))).toMatchObject({ status: 201 });
+  nowMs += 2_000;
+  expect(await all.ask(bearing(key.sign()))).toMatchObject({ status: 201 });
 });
