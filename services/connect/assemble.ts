@@ -1,19 +1,19 @@
 import type { Clients } from '../../shared/aws/sdk/clients.ts';
-import { createAdmissions } from '../../shared/data/admissions.ts';
 import { createConnections } from '../../shared/data/connections.ts';
 import { createRevocations } from '../../shared/data/revocations.ts';
 import type { Clock } from '../../shared/lambda/clock.ts';
-import { authorization, type Config, limits, text } from '../../shared/lambda/config.ts';
+import { authorization, type Config, text } from '../../shared/lambda/config.ts';
+import { limitSettings } from '../../shared/limits/assemble.ts';
+import { assemblePlaces } from '../../shared/limits/places.ts';
 import { createClosings } from '../../shared/queues/closings.ts';
 import type { ConnectDeps } from './connect.ts';
 
 /** The environment variables that it takes. */
 export const settings = {
   connectionsTable: text('CONNECTIONS_TABLE'),
-  accessTable: text('ACCESS_TABLE'),
   closingQueueUrl: text('CLOSING_QUEUE_URL'),
   authorization,
-  limits,
+  ...limitSettings,
 };
 
 interface ConnectClients extends Pick<Clients, 'dynamodb'> {
@@ -30,7 +30,7 @@ export const assemble = (
   connections: createConnections(dynamodb, config.connectionsTable, clock.now),
   authorization: config.authorization,
   placesMax: config.limits,
-  admissions: createAdmissions(dynamodb, config, config.limits, clock.now),
+  admissions: assemblePlaces(config, { dynamodb }, clock),
   revocations: createRevocations(dynamodb, config.accessTable, clock),
   closings: {
     closeAt: async (...end) =>

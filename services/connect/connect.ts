@@ -1,10 +1,10 @@
 import { PROTOCOL_HEADER, protocolsOf, SUBPROTOCOL } from '../../shared/auth/token.ts';
-import type { Admissions } from '../../shared/data/admissions.ts';
 import type { Connections } from '../../shared/data/connections.ts';
 import type { Revocations } from '../../shared/data/revocations.ts';
 import { type Bearer, bearerOf, endsAtMs } from '../../shared/lambda/bearer.ts';
 import type { Authorization } from '../../shared/lambda/config.ts';
 import type { ConnectEvent, RouteResult } from '../../shared/lambda/events.ts';
+import type { Places } from '../../shared/limits/places.ts';
 import { ClientError, ErrorCode } from '../../shared/protocol/errors.ts';
 import type { CompleteLimits } from '../../shared/protocol/limits.ts';
 import { parseUserId } from '../../shared/protocol/parse.ts';
@@ -15,7 +15,7 @@ export interface ConnectDeps {
   readonly authorization: Authorization;
   readonly revocations: Pick<Revocations, 'isRevoked'>;
   readonly closings: Pick<Closings, 'closeAt'>;
-  readonly admissions: Pick<Admissions, 'enter' | 'join' | 'leave'>;
+  readonly admissions: Places;
   readonly placesMax: Pick<CompleteLimits, 'connections' | 'connectionsPerUser'>;
   readonly now: () => number;
 }

@@ -1,10 +1,10 @@
 import type { Clients } from '../../shared/aws/sdk/clients.ts';
-import { createAdmissions } from '../../shared/data/admissions.ts';
 import { createConnections } from '../../shared/data/connections.ts';
 import { createSubscriptions } from '../../shared/data/subscriptions.ts';
 import type { Clock } from '../../shared/lambda/clock.ts';
 import { type Config, text } from '../../shared/lambda/config.ts';
 import { limitSettings } from '../../shared/limits/assemble.ts';
+import { assemblePlaces } from '../../shared/limits/places.ts';
 import type { DisconnectDeps } from './disconnect.ts';
 
 /** The environment variables that it takes. */
@@ -22,5 +22,5 @@ export const assemble = (
 ): DisconnectDeps => ({
   connections: createConnections(dynamodb, config.connectionsTable, clock.now),
   subscriptions: createSubscriptions(dynamodb, config.subscriptionsTable, clock),
-  admissions: createAdmissions(dynamodb, config, config.limits, clock.now),
+  admissions: assemblePlaces(config, { dynamodb }, clock),
 });

@@ -1,10 +1,10 @@
-import type { Admissions } from '../../shared/data/admissions.ts';
 import { forgetConnection, type RowDeps } from '../../shared/data/forget.ts';
 import { bearerOf } from '../../shared/lambda/bearer.ts';
 import type { DisconnectEvent } from '../../shared/lambda/events.ts';
+import type { Places } from '../../shared/limits/places.ts';
 
 export interface DisconnectDeps extends RowDeps {
-  readonly admissions: Pick<Admissions, 'leave'>;
+  readonly admissions: Pick<Places, 'leave'>;
 }
 
 /** `$disconnect` is best effort: what it misses, 410s and the sweep clean up. */

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { assemble as assembleConnect } from '../../../services/connect/assemble.ts';
 import { connect } from '../../../services/connect/connect.ts';
 import { assemble as assembleDisconnect } from '../../../services/disconnect/assemble.ts';
@@ -8,11 +8,13 @@ import { CONNECTION_TTL_SECONDS, createConnections } from '../../../shared/data/
 import { lifecycle } from '../../../shared/lambda/lifecycle.ts';
 import { logger } from '../../../shared/lambda/logger.ts';
 import type { CompleteLimits } from '../../../shared/protocol/limits.ts';
+import { RefusedError } from '../../../shared/retry.ts';
 import { type MakeRequest, MemoryDynamoDB } from '../../memory/dynamodb.ts';
 import { NOTHING_LIMITED } from '../../support/no-limits.ts';
 
 logger.setLogLevel('SILENT');
 const context = { awsRequestId: 'r', getRemainingTimeInMillis: () => 1_000 };
+const atOnce: MakeRequest = async (_, perform) => perform();
 /** Answers some time later, so that requests of several handshakes mix. */
 const later: MakeRequest = async (_, perform) => {
   await new Promise(setImmediate);
@@ -20,11 +22,14 @@ const later: MakeRequest = async (_, perform) => {
 };
 
 /** Handshakes as the two routes see them. */
-function houseWith(limits: Pick<CompleteLimits, 'connections' | 'connectionsPerUser'>, isLate = false) {
+function houseWith(
+  limits: Pick<CompleteLimits, 'connections' | 'connectionsPerUser'>,
+  makeRequest: MakeRequest = atOnce,
+) {
   let nowMs = Date.UTC(2026, 10, 28);
   const now = () => nowMs;
   const tables = new MemoryDynamoDB({ now });
-  const dynamodb = isLate ? tables.client(later) : tables.client();
+  const dynamodb = tables.client(makeRequest);
   const clock = { now, wait: async () => {}, random: () => 0, newId: () => 'id' };
   const config = {
     ...{ connectionsTable: 'connections', subscriptionsTable: 'subscriptions', accessTable: 'access' },
@@ -76,7 +81,7 @@ describe('the connections of a user', () => {
   });
 
   it('are never more, however many handshakes race', async () => {
-    const house = houseWith({ connectionsPerUser: 5 }, true);
+    const house = houseWith({ connectionsPerUser: 5 }, later);
     expect(passedIn(await statusesOf(house, idsOf(50), 'ada'))).toBe(5);
     expect(house.rows()).toHaveLength(5);
   });
@@ -95,7 +100,7 @@ describe('the connections of a user', () => {
 
 describe('all connections', () => {
   it('are as many as the settings say, and the others get 429', async () => {
-    const house = houseWith({ connections: 3 }, true);
+    const house = houseWith({ connections: 3 }, later);
     expect(passedIn(await statusesOf(house, idsOf(10)))).toBe(3);
     expect(house.rows()).toHaveLength(3);
     const [open = ''] = house.rows();
@@ -126,6 +131,51 @@ describe('all connections', () => {
     await house.statusOf('a');
     for (let n = 0; n < 3; n++) await house.end('a');
     expect(await statusesOf(house, ['b', 'c'])).toEqual([200, 429]);
+  });
+});
+
+describe('while the table of limits', () => {
+  const throttled = new RefusedError('throttled');
+  const down = Object.assign(new Error('down'), { $metadata: { httpStatusCode: 500 } });
+  /** Fails in operations of the table, while there is an error to fail with. */
+  function failing(...operations: readonly string[]) {
+    const mood: { error: Error | undefined } = { error: undefined };
+    const makeRequest: MakeRequest = async ({ table, operation }, perform) => {
+      if (mood.error && table === 'access' && operations.includes(operation)) throw mood.error;
+      return perform();
+    };
+    return { mood, house: houseWith({ connections: 3, connectionsPerUser: 1 }, makeRequest) };
+  }
+
+  it.each([
+    ['is throttled', throttled],
+    ['is down', down],
+  ])('%s, connections are let in and closed uncounted, and the log says so', async (_, error) => {
+    const { mood, house } = failing('UpdateItem', 'GetItem');
+    mood.error = error;
+    const warn = vi.spyOn(logger, 'warn');
+    onTestFinished(() => warn.mockRestore());
+    expect(await statusesOf(house, ['a', 'b', 'c', 'd'], 'ada')).toEqual([200, 200, 200, 200]);
+    expect(warn).toHaveBeenCalledWith('allowance not asked', expect.objectContaining({ error, times: 1 }));
+    await house.end('a', 'ada');
+    expect(house.rows()).toEqual(['b', 'c', 'd']);
+    mood.error = undefined;
+    await house.recount();
+    expect(await house.statusOf('e', 'bob')).toBe(429);
+  });
+
+  it('cannot be asked what was revoked, nobody with a token is let in', async () => {
+    const { mood, house } = failing('UpdateItem', 'GetItem', 'BatchGetItem');
+    mood.error = throttled;
+    expect(await house.statusOf('a', 'ada')).toBe(500);
+    expect(house.rows()).toEqual([]);
+  });
+
+  it('fails for another reason, that is a failure', async () => {
+    const { mood, house } = failing('UpdateItem');
+    mood.error = new Error('AccessDenied');
+    expect(await house.statusOf('a')).toBe(500);
+    await expect(house.end('a')).rejects.toThrow('AccessDenied');
   });
 });
 
