@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { type CompleteLimits, RATES, type Rate, type RateName } from '../shared/protocol/limits.ts';
 
 /** How much comes in in a second (of `topicsPerHour`: in an hour), and how much may be used at once: by default what comes in in 10 seconds (in an hour). */
@@ -87,30 +88,51 @@ export function completeLimits(
   given: LimitsSettings,
   preset: string | undefined,
 ): { readonly limits: CompleteLimits; readonly problems: readonly string[] } {
-  const defaults = preset === 'production' ? PRODUCTION : SANDBOX;
-  const settings = { ...defaults, publishBytesMax: PUBLISH_BYTES_MAX, ...given };
-  const { connections, connectionsPerUser, publishBytesMax } = settings;
   const problems: string[] = [];
-  const expectInteger = (what: string, value: number | false, [min, max]: readonly [number, number]) => {
-    if (value === false || (Number.isInteger(value) && value >= min && value <= max)) return;
-    problems.push(`expected limits.${what} to be a whole number from ${min} to ${max}, got ${value}`);
+  const expect = (fits: boolean, what: string, expected: string, got: unknown): boolean => {
+    if (!fits) problems.push(`expected ${what} to ${expected}, got ${got}`);
+    return fits;
   };
-  for (const field of Object.keys(given).filter((field) => !FIELDS.includes(field))) {
-    problems.push(`expected limits to have no fields but ${FIELDS.join(', ')}, got ${field}`);
+  const expectFields = (what: string, value: object, known: readonly string[]) => {
+    for (const field of Object.keys(value).filter((each) => !known.includes(each))) {
+      expect(false, what, `have no fields but ${known.join(', ')}`, field);
+    }
+  };
+  const expectWhole = (what: string, value: unknown, [min, max]: readonly [number, number]) =>
+    expect(
+      Number.isInteger(value) && Number(value) >= min && Number(value) <= max,
+      `limits.${what}`,
+      `be a whole number from ${min} to ${max}`,
+      inspect(value),
+    );
+  const rateOf = (setting: string, value: unknown, { bounds, burstSeconds, unitSeconds }: RateKind): Rate => {
+    const { rate, burst } = isRecord(value) ? value : { rate: value };
+    if (isRecord(value)) expectFields(`limits.${setting}`, value, ['rate', 'burst']);
+    expectWhole(setting, rate, bounds);
+    if (burst !== undefined) expectWhole(`${setting}.burst`, burst, [1, BURST_MAX]);
+    const usualBurst = (Number(rate) * burstSeconds) / unitSeconds;
+    return { perSecond: Number(rate) / unitSeconds, burst: Number(burst ?? usualBurst) };
+  };
+
+  const defaults = preset === 'production' ? PRODUCTION : SANDBOX;
+  const isObject = expect(isRecord(given), 'limits', 'be an object', inspect(given));
+  const settings = {
+    ...defaults,
+    publishBytesMax: PUBLISH_BYTES_MAX,
+    ...(isObject && withoutUndefined(given)),
+  };
+  if (isObject) expectFields('limits', given, FIELDS);
+  const { connections, connectionsPerUser, publishBytesMax } = settings;
+  if (connections !== false) expectWhole('connections', connections, [1, CONNECTIONS_MAX]);
+  if (connectionsPerUser !== false) {
+    expectWhole('connectionsPerUser', connectionsPerUser, [1, CONNECTIONS_PER_USER_MAX]);
   }
-  expectInteger('connections', connections, [1, CONNECTIONS_MAX]);
-  expectInteger('connectionsPerUser', connectionsPerUser, [1, CONNECTIONS_PER_USER_MAX]);
   // There always is one: it cannot be `false`.
-  expectInteger('publishBytesMax', Number(publishBytesMax), PUBLISH_BYTES_BOUNDS);
+  expectWhole('publishBytesMax', publishBytesMax, PUBLISH_BYTES_BOUNDS);
   const rates = RATES.flatMap((name): [RateName, Rate][] => {
-    const { setting, bounds, burstSeconds, unitSeconds } = KINDS[name];
-    const value = settings[setting] as RateSetting;
-    if (value === false) return [];
-    const { rate, burst = (rate * burstSeconds) / unitSeconds } =
-      typeof value === 'number' ? { rate: value } : value;
-    expectInteger(setting, rate, bounds);
-    expectInteger(`${setting}.burst`, burst, [1, BURST_MAX]);
-    return [[name, { perSecond: rate / unitSeconds, burst }]];
+    const { setting } = KINDS[name];
+    const value = settings[setting];
+    return value === false ? [] : [[name, rateOf(setting, value, KINDS[name])]];
   });
   const limits: CompleteLimits = {
     ...(connections !== false && { connections }),
@@ -120,6 +142,13 @@ export function completeLimits(
   };
   return { limits, problems };
 }
+
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** `undefined` is what was not given. */
+const withoutUndefined = (settings: LimitsSettings): LimitsSettings =>
+  Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined));
 
 const FIELDS = [
   ...['connections', 'connectionsPerUser'],

@@ -75,11 +75,81 @@ it('names what is out of bounds', () => {
   );
 });
 
-it.each([false, 0, undefined, null])(
-  'has no way to switch off what one frame may cost: %s',
-  (publishBytesMax) => {
-    expect(() => completeSettings({ limits: { publishBytesMax } as never })).toThrow(
-      /expected limits\.publishBytesMax to be /,
-    );
-  },
-);
+it.each([false, 0, null])('has no way to switch off what one frame may cost: %s', (publishBytesMax) => {
+  expect(() => completeSettings({ limits: { publishBytesMax } as never })).toThrow(
+    /expected limits\.publishBytesMax to be /,
+  );
+});
+
+it('takes what is undefined for what was not given', () => {
+  const limits = {
+    ...{ connections: undefined, connectionsPerUser: undefined, publishBytesMax: undefined },
+    ...{ commandsPerSecond: undefined, publishesPerSecond: { rate: 100, burst: undefined } },
+  } as never;
+  for (const preset of ['production', 'sandbox'] as const) {
+    expect(
+      completeSettings({ preset, limits: { ...(limits as object), publishesPerSecond: undefined } as never }),
+    ).toEqual(completeSettings({ preset }));
+  }
+  expect(completeSettings({ preset: 'production', limits })).toEqual(
+    completeSettings({ preset: 'production' }),
+  );
+  expect(completeSettings({ limits: undefined } as never)).toEqual(completeSettings({}));
+});
+
+it.each<[string, unknown, string]>([
+  ['null', null, 'expected limits to be an object, got null'],
+  ['a list', [], 'expected limits to be an object, got []'],
+  ['a number', 5, 'expected limits to be an object, got 5'],
+  ['a text', 'none', "expected limits to be an object, got 'none'"],
+  ['false', false, 'expected limits to be an object, got false'],
+  [
+    'a rate of null',
+    { commandsPerSecond: null },
+    'expected limits.commandsPerSecond to be a whole number from 1 to 1000000, got null',
+  ],
+  [
+    'a rate of true',
+    { commandsPerSecond: true },
+    'expected limits.commandsPerSecond to be a whole number from 1 to 1000000, got true',
+  ],
+  [
+    'a rate as text',
+    { commandsPerSecond: '50' },
+    "expected limits.commandsPerSecond to be a whole number from 1 to 1000000, got '50'",
+  ],
+  [
+    'a rate in a list',
+    { commandsPerSecond: [50] },
+    'expected limits.commandsPerSecond to be a whole number from 1 to 1000000, got [ 50 ]',
+  ],
+  [
+    'a rate that is off inside',
+    { commandsPerSecond: { rate: false, burst: false } },
+    'expected limits.commandsPerSecond to be a whole number from 1 to 1000000, got false; ' +
+      'expected limits.commandsPerSecond.burst to be a whole number from 1 to 10000000000, got false',
+  ],
+  [
+    'a burst alone',
+    { commandsPerSecond: { burst: 5 } },
+    'expected limits.commandsPerSecond to be a whole number from 1 to 1000000, got undefined',
+  ],
+  [
+    'a misspelled burst',
+    { commandsPerSecond: { rate: 50, burts: 5 } },
+    'expected limits.commandsPerSecond to have no fields but rate, burst, got burts',
+  ],
+  [
+    'bytes as text',
+    { publishBytesMax: '4096' },
+    "expected limits.publishBytesMax to be a whole number from 1024 to 104857600, got '4096'",
+  ],
+  [
+    'connections as text',
+    { connections: '7', connectionsPerUser: null },
+    "expected limits.connections to be a whole number from 1 to 10000000, got '7'; " +
+      'expected limits.connectionsPerUser to be a whole number from 1 to 1000, got null',
+  ],
+])('refuses what is none: %s', (_, limits, problem) => {
+  expect(() => completeSettings({ limits } as never)).toThrow(new Error(`Bad Fanwire settings: ${problem}`));
+});
