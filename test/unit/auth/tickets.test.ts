@@ -216,6 +216,9 @@ describe('without a good token there is no ticket', () => {
       HttpEvent,
     ];
     const refused = { code: 'forbidden', reason: 'revoked' };
+    // What was issued until then.
+    await all.revoke({ userId: 'alice' }, nowMs - 120_000);
+    expect(await all.ask(token)).toMatchObject({ status: 201 });
     await all.revoke({ userId: 'alice', tokenId: 'stolen' }, nowMs);
     expect([await all.ask(token), await all.ask(other)]).toMatchObject([refused, { status: 201 }]);
     await all.revoke({ userId: 'alice' }, nowMs);

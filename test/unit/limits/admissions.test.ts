@@ -53,10 +53,15 @@ function houseWith(
       (await connecting(eventOf(connectionId, userId), context)).statusCode,
     end: (connectionId: string, userId?: string) =>
       disconnect(eventOf(connectionId, userId), assembleDisconnect(config, { dynamodb }, clock)),
-    recount: () =>
-      createAdmissions(dynamodb, config, limits, now).mend(
-        createConnections(dynamodb, 'connections', now).all(),
-      ),
+    /** `meanwhile` is when all that were there have been seen. */
+    recount: (meanwhile: () => Promise<unknown> = async () => {}) => {
+      const pages = async function* () {
+        yield* createConnections(dynamodb, 'connections', now).all();
+        await meanwhile();
+      };
+      return createAdmissions(dynamodb, config, limits, now).mend(pages());
+    },
+    expire: () => tables.expire(nowMs),
     rows: () => tables.items('connections').map(({ connectionId }) => connectionId?.S),
   };
 }
@@ -98,6 +103,17 @@ describe('the connections of a user', () => {
   });
 });
 
+it('the places of a user are kept for as long as the newest of its connections may last', async () => {
+  const house = houseWith({ connectionsPerUser: 2 });
+  await house.statusOf('a', 'ada');
+  house.advance((CONNECTION_TTL_SECONDS * 1_000) / 2);
+  await house.statusOf('b', 'ada');
+  house.advance((CONNECTION_TTL_SECONDS * 1_000) / 2 + 1_000);
+  house.expire();
+  expect(house.rows()).toEqual(['b']);
+  expect([await house.statusOf('c', 'ada'), await house.statusOf('d', 'ada')]).toEqual([200, 429]);
+});
+
 describe('all connections', () => {
   it('are as many as the settings say, and the others get 429', async () => {
     const house = houseWith({ connections: 3 }, later);
@@ -124,6 +140,19 @@ describe('all connections', () => {
     expect(await house.recount()).toBe(-1);
     expect(await house.recount()).toBe(0);
     expect(await statusesOf(house, ['d', 'e'])).toEqual([200, 429]);
+  });
+
+  it('are not miscounted because of those that come and go while they are counted', async () => {
+    const house = houseWith({ connections: 3 });
+    await statusesOf(house, ['a', 'b']);
+    expect(await house.recount(() => house.end('a'))).toBe(0);
+    expect(await house.recount(() => house.statusOf('c'))).toBe(0);
+    expect(await statusesOf(house, ['d', 'e'])).toEqual([200, 429]);
+    // Of five two were never counted: that one ends is no mistake.
+    const connectedAtMs = Date.UTC(2026, 10, 28);
+    const connections = createConnections(house.tables.client(), 'connections', () => connectedAtMs);
+    for (const connectionId of ['x', 'y']) await connections.open({ connectionId, connectedAtMs });
+    expect(await house.recount(() => house.end('b'))).toBe(2);
   });
 
   it('are never fewer than none, however often their end is told', async () => {

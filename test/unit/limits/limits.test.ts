@@ -9,6 +9,11 @@ const COMMANDS = { commands: { perSecond: 10, burst: 50 } };
 const throttled = async () => {
   throw new RefusedError('throttled');
 };
+const down = () => Promise.reject(Object.assign(new Error('down'), { $metadata: { httpStatusCode: 500 } }));
+const FAILURES = [
+  ['is throttled', throttled],
+  ['is down', down],
+] as const;
 
 describe('a client above its rate', () => {
   it('uses up its burst, and then gets as much as comes in', async () => {
@@ -61,6 +66,14 @@ describe('a client above its rate', () => {
     expect(await refusalBy(limits, { publishes: 100 })).toBeUndefined();
   });
 
+  it('is counted for frames that cost more than any may', async () => {
+    const rates = { commands: { perSecond: 1, burst: 3 }, publishes: { perSecond: 10, burst: 100 } };
+    const limits = new Environments({ rates }).start();
+    const codes = [];
+    for (let n = 0; n < 5; n++) codes.push((await refusalBy(limits, { publishes: 101 }))?.code);
+    expect(codes).toEqual([...Array(3).fill('too_large'), ...Array(2).fill('rate_limited')]);
+  });
+
   it('does not keep others from anything', async () => {
     const limits = new Environments({ rates: COMMANDS }).start();
     await passing(limits, 1_000);
@@ -109,24 +122,48 @@ describe('the table', () => {
     expect(all.requests).toEqual(['UpdateItem']);
   });
 
-  it('when it is throttled, is done without: each environment lets pass what comes in', async () => {
-    const all = new Environments({ rates: COMMANDS, makeRequest: throttled });
-    const limits = all.start();
-    for (const second of [1, 2]) {
-      expect(await passing(limits, 1_000)).toBe(10);
-      expect(all.requests).toHaveLength(second);
-      all.nowMs += 1_000;
-    }
-    await refusalBy(limits);
-    expect(all.lines).toContainEqual(expect.objectContaining({ message: 'allowance not asked', times: 1 }));
-  });
+  it.each(FAILURES)(
+    'when it %s, is done without: each environment lets pass what comes in',
+    async (_, makeRequest) => {
+      const all = new Environments({ rates: COMMANDS, makeRequest });
+      const limits = all.start();
+      for (const second of [1, 2]) {
+        expect(await passing(limits, 1_000)).toBe(10);
+        expect(all.requests).toHaveLength(second);
+        all.nowMs += 1_000;
+      }
+      await refusalBy(limits);
+      expect(all.lines).toContainEqual(expect.objectContaining({ message: 'allowance not asked', times: 1 }));
+    },
+  );
 
   it('when it fails for another reason, is a failure', async () => {
     const all = new Environments({
-      rates: COMMANDS,
+      rates: { ...COMMANDS, historyBytes: { perSecond: 10, burst: 100 } },
       makeRequest: () => Promise.reject(new Error('AccessDenied')),
     });
     await expect(refusalBy(all.start())).rejects.toThrow('AccessDenied');
+    const read = { messages: ['x'.repeat(1_000)] } as never; // no more is read
+    await expect(all.start().settle({ connectionId: 'c', connectedAtMs: 0 }, read)).rejects.toThrow(
+      'AccessDenied',
+    );
+  });
+
+  it('is asked again about the first of more users than an environment remembers', async () => {
+    const all = new Environments({ rates: COMMANDS });
+    const limits = all.start();
+    const requestsFor = async (userId: string) => {
+      const before = all.requests.length;
+      await refusalBy(limits, {}, { userId });
+      return all.requests.length - before;
+    };
+    await passing(limits, 100);
+    for (let n = 1; n < 1_000; n++) await refusalBy(limits, {}, { userId: `user-${n}` });
+    expect(await requestsFor('ada')).toBe(0);
+    expect(await requestsFor('one more')).toBe(1);
+    expect(await requestsFor('ada')).toBeGreaterThan(0);
+    // What she has used up she has, whoever remembers it.
+    expect(await refusalBy(limits)).toMatchObject({ code: 'rate_limited' });
   });
 
   it('keeps an allowance as long as two whole buckets take to come in', async () => {
@@ -185,6 +222,12 @@ describe('history', () => {
     expect(Number(item?.expiresAt?.N) * 1_000).toBeGreaterThanOrEqual(all.nowMs + 20_000);
     all.nowMs += 10_001;
     expect(await refusal(one)).toBeUndefined();
+  });
+
+  it.each(FAILURES)('is not owed while the table %s, and the log says so', async (_, makeRequest) => {
+    const all = new Environments({ rates, makeRequest });
+    await all.start().settle(from, reply(30_000));
+    expect(all.lines).toEqual([expect.objectContaining({ message: 'allowance not asked', times: 1 })]);
   });
 
   it('is not counted where it is not limited, nor where a reply has none', async () => {

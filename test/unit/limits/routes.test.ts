@@ -1,6 +1,8 @@
 import { expect, it } from 'vitest';
 import { assemble as assemblePublish } from '../../../services/publish/assemble.ts';
 import { publish } from '../../../services/publish/publish.ts';
+import { assemble as assembleSend } from '../../../services/send/assemble.ts';
+import { send } from '../../../services/send/send.ts';
 import { assemble as assembleSubscribe } from '../../../services/subscribe/assemble.ts';
 import { subscribe } from '../../../services/subscribe/subscribe.ts';
 import { createConnections } from '../../../shared/data/connections.ts';
@@ -8,14 +10,14 @@ import type { RouteResult } from '../../../shared/lambda/events.ts';
 import { route } from '../../../shared/lambda/route.ts';
 import type { Handler } from '../../../shared/lambda/stack.ts';
 import type { Rates } from '../../../shared/protocol/limits.ts';
-import { parsePublish, parseSubscribe } from '../../../shared/protocol/parse.ts';
+import { parsePublish, parseSend, parseSubscribe } from '../../../shared/protocol/parse.ts';
 import { MemoryDynamoDB } from '../../memory/dynamodb.ts';
 import { namespacesOf } from '../../support/namespaces.ts';
 import { NO_TOKENS } from '../../support/no-guard.ts';
 
 const NOW_MS = Date.UTC(2026, 10, 28);
 
-/** The two routes that make rows, as their entries make them, over tables in memory. */
+/** The routes that make rows or carry data, as their entries make them, over tables in memory. */
 function routesWith(rates: Rates, publishBytesMax = 1_048_576) {
   const tables = new MemoryDynamoDB({ now: () => NOW_MS });
   const dynamodb = tables.client();
@@ -40,7 +42,9 @@ function routesWith(rates: Rates, publishBytesMax = 1_048_576) {
   };
   const forSubscribe = assembleSubscribe(config, { dynamodb, ...NO_TOKENS }, clock);
   const forPublish = assemblePublish(config, { dynamodb, eventBridge }, clock);
+  const forSend = assembleSend(config, { eventBridge, late: async () => ({ dynamodb }) }, clock);
   const handlers = {
+    send: route(parseSend, (input) => send(input, forSend), forSend.limits),
     subscribe: route(parseSubscribe, (input) => subscribe(input, forSubscribe), forSubscribe.limits),
     publish: route(parsePublish, (input) => publish(input, forPublish), forPublish.limits),
   };
@@ -128,4 +132,24 @@ it('counts the last values that a plain subscribe is answered with', async () =>
   for (const refused of replies.slice(answered.length))
     expect(refused).toMatchObject({ code: 'rate_limited' });
   expect(await ask('subscribe', { topic: 'state/0', rewind: 1 })).toMatchObject({ code: 'rate_limited' });
+});
+
+it('counts what is sent by its bytes, and as a message', async () => {
+  const { ask, events } = routesWith({
+    publishes: { perSecond: 1, burst: 3 },
+    publishBytes: { perSecond: 1_024, burst: 10_240 },
+  });
+  const sends = async (bytes: number) => ask('send', { to: { userId: 'ada' }, data: 'x'.repeat(bytes) });
+  expect(await sends(6_000)).toMatchObject({ type: 'ack' });
+  expect(await sends(6_000)).toMatchObject({
+    code: 'rate_limited',
+    message: expect.stringContaining('bytes of data'),
+  });
+  expect(await sends(20_000)).toMatchObject({ code: 'too_large' });
+  for (let n = 0; n < 2; n++) expect(await sends(10)).toMatchObject({ type: 'ack' });
+  expect(await sends(10)).toMatchObject({
+    code: 'rate_limited',
+    message: expect.stringContaining('messages'),
+  });
+  expect(events).toHaveLength(3);
 });
