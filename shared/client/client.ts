@@ -125,10 +125,9 @@ export class Client {
       session: this.#session,
       onError: this.#events.report,
       onRefused: (error) => {
-        const wasSubscribed = feed.state === 'subscribed';
         feed.end(error);
-        if (wasSubscribed) this.#leave(feed);
-        else this.#remove(feed);
+        // The server may have it all the same: an earlier answer was lost, or another subscription was there and has left.
+        this.#leave(feed);
         this.#events.report(error);
       },
       onLost: (error) => {

@@ -212,7 +212,7 @@ export class FakeServer {
       case 'subscribe':
         return this.#subscribe(socket, frame);
       case 'unsubscribe':
-        socket.topics.delete(topic);
+        socket.leave(topic);
         return { type: 'ack', id, action, topic };
       case 'history':
         return this.#history(socket, frame);
@@ -241,10 +241,10 @@ export class FakeServer {
     if (topic.startsWith('private')) return errorTo(frame, 'forbidden');
     if (topic.endsWith('*') || !keepsHistory(topic)) {
       if (rewind) return errorTo(frame, 'bad_request');
-      socket.topics.add(topic);
+      socket.join(topic);
       return { ...ack, ...(frame.position && { recovered: false, reason: 'no_history' }) };
     }
-    socket.topics.add(topic);
+    socket.join(topic);
     const log = this.#logToRead(topic);
     const { epoch, newest } = log;
     const position = positionIn(log, frame.position);
@@ -310,7 +310,9 @@ export class FakeServer {
     return { ...ack, ...(after && { recovered: true }), ...page };
   }
 
-  #ping(socket: FakeSocket, { id, positions = [] }: Frame): Frame {
+  #ping(socket: FakeSocket, frame: Frame): Frame {
+    const { id, positions = [] } = frame;
+    if (socket.endedTopics.size > 0) return errorTo(frame, 'gone');
     const behind = positions
       .map(({ topic, epoch, offset }: Frame) => {
         const log = this.logs.get(topic);
@@ -376,6 +378,8 @@ export class FakeSocket implements WebSocketLike {
   readonly protocols: readonly string[];
   readonly connectionId: string;
   readonly topics = new Set<string>();
+  /** Of subscriptions that have ended on their own, and that the client has not left: a ping is answered with `gone`. */
+  readonly endedTopics = new Set<string>();
   isOpen = false;
   /** Ping answers ask it to roll over. */
   isOld = false;
@@ -397,6 +401,21 @@ export class FakeSocket implements WebSocketLike {
       if (fate === 'refuse') this.cut(1006);
       else this.#open();
     }, server.latencyMs);
+  }
+
+  join(topic: string): void {
+    this.topics.add(topic);
+    this.endedTopics.delete(topic);
+  }
+
+  leave(topic: string): void {
+    this.topics.delete(topic);
+    this.endedTopics.delete(topic);
+  }
+
+  /** Its right to the topic has ended. */
+  lapse(topic: string): void {
+    if (this.topics.delete(topic)) this.endedTopics.add(topic);
   }
 
   send(text: string): void {

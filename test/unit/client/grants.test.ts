@@ -3,6 +3,7 @@ import {
   type Client,
   type ClientOptions,
   FanwireError,
+  type Grant,
   type HistoryOptions,
   type SubscribeOptions,
 } from '../../../shared/client/index.ts';
@@ -34,7 +35,7 @@ async function granting(lifeSeconds = 5 * MINUTE, options: Partial<ClientOptions
     const ofSocket = ends.get(socket) ?? new Map();
     ends.set(socket, ofSocket.set(topic, endsAtMs));
     clock.setTimeout(() => {
-      if (ofSocket.get(topic) === endsAtMs) socket.topics.delete(topic);
+      if (ofSocket.get(topic) === endsAtMs) socket.lapse(topic);
     }, endsAtMs - clock.now());
     return { expiresAt: new Date(endsAtMs).toISOString() };
   };
@@ -167,6 +168,73 @@ describe('a grant', () => {
       expect(it.server.commandsOf('unsubscribe')).toMatchObject([{ topic: 'log/a' }]);
     },
   );
+
+  it.each<[string, number, (it: Granting) => Promise<Grant>]>([
+    ['fixed', 4, ({ grant }) => grant()],
+    [
+      'given once only',
+      4,
+      async ({ grant }) => {
+        const only = await grant();
+        return () => only;
+      },
+    ],
+    [
+      'denied later by the application',
+      MINUTE,
+      async ({ grant, grants }) =>
+        () => {
+          if (grants.length > 0) throw new FanwireError('forbidden', 'no member any more');
+          return grant();
+        },
+    ],
+    [
+      'refused when it comes too late',
+      4,
+      async ({ grant, grants, server }) =>
+        () => {
+          if (grants.length > 0) server.onGrant = () => ({ error: 'forbidden' });
+          return grant();
+        },
+    ],
+    [
+      'refused after an answer that was lost',
+      4,
+      async ({ grant, server }) => {
+        server.onCommand = ({ grant }) => {
+          if (!grant) return undefined;
+          server.onCommand = () => undefined;
+          server.onGrant = () => ({ error: 'forbidden' });
+          return 'reply lost';
+        };
+        return grant;
+      },
+    ],
+  ])(
+    'that was %s ends its subscription at the server, too, and neighbours notice nothing',
+    async (...given) => {
+      const [, lifeSeconds, grantOf] = given;
+      const it = await granting(lifeSeconds, { commandTimeoutMs: 3000 });
+      const neighbour = listen(it.client, 'live/free');
+      await it.clock.advance(50);
+      const { sub } = listen(it.client, 'live/a', { grant: await grantOf(it) });
+      for (let second = 0; second < 3 * MINUTE; second++) await it.clock.advance(1000);
+      expect(it.server.commandsOf('unsubscribe')).toMatchObject([{ topic: 'live/a' }]);
+      expect([sub.state, sub.error?.temporary]).toEqual(['unsubscribed', false]);
+      expect([neighbour.recoveries, it.server.sockets.length]).toEqual([[], 1]);
+      expect(it.server.commandsOf('ping').length).toBeGreaterThan(1);
+    },
+  );
+
+  it('that is refused beside one that has just been left leaves nothing at the server', async () => {
+    const it = await granting();
+    const first = listen(it.client, 'live/a', { grant: it.grant });
+    await it.clock.advance(1000);
+    listen(it.client, 'live/a', { grant: jwt({ exp: 1 }) });
+    first.sub.unsubscribe();
+    await it.clock.advance(1000);
+    expect([...it.server.socket.topics]).toEqual([]);
+  });
 
   it('that never changes ends its subscription with an error, not silently', async () => {
     const it = await granting();
