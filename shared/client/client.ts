@@ -33,7 +33,7 @@ export interface SubscribeOptions<T = unknown> extends Consumer<T> {
   readonly position?: Position;
   /**
    * The right to this topic, which the application's back end has given. A function is asked before every subscribe, and
-   * before its last grant ends.
+   * before its last grant ends; with a text the subscription ends when that does.
    */
   readonly grant?: Grant;
 }

@@ -2,6 +2,7 @@ import type { LogPage } from '../protocol/acks.ts';
 import { type Position, REPLAY_MAX, type Rewind } from '../protocol/frames.ts';
 import { FanwireError } from './errors.ts';
 import { askGrant, type Grant } from './grant.ts';
+import { isString } from './guards.ts';
 import { type Consumer, Inbox, type Recovery } from './inbox.ts';
 import { type Lease, leaseOf } from './lease.ts';
 import type { LiveMessage, Message, PlacedMessage } from './message.ts';
@@ -133,6 +134,11 @@ export class Feed {
       if (this.#hasEnded) return undefined;
       grant = text;
       const isLate = this.#lease !== undefined && this.#lease.leftMs() <= 0;
+      if (isLate && isString(this.#options.grant)) {
+        // Whatever the server would say to it: there is no other to come.
+        this.#hooks.onRefused(new FanwireError('expired', ENDED));
+        return undefined;
+      }
       isLive = isRenewal && !isLate;
       // It goes on meanwhile, so that what the answer says of the log is of no use.
       if (isLive) return writeCommand('subscribe', { topic, grant });
@@ -161,7 +167,11 @@ export class Feed {
     this.#grant = grant;
     this.#lease = leaseOf(grant, this.#hooks.settings, this.#lease, expiresAt);
     this.#renewal.clear();
-    this.#renewal.after(this.#lease?.renewInMs() ?? Infinity, () => {
+    const lease = this.#lease;
+    if (!lease) return;
+    // Not before its end, if that is the end of the subscription.
+    const inMs = isString(this.#options.grant) ? Math.max(lease.leftMs(), 0) + 1 : lease.renewInMs();
+    this.#renewal.after(inMs, () => {
       const session = this.#hooks.session();
       if (session) this.renew(session);
     });
@@ -355,6 +365,8 @@ export class Feed {
     this.#reading = undefined;
   }
 }
+
+const ENDED = 'expected a grant that lasts, or a function that gives the next, got one that has ended';
 
 /** For an application that gave no `onRecovery`. */
 const lossOf = (topic: string, recovery: Recovery): FanwireError =>

@@ -112,7 +112,7 @@ describe('a grant', () => {
     const it = await connected();
     const { client, server, clock } = it;
     server.onGrant = () => ({ expiresAt: new Date(clock.now() + 5 * MINUTE * 1000).toISOString() });
-    listen(client, 'live/a', { grant: 'opaque' });
+    listen(client, 'live/a', { grant: () => 'opaque' });
     await clock.advance(4 * MINUTE * 1000);
     expect(sentGrants(it)).toEqual(['opaque']);
     await clock.advance(MINUTE * 1000);
@@ -236,9 +236,54 @@ describe('a grant', () => {
     expect([...it.server.socket.topics]).toEqual([]);
   });
 
-  it('that never changes ends its subscription with an error, not silently', async () => {
+  it.each(['log/a', 'live/a', 'log/*'])(
+    'that is a text ends with its subscription to %s, and nothing more is sent or said to be lost',
+    async (topic) => {
+      const it = await granting();
+      const { sub, data, recoveries } = listen(it.client, topic, { grant: await it.grant() });
+      await it.clock.advance(5 * MINUTE * 1000 - 150);
+      it.server.publish('log/a', 1);
+      it.server.publish('live/a', 1);
+      await it.clock.advance(50);
+      expect([sub.state, data, it.errors]).toEqual(['subscribed', [1], []]);
+      await it.clock.advance(MINUTE * 1000);
+      expect(sub.error).toMatchObject({ code: 'expired', temporary: false });
+      expect([it.errors, recoveries]).toEqual([[sub.error], []]);
+      expect(it.server.commands.map(({ frame }) => frame.action).filter((it) => it !== 'ping')).toEqual([
+        'subscribe',
+        'unsubscribe',
+      ]);
+    },
+  );
+
+  it('that is a text is good for the next connection, too, until its end', async () => {
     const it = await granting();
-    const { sub } = listen(it.client, 'live/a', { grant: await it.grant() });
+    const { sub, recoveries } = listen(it.client, 'log/a', { grant: await it.grant() });
+    await it.clock.advance(1000);
+    it.server.socket.cut();
+    await it.clock.advance(1000);
+    expect([sub.state, sentGrants(it).length]).toEqual(['subscribed', 2]);
+    await it.clock.advance(5 * MINUTE * 1000);
+    expect([sub.error?.code, recoveries.length, sentGrants(it).length]).toEqual(['expired', 1, 2]);
+  });
+
+  it('that is a text and has ended without a connection is not sent on the next', async () => {
+    const it = await granting();
+    const { sub, recoveries } = listen(it.client, 'log/a', { grant: await it.grant() });
+    await it.clock.advance(1000);
+    it.server.onConnect = () => 'refuse';
+    it.server.socket.cut();
+    await it.clock.advance(5 * MINUTE * 1000);
+    it.server.onConnect = () => 'open';
+    await it.clock.advance(MINUTE * 1000);
+    expect([it.client.state, sub.error?.code]).toEqual(['connected', 'expired']);
+    expect([it.errors, recoveries, sentGrants(it).length]).toEqual([[sub.error], [], 1]);
+  });
+
+  it('that a function gives again and again ends its subscription with an error, not silently', async () => {
+    const it = await granting();
+    const only = await it.grant();
+    const { sub } = listen(it.client, 'live/a', { grant: () => only });
     await it.clock.advance(6 * MINUTE * 1000);
     expect(sub.error?.code).toBe('expired');
     expect(it.errors.length).toBe(1);

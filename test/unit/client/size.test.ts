@@ -11,7 +11,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { WebSocketServer } from 'ws';
 import { refusalOf } from '../../support/refusal.ts';
 
-const GZIPPED_BYTES_MAX = 13_900;
+const GZIPPED_BYTES_MAX = 14_000;
 const ENTRY = join(import.meta.dirname, '../../../shared/client/index.ts');
 
 const directory = mkdtempSync(join(tmpdir(), 'fanwire-client-'));
@@ -33,7 +33,7 @@ beforeAll(async () => {
 
 afterAll(() => rmSync(directory, { recursive: true }));
 
-it('is one file of 13.5 KB or so', () => {
+it('is one file of 13.6 KB or so', () => {
   const { length } = gzipSync(bundle, { level: 9 });
   console.log(`client SDK: ${length} bytes gzipped, ${bundle.length} minified`);
   expect(length).toBeGreaterThan(1000);
