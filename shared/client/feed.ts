@@ -238,8 +238,10 @@ export class Feed {
   #joined(from: Position | undefined, ack: Ack<'subscribe'>): void {
     if (this.#hasEnded) return;
     if (ack.epoch === undefined) this.#joinedLive(from);
-    else if (ack.recovered === false) this.#lost(from, ack, ack.reason);
-    else this.#read(from, ack, REPLAY_MAX);
+    else if (ack.recovered !== false) this.#read(from, ack, REPLAY_MAX);
+    // The newest is the one that came last: whatever the server may not say, nothing was missed.
+    else if (from && isSame(from, ack)) this.#read(from, from, REPLAY_MAX);
+    else this.#lost(from, ack, ack.reason);
   }
 
   /** A pattern, or a topic without history: what was missed is gone. */

@@ -54,6 +54,8 @@ export class FakeServer {
   readonly published = new Map<string, { messageId: string; offset?: number }>();
   /** One way. */
   latencyMs = 10;
+  /** Whether subscribers have the right to history. */
+  mayRecover = true;
   /** Messages of a replay that fit into the answer. */
   inlineMax = 50;
   /** Messages that fit into a page of history. */
@@ -249,7 +251,7 @@ export class FakeServer {
     const { epoch, newest } = log;
     const position = positionIn(log, frame.position);
     if (position) {
-      const reason = this.#lossAfter(log, position, REPLAY_MAX);
+      const reason = this.mayRecover ? this.#lossAfter(log, position, REPLAY_MAX) : 'recovery_off';
       if (reason) return { ...ack, epoch, offset: newest, recovered: false, reason };
       return { ...ack, recovered: true, ...this.#page(log, socket, position.offset + 1, this.inlineMax) };
     }

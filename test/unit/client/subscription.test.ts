@@ -517,6 +517,28 @@ describe('a topic with history', () => {
   });
 });
 
+describe('a topic whose history one may not have', () => {
+  it('has lost nothing after a drop if its newest message is one that has come', async () => {
+    const { client, server, clock, errors } = await connected({}, (server) => {
+      server.mayRecover = false;
+    });
+    const { data, recoveries } = listen(client, LOG);
+    await clock.advance(50);
+    server.publish(LOG, 1);
+    await clock.advance(50);
+    server.socket.cut();
+    await clock.advance(2000);
+    server.publish(LOG, 2);
+    await clock.advance(50);
+    const at = { epoch: server.log(LOG).epoch, offset: 1 };
+    expect([data, recoveries, errors]).toEqual([[1, 2], [{ recovered: true, from: at, to: at }], []]);
+    server.socket.cut();
+    server.publish(LOG, 3);
+    await clock.advance(2000);
+    expect(recoveries.slice(1)).toMatchObject([{ recovered: false, reason: 'recovery_off' }]);
+  });
+});
+
 describe('a topic without history, and a pattern', () => {
   it('delivers as it comes, each message once', async () => {
     const { client, server, clock } = await connected();
