@@ -1,5 +1,5 @@
 import type { TopicPosition } from '../protocol/frames.ts';
-import { backoffMs } from './backoff.ts';
+import { backoffMs, retryInMs } from './backoff.ts';
 import { FanwireError } from './errors.ts';
 import { type Heartbeat, type HeartbeatHooks, startHeartbeat } from './heartbeat.ts';
 import { type Lease, leaseOf } from './lease.ts';
@@ -248,13 +248,16 @@ export class Connector {
     if (session.closing) this.#replace(session);
   }
 
-  #renewInTime(session: Session): void {
+  #renewInTime(session: Session, inMs = this.#lease?.renewInMs() ?? Infinity, failures = 0): void {
     this.#cancelRenewal();
-    this.#cancelRenewal = session.timers.after(this.#lease?.renewInMs() ?? Infinity, () => {
+    this.#cancelRenewal = session.timers.after(inMs, () => {
       const cancel = session.timers.after(RENEWAL_MS_MAX, () => this.#rollOver(session));
-      this.#renewal.run().then(cancel, () => {
+      this.#renewal.run().then(cancel, (error: FanwireError) => {
         cancel();
-        this.#rollOver(session);
+        const againInMs = retryInMs(error, failures, this.#settings);
+        const isInTime = againInMs + RENEWAL_MS_MAX < (this.#lease?.leftMs() ?? 0);
+        if (error.code !== 'rate_limited' || !isInTime) this.#rollOver(session);
+        else if (session === this.session) this.#renewInTime(session, againInMs, failures + 1);
       });
     });
   }

@@ -4,7 +4,7 @@ import { FanwireError } from '../../../shared/client/index.ts';
 import { Clock } from './clock.ts';
 import type { Fate } from './fake-server.ts';
 import { connected, listen, outcomeOf, range, type World, world } from './harness.ts';
-import { HOUR, jwt, MINUTE, renewing } from './issuer.ts';
+import { HOUR, jwt, MINUTE, pauses, renewing } from './issuer.ts';
 
 const statesOf = ({ states }: World): string[] => states.map(({ state }) => state);
 
@@ -40,7 +40,9 @@ describe('before its token expires, a connection', () => {
     { error: 'expired' },
     { error: 'forbidden' },
     { error: 'unavailable' },
+    { error: 'rate_limited', retryAfterMs: 1000 },
     { error: 'rate_limited', retryAfterMs: 20_000 },
+    { error: 'rate_limited', retryAfterMs: 1e9 },
     'gateway error',
     'lost',
     { replyAfterMs: 12_000 },
@@ -53,6 +55,33 @@ describe('before its token expires, a connection', () => {
     expect(it.errors.length).toBe(fate === 'gateway error' ? it.dialledAt.length - 1 : 0);
     expect(it.dialledAt.length).toBeGreaterThan(5);
     expect(it.dialledAt.length).toBeLessThan(30);
+  });
+
+  it('is given one later if the server has had too many for now, and is not replaced', async () => {
+    const it = await renewing({ lifeSeconds: HOUR, isRenewed: true });
+    const askedAtMs: number[] = [];
+    it.server.onCommand = ({ action }) => {
+      if (action !== 'authenticate') return undefined;
+      askedAtMs.push(it.clock.now());
+      return askedAtMs.length < 4 ? { error: 'rate_limited', retryAfterMs: 4000 } : undefined;
+    };
+    const { all, data, recoveries } = await stream(it, HOUR);
+    expect(data).toEqual([all, all]);
+    expect([statesOf(it), recoveries, it.errors, it.dialledAt.length]).toEqual([['connected'], [], [], 1]);
+    expect(askedAtMs.length).toBe(4);
+    expect(Math.min(...pauses(askedAtMs))).toBeGreaterThan(4000);
+  });
+
+  it('is replaced in time if the server has too many for ever, and not asked all the time', async () => {
+    const it = await renewing({ lifeSeconds: HOUR, isRenewed: true });
+    it.server.onCommand = ({ action }) =>
+      action === 'authenticate' ? { error: 'rate_limited', retryAfterMs: 1000 } : undefined;
+    await it.clock.advance(HOUR * 1000);
+    expect([statesOf(it), it.dialledAt.length]).toEqual([['connected'], 2]);
+    expect(it.dialledAt[1]).toBeGreaterThan(HOUR - MINUTE);
+    const { length } = it.server.commandsOf('authenticate');
+    expect(length).toBeGreaterThan(10);
+    expect(length).toBeLessThan(60);
   });
 
   it.each([-24 * HOUR, -10 * MINUTE, 270, 290, 299, 10 * MINUTE, 24 * HOUR])(
@@ -148,6 +177,17 @@ describe('refresh', () => {
       expect([statesOf(it), it.server.sockets.length, it.errors]).toEqual([['connected'], 1, []]);
     },
   );
+
+  it('is rejected with the time after which the server takes another, and is not asked again by itself', async () => {
+    const it = await numbered();
+    it.server.onCommand = ({ action }) =>
+      action === 'authenticate' ? { error: 'rate_limited', retryAfterMs: 4000 } : undefined;
+    const refreshed = outcomeOf(it.client.refresh());
+    await it.clock.advance(MINUTE * 1000);
+    expect(refreshed.error).toMatchObject({ code: 'rate_limited', temporary: true, retryAfterMs: 4000 });
+    expect(it.server.commandsOf('authenticate').length).toBe(1);
+    expect([statesOf(it), it.server.sockets.length, it.errors]).toEqual([['connected'], 1, []]);
+  });
 
   it('is rejected if the connection ends before the answer', async () => {
     const { client, server, clock } = await numbered();
