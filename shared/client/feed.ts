@@ -173,7 +173,7 @@ export class Feed {
     const inMs = isString(this.#options.grant) ? Math.max(lease.leftMs(), 0) + 1 : lease.renewInMs();
     this.#renewal.after(inMs, () => {
       const session = this.#hooks.session();
-      if (session) this.renew(session);
+      if (session) this.#subscribe(session, true);
     });
   }
 
@@ -255,7 +255,7 @@ export class Feed {
     this.#stopRepairs();
     const reading = new Reading(
       this.topic,
-      { ...this.#hooks, timers: this.#timers, entriesMax, grant: this.#grant },
+      { ...this.#hooks, timers: this.#timers, entriesMax, grant: () => this.#grant },
       {
         onRead: (to, entries, isCut) => this.#recovered(from, to, entries, isCut),
         onLost: (page) => this.#lost(from, page, page.reason),

@@ -14,7 +14,7 @@ export interface ReadingDeps {
   readonly entriesMax: number;
   readonly settings: Settings;
   readonly timers: Timers;
-  readonly grant: string | undefined;
+  readonly grant: () => string | undefined;
   /** Where commands go now. */
   readonly session: () => Session | undefined;
 }
@@ -58,7 +58,7 @@ export class Reading {
   }
 
   #ask(after: Position): void {
-    const { grant } = this.#deps;
+    const grant = this.#deps.grant();
     const command = writeCommand('history', { topic: this.#topic, after, limit: HISTORY_LIMIT_MAX, grant });
     // Without a connection it ends here: subscribing again on the next one starts another reading.
     this.#deps.session()?.commands.send(command, (reply) => {

@@ -108,6 +108,20 @@ describe('a grant', () => {
     expect([quiet.data, wild.data]).toEqual([[1], [2]]);
   });
 
+  it('is renewed while what came before is still being read', async () => {
+    const it = await granting(MINUTE);
+    it.server.publishMany('log/a', 1, 100);
+    it.server.onCommand = ({ action }) => (action === 'history' ? { error: 'unavailable' } : undefined);
+    const { sub, data } = listen(it.client, 'log/a', { grant: it.grant, rewind: 100 });
+    await it.clock.advance(5 * MINUTE * 1000);
+    expect([sub.state, it.server.sockets.length]).toEqual(['subscribing', 1]);
+    it.server.onCommand = () => undefined;
+    await it.clock.advance(MINUTE * 1000);
+    expect([sub.state, data, it.errors]).toEqual(['subscribed', range(1, 100), []]);
+    expect(it.server.sockets.length).toBe(1);
+    expect(it.grants.indexOf(sentGrants(it, 'history').at(-1) ?? '')).toBeGreaterThan(5);
+  });
+
   it('is renewed by the server’s word if it says nothing to the client', async () => {
     const it = await connected();
     const { client, server, clock } = it;
