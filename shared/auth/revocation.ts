@@ -6,7 +6,13 @@ import { userIdOf } from './user.ts';
 /** All that a user has got so far; or one token, by its text, which is not verified, or its id. */
 export type RevocationOptions =
   | { readonly userId: string; readonly tokenId?: string; readonly token?: never }
-  | { readonly token: string; readonly userId?: never; readonly tokenId?: never };
+  | {
+      readonly token: string;
+      /** Of the token's issuer, if the settings give it one. */
+      readonly userPrefix?: string;
+      readonly userId?: never;
+      readonly tokenId?: never;
+    };
 export interface Revoker {
   readonly eventBusName: string;
   /** Who says so, as rules may want to know. */
@@ -35,9 +41,14 @@ export const revocation = (
   Detail: JSON.stringify(parseRevocation(detailOf(options))),
 });
 
-function detailOf({ token, userId, tokenId }: RevocationOptions): Revocation {
-  if (token === undefined) return { userId: userIdOf(userId), ...(tokenId !== undefined && { tokenId }) };
+function detailOf(options: RevocationOptions): Revocation {
+  if (options.token === undefined) {
+    const { userId, tokenId } = options;
+    return { userId: userIdOf(userId), ...(tokenId !== undefined && { tokenId }) };
+  }
+  const { token, userPrefix = '' } = options;
   const jwt = parseJwt(token);
   const { sub, jti } = decodeJwt(token);
-  return { userId: userIdOf(sub), tokenId: tokenIdOf(jwt, { jti }) };
+  const userId = userIdOf(typeof sub === 'string' ? userPrefix + sub : sub);
+  return { userId, tokenId: tokenIdOf(jwt, { jti }) };
 }

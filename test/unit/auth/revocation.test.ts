@@ -6,6 +6,8 @@ import { connect } from '../../../services/connect/connect.ts';
 import { grant } from '../../../shared/auth/grants.ts';
 import { parseJwt, tokenIdOf } from '../../../shared/auth/jwt.ts';
 import { type RevocationOptions, revocation } from '../../../shared/auth/revocation.ts';
+import { createSubjects } from '../../../shared/auth/subject.ts';
+import { userIdOf } from '../../../shared/auth/user.ts';
 import { createConnections } from '../../../shared/data/connections.ts';
 import { createRevocations } from '../../../shared/data/revocations.ts';
 import { createSubscriptions } from '../../../shared/data/subscriptions.ts';
@@ -14,7 +16,7 @@ import { lifecycle } from '../../../shared/lambda/lifecycle.ts';
 import { logger } from '../../../shared/lambda/logger.ts';
 import { parsePattern } from '../../../shared/protocol/topic.ts';
 import { MemoryDynamoDB } from '../../memory/dynamodb.ts';
-import { CLAIMS, signingKey } from '../../support/issuer.ts';
+import { CLAIMS, ISSUER, signingKey } from '../../support/issuer.ts';
 import { NOTHING_LIMITED } from '../../support/no-limits.ts';
 import { queueRecord } from '../../support/records.ts';
 
@@ -521,6 +523,12 @@ describe('what a back end sends', () => {
       userId: 'auth0~7C5f7c',
       tokenId: JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()).jti,
     });
+  });
+
+  it("names the user of a token as its issuer's tokens do, with the prefix", async () => {
+    const token = signingKey('key').sign({ ...CLAIMS, jti: 'one' });
+    const { sub } = createSubjects([{ issuer: ISSUER, userPrefix: 'staff:' }])(CLAIMS, ISSUER);
+    expect(detailOf({ token, userPrefix: 'staff:' })).toEqual({ userId: userIdOf(sub), tokenId: 'one' });
   });
 
   it('names a token that has no id by a hash of it', async () => {
