@@ -210,7 +210,8 @@ export class Gateway {
       const dueMs = Math.min(endMs, connection.lastActiveMs + IDLE_MAX_MS);
       if (connection.state !== 'open') return;
       if (this.#world.now() >= dueMs) return this.#close(connection, 1001, 'Going away');
-      this.#world.after(dueMs - this.#world.now(), look);
+      // Less than this, added to the time, may be rounded away: it would be looked again at once, and again.
+      this.#world.after(Math.max(1, dueMs - this.#world.now()), look);
     };
     look();
   }
