@@ -1,6 +1,6 @@
 import { Client } from '../support/client.ts';
 import { startSystem } from '../support/system.ts';
-import { type Bench, median, percentile, type Row, round } from './bench.ts';
+import { type Bench, percentile, type Row, round } from './bench.ts';
 
 const RUNS = 5;
 const RUN_MS = 8_000;
@@ -8,7 +8,8 @@ const WARM_UP_MS = 3_000;
 /** Of `test/apps/limited.ts`. */
 const LIMIT_PER_SECOND = 5;
 const FLOOD_PER_SECOND = 100 * LIMIT_PER_SECOND;
-const FLOOD_EVERY_MS = 20;
+/** One after the other: on AWS a burst of them has environments of its own, here it has the others' cores. */
+const FLOOD_EVERY_MS = 1_000 / FLOOD_PER_SECOND;
 const OTHERS = 20;
 /** Below their own limit. */
 const OTHERS_EVERY_MS = 400;
@@ -41,9 +42,10 @@ async function flood(client: Client, during: Promise<unknown>): Promise<number> 
   const over = during.finally(() => {
     isOver = true;
   });
-  while (!isOver) {
-    for (let n = 0; n < (FLOOD_PER_SECOND * FLOOD_EVERY_MS) / 1_000; n++) client.send({ action: 'ping' });
-    await wait(FLOOD_EVERY_MS);
+  const startMs = performance.now();
+  for (let sent = 0; !isOver; sent++) {
+    client.send({ action: 'ping' });
+    await wait(Math.max(0, startMs + (sent + 1) * FLOOD_EVERY_MS - performance.now()));
   }
   await over;
   return client.frames.slice(before).filter(({ code }) => code === 'rate_limited').length;
@@ -63,13 +65,17 @@ export const bench: Bench = {
     await flood(flooding, warm);
     await wait(WARM_UP_MS);
     const rows: Row[] = [];
+    /** Of all runs together: of one alone the p99 is the fourth slowest. */
+    const all = { nothing: [] as number[], 'a flood': [] as number[] };
     for (let run = 0; run < RUNS; run++) {
       for (const isFlooded of [false, true]) {
         const measured = timesOf(others);
         const refused = isFlooded ? await flood(flooding, measured) : 0;
         const timesMs = await measured;
+        const beside = isFlooded ? 'a flood' : 'nothing';
+        all[beside].push(...timesMs);
         rows.push({
-          'beside it': isFlooded ? 'a flood' : 'nothing',
+          'beside it': beside,
           'p50, ms': round(percentile(timesMs, 0.5), 2),
           'p99, ms': round(percentile(timesMs, 0.99), 2),
           refused,
@@ -77,14 +83,12 @@ export const bench: Bench = {
         await wait(WARM_UP_MS);
       }
     }
-    const p99 = (beside: string) =>
-      median(rows.filter((row) => row['beside it'] === beside).map((row) => Number(row['p99, ms'])));
     return {
       rows,
       targets: [
         {
           name: "the others' p99 (beside a client at 100 times its limit / alone)",
-          value: round(p99('a flood') / p99('nothing'), 3),
+          value: round(percentile(all['a flood'], 0.99) / percentile(all.nothing, 0.99), 3),
           atMost: 1.1,
         },
       ],

@@ -9,7 +9,7 @@ import { simulateAll } from './threads.ts';
 import { World } from './world.ts';
 
 /** Of each mode. `npm run simulate -- --mode … --seeds 10000` runs more. */
-const SEED_COUNTS = { usual: 150, swarm: 50, liveness: 50, rights: 50, upgrade: 50 } satisfies Record<
+const SEED_COUNTS = { usual: 80, swarm: 40, liveness: 40, rights: 40, upgrade: 40 } satisfies Record<
   Mode,
   number
 >;
