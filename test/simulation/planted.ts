@@ -106,16 +106,6 @@ export const PLANTED: Readonly<Record<string, Mutant>> = {
     'quietPositions: () => [],',
   ),
 
-  /** Frames are sent past one that failed. */
-  pastFailed: {
-    mode: 'swarm',
-    ...inFile(
-      'shared/delivery/post-job.ts',
-      'if (!this.#note(result, { connectionId, from }, now() - postedAtMs)) return;',
-      'this.#note(result, { connectionId, from }, now() - postedAtMs);',
-    ),
-  },
-
   /** A position before a log that was to come means nothing once that has come. */
   comingUnknown: inFile('shared/data/coming-log.ts', 'return isFirst ?', 'return isFirst && !epoch ?'),
 
