@@ -128,7 +128,8 @@ export class Permissions {
   /** Whoever may subscribe has a right to all that it brings. */
   #expectAllowed(connectionId: string, { id }: Frame): void {
     const asked = this.#asked.get(`${connectionId} ${id}`);
-    if (asked) this.#expectMay(connectionId, 'subscribe', asked.topic, asked.atMs);
+    // By the clock of whoever answered it.
+    if (asked) this.#expectMay(connectionId, 'subscribe', asked.topic, asked.atMs - SKEW_MS);
   }
 
   /** Who is refused has no right to it. */
