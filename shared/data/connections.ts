@@ -337,10 +337,12 @@ export function createConnections(client: DynamoDBClient, table: string, now: ()
             Key: connectionKey(connectionId),
             UpdateExpression:
               'SET renewed = :token, renewedAt = :at, renewals = if_not_exists(renewals, :zero) + :one, ends = if_not_exists(ends, :none)',
+            // The last is this request once more: the SDK repeats one whose answer was lost.
             ConditionExpression:
-              'expiresAt > :now AND (attribute_not_exists(renewedAt) OR renewedAt <= :before)',
+              'expiresAt > :now AND (attribute_not_exists(renewedAt) OR renewedAt <= :before OR (renewedAt = :at AND renewed.tokenId = :id))',
             ExpressionAttributeValues: {
               ':token': renewedItem(token),
+              ':id': { S: token.tokenId },
               ':at': { N: String(nowMs) },
               ':before': { N: String(nowMs - RENEWAL_PAUSE_MS) },
               ':zero': { N: '0' },

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Fault } from '../../../shared/auth/errors.ts';
 import { logger } from '../../../shared/lambda/logger.ts';
 import type { Rights } from '../../../shared/protocol/rights.ts';
+import type { MakeRequest } from '../../memory/dynamodb.ts';
 import { namespacesOf } from '../../support/namespaces.ts';
 import { CONNECTED_AT_MS, Renewals, type Said } from '../../support/renewals.ts';
 
@@ -159,12 +160,23 @@ describe('a renewed connection', () => {
       [3_999, 1],
     ] as const) {
       house.nowMs += passedMs;
-      const refused = house.authenticateNow(inMinutes(2, read('b')));
+      const refused = house.authenticateNow({ ...inMinutes(2, read('b')), tokenId: 'third' });
       await expect(refused).rejects.toMatchObject({ code: 'rate_limited', retryAfterMs });
     }
     expect([house.tables.items('connections'), house.tables.items('subscriptions')]).toEqual([written, rows]);
     house.nowMs += 1;
     expect(await house.authenticateNow(inMinutes(2))).toMatchObject({ type: 'ack' });
+  });
+
+  it('is done once, and answered so, if the SDK repeats requests whose answers were lost', async () => {
+    const house = await new Renewals(inMinutes(1, read('a', 'b'))).open();
+    for (const topic of ['a', 'b']) await house.subscribe(topic);
+    const twice: MakeRequest = async (_, perform) => {
+      perform();
+      return perform();
+    };
+    expect(await house.authenticateNow(inMinutes(10, read('a')), twice)).toMatchObject({ type: 'ack' });
+    expect([house.end, house.endOf('a'), house.endOf('b')]).toEqual([endAt(10), endAt(10), endAt(1)]);
   });
 
   it('has as few looks in the queue, whatever its client sends', async () => {
