@@ -1,19 +1,11 @@
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import type { TransportName } from '../aws/transports.ts';
 import { createRevocations } from '../data/revocations.ts';
 import type { RetryClock } from '../retry.ts';
 import { createAuthenticate } from './access.ts';
 import { createAccessClients } from './clients.ts';
+import type { GrantConfig } from './grant-clients.ts';
 import { createTakeToken, type TakeToken } from './own-token.ts';
 import { parseAuth } from './settings.ts';
-
-export interface GrantConfig {
-  readonly transport: TransportName;
-  /** The ARN of the secret, or `none`. */
-  readonly grantsSecret: string;
-  readonly audience: string;
-  readonly accessTable: string;
-}
 
 /**
  * Takes grants for one command. In a module of its own, so that jose and one more client of the SDK are loaded when the

@@ -3,13 +3,13 @@ import { once } from 'node:events';
 import { DeleteItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
 import { GetQueueAttributesCommand, PurgeQueueCommand, SendMessageCommand } from '@aws-sdk/client-sqs';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { Clock } from '../../infra/local/clock.ts';
 import type { Runtime } from '../../infra/local/runtime.ts';
 import { type GrantOptions, grant } from '../../shared/auth/grants.ts';
 import { parsePattern, parseTopic } from '../../shared/protocol/topic.ts';
 import type { DeliveryJob } from '../../shared/queues/job.ts';
 import { BackEnd } from '../support/back-end.ts';
 import { Client } from '../support/client.ts';
+import { EagerClock } from '../support/eager-clock.ts';
 import { Faults, NO_FAULTS } from '../support/faults.ts';
 import { type Granting, grantingFor } from '../support/granting.ts';
 import { bootLocal, variablesOf } from '../support/local.ts';
@@ -17,28 +17,6 @@ import { rightOf, rightsIn } from '../support/rights.ts';
 import { until } from '../support/until.ts';
 
 /** Least privilege: every right that the template grants is used by something, and without it that something fails. */
-
-/** Real time. Of all waits only a schedule's is between half a minute and a whole one, and it can be ended at will. */
-class EagerClock implements Clock {
-  #runSchedule = (): void => {};
-
-  now(): number {
-    return Date.now();
-  }
-
-  after(delayMs: number, task: () => void): () => void {
-    if (delayMs > 30_000 && delayMs <= 60_000) {
-      this.#runSchedule = task;
-      return () => {};
-    }
-    const timer = setTimeout(task, delayMs);
-    return () => clearTimeout(timer);
-  }
-
-  runSchedule(): void {
-    this.#runSchedule();
-  }
-}
 
 /** Of the deliver worker; the fan-out has one attempt. So both bury what they cannot deliver, and soon. */
 const ATTEMPTS_MAX = 2;

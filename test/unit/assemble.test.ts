@@ -30,7 +30,7 @@ const services = globSync('services/*/lambda.ts', { cwd: root }).map((file) => f
 
 /** What an entry may take from `shared/`: config, clients and stack; stores and queues are for `assemble`. */
 const ENTRY =
-  /^\.\.\/\.\.\/shared\/(lambda|protocol|aws)\/|^\.\.\/\.\.\/shared\/(delivery\/create-post|auth\/(clients|late-grants))\.ts$/;
+  /^\.\.\/\.\.\/shared\/(lambda|protocol|aws)\/|^\.\.\/\.\.\/shared\/(delivery\/create-post|auth\/(clients|grant-clients))\.ts$/;
 
 /** No two have the same value, so that it shows if one is taken for another. */
 const VALUES: Readonly<Partial<Record<Variable | LambdaVariable, string>>> = {

@@ -9,6 +9,7 @@ import { describe, expect, it } from 'vitest';
 import { Fanwire } from '../../infra/fanwire.ts';
 import type { LimitsSettings } from '../../infra/limits.ts';
 import { stageOfFunction, stageOfQueue, stageOfTable } from '../../infra/model/stages.ts';
+import { grantSettings } from '../../shared/auth/grant-clients.ts';
 import { HANDSHAKE_MAX_MS } from '../../shared/data/connections.ts';
 import { ENTRY_MARGIN_SECONDS } from '../../shared/data/log.ts';
 import { postSettings } from '../../shared/delivery/create-post.ts';
@@ -82,10 +83,15 @@ async function settingsReadBy(service: string): Promise<string[]> {
   };
   const management = { transport, endpoint: text('CALLBACK_URL') };
   const verifier = { transport, secret: text('GRANTS_SECRET') };
-  const grants = { ...verifier, audience: text('CALLBACK_URL'), access: text('ACCESS_TABLE') };
   const forClients: Record<string, Settings> = {
     ...{ fanout: postSettings, deliver: postSettings },
-    ...{ authorize: verifier, authenticate: verifier, tickets: verifier, subscribe: grants, history: grants },
+    ...{
+      authorize: verifier,
+      authenticate: verifier,
+      tickets: verifier,
+      subscribe: grantSettings,
+      history: grantSettings,
+    },
     ...{ close: management, sweep: management },
   };
   const names = Object.values({ ...settings, ...(forClients[service] ?? { transport }) }).map(
