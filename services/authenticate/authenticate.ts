@@ -5,8 +5,8 @@ import {
   type Connections,
   connectionEndsAtSeconds,
   RENEWAL_PAUSE_MS,
-  type Standing,
 } from '../../shared/data/connections.ts';
+import type { Standing } from '../../shared/data/standing.ts';
 import type { SubscriptionRow, Subscriptions } from '../../shared/data/subscriptions.ts';
 import type { RouteInput } from '../../shared/lambda/route.ts';
 import { type AckFrame, ack } from '../../shared/protocol/acks.ts';

@@ -1,7 +1,8 @@
 import { createLimit, type Limit, mapAll, mapLimit } from '../../shared/async.ts';
-import type { Connections, HeldToken } from '../../shared/data/connections.ts';
+import type { Connections } from '../../shared/data/connections.ts';
 import { forgetConnection, type RowDeps } from '../../shared/data/forget.ts';
 import type { Revocations } from '../../shared/data/revocations.ts';
+import type { HeldToken } from '../../shared/data/standing.ts';
 import type { Post } from '../../shared/delivery/post.ts';
 import type { QueueRecord } from '../../shared/lambda/events.ts';
 import type { WorkerResult } from '../../shared/lambda/worker.ts';

@@ -1,7 +1,7 @@
 import type { RightsGuard } from '../../shared/auth/guard.ts';
 import { positionIn } from '../../shared/data/coming-log.ts';
-import type { Standing } from '../../shared/data/connections.ts';
 import type { Heads } from '../../shared/data/heads.ts';
+import type { Standing } from '../../shared/data/standing.ts';
 import type { RouteInput } from '../../shared/lambda/route.ts';
 import { type AckFrame, ack } from '../../shared/protocol/acks.ts';
 import { ClientError, ErrorCode, givenUp } from '../../shared/protocol/errors.ts';

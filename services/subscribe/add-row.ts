@@ -1,12 +1,8 @@
 import { lacksRight, type RightsGuard } from '../../shared/auth/guard.ts';
 import type { OwnToken } from '../../shared/auth/own-token.ts';
-import {
-  type Connections,
-  connectionEndsAtSeconds,
-  type OwnEnd,
-  type Standing,
-} from '../../shared/data/connections.ts';
+import { type Connections, connectionEndsAtSeconds } from '../../shared/data/connections.ts';
 import type { Shards } from '../../shared/data/shards.ts';
+import type { OwnEnd, Standing } from '../../shared/data/standing.ts';
 import type { Subscriptions } from '../../shared/data/subscriptions.ts';
 import { endsAtMs } from '../../shared/lambda/bearer.ts';
 import type { RouteInput } from '../../shared/lambda/route.ts';

@@ -1,4 +1,5 @@
-import type { Connections, Standing } from '../data/connections.ts';
+import type { Connections } from '../data/connections.ts';
+import type { Standing } from '../data/standing.ts';
 import { type Bearer, endsAtMs } from '../lambda/bearer.ts';
 import type { Authorization } from '../lambda/config.ts';
 import { ClientError, describe, ErrorCode, givenUp } from '../protocol/errors.ts';

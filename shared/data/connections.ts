@@ -7,12 +7,23 @@ import {
   paginateScan,
   UpdateItemCommand,
 } from '@aws-sdk/client-dynamodb';
-import type { Rights } from '../protocol/rights.ts';
 import type { Pattern } from '../protocol/topic.ts';
 import { type Item, ifConditionHolds, set } from './dynamo.ts';
 import { nowInSeconds, unexpired } from './expiry.ts';
+import {
+  endItem,
+  endsAtMsOf,
+  type Held,
+  type HeldToken,
+  heldIn,
+  type OwnEnd,
+  type RenewedToken,
+  renewedItem,
+  type Standing,
+  standingIn,
+} from './standing.ts';
 import type { SubscriptionRow } from './subscriptions.ts';
-import { type ConnectionItem, connectionKey, type TokenAttributes, USER_INDEX } from './tables.ts';
+import { type ConnectionItem, connectionKey, USER_INDEX } from './tables.ts';
 
 /** API Gateway closes every connection after 2 hours; an item outlives that a little, so that none expires too early. */
 export const CONNECTION_TTL_SECONDS = 2 * 3600 + 600;
@@ -28,31 +39,6 @@ export const RENEWAL_PAUSE_MS = 5_000;
 export const connectionEndsAtSeconds = (connectedAtMs: number, tokenEndsAtMs = Infinity): number =>
   Math.ceil(Math.min(connectedAtMs + CONNECTION_TTL_SECONDS * 1000, tokenEndsAtMs) / 1000);
 
-/** What a token says that a connection was renewed with. */
-export interface RenewedToken {
-  readonly rights: Rights;
-  readonly expiresAtMs: number;
-  readonly issuedAtMs: number;
-  readonly tokenId: string;
-}
-/** What a connection's item says of its rights, beside those of the token that it was opened with. */
-export interface Standing {
-  readonly renewed?: RenewedToken;
-  readonly renewals: number;
-  /**
-   * When subscriptions end that may end before the connection: those that come with a grant, and
-   * those that only one of its tokens covers. One that has ended stays here until its client unsubscribes or subscribes
-   * again, because it has to be told.
-   */
-  readonly ends: ReadonlyMap<string, OwnEnd>;
-}
-/** When a subscription ends. */
-export interface OwnEnd {
-  readonly atMs: number;
-  /** The grant that it comes with, if it does: that can be revoked. */
-  readonly grant?: Pick<RenewedToken, 'tokenId' | 'issuedAtMs'>;
-}
-
 interface Connection extends HeldToken {
   readonly connectionId: string;
   readonly userId?: string;
@@ -66,17 +52,6 @@ interface Ending {
   readonly connectionId: string;
   readonly endsAtMs: number;
 }
-/** A token, as a connection's item has it; one that an earlier version has noted says nothing of itself. */
-export interface HeldToken {
-  readonly tokenId?: string;
-  readonly issuedAtMs?: number;
-}
-/** What a connection goes on by. */
-interface Held extends Pick<Ending, 'endsAtMs'> {
-  /** The token that it was opened with, then the one that it was renewed with, if any, and its grants. */
-  readonly tokens: readonly [HeldToken, ...HeldToken[]];
-}
-
 /**
  * The open connections. Each item lists the connection's subscriptions (pattern -> shard), which makes the limit on
  * them exact, keeps a repeated subscribe on its shard, and lets clean-up read them consistently.
@@ -111,8 +86,6 @@ export interface Connections {
    * With `goneAtMs`, the time of a 410, an item whose handshake may have been pending at that time is kept.
    */
   close(connectionId: string, goneAtMs?: number): Promise<SubscriptionRow[] | undefined>;
-  /** Whether there is an item, read consistently. */
-  has(connectionId: string): Promise<boolean>;
   /** Undefined if there is no item; read consistently. */
   standing(connectionId: string): Promise<Standing | undefined>;
   /**
@@ -143,20 +116,25 @@ export interface Connections {
 }
 
 export function createConnections(client: DynamoDBClient, table: string, now: () => number): Connections {
-  const has = async (
+  /** Read consistently: undefined if there is no item. */
+  const read = async (
     connectionId: string,
-    attribute: keyof ConnectionItem = 'connectionId',
-  ): Promise<boolean> => {
+    projection: string,
+    names?: Readonly<Record<string, string>>,
+  ): Promise<Partial<ConnectionItem> | undefined> => {
     const { Item } = await client.send(
       new GetItemCommand({
         TableName: table,
         Key: connectionKey(connectionId),
         ConsistentRead: true,
-        ProjectionExpression: attribute,
+        ProjectionExpression: projection,
+        ...(names && { ExpressionAttributeNames: names }),
       }),
     );
-    return Item?.[attribute] !== undefined;
+    return Item as Partial<ConnectionItem> | undefined;
   };
+  const has = async (connectionId: string, attribute: keyof ConnectionItem): Promise<boolean> =>
+    (await read(connectionId, attribute))?.[attribute] !== undefined;
 
   const setEnd = async (
     connectionId: string,
@@ -187,16 +165,9 @@ export function createConnections(client: DynamoDBClient, table: string, now: ()
     connectionId: string,
     nowMs: number,
   ): Promise<{ readonly retryAfterMs: number } | undefined> => {
-    const { Item } = await client.send(
-      new GetItemCommand({
-        TableName: table,
-        Key: connectionKey(connectionId),
-        ConsistentRead: true,
-        ProjectionExpression: 'expiresAt, renewedAt',
-      }),
-    );
-    if (!Item || endsAtMsOf(Item) <= nowMs) return undefined;
-    const sinceMs = Math.max(0, nowMs - Number(Item.renewedAt?.N));
+    const item = await read(connectionId, 'expiresAt, renewedAt');
+    if (!item || endsAtMsOf(item) <= nowMs) return undefined;
+    const sinceMs = Math.max(0, nowMs - Number(item.renewedAt?.N));
     return { retryAfterMs: Math.max(1, RENEWAL_PAUSE_MS - sinceMs) };
   };
 
@@ -263,16 +234,7 @@ export function createConnections(client: DynamoDBClient, table: string, now: ()
     },
 
     async shardOf(connectionId, pattern) {
-      const { Item } = await client.send(
-        new GetItemCommand({
-          TableName: table,
-          Key: connectionKey(connectionId),
-          ConsistentRead: true,
-          ProjectionExpression: 'subscriptions.#pattern',
-          ExpressionAttributeNames: { '#pattern': pattern },
-        }),
-      );
-      return shardIn(Item, pattern);
+      return shardIn(await read(connectionId, 'subscriptions.#pattern', { '#pattern': pattern }), pattern);
     },
 
     async removeSubscription(connectionId, pattern) {
@@ -314,18 +276,9 @@ export function createConnections(client: DynamoDBClient, table: string, now: ()
       return deleted?.Attributes && rowsOf(connectionId, deleted.Attributes);
     },
 
-    has: (connectionId) => has(connectionId),
-
     async standing(connectionId) {
-      const { Item } = await client.send(
-        new GetItemCommand({
-          TableName: table,
-          Key: connectionKey(connectionId),
-          ConsistentRead: true,
-          ProjectionExpression: 'connectionId, renewed, renewals, ends',
-        }),
-      );
-      return Item && standingIn(Item);
+      const item = await read(connectionId, 'connectionId, renewed, renewals, ends');
+      return item && standingIn(item);
     },
 
     async renew(connectionId, token) {
@@ -389,15 +342,8 @@ export function createConnections(client: DynamoDBClient, table: string, now: ()
     },
 
     async held(connectionId) {
-      const { Item } = await client.send(
-        new GetItemCommand({
-          TableName: table,
-          Key: connectionKey(connectionId),
-          ConsistentRead: true,
-          ProjectionExpression: 'expiresAt, tokenId, issuedAt, renewed, ends',
-        }),
-      );
-      return Item && heldIn(Item as Partial<ConnectionItem>);
+      const item = await read(connectionId, 'expiresAt, tokenId, issuedAt, renewed, ends');
+      return item && heldIn(item);
     },
 
     async *endingBefore(ms) {
@@ -466,62 +412,6 @@ const shardIn = (item: Partial<ConnectionItem> | undefined, pattern: Pattern): n
   const shard = item?.subscriptions?.M?.[pattern]?.N;
   return shard === undefined ? undefined : Number(shard);
 };
-
-const renewedItem = ({ rights, expiresAtMs, issuedAtMs, tokenId }: RenewedToken) =>
-  ({
-    M: {
-      rights: { S: JSON.stringify(rights) },
-      expiresAt: { N: String(expiresAtMs / 1000) },
-      issuedAt: { N: String(issuedAtMs) },
-      tokenId: { S: tokenId },
-    },
-  }) satisfies ConnectionItem['renewed'];
-
-const endItem = ({ atMs, grant }: OwnEnd) =>
-  ({
-    M: {
-      expiresAt: { N: String(Math.ceil(atMs / 1000)) },
-      ...(grant && { tokenId: { S: grant.tokenId }, issuedAt: { N: String(grant.issuedAtMs) } }),
-    },
-  }) satisfies NonNullable<ConnectionItem['ends']>['M'][string];
-
-const endIn = ({
-  expiresAt,
-  tokenId,
-  issuedAt,
-}: NonNullable<ConnectionItem['ends']>['M'][string]['M']): OwnEnd => ({
-  atMs: Number(expiresAt.N) * 1000,
-  ...(tokenId && issuedAt && { grant: { tokenId: tokenId.S, issuedAtMs: Number(issuedAt.N) } }),
-});
-
-function standingIn({ renewed, renewals, ends }: Partial<ConnectionItem>): Standing {
-  return {
-    ...(renewed && {
-      renewed: {
-        rights: JSON.parse(renewed.M.rights.S) as Rights, // this repository wrote it
-        expiresAtMs: Number(renewed.M.expiresAt.N) * 1000,
-        issuedAtMs: Number(renewed.M.issuedAt.N),
-        tokenId: renewed.M.tokenId.S,
-      },
-    }),
-    renewals: Number(renewals?.N ?? 0),
-    ends: new Map(Object.entries(ends?.M ?? {}).map(([pattern, { M }]) => [pattern, endIn(M)])),
-  };
-}
-
-const endsAtMsOf = ({ expiresAt }: { readonly expiresAt?: { readonly N?: string | undefined } }): number =>
-  Number(expiresAt?.N) * 1000;
-
-function heldIn({ renewed, ends, ...item }: Partial<ConnectionItem>): Held {
-  const grants = Object.values(ends?.M ?? {}).filter(({ M }) => M.tokenId);
-  const others = [...(renewed ? [renewed] : []), ...grants];
-  return { endsAtMs: endsAtMsOf(item), tokens: [tokenIn(item), ...others.map(({ M }) => tokenIn(M))] };
-}
-
-const tokenIn = ({ tokenId, issuedAt }: TokenAttributes): HeldToken => ({
-  ...(tokenId && { tokenId: tokenId.S }),
-  ...(issuedAt && { issuedAtMs: Number(issuedAt.N) }),
-});
 
 const rowsOf = (connectionId: string, { subscriptions }: Partial<ConnectionItem>): SubscriptionRow[] =>
   Object.entries(subscriptions?.M ?? {}).map(([pattern, { N }]) => ({

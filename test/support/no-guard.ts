@@ -1,5 +1,5 @@
 import { createGuard } from '../../shared/auth/guard.ts';
-import type { Standing } from '../../shared/data/connections.ts';
+import type { Standing } from '../../shared/data/standing.ts';
 
 /** What a connection's item says that has been opened, and no more. */
 export const NEVER_RENEWED: Standing = { renewals: 0, ends: new Map() };

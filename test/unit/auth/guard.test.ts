@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { createGuard, type RightsGuard } from '../../../shared/auth/guard.ts';
-import type { RenewedToken, Standing } from '../../../shared/data/connections.ts';
+import type { RenewedToken, Standing } from '../../../shared/data/standing.ts';
 import { type Bearer, bearerOf } from '../../../shared/lambda/bearer.ts';
 import type { Rights } from '../../../shared/protocol/rights.ts';
 import { namespacesOf } from '../../support/namespaces.ts';
